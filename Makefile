@@ -1,0 +1,47 @@
+# The interpreter that .venv is made with, 3.11 or newer: `make test PYTHON=python3.12`
+PYTHON ?= python3
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+
+.DELETE_ON_ERROR:
+.PHONY: demo test lint types clean
+
+demo: $(VENV)/.installed-examples
+	$(BIN)/python examples/house_price_and_type.py
+
+test: lint types
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/python -m ruff check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/python -m mypy
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# One thread a process: the tests run in two, and threads would fight over the cores.
+test: export OMP_NUM_THREADS := 1
+test: export MKL_NUM_THREADS := 1
+test: export OPENBLAS_NUM_THREADS := 1
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version.split()[0] + "; name one with PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+
+# Torch goes first and alone, so that a slow or failing download of it is seen as such.
+$(VENV)/.installed-torch: constraints.txt | $(BIN)/python
+	$(PIP) torch
+	touch $@
+
+$(VENV)/.installed-examples: pyproject.toml constraints.txt $(VENV)/.installed-torch
+	$(PIP) --editable ".[examples]"
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.installed-torch
+	$(PIP) --editable ".[dev]"
+	touch $@

@@ -1,0 +1,22 @@
+"""From the losses, or the gradients, of the tasks to one update.
+
+Losses come in scale-free, each near 1 at the start, so that weights mean what they say. A method of
+one's own is a subclass of `LossBalancer` or `GradientBalancer` with one method, ``forward``.
+
+Examples
+--------
+>>> import torch
+>>> from sklearn_mtl.balancing import LossBalancer
+>>> class WorstTask(LossBalancer):
+...     def forward(self, losses, weights):
+...         return (losses * weights).max()
+>>> WorstTask()(torch.tensor([1.0, 0.5]), torch.ones(2))
+tensor(1.)
+"""
+
+from sklearn_mtl.balancing.balancer import Balancer, GradientBalancer, LossBalancer
+from sklearn_mtl.balancing.static_weights import StaticWeights
+
+BALANCERS: dict[str, type[Balancer]] = {"static": StaticWeights}
+
+__all__ = ["BALANCERS", "Balancer", "GradientBalancer", "LossBalancer", "StaticWeights"]

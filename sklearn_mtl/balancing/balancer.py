@@ -1,0 +1,133 @@
+"""The two bases: balancing by losses, and balancing by gradients."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from sklearn.base import BaseEstimator, clone
+from torch import Tensor, nn
+
+
+class Balancer(BaseEstimator, nn.Module, ABC):
+    """What both bases share: parameters as scikit-learn has them, state as torch has it."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+
+    def fresh(self, n_tasks: int) -> Self:
+        """Return a copy of the same parameters, ready to balance ``n_tasks`` tasks."""
+        copy: Self = clone(self)
+        copy.start(n_tasks)
+        return copy
+
+    def start(self, n_tasks: int) -> None:
+        """Make the buffers and learned parameters that depend on the number of tasks."""
+
+    def end_epoch(self, losses: Tensor) -> None:
+        """Take note of the epoch's mean training losses, shape (n_tasks,)."""
+
+    def effective_weights(self, losses: Tensor, weights: Tensor) -> Tensor:
+        """Return how much each loss counts at the given losses, shape (n_tasks,)."""
+        return weights
+
+    @abstractmethod
+    def backward(
+        self, losses: Tensor, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
+    ) -> Tensor:
+        """Put gradients on all parameters.
+
+        Parameters
+        ----------
+        losses : tensor of shape (n_tasks,)
+            Scale-free losses, with gradient.
+        weights : tensor of shape (n_tasks,)
+            The task weights of the user.
+        penalty : tensor or None
+            A scalar that is minimised along with the losses, whatever the balance.
+        shared : sequence of Parameter
+            What several tasks train.
+
+        Returns
+        -------
+        tensor
+            The scalar that was minimised, without gradient.
+        """
+
+
+class LossBalancer(Balancer):
+    """From the losses of the tasks to one loss.
+
+    Its learned parameters are trained along with the network.
+    """
+
+    @abstractmethod
+    def forward(self, losses: Tensor, weights: Tensor) -> Tensor:
+        """Return the loss to be minimised, a scalar.
+
+        Parameters
+        ----------
+        losses : tensor of shape (n_tasks,)
+            Scale-free losses, with gradient; 0 for a task without labels in the batch.
+        weights : tensor of shape (n_tasks,)
+            The task weights of the user.
+        """
+
+    def backward(
+        self, losses: Tensor, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
+    ) -> Tensor:
+        """Put the gradient of the balanced loss on all parameters."""
+        total: Tensor = self(losses, weights)
+        if penalty is not None:
+            total = total + penalty
+        total.backward()
+        return total.detach()
+
+
+class GradientBalancer(Balancer):
+    """From the gradients of the tasks to one gradient of the shared parameters.
+
+    Parameters of one task alone get the gradient of their own weighted loss.
+    """
+
+    @abstractmethod
+    def forward(self, gradients: Tensor, losses: Tensor, weights: Tensor) -> Tensor:
+        """Return the gradient to follow, shape (n_parameters,).
+
+        Parameters
+        ----------
+        gradients : tensor of shape (n_tasks, n_parameters)
+            Gradient of each task's loss in the shared parameters, flattened.
+        losses : tensor of shape (n_tasks,)
+            Scale-free losses, without gradient.
+        weights : tensor of shape (n_tasks,)
+            The task weights of the user.
+        """
+
+    def backward(
+        self, losses: Tensor, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
+    ) -> Tensor:
+        """Put the balanced gradient on the shared parameters, the weighted one on all others."""
+        shared = [parameter for parameter in shared if parameter.requires_grad]
+        gradients = self._per_task(losses, shared)
+        total = losses @ weights
+        total.backward(retain_graph=penalty is not None)
+        balanced = self(gradients, losses.detach(), weights)
+        for parameter, flat in zip(
+            shared, balanced.split([parameter.numel() for parameter in shared]), strict=True
+        ):
+            parameter.grad = flat.view_as(parameter).clone()
+        if penalty is not None:
+            penalty.backward()
+            total = total + penalty
+        return total.detach()
+
+    @staticmethod
+    def _per_task(losses: Tensor, shared: Sequence[nn.Parameter]) -> Tensor:
+        rows = []
+        for loss in losses:
+            found = torch.autograd.grad(loss, shared, retain_graph=True, materialize_grads=True)
+            rows.append(torch.cat([gradient.flatten() for gradient in found]))
+        return torch.stack(rows)

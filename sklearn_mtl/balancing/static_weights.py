@@ -1,0 +1,26 @@
+"""Fixed task weights."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sklearn_mtl.balancing.balancer import LossBalancer
+
+
+class StaticWeights(LossBalancer):
+    """The weighted sum of the losses, Σ w_t L_t.
+
+    With tuned weights it matches the elaborate methods (Kurin et al. 2022, "In Defense of the Unitary
+    Scalarization for Deep Multi-Task Learning", eq. 1; Xin et al. 2022).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_mtl.balancing import StaticWeights
+    >>> StaticWeights()(torch.tensor([1.0, 0.5]), torch.tensor([1.0, 2.0]))
+    tensor(2.)
+    """
+
+    def forward(self, losses: Tensor, weights: Tensor) -> Tensor:
+        """Return the weighted sum."""
+        return losses @ weights

@@ -1,0 +1,293 @@
+"""What the three estimators have in common: all but the kinds of task they take."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_mtl.estimators.fitting import Fitted, fit_estimator
+from sklearn_mtl.estimators.parameters import NestedParameters
+from sklearn_mtl.estimators.predictions import has_intervals, has_probabilities, intervals, score_by_task
+from sklearn_mtl.estimators.task_view import TaskView, view_of
+from sklearn_mtl.features import read_features
+from sklearn_mtl.targets import Column
+from sklearn_mtl.tasks import TaskKind
+from sklearn_mtl.training import bag_representation, bag_responses, history_frame
+
+
+class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NestedParameters):
+    """What the three estimators have in common; not to be used itself."""
+
+    def __init__(
+        self,
+        *,
+        tasks: Mapping[str, Any] | None = None,
+        task_weights: Mapping[str, float] | None = None,
+        trunk: Any = None,
+        sharing: Any = None,
+        balancing: Any = None,
+        head_hidden_sizes: Sequence[int] | Mapping[str, Sequence[int]] = (),
+        preprocessing: Any = "auto",
+        optimizer: Any = "adamw",
+        lr: float = 2e-3,
+        weight_decay: float = 1e-4,
+        batch_size: int | str = "auto",
+        max_epochs: int = 200,
+        lr_schedule: Any = None,
+        gradient_clip: float | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        n_bags: int | str = "auto",
+        ema_decay: float | None = 0.99,
+        calibrate: bool = True,
+        device: Any = "auto",
+        precision: str = "float32",
+        compile: bool = False,
+        callbacks: Sequence[Any] | None = None,
+        verbose: int = 0,
+        warm_start: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.tasks = tasks
+        self.task_weights = task_weights
+        self.trunk = trunk
+        self.sharing = sharing
+        self.balancing = balancing
+        self.head_hidden_sizes = head_hidden_sizes
+        self.preprocessing = preprocessing
+        self.optimizer = optimizer
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.lr_schedule = lr_schedule
+        self.gradient_clip = gradient_clip
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.n_bags = n_bags
+        self.ema_decay = ema_decay
+        self.calibrate = calibrate
+        self.device = device
+        self.precision = precision
+        self.compile = compile
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.random_state = random_state
+
+    @abstractmethod
+    def _infer_kind(self, column: Column) -> TaskKind:
+        """Return the kind of a task that ``tasks`` does not name."""
+
+    @abstractmethod
+    def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
+        """Raise a ``ValueError`` for a kind that this estimator does not take."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
+        """Fit the network to all tasks.
+
+        Parameters
+        ----------
+        X : DataFrame of pandas or polars, or array-like of shape (n_rows, n_features, ...)
+            Features.
+        y : mapping, DataFrame or array-like
+            Labels by task, each of shape (n_rows,) or (n_rows, n_outputs); NaN, None, NA and NaT are
+            missing. A two-dimensional array has the tasks y0, y1, …, and may have NaN; a
+            one-dimensional one has the task y, and may not.
+        sample_weight : array-like of shape (n_rows,), or mapping or DataFrame by task, optional
+            Non-negative weights of the rows.
+        X_val, y_val : optional
+            Rows to stop training on, in place of a random share of X: for grouped or temporal data.
+
+        Returns
+        -------
+        Self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or the data is not what it must be; before any training. Also if a loss is
+            nan or infinite in the first epoch.
+        """
+        fitted = fit_estimator(self, X, y, sample_weight, X_val, y_val)
+        self._fitted = fitted
+        self.tasks_ = {task.name: task for task in fitted.tasks}
+        self.nets_ = fitted.nets
+        self.net_ = fitted.nets[0]
+        self.history_ = history_frame(fitted.nets, fitted.tasks)
+        self.n_iter_ = max(len(net.history) for net in fitted.nets)
+        self._set_classes(fitted)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Predict all tasks.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+            Features.
+
+        Returns
+        -------
+        MultiTaskTarget, DataFrame or ndarray
+            The container that y was given in; regression as float64, labels in their own dtype.
+        """
+        parts, index = self._responses(X)
+        predictions = {name: self.tasks_[name].predict(part) for name, part in parts.items()}
+        return self._fitted.layout.restore(predictions, index=index)
+
+    @available_if(has_probabilities)
+    def predict_proba(self, X: Any) -> Any:
+        """Predict class probabilities of the classification and multilabel tasks.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+            Features.
+
+        Returns
+        -------
+        MultiTaskTarget
+            By task, float64 of shape (n_rows, n_classes), columns as in ``classes_``; for a multilabel
+            task (n_rows, n_labels), the probability of each label. For a one-dimensional y that array
+            itself, for a two-dimensional y a list of them.
+        """
+        parts, _ = self._responses(X)
+        probabilities = {
+            name: task.predict_proba(parts[name])
+            for name, task in self.tasks_.items()
+            if hasattr(task, "predict_proba")
+        }
+        return self._fitted.layout.restore_blocks(probabilities)
+
+    @available_if(has_intervals)
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> Any:
+        """Predict central intervals of the regression tasks with a quantile or Gaussian loss.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+            Features.
+        coverage : float, default=0.9
+            Share of labels that the interval should hold, in (0, 1). A quantile task must have both
+            its ends among its quantiles.
+
+        Returns
+        -------
+        MultiTaskTarget
+            By task, float64 of shape (n_rows, 2), or (n_rows, n_outputs, 2): lower and upper end, in
+            the units of the labels. For a one-dimensional y that array itself, for a two-dimensional y
+            a list of them.
+        """
+        parts, _ = self._responses(X)
+        return self._fitted.layout.restore_blocks(intervals(self.tasks_, parts, coverage))
+
+    def transform(self, X: Any) -> Any:
+        """Return the shared representation.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, width)
+            Of the first net, averaged over its members; where tasks have representations of their own,
+            side by side.
+        """
+        inputs, _ = self._encoded(X)
+        return bag_representation(self.nets_, inputs)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the mean over tasks of scikit-learn's default score: R², or accuracy.
+
+        Task weights take no part: a search over them would reward itself.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+            Features.
+        y : mapping, DataFrame or array-like
+            True labels; missing ones are left out.
+        sample_weight : array-like of shape (n_rows,), or mapping or DataFrame by task, optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            Tasks without a label in these rows are left out, with a warning.
+        """
+        return float(self.score_tasks(X, y, sample_weight).mean())
+
+    def score_tasks(self, X: Any, y: Any, sample_weight: Any = None) -> pd.Series:
+        """Return the score of each task: R², accuracy, or the mean accuracy over labels.
+
+        Parameters are those of `score`.
+
+        Returns
+        -------
+        pandas.Series
+            By task; nan for a task without a label in these rows, with a warning.
+        """
+        parts, _ = self._responses(X)
+        return score_by_task(self.tasks_, parts, y, sample_weight)
+
+    def task(self, name: str) -> TaskView:
+        """Return one task as a fitted scikit-learn regressor or classifier.
+
+        Parameters
+        ----------
+        name : str
+            The task.
+
+        Returns
+        -------
+        TaskRegressor or TaskClassifier
+            It predicts with this estimator's network.
+        """
+        check_is_fitted(self)
+        return view_of(self, name)
+
+    def _encoded(self, X: Any) -> tuple[dict[str, np.ndarray], Any]:
+        """Return the input blocks, and the index of X where it has one."""
+        check_is_fitted(self)
+        index = getattr(X, "index", None) if hasattr(X, "columns") else None
+        X = read_features(self, X, reset=False, allow_nan=self._fitted.encoder.preprocessing is not None)
+        return self._fitted.encoder.transform(X), index
+
+    def _responses(self, X: Any) -> tuple[dict[str, np.ndarray], Any]:
+        inputs, index = self._encoded(X)
+        return bag_responses(self.nets_, self._fitted.tasks, inputs), index
+
+    def _set_classes(self, fitted: Fitted) -> None:
+        classes = {name: task.classes for name, task in self.tasks_.items() if hasattr(task, "classes")}
+        if classes:
+            self.classes_ = fitted.layout.restore_classes(classes)
+        elif hasattr(self, "classes_"):
+            del self.classes_
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._fitted.representation_width
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say what scikit-learn asks about the estimator."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = True
+        tags.input_tags.allow_nan = self.preprocessing is not None
+        tags.input_tags.three_d_array = True
+        return tags

@@ -1,0 +1,192 @@
+"""The constructor's parameters, checked and resolved before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sklearn_mtl.estimators.parameters import KINDS
+from sklearn_mtl.tasks import TaskKind
+from sklearn_mtl.training import (
+    TrainingSettings,
+    check_lr_schedule,
+    resolve_autocast,
+    resolve_device,
+    resolve_optimizer,
+    resolve_precision,
+)
+
+if TYPE_CHECKING:
+    from sklearn_mtl.estimators.base import BaseMultiTask
+    from sklearn_mtl.targets import Column
+
+SMALL_DATA = 1000
+
+
+def training_settings(estimator: BaseMultiTask, n_rows: int) -> TrainingSettings:
+    """Return what the loop is told.
+
+    Parameters
+    ----------
+    estimator : BaseMultiTask
+        Its parameters are checked.
+    n_rows : int
+        Training rows, by which ``batch_size="auto"`` goes.
+    """
+    check_numbers(estimator)
+    check_lr_schedule(estimator.lr_schedule)
+    return TrainingSettings(
+        optimizer=resolve_optimizer(estimator.optimizer),
+        lr=float(estimator.lr),
+        weight_decay=float(estimator.weight_decay),
+        batch_size=auto_batch_size(n_rows) if estimator.batch_size == "auto" else int(estimator.batch_size),
+        max_epochs=int(estimator.max_epochs),
+        lr_schedule=estimator.lr_schedule,
+        gradient_clip=None if estimator.gradient_clip is None else float(estimator.gradient_clip),
+        patience=int(estimator.patience) if estimator.early_stopping else None,
+        ema_decay=None if estimator.ema_decay is None else float(estimator.ema_decay),
+        calibrate=bool(estimator.calibrate),
+        device=resolve_device(estimator.device),
+        dtype=resolve_precision(estimator.precision),
+        autocast=resolve_autocast(estimator.precision),
+        compile=bool(estimator.compile),
+        callbacks=list(estimator.callbacks or ()),
+        verbose=int(estimator.verbose),
+    )
+
+
+def auto_batch_size(n_rows: int) -> int:
+    """Return the power of two nearest a twentieth of the rows, from 32 to 256."""
+    return int(np.clip(2 ** round(np.log2(max(n_rows, 1) / 20)), 32, 256))
+
+
+def n_nets(estimator: BaseMultiTask, n_rows: int) -> int:
+    """Return how many nets are trained: ``"auto"`` is 8 below 1,000 rows, 2 from there on."""
+    if estimator.n_bags == "auto":
+        return 8 if n_rows < SMALL_DATA else 2
+    return int(estimator.n_bags)
+
+
+Rule = tuple[str, Callable[[Any], bool]]
+_POSITIVE: Rule = ("a positive number", lambda v: _is_real(v) and v > 0)
+_AT_LEAST_ZERO: Rule = ("a non-negative number", lambda v: _is_real(v) and v >= 0)
+_COUNT: Rule = ("a positive integer", lambda v: _is_integer(v) and v >= 1)
+_RULES: dict[str, Rule] = {
+    "lr": _POSITIVE,
+    "weight_decay": _AT_LEAST_ZERO,
+    "batch_size": ("'auto' or a positive integer", lambda v: v == "auto" or _COUNT[1](v)),
+    "max_epochs": _COUNT,
+    "gradient_clip": ("None or a positive number", lambda v: v is None or _POSITIVE[1](v)),
+    "patience": _COUNT,
+    "validation_fraction": ("a number between 0 and 1", lambda v: _is_real(v) and 0 < v < 1),
+    "n_bags": ("'auto' or a positive integer", lambda v: v == "auto" or _COUNT[1](v)),
+    "ema_decay": ("None or a number in [0, 1)", lambda v: v is None or (_is_real(v) and 0 <= v < 1)),
+    "callbacks": ("None or a list of skorch callbacks", lambda v: v is None or isinstance(v, list | tuple)),
+}
+
+
+def check_numbers(estimator: BaseMultiTask) -> None:
+    """Raise a ``ValueError`` for the first parameter that breaks its rule."""
+    for name, (rule, holds) in _RULES.items():
+        value = getattr(estimator, name)
+        if not holds(value):
+            raise ValueError(f"`{name}` must be {rule}. Found {value!r}.")
+
+
+def task_kinds(
+    tasks: Mapping[str, Any] | None,
+    columns: Mapping[str, Column],
+    infer: Callable[[Column], TaskKind],
+) -> dict[str, TaskKind]:
+    """Return the kind of each task: what ``tasks`` says, else what is inferred.
+
+    Parameters
+    ----------
+    tasks : mapping of str to str or TaskKind, or None
+        The parameter.
+    columns : mapping of str to Column
+        Labels by task.
+    infer : callable
+        From labels to a kind.
+    """
+    asked = by_task("tasks", tasks, list(columns))
+    return {
+        name: _kind(name, asked[name]) if name in asked else infer(column) for name, column in columns.items()
+    }
+
+
+def by_task(parameter: str, mapping: Any, names: Sequence[str]) -> Mapping[str, Any]:
+    """Return a mapping by task, empty for None; a ``ValueError`` if it names a task there is not."""
+    if mapping is None:
+        return {}
+    if not isinstance(mapping, Mapping):
+        raise TypeError(f"`{parameter}` must be None or a mapping by task. Found {mapping!r}.")
+    unknown = [name for name in mapping if name not in names]
+    if unknown:
+        raise ValueError(f"`{parameter}` names unknown tasks {unknown}; the tasks are {list(names)}.")
+    return mapping
+
+
+def task_weights(weights: Mapping[str, float] | None, names: Sequence[str]) -> tuple[float, ...]:
+    """Return the weight of each task, 1.0 where none is given."""
+    given = by_task("task_weights", weights, names)
+    found = [given.get(name, 1.0) for name in names]
+    for name, weight in zip(names, found, strict=True):
+        if not _is_real(weight) or not np.isfinite(weight) or weight < 0:
+            raise ValueError(
+                f"`task_weights` must hold finite non-negative numbers. Found {weight!r} for task {name!r}."
+            )
+    if not any(found):
+        raise ValueError("`task_weights` must leave a task of positive weight. Found 0 for every task.")
+    return tuple(map(float, found))
+
+
+def head_hidden_sizes(sizes: Any, names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """Return the hidden sizes of each task's branch, given for all or by task."""
+    given = (
+        by_task("head_hidden_sizes", sizes, names)
+        if isinstance(sizes, Mapping)
+        else dict.fromkeys(names, sizes)
+    )
+    return tuple(_sizes(given.get(name, ())) for name in names)
+
+
+def _sizes(sizes: Any) -> tuple[int, ...]:
+    found = (sizes,) if _is_integer(sizes) else sizes
+    if not isinstance(found, Sequence) or not all(_is_integer(size) and size > 0 for size in found):
+        raise ValueError(
+            f"`head_hidden_sizes` must be a sequence of positive integers, or such by task. Found {sizes!r}."
+        )
+    return tuple(map(int, found))
+
+
+def _kind(name: str, kind: Any) -> TaskKind:
+    if isinstance(kind, TaskKind):
+        return kind
+    if isinstance(kind, str) and kind in KINDS:
+        return KINDS[kind]()
+    raise ValueError(
+        f"`tasks` must map to one of {sorted(KINDS)} or a task object such as Regression(). "
+        f"Found {kind!r} for task {name!r}."
+    )
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and not np.isnan(value)
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check_all_of(owner: str, kinds: Mapping[str, TaskKind], allowed: tuple[type[TaskKind], ...]) -> None:
+    """Raise a ``ValueError`` for a task whose kind the estimator does not take."""
+    for name, kind in kinds.items():
+        if not isinstance(kind, allowed):
+            raise ValueError(
+                f"`tasks` of {owner} must hold {' or '.join(k.__name__ for k in allowed)} only. "
+                f"Found {kind!r} for task {name!r}; MultiTaskClassifierRegressor takes all kinds."
+            )

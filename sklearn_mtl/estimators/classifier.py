@@ -1,0 +1,64 @@
+"""The estimator for classification tasks only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sklearn.base import ClassifierMixin
+from sklearn.utils import Tags
+
+from sklearn_mtl.estimators.base import BaseMultiTask
+from sklearn_mtl.estimators.checks import check_all_of
+from sklearn_mtl.targets import Column
+from sklearn_mtl.tasks import Classification, Multilabel, TaskKind
+
+
+class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
+    """One neural network for several classification tasks; a full scikit-learn classifier.
+
+    Nothing is inferred: every task is a classification, or multilabel where a mapping holds a
+    two-dimensional block of 0 and 1. Parameters, attributes and methods are those of
+    `MultiTaskClassifierRegressor`.
+
+    Parameters
+    ----------
+    tasks, task_weights, trunk, sharing, balancing, head_hidden_sizes, preprocessing
+        What is learned; see `MultiTaskClassifierRegressor`.
+    optimizer, lr, weight_decay, batch_size, max_epochs, lr_schedule, gradient_clip
+        How it is learned.
+    early_stopping, validation_fraction, patience, n_bags, ema_decay, calibrate
+        When it stops, and what is averaged.
+    device, precision, compile, callbacks, verbose, warm_start, random_state
+        Where and how it runs.
+
+    Attributes
+    ----------
+    classes_ : ndarray, list of ndarray, or dict of str to ndarray
+        For a one-dimensional, a two-dimensional and a named y.
+    tasks_, n_features_in_, feature_names_in_, net_, nets_, history_, n_iter_
+        As of `MultiTaskClassifierRegressor`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_mtl import MultiTaskClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> est = MultiTaskClassifier(n_bags=1, random_state=0).fit(X, y)
+    >>> est.classes_
+    array([0, 1, 2])
+    >>> est.score(X, y) > 0.9
+    True
+    """
+
+    def _infer_kind(self, column: Column) -> TaskKind:
+        return Multilabel() if column.values.ndim == 2 else Classification()
+
+    def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
+        check_all_of("MultiTaskClassifier", kinds, (Classification, Multilabel))
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say what scikit-learn asks about the estimator."""
+        tags = super().__sklearn_tags__()
+        # Set here and not in the base: only the mixin, left of the base, makes `classifier_tags`.
+        tags.classifier_tags.multi_label = True
+        return tags

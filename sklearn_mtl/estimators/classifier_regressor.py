@@ -1,0 +1,146 @@
+"""The estimator for tasks of different kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sklearn_mtl.estimators.base import BaseMultiTask
+from sklearn_mtl.estimators.parameters import KINDS
+from sklearn_mtl.targets import Column, infer_kind
+from sklearn_mtl.tasks import TaskKind
+
+
+class MultiTaskClassifierRegressor(BaseMultiTask):
+    """One neural network for several targets: numbers, classes and sets of labels at once.
+
+    All tasks share a trunk and have heads of their own. Labels may be missing cell by cell; losses are
+    made comparable before they are weighed, so that a weight means the same for every task.
+
+    Parameters
+    ----------
+    tasks : mapping of str to str or task object, default=None
+        The kind of each task: ``"regression"``, ``"classification"``, ``"multilabel"``, or an object
+        such as ``Regression(loss="quantile")``. Tasks it omits are inferred from their labels: floats
+        are a regression; booleans, strings and categories a classification; integers a classification
+        up to 20 distinct values; a two-dimensional block of 0 and 1 is multilabel, one of floats a
+        regression of several outputs.
+    task_weights : mapping of str to float, default=None
+        Non-negative weight of each task's loss; tasks it omits count 1.0. In a grid,
+        ``task_weights__price=[0.1, 1, 10]``.
+    trunk : Trunk, "mlp", "tabm" or nn.Module, default=None
+        From features to a representation; None is ``TabM()`` for tables and ``MLP()`` for arrays of
+        more dimensions.
+    sharing : Sharing or "hard", default=None
+        How tasks share trunks; None is ``HardSharing()``, one trunk for all.
+    balancing : Balancer or "static", default=None
+        From losses to an update; None is ``StaticWeights()``, the weighted sum.
+    head_hidden_sizes : sequence of int, or mapping of str to such, default=()
+        Hidden layers of each task's own branch.
+    preprocessing : "auto", None or transformer, default="auto"
+        ``"auto"`` scales, imputes and encodes columns of any type; None takes X as it is; any
+        scikit-learn transformer does. It is fitted on training rows only.
+    optimizer : str or type of torch Optimizer, default="adamw"
+        ``"adamw"``, ``"adam"``, ``"sgd"``, ``"rmsprop"`` or a class.
+    lr : float, default=2e-3
+        Learning rate.
+    weight_decay : float, default=1e-4
+        Weight decay.
+    batch_size : int or "auto", default="auto"
+        Rows in a step; ``"auto"`` is the power of two nearest a twentieth of the rows, 32 to 256.
+    max_epochs : int, default=200
+        Most passes over the rows.
+    lr_schedule : None, "cosine", "one_cycle" or skorch LRScheduler, default=None
+        How the learning rate moves.
+    gradient_clip : float, default=None
+        Largest norm of a step's gradient.
+    early_stopping : bool, default=True
+        Stop when the loss on held-out rows no longer falls, and keep the best epoch's weights. Watched
+        is the mean of the scale-free losses over the tasks of weight > 0. ``False`` holds no row out.
+        With fewer than ten rows none are held out either.
+    validation_fraction : float, default=0.1
+        Share of rows held out, stratified by the first classification task.
+    patience : int, default=10
+        Epochs without a lower loss before training stops.
+    n_bags : int or "auto", default="auto"
+        Nets on different held-out rows (different seeds where none are held out), whose predictions
+        are averaged; ``"auto"`` is 2, and 8 below 1,000 rows. 1 is the fast way.
+    ema_decay : float or None, default=0.99
+        Decay of the moving average of the weights, which predictions use; None for none.
+    calibrate : bool, default=True
+        Fit a temperature for each classification task on the held-out rows, and hold regressions to
+        the range of the training labels.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA where there is one.
+    precision : {"float32", "float64", "bf16"}, default="float32"
+        Of data and weights; ``"bf16"`` is float32 with products in bfloat16 while training.
+    compile : bool, default=False
+        Whether the network goes through ``torch.compile``.
+    callbacks : list of skorch callbacks, default=None
+        Copied for each net.
+    verbose : int, default=0
+        Above 0, a line for each epoch.
+    warm_start : bool, default=False
+        Whether a further ``fit`` goes on from where the last one ended.
+    random_state : int, RandomState or None, default=None
+        Of the held-out rows, initial weights, batches and dropout. The same seed gives the same result
+        to the bit on a CPU. Global generators are left alone.
+
+    Attributes
+    ----------
+    tasks_ : dict of str to Task
+        What was decided about each task.
+    classes_ : dict of str to ndarray
+        Classes of the classification tasks (a list of arrays for a multilabel one). For a
+        one-dimensional y an array, for a two-dimensional y a list.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of str
+        Names of the features, where X had names.
+    net_ : MultiTaskNet
+        The first trained skorch net.
+    nets_ : list of MultiTaskNet
+        All nets of the bag.
+    history_ : DataFrame
+        A row for each epoch of each net: losses, weight and metric of every task.
+    n_iter_ : int
+        Number of epochs of the net that ran longest.
+
+    See Also
+    --------
+    MultiTaskClassifier : All tasks are classifications; a full scikit-learn classifier.
+    MultiTaskRegressor : All tasks are regressions; a full scikit-learn regressor.
+
+    Notes
+    -----
+    The loss is Σ w_t L_t with L_t = Σ s·l / (b_t Σ s) over the labelled rows of a batch, where s are
+    sample weights and b_t the loss of task t's best constant prediction on the training rows.
+
+    References
+    ----------
+    .. [1] R. Caruana, "Multitask Learning", Machine Learning 28, 1997.
+    .. [2] V. Kurin et al., "In Defense of the Unitary Scalarization for Deep Multi-Task Learning",
+       NeurIPS 2022.
+    .. [3] Y. Gorishniy, A. Kotelnikov, A. Babenko, "TabM: Advancing Tabular Deep Learning with
+       Parameter-Efficient Ensembling", ICLR 2025.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl import MultiTaskClassifierRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 3))
+    >>> Y = {"price": 1e5 + 2e4 * X[:, 0], "type": np.where(X[:, 1] > 0, "flat", "house")}
+    >>> est = MultiTaskClassifierRegressor(n_bags=1, random_state=0).fit(X, Y)
+    >>> est.predict(X)["type"][:3]
+    array(['house', 'house', 'flat'], dtype=object)
+    >>> est.predict_proba(X)["type"].shape
+    (200, 2)
+    >>> est.score(X, Y) > 0.9
+    True
+    """
+
+    def _infer_kind(self, column: Column) -> TaskKind:
+        return KINDS[infer_kind(column)]()
+
+    def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
+        """Take every kind."""

@@ -1,0 +1,138 @@
+"""Nested parameter names, for recipes that may be None and for mappings by task."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, Self
+
+from sklearn.base import BaseEstimator, clone
+
+from sklearn_mtl.balancing import BALANCERS, Balancer, StaticWeights
+from sklearn_mtl.sharing import SHARINGS, HardSharing, Sharing
+from sklearn_mtl.tasks import Classification, Multilabel, Regression, TaskKind
+from sklearn_mtl.trunks import TRUNKS, TabM
+
+KINDS: dict[str, type[TaskKind]] = {
+    "regression": Regression,
+    "classification": Classification,
+    "multilabel": Multilabel,
+}
+# By parameter: the short names, and what None stands for when one of its own parameters is set.
+RECIPES: dict[str, tuple[Mapping[str, type], type]] = {
+    "trunk": (TRUNKS, TabM),
+    "sharing": (SHARINGS, HardSharing),
+    "balancing": (BALANCERS, StaticWeights),
+}
+MAPPINGS = ("tasks", "task_weights", "head_hidden_sizes")
+
+
+class NestedParameters(BaseEstimator):
+    """``trunk__dropout`` where ``trunk`` is None, and ``task_weights__price`` where it is a mapping.
+
+    Setting one never changes the caller's object: a recipe is cloned, a mapping copied.
+    """
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; with ``deep``, those of recipes and the entries of mappings as well."""
+        found: dict[str, Any] = super().get_params(deep=deep)
+        if not deep:
+            return found
+        for parameter in MAPPINGS:
+            mapping = getattr(self, parameter)
+            for task, value in mapping.items() if isinstance(mapping, Mapping) else ():
+                found[f"{parameter}__{task}"] = value
+                if isinstance(value, TaskKind):
+                    found.update({f"{parameter}__{task}__{k}": v for k, v in value.get_params().items()})
+        return found
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, nested ones by ``__``."""
+        plain: dict[str, Any] = {}
+        nested: dict[str, dict[str, Any]] = defaultdict(dict)
+        for key, value in params.items():
+            parameter, _, rest = key.partition("__")
+            if rest and (parameter in RECIPES or parameter in MAPPINGS):
+                nested[parameter][rest] = value
+            else:
+                plain[key] = value
+        super().set_params(**plain)
+        for parameter, entries in nested.items():
+            current = getattr(self, parameter)
+            merged = (
+                _recipe_with(parameter, current, entries)
+                if parameter in RECIPES
+                else _mapping_with(parameter, current, entries)
+            )
+            setattr(self, parameter, merged)
+        return self
+
+
+def _recipe_with(parameter: str, current: Any, entries: Mapping[str, Any]) -> Any:
+    names, default = RECIPES[parameter]
+    if current is None:
+        recipe = default()
+    elif isinstance(current, str):
+        if current not in names:
+            raise ValueError(f"`{parameter}` must be one of {sorted(names)}. Found {current!r}.")
+        recipe = names[current]()
+    else:
+        recipe = clone(current)
+    return recipe.set_params(**entries)
+
+
+def _mapping_with(parameter: str, current: Any, entries: Mapping[str, Any]) -> dict[str, Any]:
+    if current is not None and not isinstance(current, Mapping):
+        raise ValueError(
+            f"`{parameter}` must be a mapping by task before entries of it can be set. Found {current!r}."
+        )
+    merged = dict(current or {})
+    # Whole entries first, so that `tasks__type` and `tasks__type__loss` can be set together.
+    for key in sorted(entries, key=lambda name: "__" in name):
+        task, _, rest = key.partition("__")
+        if not rest:
+            merged[task] = entries[key]
+        elif parameter == "tasks":
+            merged[task] = _kind_with(task, merged.get(task), {rest: entries[key]})
+        else:
+            raise ValueError(f"`{parameter}__{task}` has no parameters of its own. Found {rest!r}.")
+    return merged
+
+
+def _kind_with(task: str, current: Any, entries: Mapping[str, Any]) -> TaskKind:
+    if isinstance(current, TaskKind):
+        return clone(current).set_params(**entries)
+    if current in KINDS:
+        return KINDS[current]().set_params(**entries)
+    (name,) = entries
+    owners = [kind for kind in KINDS.values() if name in kind().get_params()]
+    if len(owners) != 1:
+        raise ValueError(
+            f"`tasks__{task}__{name}` needs to know the kind of task {task!r}: set `tasks__{task}` to one of "
+            f"{sorted(KINDS)} first. Found {current!r}."
+        )
+    return owners[0]().set_params(**entries)
+
+
+def resolve_recipe(parameter: str, value: Any) -> Sharing | Balancer:
+    """Return the recipe for itself, a short name or None; a ``ValueError`` for anything else.
+
+    Parameters
+    ----------
+    parameter : {"sharing", "balancing"}
+        Which parameter.
+    value : object
+        What it was set to.
+    """
+    names, default = RECIPES[parameter]
+    if value is None:
+        return default()
+    if isinstance(value, str) and value in names:
+        return names[value]()
+    base = {"sharing": Sharing, "balancing": Balancer}[parameter]
+    if isinstance(value, base):
+        return value
+    raise ValueError(
+        f"`{parameter}` must be None, one of {sorted(names)} or a {base.__name__} such as {default.__name__}(). "
+        f"Found {value!r}."
+    )

@@ -1,0 +1,90 @@
+"""From averaged responses to what the methods of the estimators return."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from sklearn_mtl.estimators.sample_weights import read_sample_weight
+from sklearn_mtl.targets import read_targets
+from sklearn_mtl.tasks import Task
+
+if TYPE_CHECKING:
+    from sklearn_mtl.estimators.base import BaseMultiTask
+
+
+def has_probabilities(estimator: BaseMultiTask) -> bool:
+    """Whether the estimator has, or may come to have, a task with probabilities."""
+    fitted = getattr(estimator, "tasks_", None)
+    return fitted is None or any(hasattr(task, "predict_proba") for task in fitted.values())
+
+
+def has_intervals(estimator: BaseMultiTask) -> bool:
+    """Whether the estimator has, or may come to have, a task with intervals."""
+    fitted = getattr(estimator, "tasks_", None)
+    return fitted is None or any(getattr(task, "has_interval", False) for task in fitted.values())
+
+
+def intervals(
+    tasks: Mapping[str, Task], parts: Mapping[str, np.ndarray], coverage: float
+) -> dict[str, np.ndarray]:
+    """Return the interval of every task that has one.
+
+    Parameters
+    ----------
+    tasks : mapping of str to Task
+        The tasks.
+    parts : mapping of str to ndarray
+        Averaged responses by task.
+    coverage : float
+        Share of labels that the intervals should hold.
+    """
+    if not 0 < coverage < 1:
+        raise ValueError(f"`coverage` must be a number between 0 and 1. Found {coverage!r}.")
+    return {
+        name: task.interval(parts[name], coverage)
+        for name, task in tasks.items()
+        if getattr(task, "has_interval", False)
+    }
+
+
+def score_by_task(
+    tasks: Mapping[str, Task], parts: Mapping[str, np.ndarray], y: Any, sample_weight: Any
+) -> pd.Series:
+    """Return each task's default score on true labels.
+
+    Parameters
+    ----------
+    tasks : mapping of str to Task
+        The tasks.
+    parts : mapping of str to ndarray
+        Averaged responses by task.
+    y, sample_weight
+        As the user gave them.
+    """
+    n_rows = len(next(iter(parts.values())))
+    columns = read_targets(y, n_rows=n_rows).columns
+    if set(columns) != set(tasks):
+        raise ValueError(f"y must have the tasks of `fit`, {list(tasks)}. Found {list(columns)}.")
+    weight = read_sample_weight(sample_weight, list(tasks), n_rows)
+    weight = np.broadcast_to(weight, (n_rows, len(tasks)))
+    scores = pd.Series(
+        {
+            name: task.score(columns[name], parts[name], weight[:, i])
+            for i, (name, task) in enumerate(tasks.items())
+        },
+        dtype=np.float64,
+    )
+    unlabelled = [
+        name for i, name in enumerate(tasks) if not ((~columns[name].missing).T & (weight[:, i] > 0)).any()
+    ]
+    if unlabelled:
+        warnings.warn(
+            f"These rows have no label of the tasks {unlabelled}, which are left out of the score.",
+            stacklevel=4,
+        )
+    return scores

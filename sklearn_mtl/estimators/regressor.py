@@ -1,0 +1,51 @@
+"""The estimator for regression tasks only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sklearn.base import RegressorMixin
+
+from sklearn_mtl.estimators.base import BaseMultiTask
+from sklearn_mtl.estimators.checks import check_all_of
+from sklearn_mtl.targets import Column
+from sklearn_mtl.tasks import Regression, TaskKind
+
+
+class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
+    """One neural network for several regression tasks; a full scikit-learn regressor.
+
+    Nothing is inferred: every task is a regression. Parameters, attributes and methods are those of
+    `MultiTaskClassifierRegressor`.
+
+    Parameters
+    ----------
+    tasks, task_weights, trunk, sharing, balancing, head_hidden_sizes, preprocessing
+        What is learned; see `MultiTaskClassifierRegressor`.
+    optimizer, lr, weight_decay, batch_size, max_epochs, lr_schedule, gradient_clip
+        How it is learned.
+    early_stopping, validation_fraction, patience, n_bags, ema_decay, calibrate
+        When it stops, and what is averaged.
+    device, precision, compile, callbacks, verbose, warm_start, random_state
+        Where and how it runs.
+
+    Attributes
+    ----------
+    tasks_, n_features_in_, feature_names_in_, net_, nets_, history_, n_iter_
+        As of `MultiTaskClassifierRegressor`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl import MultiTaskRegressor
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> est = MultiTaskRegressor(n_bags=1, random_state=0).fit(X, X @ [[1, 0], [2, 1], [0, 3]])
+    >>> est.predict(X).shape
+    (200, 2)
+    """
+
+    def _infer_kind(self, column: Column) -> TaskKind:
+        return Regression()
+
+    def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
+        check_all_of("MultiTaskRegressor", kinds, (Regression,))

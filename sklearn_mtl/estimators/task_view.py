@@ -1,0 +1,132 @@
+"""One task of a fitted estimator as an ordinary scikit-learn estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+if TYPE_CHECKING:
+    from sklearn_mtl.estimators.base import BaseMultiTask
+
+
+class TaskView(BaseEstimator):
+    """One task of a multi-task estimator.
+
+    ``est.task("price")`` makes a fitted one, which predicts with the network of ``est``. ``fit`` fits a
+    clone of the estimator to this task alone, so that tools which refit, such as cross-validation,
+    measure what the task would be worth by itself.
+
+    Parameters
+    ----------
+    estimator : MultiTaskClassifierRegressor, MultiTaskClassifier or MultiTaskRegressor
+        The estimator.
+    name : str
+        The task.
+
+    Attributes
+    ----------
+    estimator_ : object
+        The fitted estimator that predicts.
+    """
+
+    def __init__(self, estimator: BaseMultiTask, name: str) -> None:
+        self.estimator = estimator
+        self.name = name
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit a clone of the estimator to this task alone.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+            Features.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            Labels of this task.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weights of the rows.
+        """
+        alone = clone(self.estimator)
+        for parameter in ("tasks", "head_hidden_sizes"):
+            value = getattr(alone, parameter)
+            if isinstance(value, Mapping):
+                alone.set_params(**{parameter: {k: v for k, v in value.items() if k == self.name}})
+        self.estimator_ = alone.set_params(task_weights=None).fit(X, {self.name: y}, sample_weight)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Return this task's predictions, shape (n_rows,) or (n_rows, n_outputs)."""
+        return self._task.predict(self._response(X))
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features."""
+        found: int = self.estimator_.n_features_in_
+        return found
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of the features, where X had names."""
+        found: np.ndarray = self.estimator_.feature_names_in_
+        return found
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there is a fitted estimator to predict with."""
+        return hasattr(self, "estimator_")
+
+    @property
+    def _task(self) -> Any:
+        check_is_fitted(self)
+        return self.estimator_.tasks_[self.name]
+
+    def _response(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        parts, _ = self.estimator_._responses(X)
+        return parts[self.name]
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say what scikit-learn asks about the estimator."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags = self.estimator.__sklearn_tags__().input_tags
+        return tags
+
+
+class TaskRegressor(RegressorMixin, TaskView):
+    """One regression task as a scikit-learn regressor; parameters are those of `TaskView`."""
+
+
+class TaskClassifier(ClassifierMixin, TaskView):
+    """One classification task as a scikit-learn classifier; parameters are those of `TaskView`."""
+
+    @property
+    def classes_(self) -> Any:
+        """The classes, in the order of the columns of ``predict_proba``."""
+        return self._task.classes
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return class probabilities, shape (n_rows, n_classes)."""
+        found: np.ndarray = self._task.predict_proba(self._response(X))
+        return found
+
+
+def view_of(estimator: BaseMultiTask, name: str) -> TaskView:
+    """Return a fitted view of one task.
+
+    Parameters
+    ----------
+    estimator : BaseMultiTask
+        Fitted.
+    name : str
+        The task.
+    """
+    if name not in estimator.tasks_:
+        raise ValueError(f"`name` must be one of the tasks {list(estimator.tasks_)}. Found {name!r}.")
+    is_class = hasattr(estimator.tasks_[name], "predict_proba")
+    view = (TaskClassifier if is_class else TaskRegressor)(estimator, name)
+    view.estimator_ = estimator
+    return view

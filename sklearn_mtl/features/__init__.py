@@ -1,0 +1,33 @@
+"""X: from what the user has to what the network takes.
+
+In goes a table (a pandas or polars DataFrame, or a two-dimensional array) or an array of more
+dimensions (images, sequences). `read_features` checks it as scikit-learn does and records its width and
+names on the estimator. `FeatureEncoder` preprocesses it and hands it over as blocks: arrays under a
+name, described by a `FeatureSpec`. A table becomes one block ``"x"`` of shape ``(n_rows, n_columns)``; an
+array of more dimensions passes as it is. What ``preprocessing="auto"`` means is `default_preprocessing`,
+a plain scikit-learn ColumnTransformer.
+
+>>> import pandas as pd
+>>> from sklearn.base import BaseEstimator
+>>> from sklearn_mtl.features import FeatureEncoder, read_features
+>>> X = pd.DataFrame({
+...     "colour": ["red", "blue"] * 5,
+...     "area": [50.0, 80.0, 65.0, None, 90.0, 55.0, 70.0, 60.0, 85.0, 75.0],
+... })
+>>> estimator = BaseEstimator()
+>>> encoder = FeatureEncoder("auto").fit(read_features(estimator, X, reset=True, allow_nan=True))
+>>> encoder.spec.single
+Block(name='x', shape=(4,), kind='float', n_continuous=1, cardinalities=())
+>>> encoder.get_feature_names_out().tolist()
+['number__area', 'gap__area', 'level__colour_blue', 'level__colour_red']
+>>> new = pd.DataFrame({"colour": ["green"], "area": [70.0]})
+>>> encoder.transform(read_features(estimator, new, reset=False, allow_nan=True))["x"]
+array([[0., 0., 0., 0.]], dtype=float32)
+"""
+
+from sklearn_mtl.features.encoder import FeatureEncoder
+from sklearn_mtl.features.reading import read_features
+from sklearn_mtl.features.spec import Block, FeatureSpec
+from sklearn_mtl.features.table import default_preprocessing
+
+__all__ = ["Block", "FeatureEncoder", "FeatureSpec", "default_preprocessing", "read_features"]

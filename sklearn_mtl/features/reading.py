@@ -1,0 +1,116 @@
+"""X as scikit-learn reads it: checked, its width and names recorded on the estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+
+def read_features(
+    estimator: BaseEstimator, X: Any, *, reset: bool, allow_nan: bool, dtype: type[np.floating] = np.float32
+) -> np.ndarray | pd.DataFrame:
+    """Check X and record, or compare with, ``n_features_in_`` and ``feature_names_in_``.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Where the number and the names of the features are kept.
+    X : DataFrame of pandas or polars, or array-like of shape (n_rows, n_features, ...)
+        The input.
+    reset : bool
+        Whether to record (in ``fit``) or to compare (in ``predict``).
+    allow_nan : bool
+        Whether a table may have missing values. Arrays of three or more dimensions never may.
+    dtype : {numpy.float32, numpy.float64}
+        What arrays of three or more dimensions come back in.
+
+    Returns
+    -------
+    ndarray or pandas.DataFrame
+        A pandas frame for a frame of either library. Otherwise an array: of float64 or float32,
+        as it came, in two dimensions, where more precision helps whatever rescales the columns.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.base import BaseEstimator
+    >>> estimator = BaseEstimator()
+    >>> X = pd.DataFrame({"area": [50.0, 80.0], "colour": ["red", None]})
+    >>> frame = read_features(estimator, X, reset=True, allow_nan=True)
+    >>> estimator.feature_names_in_
+    array(['area', 'colour'], dtype=object)
+    >>> read_features(estimator, X[["colour"]], reset=False, allow_nan=True)
+    Traceback (most recent call last):
+        ...
+    ValueError: The feature names should match those that were passed during fit.
+    Feature names seen at fit time, yet now missing:
+    - area
+    <BLANKLINE>
+    """
+    if isinstance(X, Mapping):
+        raise TypeError(f"`X` must be an array or a DataFrame. Found {type(X).__name__} with keys {list(X)}.")
+    if _is_polars(X):
+        X = _from_polars(X)
+    if isinstance(X, pd.DataFrame):
+        return _read_frame(estimator, X, reset=reset, allow_nan=allow_nan)
+    many = getattr(X, "ndim", 0) > 2
+    return validate_data(
+        estimator,
+        X,
+        reset=reset,
+        dtype=dtype if many else [np.float64, np.float32],
+        ensure_all_finite="allow-nan" if allow_nan and not many else True,
+        allow_nd=True,
+    )
+
+
+def _read_frame(estimator: BaseEstimator, X: pd.DataFrame, *, reset: bool, allow_nan: bool) -> pd.DataFrame:
+    if not X.columns.is_unique:
+        twice = X.columns[X.columns.duplicated()].unique().tolist()
+        raise ValueError(f"The columns of `X` must have distinct names. Found more than once: {twice}.")
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if 0 in X.shape:
+        # Only for scikit-learn's message about what is empty.
+        check_array(np.empty(X.shape), estimator=estimator, input_name="X")
+    for name, column in X.items():
+        _check_column(name, column, allow_nan=allow_nan)
+    return X
+
+
+def _check_column(name: Any, column: pd.Series, *, allow_nan: bool) -> None:
+    if column.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported. Found it in column {name!r} of X.")
+    if not allow_nan and column.isna().any():
+        raise ValueError(f"Input X contains NaN. Found it in column {name!r}.")
+    if column.dtype.kind == "f" and np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan)).any():
+        raise ValueError(
+            f"Input X contains infinity or a value too large for {column.dtype!r}. "
+            f"Found it in column {name!r}."
+        )
+
+
+def _is_polars(X: Any) -> bool:
+    return type(X).__name__ == "DataFrame" and type(X).__module__.partition(".")[0] == "polars"
+
+
+def _from_polars(X: Any) -> pd.DataFrame:
+    # `to_pandas` of polars needs pyarrow; this does not.
+    return pd.DataFrame({series.name: _from_polars_series(series) for series in X.get_columns()})
+
+
+def _from_polars_series(series: Any) -> pd.Series:
+    if series.dtype.is_numeric():
+        # Integers with nulls become floats with NaN by themselves, decimals do not.
+        numbers = series.cast(float) if series.dtype.is_decimal() else series
+        return pd.Series(numbers.to_numpy())
+    if getattr(series.dtype, "time_zone", None) is not None:
+        # The hour of day is that of the clock on the wall, not that of UTC.
+        series = series.dt.replace_time_zone(None)
+    values = series.to_numpy()
+    return pd.Series(values, dtype=object if values.dtype == object else None)

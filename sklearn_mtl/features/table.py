@@ -1,0 +1,191 @@
+"""The default preprocessing of a table, composed of scikit-learn's own transformers."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, RobustScaler, StandardScaler
+
+from sklearn_mtl.features.kinds import columns_of, columns_with_gaps
+
+# The first value and the number of values of what goes round.
+_CYCLES = {"month": (1, 12), "day_of_week": (0, 7), "hour": (0, 24)}
+_DATE_PARTS = ("seconds", "year", *(f"{name}_{wave}" for name in _CYCLES for wave in ("sin", "cos")))
+
+
+def default_preprocessing() -> ColumnTransformer:
+    """Return what ``preprocessing="auto"`` does to a table.
+
+    Columns are told apart by what they hold in ``fit``, names and order playing no part.
+
+    ============  =================================================================================
+    holds         becomes
+    ============  =================================================================================
+    numbers       median for gaps, centred and scaled by quartiles, smoothly clipped to (-3, 3)
+    0 and 1       the same, the more frequent for gaps; booleans too
+    dates         seconds, year, and sine and cosine of month, day of week and hour; then as numbers
+    durations     seconds; then as numbers
+    anything      a 0/1 column for each level seen at least 5 times, a gap being a level, and one
+    else          for all rarer levels; 50 columns at most
+    ============  =================================================================================
+
+    and a 0/1 column for the gaps of each column that had any, text apart.
+
+    Returns
+    -------
+    ColumnTransformer
+        Not fitted. Takes a pandas frame or a two-dimensional array of floats.
+
+    References
+    ----------
+    The scaling and the clip are those of RealMLP: Holzmüller, Grinsztajn and Steinwart (2024),
+    "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data", arXiv:2407.04491.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> X = pd.DataFrame({"area": [50.0, None, 80.0, 65.0], "garden": [False, True, True, True]})
+    >>> preprocessing = default_preprocessing().fit(X)
+    >>> preprocessing.get_feature_names_out()
+    array(['number__area', 'bit__garden', 'gap__area'], dtype=object)
+    >>> preprocessing.transform(X).round(2)
+    array([[-1.66,  0.  ,  0.  ],
+           [ 0.  ,  1.  ,  1.  ],
+           [ 1.66,  1.  ,  0.  ],
+           [ 0.  ,  1.  ,  0.  ]])
+    """
+    bits = make_pipeline(
+        FunctionTransformer(to_bits, feature_names_out="one-to-one"),
+        SimpleImputer(strategy="most_frequent", keep_empty_features=True),
+    )
+    levels = make_pipeline(
+        FunctionTransformer(to_text, feature_names_out="one-to-one"),
+        OneHotEncoder(
+            handle_unknown="infrequent_if_exist", min_frequency=5, max_categories=50, sparse_output=False
+        ),
+    )
+    table = ColumnTransformer(
+        [
+            ("number", _scaled(to_numbers, "one-to-one"), partial(columns_of, kind="continuous")),
+            ("date", _scaled(date_parts, date_part_names), partial(columns_of, kind="date")),
+            ("duration", _scaled(to_seconds, "one-to-one"), partial(columns_of, kind="duration")),
+            ("bit", bits, partial(columns_of, kind="bit")),
+            ("gap", FunctionTransformer(to_gaps, feature_names_out="one-to-one"), columns_with_gaps),
+            ("level", levels, partial(columns_of, kind="text")),
+        ],
+        sparse_threshold=0,
+    )
+    # Arrays throughout, whatever `sklearn.set_config(transform_output=...)` says.
+    return table.set_output(transform="default")
+
+
+def _scaled(convert: Any, names: Any) -> Pipeline:
+    # RobustScaler leaves a column whose quartiles coincide as it is, so it must come in at a sane scale.
+    return make_pipeline(
+        FunctionTransformer(convert, feature_names_out=names),
+        SimpleImputer(strategy="median", keep_empty_features=True),
+        StandardScaler(),
+        RobustScaler(),
+        FunctionTransformer(smooth_clip, feature_names_out="one-to-one"),
+    )
+
+
+def smooth_clip(values: np.ndarray) -> np.ndarray:
+    """Squash values smoothly into (-3, 3), leaving small ones nearly as they are.
+
+    Examples
+    --------
+    >>> smooth_clip(np.array([-1000.0, 0.1, 3.0])).round(3)
+    array([-3.   ,  0.1  ,  2.121])
+    """
+    # `hypot` is safe where a square would overflow.
+    return values / np.hypot(1, values / 3)
+
+
+def to_numbers(X: np.ndarray | pd.DataFrame) -> np.ndarray:
+    """Return numbers and booleans of any dtype as float64, missing ones as NaN."""
+    if not isinstance(X, pd.DataFrame):
+        return np.asarray(X, dtype=np.float64)
+    if all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in X.dtypes):
+        return X.to_numpy(dtype=np.float64)
+    return np.column_stack([_to_number(name, column) for name, column in X.items()])
+
+
+def _to_number(name: Any, column: pd.Series) -> np.ndarray:
+    try:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Column {name!r} must hold numbers, as it did in `fit`. Found: {error}.") from error
+
+
+def to_bits(X: np.ndarray | pd.DataFrame) -> np.ndarray:
+    """Return numbers and booleans as float64 no less than 0 and no more than 1, missing ones as NaN."""
+    # A column of 0 and 1 in `fit` may hold a count of 40 later; the network has seen nothing beyond 1.
+    return np.clip(to_numbers(X), 0, 1)
+
+
+def to_gaps(X: np.ndarray | pd.DataFrame) -> np.ndarray:
+    """Return 1 where a value is missing and 0 elsewhere."""
+    return np.asarray(pd.isna(X), dtype=np.float64)
+
+
+def to_seconds(X: pd.DataFrame) -> np.ndarray:
+    """Return durations as seconds, missing ones as NaN."""
+    columns = [pd.to_timedelta(column).dt.total_seconds() for _, column in pd.DataFrame(X).items()]
+    return np.column_stack([column.to_numpy(dtype=np.float64) for column in columns])
+
+
+def date_parts(X: pd.DataFrame) -> np.ndarray:
+    """Return the eight numbers that stand for each date, NaN where it is missing."""
+    return np.column_stack([part for _, column in pd.DataFrame(X).items() for part in _parts(column)])
+
+
+def date_part_names(transformer: FunctionTransformer, names: np.ndarray) -> np.ndarray:  # noqa: ARG001
+    """Name the columns of `date_parts`."""
+    return np.array([f"{name}_{part}" for name in names for part in _DATE_PARTS], dtype=object)
+
+
+def _parts(column: pd.Series) -> list[np.ndarray]:
+    when = pd.to_datetime(column).dt.tz_localize(None)
+    seconds = (when - pd.Timestamp("1970-01-01")) / pd.Timedelta(seconds=1)
+    parts = [seconds.to_numpy(dtype=np.float64), when.dt.year.to_numpy(dtype=np.float64)]
+    for name, (first, period) in _CYCLES.items():
+        # From a table of the few values there are: NumPy's vectorised sine need not agree, to the last
+        # bit, with the one it takes for a single row.
+        angles = np.append(np.arange(period) * (2 * np.pi / period), np.nan)
+        step = (getattr(when.dt, name) - first).fillna(period).to_numpy(dtype=np.intp)
+        parts += [np.sin(angles)[step], np.cos(angles)[step]]
+    return parts
+
+
+def to_text(X: pd.DataFrame) -> np.ndarray:
+    """Return values of any type as text, missing ones as None.
+
+    Examples
+    --------
+    >>> to_text(pd.DataFrame({"size": ["L", 40, 40.0, None]})).ravel().tolist()
+    ['L', '40', '40', None]
+    """
+    return np.column_stack([_to_text(column) for _, column in pd.DataFrame(X).items()])
+
+
+def _to_text(column: pd.Series) -> np.ndarray:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        levels = [_text(level) for level in column.cat.categories]
+        # The code of a missing value is -1: the last.
+        return np.array([*levels, None], dtype=object)[column.cat.codes.to_numpy()]
+    texts = np.empty(len(column), dtype=object)
+    gaps = column.isna()
+    texts[:] = [None if gap else _text(value) for value, gap in zip(column, gaps, strict=True)]
+    return texts
+
+
+def _text(value: Any) -> str:
+    # A whole number is a float as soon as its column has gaps; its level stays the same.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,0 +1,127 @@
+"""From representations to raw outputs: the heads of all tasks, like ones as one tensor operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Heads(nn.Module):
+    """The heads of all tasks.
+
+    Heads of equal shape are one batched product, so that the number of modules does not grow with
+    the number of tasks. Linear heads on a shared representation are one product whatever their widths.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Width of the representation.
+    members : int
+        Length of the ensemble axis; members have heads of their own.
+    outputs : sequence of int
+        Raw outputs of each task, in the order of the task columns.
+    hidden_sizes : sequence of tuple of int
+        Hidden layers of each task's own branch, in the same order.
+    per_task : bool
+        Whether every task reads a representation of its own.
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        members: int,
+        outputs: Sequence[int],
+        hidden_sizes: Sequence[tuple[int, ...]],
+        *,
+        per_task: bool,
+    ) -> None:
+        super().__init__()
+        self.per_task = per_task
+        groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+        for task, (n_outputs, hidden) in enumerate(zip(outputs, hidden_sizes, strict=True)):
+            # Plain linear heads on one representation need no equal widths: they are one matrix.
+            alike = (0, ()) if not per_task and not hidden else (n_outputs, hidden)
+            groups.setdefault(alike, []).append(task)
+        self.tasks = [tuple(tasks) for tasks in groups.values()]
+        self.branches = nn.ModuleList(
+            MemberLinear(members, n_inputs, sum(outputs[task] for task in tasks))
+            if hidden == () and not per_task
+            else _branch(members, len(tasks), n_inputs, hidden, n_outputs)
+            for (n_outputs, hidden), tasks in groups.items()
+        )
+        self.register_buffer("columns", self._column_order(outputs), persistent=False)
+
+    def forward(self, representation: Tensor) -> Tensor:
+        """Return raw outputs, shape (rows, members, sum of outputs).
+
+        Parameters
+        ----------
+        representation : tensor of shape (rows, members, n_inputs) or (rows, members, tasks, n_inputs)
+            Shared, or one for each task.
+        """
+        raw = []
+        for tasks, branch in zip(self.tasks, self.branches, strict=True):
+            if isinstance(branch, MemberLinear):
+                raw.append(branch(representation))
+                continue
+            own = (
+                representation[:, :, list(tasks)]
+                if self.per_task
+                else representation.unsqueeze(2).expand(-1, -1, len(tasks), -1)
+            )
+            raw.append(branch(own).flatten(2))
+        joined = raw[0] if len(raw) == 1 else torch.cat(raw, dim=-1)
+        return joined if self.columns is None else joined[..., self.columns]
+
+    def _column_order(self, outputs: Sequence[int]) -> Tensor | None:
+        """Columns of the branches in the order of the tasks; None where they are in order already."""
+        order = [task for tasks in self.tasks for task in tasks]
+        if order == sorted(order):
+            return None
+        start, first = 0, {}
+        for task in order:
+            first[task] = start
+            start += outputs[task]
+        return torch.tensor([first[t] + i for t in sorted(order) for i in range(outputs[t])])
+
+
+class MemberLinear(nn.Module):
+    """A linear layer for each member: (rows, members, n_in) to (rows, members, n_out)."""
+
+    def __init__(self, members: int, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(_uniform(n_in, members, n_in, n_out))
+        self.bias = nn.Parameter(_uniform(n_in, members, n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the layer's output."""
+        return torch.einsum("rmi,mio->rmo", x, self.weight) + self.bias
+
+
+class TaskLinear(nn.Module):
+    """A linear layer for each member and task: (rows, members, tasks, n_in) to (…, n_out)."""
+
+    def __init__(self, members: int, n_tasks: int, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(_uniform(n_in, members, n_tasks, n_in, n_out))
+        self.bias = nn.Parameter(_uniform(n_in, members, n_tasks, n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the layer's output."""
+        return torch.einsum("rmti,mtio->rmto", x, self.weight) + self.bias
+
+
+def _branch(members: int, n_tasks: int, n_inputs: int, hidden: tuple[int, ...], n_outputs: int) -> nn.Module:
+    layers: list[nn.Module] = []
+    n_in = n_inputs
+    for size in hidden:
+        layers += [TaskLinear(members, n_tasks, n_in, size), nn.ReLU()]
+        n_in = size
+    return nn.Sequential(*layers, TaskLinear(members, n_tasks, n_in, n_outputs))
+
+
+def _uniform(n_in: int, *shape: int) -> Tensor:
+    """Uniform in ±1/√n_in, as torch draws the weights and biases of a linear layer."""
+    return torch.empty(shape).uniform_(-1, 1) / max(n_in, 1) ** 0.5

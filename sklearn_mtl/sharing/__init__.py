@@ -1,0 +1,24 @@
+"""How tasks share trunks.
+
+A way of sharing is a recipe, a `BaseEstimator`; its ``build`` gets a factory of trunks, calls it once
+or several times, and returns a `SharingModule`: from inputs to one representation for all tasks,
+(rows, members, width), or to one for each, (rows, members, tasks, width).
+
+Examples
+--------
+>>> import torch
+>>> from sklearn_mtl.features import Block, FeatureSpec
+>>> from sklearn_mtl.sharing import HardSharing
+>>> from sklearn_mtl.trunks import MLP
+>>> spec, x = FeatureSpec((Block("x", (4,), n_continuous=4),)), {"x": torch.zeros(10, 4)}
+>>> shared = HardSharing().build(lambda: MLP(hidden_sizes=(8,)).build(spec, x), n_tasks=3)
+>>> shared(x, heads=None).shape
+torch.Size([10, 1, 8])
+"""
+
+from sklearn_mtl.sharing.hard import HardSharing
+from sklearn_mtl.sharing.sharing import Sharing, SharingModule
+
+SHARINGS: dict[str, type[Sharing]] = {"hard": HardSharing}
+
+__all__ = ["SHARINGS", "HardSharing", "Sharing", "SharingModule"]

@@ -1,0 +1,75 @@
+"""The base of all ways of sharing trunks between tasks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from sklearn_mtl.trunks import TrunkModule
+
+#: From a representation to the raw outputs of all tasks, shape (rows, members, raw outputs).
+Heads = Callable[[Tensor], Tensor]
+
+
+class SharingModule(nn.Module, ABC):
+    """What lies between the inputs and the heads.
+
+    Parameters
+    ----------
+    width : int
+        Width of the representation.
+    members : int
+        Length of the ensemble axis.
+    per_task : bool
+        Whether every task has a representation of its own.
+    """
+
+    def __init__(self, width: int, members: int, *, per_task: bool) -> None:
+        super().__init__()
+        self.width = width
+        self.members = members
+        self.per_task = per_task
+
+    @abstractmethod
+    def forward(self, inputs: Mapping[str, Tensor], heads: Heads) -> Tensor:
+        """Return the representation that the heads read.
+
+        Parameters
+        ----------
+        inputs : mapping of str to tensor
+            Encoded rows.
+        heads : callable
+            The heads, for sharing in which one task reads what another predicts. Where
+            representations are per task, columns of tasks not yet represented mean nothing.
+
+        Returns
+        -------
+        tensor of shape (rows, members, width) or, per task, (rows, members, tasks, width)
+        """
+
+    @abstractmethod
+    def shared_parameters(self) -> Iterator[nn.Parameter]:
+        """Iterate over the parameters that several tasks train; gradients are balanced on these."""
+
+    def penalty(self) -> Tensor | None:
+        """Return what is added to the loss, a scalar, or None."""
+        return None
+
+
+class Sharing(BaseEstimator, ABC):
+    """A recipe for sharing trunks between tasks."""
+
+    @abstractmethod
+    def build(self, make_trunk: Callable[[], TrunkModule], n_tasks: int) -> SharingModule:
+        """Return a new module.
+
+        Parameters
+        ----------
+        make_trunk : callable
+            Each call returns a new trunk.
+        n_tasks : int
+            Number of tasks; per-task representations are in the order of the task columns.
+        """

@@ -1,0 +1,44 @@
+"""What a task is.
+
+A user names a kind, by a word or an object: `Regression`, `Classification` or `Multilabel`. Once its
+labels are seen it is a `Task`, which encodes labels as numbers, says how many raw outputs it wants of
+the network, and turns averaged outputs back into labels. A `TaskSet` lays all tasks out as columns,
+and `TaskLosses` computes their losses, tasks of one kind as one tensor expression.
+
+Shapes: targets are (rows, columns) with a weight for each cell, 0 where there is no label; raw
+outputs are (rows, members, raw outputs of all tasks).
+
+Examples
+--------
+>>> import numpy as np
+>>> from sklearn_mtl.targets import read_targets
+>>> from sklearn_mtl.tasks import Regression, TaskSet
+>>> column = read_targets({"price": [100.0, 200.0, np.nan, 300.0]}).columns["price"]
+>>> task = Regression().bind(column, np.ones(4))
+>>> y, weight = TaskSet((task,)).encode({"price": column}, np.ones((4, 1)))
+>>> y.ravel().round(2), weight.ravel()
+(array([-1.22,  0.  ,  0.  ,  1.22]), array([1., 1., 0., 1.]))
+"""
+
+from sklearn_mtl.tasks.classification import Classification, ClassificationTask
+from sklearn_mtl.tasks.multilabel import Multilabel, MultilabelTask
+from sklearn_mtl.tasks.regression import Regression, RegressionTask
+from sklearn_mtl.tasks.row_loss import RowLoss
+from sklearn_mtl.tasks.task import Task, TaskKind
+from sklearn_mtl.tasks.task_losses import TaskLosses
+from sklearn_mtl.tasks.task_set import TaskGroup, TaskSet
+
+__all__ = [
+    "Classification",
+    "ClassificationTask",
+    "Multilabel",
+    "MultilabelTask",
+    "Regression",
+    "RegressionTask",
+    "RowLoss",
+    "Task",
+    "TaskGroup",
+    "TaskKind",
+    "TaskLosses",
+    "TaskSet",
+]

@@ -1,0 +1,184 @@
+"""Classification: one class of several for each row."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.multiclass import check_classification_targets
+
+from sklearn_mtl.targets import Column, restore_dtype
+from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, CrossEntropy
+from sklearn_mtl.tasks.row_loss import RowLoss
+from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
+
+
+@dataclass(frozen=True, eq=False)
+class ClassificationTask(Task):
+    """A classification task whose labels were seen.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The classes in sorted order; columns of the probabilities.
+    class_weight : ndarray of float64, shape (n_classes,)
+        Factor of a row's weight by its class.
+    """
+
+    classes: np.ndarray
+    class_weight: np.ndarray
+
+    kind: ClassVar[str] = "classification"
+
+    def encode(self, column: Column) -> np.ndarray:
+        """Return class codes; NaN where missing and for classes not seen in ``fit``."""
+        codes = np.full(len(column), np.nan)
+        known = ~column.missing
+        found = self._codes(column.values[known])
+        codes[known] = np.where(found < 0, np.nan, found)
+        return codes[:, None]
+
+    def cell_weight(self, encoded: np.ndarray) -> np.ndarray | float:
+        """Return the class weight of each cell."""
+        if (self.class_weight == 1).all():
+            return 1.0
+        return self.class_weight[np.nan_to_num(encoded).astype(np.intp)]
+
+    def predict(self, response: np.ndarray) -> Any:
+        """Return the most probable class, in the dtype of the labels."""
+        codes = self.predict_proba(response).argmax(axis=1)
+        return restore_dtype(self.classes[codes], self.dtype)
+
+    def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
+        """Return the accuracy; a class not seen in ``fit`` counts as wrong."""
+        known = ~column.missing & (weight > 0)
+        if not known.any():
+            return float("nan")
+        right = self.predict_proba(response[known]).argmax(axis=1) == self._codes(column.values[known])
+        return float(np.average(right, weights=weight[known]))
+
+    def _codes(self, labels: np.ndarray) -> np.ndarray:
+        """Return the place of each label among the classes, -1 for none."""
+        codes: np.ndarray = pd.Index(self.classes).get_indexer(pd.Index(labels))
+        return codes
+
+    def predict_proba(self, response: np.ndarray) -> np.ndarray:
+        """Return class probabilities, shape (n_rows, n_classes)."""
+        if self.loss.width > 1 or len(self.classes) == 1:
+            return response[:, 0, :]
+        second = response[:, 0, 0]
+        return np.column_stack([1 - second, second])
+
+
+class Classification(TaskKind):
+    """A classification task of one label for each row.
+
+    Parameters
+    ----------
+    loss : {"cross_entropy", "focal"}, default="cross_entropy"
+        ``"focal"`` is (1 - p)² times the cross-entropy (Lin et al. 2017, eq. 4).
+    class_weight : None, "balanced" or mapping, default=None
+        Factor of a row's weight by its class, as in scikit-learn: ``"balanced"`` is
+        ``n / (n_classes * n_of_class)``; classes a mapping omits count 1.
+    label_smoothing : float, default=0.0
+        Share of each label spread evenly over all classes, in [0, 1) (Szegedy et al. 2016).
+
+    Examples
+    --------
+    >>> from sklearn_mtl.tasks import Classification
+    >>> Classification(class_weight="balanced")
+    Classification(class_weight='balanced')
+    """
+
+    name: ClassVar[str] = "classification"
+
+    def __init__(
+        self,
+        loss: str = "cross_entropy",
+        *,
+        class_weight: str | Mapping[Any, float] | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        self.loss = loss
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+
+    def bind(self, column: Column, weight: np.ndarray) -> ClassificationTask:
+        """Return the task for the labels of the training rows."""
+        focusing = self._focusing()
+        if column.values.ndim != 1:
+            raise ValueError(
+                f"Task {column.name!r} is a classification and needs one label for each row. "
+                f"Found labels of shape {column.values.shape}; a block of 0 and 1 is 'multilabel'."
+            )
+        check_labelled(column, weight)
+        known = ~column.missing & (weight > 0)
+        if column.values.dtype.kind == "f":
+            check_classification_targets(column.values[known])
+        classes, codes = _classes(column.values[known])
+        if len(classes) == 1:
+            warnings.warn(
+                f"Task {column.name!r} has one class only, {classes[0]!r}: there is nothing to learn.",
+                stacklevel=2,
+            )
+        loss: RowLoss = (
+            BinaryCrossEntropy(float(self.label_smoothing), focusing)
+            if len(classes) == 2
+            else CrossEntropy(len(classes), float(self.label_smoothing), focusing)
+        )
+        factors = self._factors(column.name, classes, codes, weight[known])
+        return ClassificationTask(column.name, loss, 1, False, column.dtype, classes, factors)
+
+    def _focusing(self) -> float:
+        if self.loss not in ("cross_entropy", "focal"):
+            raise ValueError(
+                f"`loss` of Classification must be 'cross_entropy' or 'focal'. Found {self.loss!r}."
+            )
+        if not isinstance(self.label_smoothing, Real) or not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                f"`label_smoothing` of Classification must be in [0, 1). Found {self.label_smoothing!r}."
+            )
+        return 2.0 if self.loss == "focal" else 0.0
+
+    def _factors(self, name: str, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        if self.class_weight is None:
+            return np.ones(len(classes))
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            mass = np.bincount(codes, weight, minlength=len(classes))
+            return mass.sum() / (len(classes) * mass)
+        if not isinstance(self.class_weight, Mapping):
+            raise ValueError(
+                f"`class_weight` of task {name!r} must be None, 'balanced' or a mapping from class to weight. "
+                f"Found {self.class_weight!r}."
+            )
+        unknown = [label for label in self.class_weight if label not in classes.tolist()]
+        if unknown:
+            raise ValueError(
+                f"`class_weight` of task {name!r} names unknown classes {unknown}; "
+                f"the classes are {classes.tolist()}."
+            )
+        factors = np.array([float(self.class_weight.get(label, 1.0)) for label in classes.tolist()])
+        if not np.isfinite(factors).all() or (factors < 0).any() or not factors.any():
+            raise ValueError(
+                f"`class_weight` of task {name!r} must hold finite non-negative numbers, not all 0. "
+                f"Found {dict(self.class_weight)}."
+            )
+        return factors
+
+
+def _classes(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return sorted classes and each label's code."""
+    try:
+        return np.unique(labels, return_inverse=True)
+    except TypeError:
+        # Labels of several types have no order of their own: by type, then by value.
+        classes = sorted(set(labels.tolist()), key=lambda label: (type(label).__name__, label))
+        place = {label: code for code, label in enumerate(classes)}
+        array = np.empty(len(classes), dtype=object)
+        array[:] = classes
+        return array, np.array([place[label] for label in labels.tolist()])

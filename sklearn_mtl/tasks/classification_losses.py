@@ -1,0 +1,126 @@
+"""Losses of classification and multilabel tasks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sklearn_mtl.tasks.row_loss import RowLoss, weighted_mean
+
+
+@dataclass(frozen=True)
+class ProbabilityLoss(RowLoss):
+    """A loss whose responses are probabilities; scored by accuracy."""
+
+    metric: ClassVar[str] = "accuracy"
+
+    @abstractmethod
+    def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
+        """Return minus the log-probability of each label, shape (rows, columns)."""
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(ProbabilityLoss):
+    """Cross-entropy of a 0/1 column, one logit each.
+
+    Parameters
+    ----------
+    label_smoothing : float
+        Share of the label that is spread evenly over both classes (Szegedy et al. 2016).
+    focusing : float
+        The exponent of the focal loss, (1 - p)^focusing times the cross-entropy (Lin et al. 2017,
+        eq. 4); 0 is the cross-entropy itself.
+    """
+
+    label_smoothing: float = 0.0
+    focusing: float = 0.0
+
+    @property
+    def width(self) -> int:
+        """One logit."""
+        return 1
+
+    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each cell."""
+        logit = raw[..., 0]
+        y = y.expand_as(logit)
+        smooth = y * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+        loss = F.binary_cross_entropy_with_logits(logit, smooth, reduction="none")
+        if self.focusing == 0:
+            return loss
+        wrong = torch.sigmoid(torch.where(y > 0.5, -logit, logit))
+        return wrong**self.focusing * loss
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the log-odds of the prior."""
+        return weighted_mean(y, weight).clamp(1e-6, 1 - 1e-6).logit()[:, None]
+
+    def response(self, raw: Tensor) -> Tensor:
+        """Return the probability of the second class."""
+        return raw.sigmoid()
+
+    def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
+        """Return minus the log-probability of each label."""
+        return F.binary_cross_entropy(response[..., 0], y, reduction="none")
+
+    def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the accuracy of each column."""
+        return weighted_mean(((response[..., 0] > 0.5) == (y > 0.5)).to(weight.dtype), weight)
+
+
+@dataclass(frozen=True)
+class CrossEntropy(ProbabilityLoss):
+    """Cross-entropy of a column of class codes, one logit for each class.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of classes.
+    label_smoothing, focusing : float
+        As in `BinaryCrossEntropy`.
+    """
+
+    n_classes: int
+    label_smoothing: float = 0.0
+    focusing: float = 0.0
+
+    @property
+    def width(self) -> int:
+        """One logit for each class."""
+        return self.n_classes
+
+    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each cell."""
+        code = y.long().expand(raw.shape[:-1])
+        flat = raw.reshape(-1, self.n_classes)
+        loss = F.cross_entropy(
+            flat, code.reshape(-1), reduction="none", label_smoothing=self.label_smoothing
+        ).view(code.shape)
+        if self.focusing == 0:
+            return loss
+        right = raw.softmax(-1).gather(-1, code.unsqueeze(-1))[..., 0]
+        return (1 - right) ** self.focusing * loss
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the logarithm of the prior."""
+        member = F.one_hot(y.long(), self.n_classes).to(weight.dtype)
+        prior = (member * weight[..., None]).sum(0) / weight.sum(0)[:, None].clamp_min(1e-30)
+        return prior.clamp_min(1e-6).log()
+
+    def response(self, raw: Tensor) -> Tensor:
+        """Return the class probabilities."""
+        return raw.softmax(-1)
+
+    def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
+        """Return minus the log-probability of each label."""
+        right = response.gather(-1, y.long().unsqueeze(-1))[..., 0]
+        return -right.clamp_min(1e-30).log()
+
+    def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the accuracy of each column."""
+        return weighted_mean((response.argmax(-1) == y.long()).to(weight.dtype), weight)

@@ -1,0 +1,136 @@
+"""Multilabel: any number of yes-or-no labels for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sklearn_mtl.targets import Column
+from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy
+from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
+
+
+@dataclass(frozen=True, eq=False)
+class MultilabelTask(Task):
+    """A multilabel task whose labels were seen.
+
+    Parameters
+    ----------
+    pos_weight : ndarray of float64, shape (n_columns,)
+        Weight of a positive cell; a negative one counts 1.
+    """
+
+    pos_weight: np.ndarray
+
+    kind: ClassVar[str] = "multilabel"
+
+    @property
+    def classes(self) -> list[np.ndarray]:
+        """The two classes of each label, in the dtype of the labels."""
+        return [np.array([0, 1]).astype(self.dtype) for _ in range(self.n_columns)]
+
+    def encode(self, column: Column) -> np.ndarray:
+        """Return 0 and 1, NaN where missing."""
+        values = _zero_one(column)
+        if values.shape[1] != self.n_columns:
+            raise ValueError(
+                f"Task {self.name!r} has {self.n_columns} labels. Found {values.shape[1]} columns."
+            )
+        return values
+
+    def cell_weight(self, encoded: np.ndarray) -> np.ndarray | float:
+        """Return ``pos_weight`` where a label is set."""
+        if (self.pos_weight == 1).all():
+            return 1.0
+        return np.where(encoded == 1, self.pos_weight, 1.0)
+
+    def predict(self, response: np.ndarray) -> np.ndarray:
+        """Return 0 and 1 in the dtype of the labels, shape (n_rows, n_columns)."""
+        return np.array([0, 1]).astype(self.dtype)[(response[..., 0] > 0.5).astype(np.intp)]
+
+    def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
+        """Return the accuracy of each label, the mean over labels."""
+        values = self.encode(column)
+        known = ~np.isnan(values) & (weight > 0)[:, None]
+        right = (response[..., 0] > 0.5) == (values == 1)
+        scores = [
+            np.average(right[rows, i], weights=weight[rows]) for i, rows in enumerate(known.T) if rows.any()
+        ]
+        return float(np.mean(scores)) if scores else float("nan")
+
+    def predict_proba(self, response: np.ndarray) -> np.ndarray:
+        """Return the probability that each label is set, shape (n_rows, n_columns)."""
+        return response[..., 0]
+
+
+class Multilabel(TaskKind):
+    """A task of several yes-or-no labels for each row, given as a two-dimensional block of 0 and 1.
+
+    Parameters
+    ----------
+    pos_weight : None, "balanced", float or sequence of float, default=None
+        Weight of a positive cell, one for all labels or one for each; ``"balanced"`` is the number
+        of negative by the number of positive cells.
+
+    Examples
+    --------
+    >>> from sklearn_mtl.tasks import Multilabel
+    >>> Multilabel(pos_weight=3.0)
+    Multilabel(pos_weight=3.0)
+    """
+
+    name: ClassVar[str] = "multilabel"
+
+    def __init__(self, *, pos_weight: str | float | Sequence[float] | None = None) -> None:
+        self.pos_weight = pos_weight
+
+    def bind(self, column: Column, weight: np.ndarray) -> MultilabelTask:
+        """Return the task for the labels of the training rows."""
+        if column.values.ndim != 2:
+            raise ValueError(
+                f"Task {column.name!r} is multilabel and needs a two-dimensional block of 0 and 1. "
+                f"Found labels of shape {column.values.shape}."
+            )
+        check_labelled(column, weight)
+        factors = self._factors(column.name, _zero_one(column), weight)
+        return MultilabelTask(
+            column.name, BinaryCrossEntropy(), column.values.shape[1], True, column.dtype, factors
+        )
+
+    def _factors(self, name: str, values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        if self.pos_weight is None:
+            return np.ones(values.shape[1])
+        if isinstance(self.pos_weight, str) and self.pos_weight == "balanced":
+            positive = (weight[:, None] * (values == 1)).sum(axis=0)
+            negative = (weight[:, None] * (values == 0)).sum(axis=0)
+            # A label that is never, or always, set has no ratio to balance.
+            return np.where((positive > 0) & (negative > 0), negative / np.maximum(positive, 1e-300), 1.0)
+        try:
+            factors = np.broadcast_to(np.asarray(self.pos_weight, dtype=np.float64), values.shape[1:]).copy()
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"`pos_weight` of task {name!r} must be None, 'balanced', a number or one number for each of "
+                f"{values.shape[1]} labels. Found {self.pos_weight!r}."
+            ) from error
+        if not np.isfinite(factors).all() or (factors <= 0).any():
+            raise ValueError(
+                f"`pos_weight` of task {name!r} must be positive and finite. Found {self.pos_weight!r}."
+            )
+        return factors
+
+
+def _zero_one(column: Column) -> np.ndarray:
+    """Labels as float64 0 and 1, NaN where missing."""
+    values = np.full(column.values.shape, np.nan)
+    known = ~column.missing
+    labels = column.values[known]
+    wrong = np.array([label for label in np.unique(labels.astype(object)).tolist() if label not in (0, 1)])
+    if len(wrong):
+        raise ValueError(
+            f"Task {column.name!r} is multilabel and needs labels 0 and 1. Found {wrong[:5].tolist()}."
+        )
+    values[known] = labels.astype(np.float64)
+    return values

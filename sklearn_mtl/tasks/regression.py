@@ -1,0 +1,245 @@
+"""Regression: one number or several for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+from scipy.stats import norm
+from sklearn.metrics import r2_score
+
+from sklearn_mtl.targets import Column
+from sklearn_mtl.tasks.regression_losses import (
+    AbsoluteError,
+    GammaDeviance,
+    GaussianNLL,
+    Huber,
+    Pinball,
+    PointLoss,
+    PoissonDeviance,
+    SquaredError,
+)
+from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionTask(Task):
+    """A regression task whose labels were seen.
+
+    Parameters
+    ----------
+    loc, scale : ndarray of float64, shape (n_columns,)
+        The network sees ``(label - loc) / scale``.
+    low, high : ndarray of float64, shape (n_columns,)
+        The range of the labels; predictions are held to it.
+    """
+
+    loss: PointLoss
+    loc: np.ndarray
+    scale: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    kind: ClassVar[str] = "regression"
+
+    def encode(self, column: Column) -> np.ndarray:
+        """Return the scaled labels, NaN where missing."""
+        values = _numbers(column)
+        if values.shape[1] != self.n_columns:
+            raise ValueError(
+                f"Task {self.name!r} has {self.n_columns} outputs. Found labels with {values.shape[1]}."
+            )
+        return (values - self.loc) / self.scale
+
+    def predict(self, response: np.ndarray) -> np.ndarray:
+        """Return the point predictions as float64."""
+        return self._squeeze(self._held(self.loss.point(response) * self.scale + self.loc))
+
+    def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
+        """Return R², the mean over outputs."""
+        values = _numbers(column)
+        found = self.predict(response).reshape(values.shape)
+        known = ~np.isnan(values) & (weight > 0)[:, None]
+        scores = [
+            r2_score(values[rows, i], found[rows, i], sample_weight=weight[rows])
+            for i, rows in enumerate(known.T)
+            if rows.any()
+        ]
+        return float(np.mean(scores)) if scores else float("nan")
+
+    def interval(self, response: np.ndarray, coverage: float) -> np.ndarray:
+        """Return the central interval of each prediction.
+
+        Parameters
+        ----------
+        response : ndarray of float64, shape (n_rows, n_columns, width)
+            Averaged over members and networks.
+        coverage : float
+            Share of labels that the interval should hold, between 0 and 1.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, 2) or (n_rows, n_columns, 2)
+            Lower and upper end, in the units of the labels.
+        """
+        if isinstance(self.loss, GaussianNLL):
+            mean = response[..., 0]
+            deviation = np.sqrt(np.clip(response[..., 1] - mean**2, 0, None))
+            reach = norm.ppf(0.5 + coverage / 2) * deviation
+            ends = np.stack([mean - reach, mean + reach], axis=-1)
+        elif isinstance(self.loss, Pinball):
+            ends = response[..., self._quantile_pair(self.loss.quantiles, coverage)]
+        else:
+            raise ValueError(
+                f"predict_interval needs a task of loss 'quantile' or 'gaussian_nll'. "
+                f"Found task {self.name!r} of loss {type(self.loss).__name__}."
+            )
+        return self._squeeze(ends * self.scale[:, None] + self.loc[:, None])
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the loss gives intervals."""
+        return isinstance(self.loss, GaussianNLL | Pinball)
+
+    def _quantile_pair(self, quantiles: tuple[float, ...], coverage: float) -> list[int]:
+        wanted = (0.5 - coverage / 2, 0.5 + coverage / 2)
+        nearest = [int(np.argmin(np.abs(np.subtract(quantiles, level)))) for level in wanted]
+        if not np.allclose([quantiles[i] for i in nearest], wanted, atol=1e-6):
+            raise ValueError(
+                f"`coverage` of task {self.name!r} must be spanned by two of its quantiles {quantiles}. "
+                f"Found {coverage}, which needs the quantiles {wanted[0]:.6g} and {wanted[1]:.6g}."
+            )
+        return nearest
+
+    def _held(self, values: np.ndarray) -> np.ndarray:
+        return np.clip(values, self.low, self.high)
+
+
+class Regression(TaskKind):
+    """A regression task.
+
+    Labels are standardised inside (Poisson and gamma: divided by their mean), predictions come back
+    in the labels' own units as float64. Two-dimensional labels are several outputs of one task.
+
+    Parameters
+    ----------
+    loss : str, default="squared_error"
+        ``"squared_error"``, ``"absolute_error"``, ``"huber"``, ``"poisson"`` (labels ≥ 0),
+        ``"gamma"`` (labels > 0), ``"quantile"`` or ``"gaussian_nll"`` (mean and variance,
+        Nix & Weigend 1994).
+    delta : float, default=1.0
+        Of ``"huber"``: where squared turns to absolute, in standard deviations of the labels.
+    quantiles : sequence of float, default=(0.05, 0.5, 0.95)
+        Of ``"quantile"``: the levels, between 0 and 1 and increasing. ``predict`` gives the one
+        nearest 0.5, ``predict_interval`` a pair.
+
+    Examples
+    --------
+    >>> from sklearn_mtl.tasks import Regression
+    >>> Regression(loss="quantile", quantiles=(0.1, 0.5, 0.9))
+    Regression(loss='quantile', quantiles=(0.1, 0.5, 0.9))
+    """
+
+    name: ClassVar[str] = "regression"
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        *,
+        delta: float = 1.0,
+        quantiles: Sequence[float] = (0.05, 0.5, 0.95),
+    ) -> None:
+        self.loss = loss
+        self.delta = delta
+        self.quantiles = quantiles
+
+    def bind(self, column: Column, weight: np.ndarray) -> RegressionTask:
+        """Return the task for the labels of the training rows."""
+        loss = self._row_loss()
+        check_labelled(column, weight)
+        values = _numbers(column)
+        weight = np.where(np.isnan(values), 0.0, weight[:, None])
+        loc, scale = _standardisation(column.name, self.loss, values, weight)
+        seen = np.where(weight > 0, values, np.nan)
+        known = (weight > 0).any(axis=0)
+        # An output without one label has no range: its predictions stay at the scaled zero.
+        low, high = (
+            np.where(known, end(np.where(known, seen, 0.0), axis=0), 0.0) for end in (np.nanmin, np.nanmax)
+        )
+        return RegressionTask(
+            column.name, loss, values.shape[1], column.values.ndim == 2, column.dtype, loc, scale, low, high
+        )
+
+    def _row_loss(self) -> PointLoss:
+        if self.loss not in _LOSSES:
+            raise ValueError(f"`loss` of Regression must be one of {sorted(_LOSSES)}. Found {self.loss!r}.")
+        return _LOSSES[self.loss](self)
+
+
+def _huber(kind: Regression) -> PointLoss:
+    if not isinstance(kind.delta, Real) or not kind.delta > 0:
+        raise ValueError(f"`delta` of Regression must be a positive number. Found {kind.delta!r}.")
+    return Huber(float(kind.delta))
+
+
+def _pinball(kind: Regression) -> PointLoss:
+    levels = tuple(float(level) for level in np.ravel(kind.quantiles))
+    if not levels or not all(0 < level < 1 for level in levels) or list(levels) != sorted(set(levels)):
+        raise ValueError(
+            f"`quantiles` of Regression must be increasing numbers between 0 and 1. Found {kind.quantiles!r}."
+        )
+    return Pinball(levels)
+
+
+_LOSSES: dict[str, Callable[[Regression], PointLoss]] = {
+    "squared_error": lambda _: SquaredError(),
+    "absolute_error": lambda _: AbsoluteError(),
+    "huber": _huber,
+    "poisson": lambda _: PoissonDeviance(),
+    "gamma": lambda _: GammaDeviance(),
+    "quantile": _pinball,
+    "gaussian_nll": lambda _: GaussianNLL(),
+}
+_SUPPORT: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
+    "poisson": ("non-negative", lambda y: y >= 0),
+    "gamma": ("positive", lambda y: y > 0),
+}
+
+
+def _numbers(column: Column) -> np.ndarray:
+    """Labels as float64 of two dimensions, NaN where missing."""
+    try:
+        values = np.array(column.values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        known = column.values[~column.missing]
+        raise ValueError(
+            f"Task {column.name!r} is a regression and needs numbers. "
+            f"Found labels such as {known.ravel()[:3].tolist()}."
+        ) from error
+    values[column.missing] = np.nan
+    return values.reshape(len(values), -1)
+
+
+def _standardisation(
+    name: str, loss: str, values: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Location and scale of each column under the sample weights."""
+    filled = np.nan_to_num(values)
+    total = np.maximum(weight.sum(axis=0), 1e-300)
+    mean = (weight * filled).sum(axis=0) / total
+    if loss in _SUPPORT:
+        rule, holds = _SUPPORT[loss]
+        wrong = values[(weight > 0) & ~np.where(weight > 0, holds(values), True)]
+        if len(wrong):
+            raise ValueError(
+                f"Task {name!r} with loss {loss!r} needs {rule} labels. Found {len(wrong)} others, "
+                f"the first {wrong[0]:g}."
+            )
+        return np.zeros_like(mean), np.where(mean > 0, mean, 1.0)
+    deviation = np.sqrt((weight * (filled - mean) ** 2).sum(axis=0) / total)
+    # Rounding leaves a constant column a deviation of some 1e-16 of its size.
+    constant = deviation <= 1e-12 * np.maximum(np.abs(mean), 1e-300)
+    return mean, np.where(constant, 1.0, deviation)

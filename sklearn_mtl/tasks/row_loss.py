@@ -1,0 +1,67 @@
+"""What every loss of one task has in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class RowLoss(ABC):
+    """The loss of one labelled cell, and what the network's raw output means under it.
+
+    Losses are values: two tasks whose losses compare equal are computed as one tensor expression.
+    A target column has ``width`` raw outputs. Shapes below: ``raw`` is (..., columns, width), ``y``
+    is (..., columns) and broadcasts against it; cells without a label hold any finite number and
+    weigh nothing later.
+    """
+
+    metric: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Raw outputs for each target column."""
+
+    @abstractmethod
+    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each cell, shape (..., columns)."""
+
+    @abstractmethod
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the best raw output that ignores the inputs.
+
+        Parameters
+        ----------
+        y, weight : tensor of shape (rows, columns)
+            Encoded targets and cell weights.
+
+        Returns
+        -------
+        tensor of shape (columns, width)
+        """
+
+    @abstractmethod
+    def response(self, raw: Tensor) -> Tensor:
+        """Return what may be averaged over members and networks, shape (..., columns, width)."""
+
+    @abstractmethod
+    def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the metric of each column, shape (columns,).
+
+        Parameters
+        ----------
+        response : tensor of shape (rows, columns, width)
+            Averaged responses.
+        y, weight : tensor of shape (rows, columns)
+            Encoded targets and cell weights.
+        """
+
+
+def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted mean over rows; 0 in a column that weighs nothing."""
+    return (values * weight).sum(0) / weight.sum(0).clamp_min(1e-30)

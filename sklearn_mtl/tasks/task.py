@@ -1,0 +1,129 @@
+"""The two extension points: how a task is asked for, and what it is once its labels were seen."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+if TYPE_CHECKING:
+    from sklearn_mtl.targets import Column
+    from sklearn_mtl.tasks.row_loss import RowLoss
+
+
+@dataclass(frozen=True, eq=False)
+class Task(ABC):
+    """A task whose labels were seen: how they become numbers and how numbers become labels.
+
+    Parameters
+    ----------
+    name : str
+        The task.
+    loss : RowLoss
+        Loss of one labelled cell.
+    n_columns : int
+        Number of target columns: 1, or the number of labels or outputs of a two-dimensional target.
+    two_dimensional : bool
+        Whether the labels were given as a two-dimensional array.
+    dtype : object
+        What the labels were given in, and predictions go back to.
+    """
+
+    name: str
+    loss: RowLoss
+    n_columns: int
+    two_dimensional: bool
+    dtype: Any
+
+    kind: ClassVar[str]
+
+    @property
+    def width(self) -> int:
+        """Raw outputs of the network for this task."""
+        return self.n_columns * self.loss.width
+
+    @abstractmethod
+    def encode(self, column: Column) -> np.ndarray:
+        """Return the labels as numbers.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_columns)
+            NaN where there is no label, or one that was not seen in ``fit``.
+        """
+
+    def cell_weight(self, encoded: np.ndarray) -> np.ndarray | float:
+        """Return what class weights make of each encoded cell; 1.0 where there are none."""
+        return 1.0
+
+    @abstractmethod
+    def predict(self, response: np.ndarray) -> Any:
+        """Return predictions in the labels' own units and dtype.
+
+        Parameters
+        ----------
+        response : ndarray of float64, shape (n_rows, n_columns, loss.width)
+            Averaged over members and networks.
+        """
+
+    @abstractmethod
+    def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
+        """Return scikit-learn's default score over the labelled cells; nan where there is none.
+
+        Parameters
+        ----------
+        column : Column
+            True labels.
+        response : ndarray of float64, shape (n_rows, n_columns, loss.width)
+            Averaged over members and networks.
+        weight : ndarray of float64, shape (n_rows,)
+            Sample weights.
+        """
+
+    def _squeeze(self, values: np.ndarray) -> np.ndarray:
+        return values if self.two_dimensional else values[:, 0]
+
+
+class TaskKind(BaseEstimator, ABC):
+    """What a user asks of a task: a kind with its parameters, before any label was seen."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def bind(self, column: Column, weight: np.ndarray) -> Task:
+        """Return the task for the labels of the training rows.
+
+        Parameters
+        ----------
+        column : Column
+            Labels of the training rows.
+        weight : ndarray of float64, shape (n_rows,)
+            Sample weights of the same rows; only labelled cells count.
+
+        Returns
+        -------
+        Task
+
+        Raises
+        ------
+        ValueError
+            If the labels or the parameters are not what this kind can take.
+        """
+
+
+def check_labelled(column: Column, weight: np.ndarray) -> None:
+    """Raise a ``ValueError`` unless some cell has a label and a positive weight."""
+    known = ~column.missing if column.missing.ndim == 1 else ~column.missing.all(axis=1)
+    if not known.any():
+        raise ValueError(
+            f"Task {column.name!r} needs at least one label. Found {len(column)} rows and no label; "
+            "drop the task, or look whether its labels were lost on the way."
+        )
+    if not (weight[known] > 0).any():
+        raise ValueError(
+            f"Task {column.name!r} needs at least one labelled row of positive weight. "
+            f"Found {int(known.sum())} labelled rows, all of weight 0."
+        )

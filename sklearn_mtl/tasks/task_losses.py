@@ -1,0 +1,129 @@
+"""The scale-free losses and the metrics of all tasks, as tensor expressions."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_mtl.tasks.task_set import TaskSet
+
+# A task whose labels hardly vary has a baseline near 0; dividing by it would let it drown the rest.
+SMALLEST_BASELINE = 1e-3
+
+
+class TaskLosses(nn.Module):
+    """The loss of each task, divided by the loss of its best constant prediction.
+
+    With cell weights s, the loss of task t over a batch is Σ s·l / (b_t Σ s) over the task's
+    labelled cells, where b_t is Σ s·l / Σ s of the best constant prediction on the training rows:
+    each loss starts near 1 and reads as the share left unexplained.
+
+    Parameters
+    ----------
+    tasks : TaskSet
+        The tasks.
+    y, weight : tensor of shape (n_rows, n_columns)
+        Encoded targets and cell weights of the training rows.
+    """
+
+    column_task: Tensor
+    baseline: Tensor
+
+    def __init__(self, tasks: TaskSet, y: Tensor, weight: Tensor) -> None:
+        super().__init__()
+        self.groups = tasks.groups
+        self.n_tasks = len(tasks)
+        self.register_buffer("column_task", torch.as_tensor(tasks.column_task, device=y.device))
+        baseline = self._baselines(y.double(), weight.double())
+        self.register_buffer("baseline", baseline.to(y.dtype))
+
+    def sums(self, raw: Tensor, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each task's weighted loss and weight, summed over the rows.
+
+        Parameters
+        ----------
+        raw : tensor of shape (rows, members, raw_width)
+            Raw outputs; the loss is averaged over members.
+        y, weight : tensor of shape (rows, n_columns)
+            Encoded targets and cell weights.
+
+        Returns
+        -------
+        loss, weight : tensor of shape (n_tasks,)
+            ``loss / weight`` is the scale-free loss of each task.
+        """
+        cells = []
+        for group in self.groups:
+            outputs = raw[..., group.raw].unflatten(-1, (group.n_columns, group.loss.width))
+            cells.append(group.loss(outputs, y[:, None, group.columns]).mean(1))
+        cell = cells[0] if len(cells) == 1 else torch.cat(cells, dim=-1)
+        total = self._by_task((cell * weight).sum(0))
+        return total / self.baseline, self._by_task(weight.sum(0))
+
+    def forward(self, raw: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the scale-free loss of each task; 0, without gradient, where a task has no label.
+
+        Parameters and shapes are those of `sums`.
+
+        Returns
+        -------
+        tensor of shape (n_tasks,)
+        """
+        loss, mass = self.sums(raw, y, weight)
+        return loss / torch.where(mass > 0, mass, 1.0)
+
+    def responses(self, raw: Tensor) -> list[Tensor]:
+        """Return what each group predicts, averaged over members.
+
+        Parameters
+        ----------
+        raw : tensor of shape (rows, members, raw_width)
+            Raw outputs.
+
+        Returns
+        -------
+        list of tensor of shape (rows, group.n_columns, loss.width)
+        """
+        return [
+            group.loss.response(raw[..., group.raw].unflatten(-1, (group.n_columns, group.loss.width))).mean(
+                1
+            )
+            for group in self.groups
+        ]
+
+    def scores(self, responses: list[Tensor], y: Tensor, weight: Tensor) -> Tensor:
+        """Return the metric of each task: the mean over its columns of R² or accuracy.
+
+        Parameters
+        ----------
+        responses : list of tensor of shape (rows, group.n_columns, loss.width)
+            One for each group.
+        y, weight : tensor of shape (rows, n_columns)
+            Encoded targets and cell weights.
+
+        Returns
+        -------
+        tensor of shape (n_tasks,)
+            nan for a task without labels in these rows.
+        """
+        scores = torch.cat(
+            [
+                group.loss.score(response, y[:, group.columns], weight[:, group.columns])
+                for group, response in zip(self.groups, responses, strict=True)
+            ]
+        )
+        usable = (weight.sum(0) > 0) & ~scores.isnan()
+        total = self._by_task(torch.where(usable, scores, 0.0))
+        return total / self._by_task(usable.to(scores.dtype))
+
+    def _baselines(self, y: Tensor, weight: Tensor) -> Tensor:
+        cells = []
+        for group in self.groups:
+            targets = y[:, group.columns]
+            constant = group.loss.constant(targets, weight[:, group.columns])
+            cells.append(group.loss(constant.expand(len(targets), -1, -1), targets))
+        total = self._by_task((torch.cat(cells, dim=-1) * weight).sum(0))
+        return (total / self._by_task(weight.sum(0)).clamp_min(1e-30)).clamp_min(SMALLEST_BASELINE)
+
+    def _by_task(self, columns: Tensor) -> Tensor:
+        return columns.new_zeros(self.n_tasks).index_add(0, self.column_task, columns)

@@ -1,0 +1,52 @@
+"""From tables of tensors to trained nets.
+
+The only package that knows skorch. A `Blueprint` says what a network is built from, `TrainingSettings`
+what the loop is told; `fit_bag` trains, `bag_responses` predicts. Rows travel as a `Table`: input
+tensors by block, encoded targets and cell weights, resident on the device, sliced by whole batches.
+
+Seeding happens in a forked generator: torch's global state is after training what it was before.
+
+Examples
+--------
+>>> import numpy as np
+>>> from sklearn_mtl.training import held_out_rows
+>>> held_out_rows(40, 0.1, n_splits=1, strata=None, rng=np.random.RandomState(0))[0]
+array([ 3,  9, 18, 23])
+"""
+
+from sklearn_mtl.training.bag import bag_representation, bag_responses, fit_bag, fit_net, history_frame
+from sklearn_mtl.training.batches import Batch, Table, WholeBatches
+from sklearn_mtl.training.calibration import calibrate
+from sklearn_mtl.training.devices import numpy_dtype, resolve_autocast, resolve_device, resolve_precision
+from sklearn_mtl.training.module import BalancedLoss, Blueprint, MultiTaskModule
+from sklearn_mtl.training.net import MultiTaskNet, StopTraining
+from sklearn_mtl.training.settings import TrainingSettings, check_lr_schedule, resolve_optimizer
+from sklearn_mtl.training.splits import held_out_rows
+from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses
+
+__all__ = [
+    "BalancedLoss",
+    "Batch",
+    "BestEpoch",
+    "Blueprint",
+    "FiniteLosses",
+    "MultiTaskModule",
+    "MultiTaskNet",
+    "StopTraining",
+    "Table",
+    "TrainingSettings",
+    "WholeBatches",
+    "bag_representation",
+    "bag_responses",
+    "calibrate",
+    "check_lr_schedule",
+    "fit_bag",
+    "fit_net",
+    "held_out_rows",
+    "history_frame",
+    "numpy_dtype",
+    "resolve_autocast",
+    "resolve_device",
+    "resolve_optimizer",
+    "resolve_precision",
+]

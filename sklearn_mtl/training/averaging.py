@@ -1,0 +1,43 @@
+"""A moving average of the weights."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+
+class WeightAverage:
+    """An exponential moving average of a module's parameters, kept in a copy of the module.
+
+    After step t the average moves by ``1 - min(decay, (1 + t) / (10 + t))`` towards the parameters:
+    the early, short memory keeps the initial weights from lingering. Buffers are copied.
+
+    Parameters
+    ----------
+    module : nn.Module
+        What is averaged.
+    decay : float
+        In [0, 1).
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.module = deepcopy(module).eval().requires_grad_(requires_grad=False)
+        self.decay = decay
+        self.steps = 0
+
+    @torch.no_grad()
+    def update(self, module: nn.Module) -> None:
+        """Take note of the parameters after one more step."""
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        self.steps += 1
+        parameters = [parameter.data for parameter in module.parameters()]
+        torch._foreach_lerp_(list(self.module.parameters()), parameters, 1 - decay)
+        for average, buffer in zip(self.module.buffers(), module.buffers(), strict=True):
+            average.copy_(buffer)
+
+
+def snapshot(module: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of the module's state."""
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}

@@ -1,0 +1,64 @@
+"""A temperature for each classification task, from held-out rows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sklearn_mtl.tasks import TaskSet
+from sklearn_mtl.tasks.classification_losses import ProbabilityLoss
+from sklearn_mtl.training.batches import Table
+from sklearn_mtl.training.inference import raw_outputs
+from sklearn_mtl.training.module import MultiTaskModule
+
+# Standard deviation of the prior on a log-temperature: a handful of held-out rows, all of them right,
+# must not make a task certain.
+PRIOR_DEVIATION = 0.5
+
+
+def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
+    """Set each classification task's temperature to the one of least log-loss on the given rows.
+
+    Guo et al. (2017), "On Calibration of Modern Neural Networks", section 4.2; the loss is that of the
+    probabilities averaged over members, and log T has a normal prior around 0.
+
+    Parameters
+    ----------
+    module : MultiTaskModule
+        Its ``raw_scale`` is set to 1 / T.
+    tasks : TaskSet
+        The tasks.
+    table : Table
+        Held-out rows.
+    """
+    groups = [group for group in tasks.groups if isinstance(group.loss, ProbabilityLoss)]
+    if not groups:
+        return
+    raw = raw_outputs(module, table.inputs, calibrated=False).double().cpu()
+    y, weight = table.y.double().cpu(), table.weight.double().cpu()
+    column_task = torch.as_tensor(tasks.column_task)
+    log_scale = torch.zeros(len(tasks), dtype=torch.float64, requires_grad=True)
+
+    def objective() -> Tensor:
+        optimizer.zero_grad()
+        loss = (log_scale**2).sum() / (2 * PRIOR_DEVIATION**2)
+        for group in groups:
+            outputs = raw[..., group.raw].unflatten(-1, (group.n_columns, group.loss.width))
+            scale = log_scale[column_task[group.columns]].exp()
+            response = group.loss.response(outputs * scale[:, None]).mean(1)
+            loss = (
+                loss + (group.loss.log_loss(response, y[:, group.columns]) * weight[:, group.columns]).sum()
+            )
+        loss.backward()
+        return loss
+
+    optimizer = torch.optim.LBFGS([log_scale], max_iter=50, line_search_fn="strong_wolfe")
+    optimizer.step(objective)
+    found = log_scale.detach().exp()
+    if not found.isfinite().all():
+        return
+    scale = torch.ones_like(module.raw_scale)
+    for group in groups:
+        per_column = found[column_task[group.columns]].to(scale)
+        scale[group.raw] = per_column.repeat_interleave(group.loss.width)
+    module.raw_scale.copy_(scale)

@@ -1,0 +1,52 @@
+"""From the words of the constructor to torch's devices and dtypes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+PRECISIONS: dict[str, torch.dtype] = {
+    "float32": torch.float32,
+    "float64": torch.float64,
+    # Weights and data stay float32; products in training are autocast.
+    "bf16": torch.float32,
+}
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Return the device, ``"auto"`` being CUDA where there is one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device here.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"`device` must be 'auto' or a torch device. Found {device!r}.") from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"`device` must be a device of this machine. Found {device!r}, and torch sees no CUDA here; "
+            "'auto' falls back to the CPU."
+        )
+    return found
+
+
+def resolve_precision(precision: str) -> torch.dtype:
+    """Return the dtype of weights and data; a ``ValueError`` for an unknown word."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"`precision` must be one of {sorted(PRECISIONS)}. Found {precision!r}.")
+    return PRECISIONS[precision]
+
+
+def resolve_autocast(precision: str) -> torch.dtype | None:
+    """Return what products are computed in while training; None where it is the weights' own dtype."""
+    return torch.bfloat16 if precision == "bf16" else None
+
+
+def numpy_dtype(dtype: torch.dtype) -> type[np.floating]:
+    """Return numpy's name for the dtype of data."""
+    return np.float64 if dtype == torch.float64 else np.float32

@@ -1,0 +1,198 @@
+"""The skorch net: one optimisation step, one epoch, and what is written down of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer, PrintLog
+from torch import Tensor, nn
+
+from sklearn_mtl.training.averaging import WeightAverage
+from sklearn_mtl.training.batches import Batch, Table, WholeBatches
+from sklearn_mtl.training.module import MultiTaskModule
+
+
+class StopTraining(KeyboardInterrupt):
+    """Raised by a callback to end training in good order.
+
+    skorch's own stopping raises ``KeyboardInterrupt``, as Ctrl-C does; this one can be told apart.
+    """
+
+
+class MultiTaskNet(NeuralNet):
+    """A skorch net of several tasks.
+
+    Data is a pair of `Table`, for training and for validation (or None), and stays on the device. The
+    losses of a step stay there too: they are read once an epoch.
+
+    Parameters
+    ----------
+    ema_decay : float or None
+        Decay of the moving average of the weights, which validation and prediction use; None for none.
+    autocast : torch dtype or None
+        What products are computed in while training.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        ema_decay: float | None = None,
+        autocast: torch.dtype | None = None,
+        iterator_train: type = WholeBatches,
+        iterator_valid: type = WholeBatches,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, iterator_train=iterator_train, iterator_valid=iterator_valid, **kwargs)
+        self.ema_decay = ema_decay
+        self.autocast = autocast
+
+    def train(self, train: Table, valid: Table | None) -> MultiTaskNet:
+        """Train until done or stopped; Ctrl-C is passed on to the caller.
+
+        Parameters
+        ----------
+        train, valid : Table
+            Rows to learn from, and held-out rows.
+        """
+        if not self.initialized_:
+            self.initialize()
+        self.notify("on_train_begin", X=train, y=None)
+        try:
+            self.fit_loop((train, valid))
+        except StopTraining:
+            pass
+        except KeyboardInterrupt:
+            if not self._stopped_by_callback():
+                raise
+        self.notify("on_train_end", X=train, y=None)
+        return self
+
+    def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Return the pair of tables as it came."""
+        return X
+
+    @property
+    def evaluated(self) -> MultiTaskModule:
+        """The module that validation and prediction use."""
+        return uncompiled(self.module_) if self.average_ is None else self.average_.module
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())] if self.verbose else []
+
+    def torch_compile(self, module: nn.Module, name: str) -> nn.Module:
+        """Compile the network, not the loss."""
+        return super().torch_compile(module, name) if name == "module" else module
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Start the moving average and the list of epochs."""
+        self.average_ = (
+            None if self.ema_decay is None else WeightAverage(uncompiled(self.module_), self.ema_decay)
+        )
+        self.epochs_: list[dict[str, np.ndarray]] = []
+        self.shared_ = list(uncompiled(self.module_).sharing.shared_parameters())
+
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Keep the averaged weights; what only training needs is dropped."""
+        uncompiled(self.module_).load_state_dict(self.evaluated.state_dict())
+        self.average_ = None
+        self.shared_ = []
+
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Open a new epoch."""
+        super().on_epoch_begin(net, **kwargs)
+        self.epochs_.append({})
+
+    def run_single_epoch(
+        self, iterator: Iterable[Batch] | None, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """Run over all batches, and write down the losses at the end, not at each step."""
+        if iterator is None:
+            return
+        self._set_training(training)
+        steps = []
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            if training and self.average_ is not None:
+                self.average_.update(uncompiled(self.module_))
+            steps.append(step)
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        if training:
+            self._record_training(steps)
+        else:
+            self._record_validation(steps, iterator)
+
+    def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
+        """Put gradients on all parameters for one batch."""
+        with self._autocast():
+            raw = self.module_(batch.inputs)
+        criterion = self.criterion_
+        loss, mass = criterion.losses.sums(raw.to(batch.y.dtype), batch.y, batch.weight)
+        losses = loss / torch.where(mass > 0, mass, 1.0)
+        penalty = uncompiled(self.module_).sharing.penalty()
+        total = criterion.balancer.backward(losses, criterion.weights, penalty, self.shared_)
+        return {"loss": total, "task_loss": loss.detach(), "task_mass": mass}
+
+    @torch.no_grad()
+    def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
+        """Return the losses and responses of one held-out batch."""
+        losses = self.criterion_.losses
+        module = self.evaluated
+        raw = module.eval()(batch.inputs)
+        loss, mass = losses.sums(raw, batch.y, batch.weight)
+        return {"task_loss": loss, "task_mass": mass, "responses": losses.responses(raw)}
+
+    def _record_training(self, steps: list[dict[str, Tensor]]) -> None:
+        per_task = _mean_losses(steps)
+        total = torch.stack([step["loss"] for step in steps]).mean()
+        weights = self._effective_weights(per_task)
+        self.epochs_[-1].update(train_loss=_numbers(per_task), weight=_numbers(weights))
+        self.history.record("train_loss", float(total))
+        self.criterion_.balancer.end_epoch(per_task)
+
+    def _record_validation(self, steps: list[dict[str, Any]], iterator: Any) -> None:
+        per_task = _mean_losses(steps)
+        responses = [torch.cat(parts) for parts in zip(*(step["responses"] for step in steps), strict=True)]
+        table = iterator.table
+        scores = self.criterion_.losses.scores(responses, table.y, table.weight)
+        self.epochs_[-1].update(valid_loss=_numbers(per_task), valid_score=_numbers(scores))
+        watched = per_task[(self.criterion_.weights > 0) & ~per_task.isnan()]
+        self.history.record("valid_loss", float(watched.mean()) if len(watched) else float("nan"))
+
+    def _effective_weights(self, losses: Tensor) -> Tensor:
+        """How much each task's loss counts in what is minimised, at the epoch's mean losses."""
+        balancer, weights = self.criterion_.balancer, self.criterion_.weights
+        return balancer.effective_weights(losses.nan_to_num(), weights)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.autocast is None:
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype=self.autocast)
+
+    def _stopped_by_callback(self) -> bool:
+        """Whether a user's skorch ``EarlyStopping`` has fired, which raises what Ctrl-C raises."""
+        return any(
+            hasattr(callback, "patience") and getattr(callback, "misses_", -1) >= callback.patience
+            for _, callback in self.callbacks_
+        )
+
+
+def uncompiled(module: nn.Module) -> Any:
+    """Return the module that ``torch.compile`` wrapped, or the module itself."""
+    return getattr(module, "_orig_mod", module)
+
+
+def _mean_losses(steps: list[dict[str, Any]]) -> Tensor:
+    loss = torch.stack([step["task_loss"] for step in steps]).sum(0)
+    mass = torch.stack([step["task_mass"] for step in steps]).sum(0)
+    return loss / torch.where(mass > 0, mass, torch.nan)
+
+
+def _numbers(values: Tensor) -> np.ndarray:
+    return values.detach().cpu().double().numpy()

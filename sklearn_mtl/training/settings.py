@@ -1,0 +1,126 @@
+"""What the loop is told, checked and resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import torch
+from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
+from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
+
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adamw": torch.optim.AdamW,
+    "adam": torch.optim.Adam,
+    "sgd": torch.optim.SGD,
+    "rmsprop": torch.optim.RMSprop,
+}
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What the loop is told.
+
+    Parameters
+    ----------
+    optimizer : type of torch Optimizer
+        Made anew for each net.
+    lr, weight_decay : float
+        Its learning rate and decay.
+    batch_size, max_epochs : int
+        Rows in each step, and most passes over the rows.
+    lr_schedule : None, "cosine", "one_cycle" or skorch LRScheduler
+        How the learning rate moves.
+    gradient_clip : float or None
+        Largest norm of a step's gradient.
+    patience : int or None
+        Epochs without a lower validation loss before training stops; None where it never does.
+    ema_decay : float or None
+        Decay of the moving average of the weights.
+    calibrate : bool
+        Whether temperatures are fitted on held-out rows.
+    device : torch.device
+        Where data and network are.
+    dtype : torch.dtype
+        Of data and weights.
+    autocast : torch.dtype or None
+        Of products in training.
+    compile : bool
+        Whether the network goes through ``torch.compile``.
+    callbacks : sequence
+        The user's skorch callbacks; copied for each net.
+    verbose : int
+        Above 0, a line for each epoch.
+    """
+
+    optimizer: type[torch.optim.Optimizer]
+    lr: float
+    weight_decay: float
+    batch_size: int
+    max_epochs: int
+    lr_schedule: Any
+    gradient_clip: float | None
+    patience: int | None
+    ema_decay: float | None
+    calibrate: bool
+    device: torch.device
+    dtype: torch.dtype
+    autocast: torch.dtype | None
+    compile: bool
+    callbacks: Sequence[Any]
+    verbose: int
+
+    def optimizer_options(self) -> dict[str, Any]:
+        """Return the optimizer's parameters, in skorch's spelling."""
+        known = signature(self.optimizer).parameters
+        options: dict[str, Any] = {}
+        if "weight_decay" in known:
+            options["optimizer__weight_decay"] = self.weight_decay
+        if "fused" in known and self.device.type in ("cpu", "cuda"):
+            options["optimizer__fused"] = True
+        return options
+
+    def schedule_callbacks(self, n_batches: int) -> list[tuple[str, Callback]]:
+        """Return the callbacks that move the learning rate and clip gradients.
+
+        Parameters
+        ----------
+        n_batches : int
+            Steps in each epoch.
+        """
+        found: list[tuple[str, Callback]] = []
+        n_steps = self.max_epochs * n_batches
+        if self.lr_schedule == "cosine":
+            found.append(("lr_schedule", LRScheduler(CosineAnnealingLR, T_max=n_steps, step_every="batch")))
+        elif self.lr_schedule == "one_cycle":
+            policy = LRScheduler(OneCycleLR, max_lr=self.lr, total_steps=n_steps, step_every="batch")
+            found.append(("lr_schedule", policy))
+        elif self.lr_schedule is not None:
+            found.append(("lr_schedule", deepcopy(self.lr_schedule)))
+        if self.gradient_clip is not None:
+            found.append(("gradient_clip", GradientNormClipping(self.gradient_clip)))
+        return found
+
+
+def resolve_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
+    """Return the optimizer's class, given itself or its short name; a ``ValueError`` otherwise."""
+    if isinstance(optimizer, str) and optimizer.lower() in OPTIMIZERS:
+        return OPTIMIZERS[optimizer.lower()]
+    if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
+        return optimizer
+    raise ValueError(
+        f"`optimizer` must be a torch optimizer class or one of {sorted(OPTIMIZERS)}. Found {optimizer!r}."
+    )
+
+
+def check_lr_schedule(lr_schedule: Any) -> None:
+    """Raise a ``ValueError`` unless it is one the loop knows."""
+    known = lr_schedule is None or isinstance(lr_schedule, LRScheduler)
+    if not known and not (isinstance(lr_schedule, str) and lr_schedule in ("cosine", "one_cycle")):
+        raise ValueError(
+            "`lr_schedule` must be None, 'cosine', 'one_cycle' or a skorch LRScheduler. "
+            f"Found {lr_schedule!r}."
+        )

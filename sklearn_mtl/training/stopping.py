@@ -1,0 +1,109 @@
+"""When training ends, and whose weights are kept."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from sklearn_mtl.training.averaging import snapshot
+from sklearn_mtl.training.net import MultiTaskNet, StopTraining, uncompiled
+
+
+class BestEpoch(Callback):
+    """Stops when the watched loss no longer falls, and keeps the best epoch's weights.
+
+    Watched is ``valid_loss``: the mean of the scale-free losses over the tasks of weight > 0. A
+    balanced loss would be a moving yardstick.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without a lower loss before training stops.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+
+    def on_train_begin(self, net: MultiTaskNet, **kwargs: Any) -> None:
+        """Forget the epochs of an earlier training."""
+        self.lowest_ = np.inf
+        self.best_epoch_ = 0
+        self.best_: dict[str, Tensor] | None = None
+
+    def on_epoch_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
+        """Compare this epoch with the best."""
+        loss, epoch = net.history[-1, "valid_loss"], net.history[-1, "epoch"]
+        if loss < self.lowest_:
+            self.lowest_, self.best_epoch_ = loss, epoch
+            self.best_ = snapshot(net.evaluated)
+        elif epoch - self.best_epoch_ >= self.patience:
+            raise StopTraining
+
+    def on_train_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
+        """Put the best epoch's weights back."""
+        if self.best_ is not None:
+            uncompiled(net.module_).load_state_dict(self.best_)
+        self.best_ = None
+
+
+class FiniteLosses(Callback):
+    """Finds a loss that became nan or infinite, at the end of its epoch.
+
+    In the first epoch it is an error; later training stops with a warning and the weights of the last
+    finite epoch are kept.
+
+    Parameters
+    ----------
+    names : list of str
+        Names of the tasks.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+
+    def on_train_begin(self, net: MultiTaskNet, **kwargs: Any) -> None:
+        """Forget the epochs of an earlier training."""
+        self.last_: dict[str, Tensor] | None = None
+        self.tripped_ = False
+
+    def on_epoch_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
+        """Look at the losses of this epoch."""
+        broken = self._broken(net)
+        if broken is None:
+            self.last_ = snapshot(net.evaluated)
+            return
+        epoch = net.history[-1, "epoch"]
+        advice = "try a smaller `lr`, `gradient_clip=1.0`, or look for extreme values in X and y"
+        if self.last_ is None:
+            raise ValueError(f"The loss of {broken} became nan or infinite in the first epoch; {advice}.")
+        self.tripped_ = True
+        warnings.warn(
+            f"The loss of {broken} became nan or infinite in epoch {epoch}; the weights of the last finite "
+            f"epoch are kept. To mend it, {advice}.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        raise StopTraining
+
+    def on_train_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
+        """Put the last finite epoch's weights back; a better epoch's may follow."""
+        if self.tripped_ and self.last_ is not None:
+            uncompiled(net.module_).load_state_dict(self.last_)
+        self.last_ = None
+
+    def _broken(self, net: MultiTaskNet) -> str | None:
+        """What is not finite, in words; None where all is well."""
+        losses = net.epochs_[-1]
+        for key in ("train_loss", "valid_loss"):
+            # nan is also the mean of a task without labels, which the history's total leaves out.
+            total = net.history[-1].get(key, 0.0)
+            if np.isfinite(total):
+                continue
+            bad = np.flatnonzero(~np.isfinite(losses[key]))
+            return ", ".join(f"task {self.names[i]!r}" for i in bad[:5]) or "all tasks together"
+        finite = all(bool(value.isfinite().all()) for value in net.evaluated.parameters())
+        return None if finite else "all tasks together (the weights are no longer finite)"

@@ -1,0 +1,26 @@
+"""From features to a representation.
+
+A trunk is a recipe, a `BaseEstimator` with parameters; its ``build`` makes the network once the widths
+are known. The network, a `TrunkModule`, is an entry and a list of stages, and gives a tensor of shape
+(rows, members, width); members is 1 unless the trunk is an ensemble (`TabM`).
+
+A trunk of one's own is a subclass of `Trunk` with one method, ``build``; an ``nn.Module`` does as well.
+
+Examples
+--------
+>>> import torch
+>>> from sklearn_mtl.features import Block, FeatureSpec
+>>> from sklearn_mtl.trunks import MLP
+>>> spec = FeatureSpec((Block("x", (4,), n_continuous=4),))
+>>> x = {"x": torch.zeros(10, 4)}
+>>> MLP(hidden_sizes=(16, 8)).build(spec, x)(x).shape
+torch.Size([10, 1, 8])
+"""
+
+from sklearn_mtl.trunks.mlp import MLP
+from sklearn_mtl.trunks.module_trunk import ModuleTrunk
+from sklearn_mtl.trunks.resolve import TRUNKS, resolve_trunk
+from sklearn_mtl.trunks.tabm import TabM
+from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
+
+__all__ = ["MLP", "TRUNKS", "ModuleTrunk", "TabM", "Trunk", "TrunkModule", "resolve_trunk"]

