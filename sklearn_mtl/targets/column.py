@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """One task's labels, as they were given.
 
@@ -35,5 +35,11 @@ class Column:
         return len(self.values)
 
     def take(self, rows: np.ndarray) -> Column:
-        """Return the column of the given rows."""
+        """Return the column of the given rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int or bool
+            Positions, or a mask.
+        """
         return Column(self.name, self.values[rows], self.missing[rows], self.dtype)

@@ -1,0 +1,199 @@
+"""Labels or predictions of several tasks, as one thing that scikit-learn can split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from pandas.api.extensions import ExtensionArray
+
+
+class MultiTaskTarget(Mapping):
+    """Labels or predictions of several tasks, by name, over the same rows.
+
+    A mapping from task to array that is also indexed by rows, so that ``train_test_split``,
+    cross-validation and searches split it like an array. It never turns into one array by itself:
+    tools for a single target would train or score on something nobody asked for.
+
+    Parameters
+    ----------
+    data : mapping of str to array-like of shape (n_rows, ...)
+        At least one task; all of the same length.
+
+    Raises
+    ------
+    TypeError
+        If ``data`` is no mapping, or a name no string.
+    ValueError
+        If there is no task, or the lengths differ.
+
+    Examples
+    --------
+    >>> from sklearn_mtl import MultiTaskTarget
+    >>> y = MultiTaskTarget({"price": [1.0, 2.0, 3.0], "type": ["a", "b", "a"]})
+    >>> y["price"]
+    array([1., 2., 3.])
+    >>> y[[0, 2]]["type"].tolist()
+    ['a', 'a']
+    >>> len(y), list(y)
+    (3, ['price', 'type'])
+    """
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        if not isinstance(data, Mapping):
+            raise TypeError(f"`data` of MultiTaskTarget must be a mapping. Found {type(data).__name__}.")
+        for name in data:
+            if not isinstance(name, str):
+                raise TypeError(f"Task names must be strings. Found {name!r}.")
+        self._data = {name: as_array(data[name]) for name in data}
+        if not self._data:
+            raise ValueError("`data` of MultiTaskTarget must hold at least one task. Found none.")
+        check_lengths({name: len(values) for name, values in self._data.items()})
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Number of rows, as scikit-learn looks for it."""
+        return (len(self),)
+
+    def __len__(self) -> int:
+        """Return the number of rows, not of tasks."""
+        return len(next(iter(self._data.values())))
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the tasks."""
+        return iter(self._data)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a task of that name."""
+        return isinstance(name, str) and name in self._data
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return a task's array for a name, the rows as a MultiTaskTarget for anything else."""
+        if isinstance(key, str):
+            if key not in self._data:
+                raise KeyError(f"There is no task {key!r}; the tasks are {list(self._data)}.")
+            return self._data[key]
+        if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
+            key = key[0]
+        if isinstance(key, int | np.integer):
+            return {name: values[key] for name, values in self._data.items()}
+        rows = key if isinstance(key, slice) else np.asarray(key)
+        # An empty list is an array of floats to numpy, which can't index.
+        if not isinstance(rows, slice) and rows.size == 0:
+            rows = rows.astype(np.intp)
+        return type(self)({name: values[rows] for name, values in self._data.items()})
+
+    def __eq__(self, other: object) -> bool:
+        """Whether names and values are the same; a missing label equals a missing label."""
+        if not isinstance(other, Mapping) or set(other) != set(self):
+            return False
+        return all(_equal(values, as_array(other[name])) for name, values in self._data.items())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Refuse: there is no one array of several tasks."""
+        raise TypeError(self._refusal("is not a single array"))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Join the parts that ``cross_val_predict`` collects; refuse every other numpy function."""
+        if function is np.concatenate and not kwargs.get("axis"):
+            return self._joined(args[0])
+        raise TypeError(self._refusal(f"can't go through numpy.{function.__name__}"))
+
+    def __repr__(self) -> str:
+        """Describe each task in a line."""
+        lines = [
+            f"  {name}: {values.dtype}, {' x '.join(map(str, values.shape))}"
+            for name, values in list(self._data.items())[:10]
+        ]
+        if len(self._data) > len(lines):
+            lines.append(f"  ... {len(self._data) - len(lines)} more tasks")
+        return "\n".join([f"MultiTaskTarget of {len(self)} rows", *lines])
+
+    def to_frame(self, index: Any = None) -> pd.DataFrame:
+        """Return the tasks as columns; the columns of a two-dimensional one as ``name_0``, ``name_1``, …
+
+        Parameters
+        ----------
+        index : array-like of length n_rows, optional
+            Index of the frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+        """
+        columns: dict[str, Any] = {}
+        for name, values in self._data.items():
+            if values.ndim == 1:
+                columns[name] = values
+            else:
+                flat = values.reshape(len(values), -1)
+                columns.update({f"{name}_{i}": flat[:, i] for i in range(flat.shape[1])})
+        return pd.DataFrame(columns, index=index)
+
+    def _refusal(self, what: str) -> str:
+        first = next(iter(self._data))
+        return (
+            f"A MultiTaskTarget of the tasks {list(self._data)} {what}. Take one task, y[{first!r}]; tools for "
+            f"a single target, such as Bagging, Voting or Stacking, take est.task({first!r}) of a fitted "
+            "estimator and y of that task."
+        )
+
+    @classmethod
+    def _joined(cls, parts: Sequence[MultiTaskTarget]) -> Self:
+        names = list(parts[0])
+        return cls({name: _concatenate([part[name] for part in parts]) for name in names})
+
+
+def as_array(values: Any) -> Any:
+    """Return a numpy array, or a pandas extension array where the dtype is one of pandas' own."""
+    if isinstance(values, ExtensionArray):
+        return values
+    if isinstance(values, pd.Series | pd.Index):
+        return values.array if isinstance(values.dtype, pd.api.extensions.ExtensionDtype) else values.to_numpy()
+    if isinstance(values, np.ndarray):
+        return values
+    if hasattr(values, "to_numpy"):
+        return values.to_numpy()
+    array = np.asarray(values)
+    # numpy turns a list of strings and None, or of strings and numbers, into text.
+    mixed = array.dtype.kind in "US" and not all(isinstance(value, str | bytes) for value in np.ravel(values))
+    return np.asarray(values, dtype=object) if mixed or array.dtype.kind in "US" else array
+
+
+def check_lengths(lengths: Mapping[str, int], n_rows: int | None = None) -> None:
+    """Raise a ``ValueError`` that says which task has which length, unless all agree.
+
+    Parameters
+    ----------
+    lengths : mapping of str to int
+        Rows of each task.
+    n_rows : int, optional
+        Rows of X.
+    """
+    if n_rows is not None:
+        for name, length in lengths.items():
+            if length != n_rows:
+                raise ValueError(
+                    "X and y have inconsistent numbers of samples: "
+                    f"X has {n_rows} rows, task {name!r} has {length}."
+                )
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"The tasks of y must have the same number of rows. Found {dict(lengths)}.")
+
+
+def _equal(left: Any, right: Any) -> bool:
+    if left.shape != right.shape:
+        return False
+    left, right = np.asarray(left, dtype=object), np.asarray(right, dtype=object)
+    gaps, others = pd.isna(left), pd.isna(right)
+    return bool((gaps == others).all()) and bool((left[~gaps] == right[~gaps]).all())
+
+
+def _concatenate(parts: Sequence[Any]) -> Any:
+    if all(isinstance(part, np.ndarray) for part in parts):
+        return np.concatenate(parts)
+    return pd.concat([pd.Series(part) for part in parts], ignore_index=True).array

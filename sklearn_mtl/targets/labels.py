@@ -1,0 +1,110 @@
+"""One task's labels: from any array to a `Column`, and predictions back to the dtype given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.extensions import ExtensionDtype
+
+from sklearn_mtl.targets.column import Column
+from sklearn_mtl.targets.container import as_array
+
+
+def read_column(name: str, values: Any) -> Column:
+    """Return labels with their gaps found.
+
+    Parameters
+    ----------
+    name : str
+        The task.
+    values : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        Labels of any dtype.
+
+    Raises
+    ------
+    ValueError
+        If labels are complex, infinite, or of more than two dimensions.
+    """
+    array = as_array(values)
+    if array.ndim not in (1, 2):
+        raise ValueError(
+            f"Labels must have one or two dimensions. Found shape {array.shape} for task {name!r}."
+        )
+    if not isinstance(array, np.ndarray):
+        return _from_extension(name, array)
+    if array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: task {name!r} has labels of dtype {array.dtype}.")
+    missing = np.asarray(pd.isna(array))
+    natural = _natural(array, missing)
+    _refuse_infinite(name, natural)
+    return Column(name, natural, missing, array.dtype)
+
+
+def restore_dtype(values: np.ndarray, dtype: Any) -> Any:
+    """Return predicted labels in the dtype that the labels came in.
+
+    Parameters
+    ----------
+    values : ndarray
+        Labels, none of them missing.
+    dtype : numpy dtype or pandas extension dtype
+        As `Column` keeps it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> restore_dtype(np.array(["a", "b"], dtype=object), pd.CategoricalDtype(["b", "a"]))
+    ['a', 'b']
+    Categories (2, ...): ['b', 'a']
+    """
+    if isinstance(dtype, ExtensionDtype):
+        return pd.array(values, dtype=dtype)
+    return values.astype(dtype, copy=False)
+
+
+def _from_extension(name: str, array: Any) -> Column:
+    dtype = array.dtype
+    missing = np.asarray(array.isna())
+    if isinstance(dtype, pd.CategoricalDtype):
+        array = array.astype(dtype.categories.dtype) if not missing.any() else array.astype(object)
+    kind = getattr(dtype, "kind", "O")
+    if kind in "iufb" and not isinstance(dtype, pd.CategoricalDtype):
+        natural = array.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
+    else:
+        objects = np.asarray(array, dtype=object)
+        natural = _natural(objects, missing)
+    _refuse_infinite(name, natural)
+    return Column(name, natural, missing, dtype)
+
+
+def _natural(array: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Return objects that are all numbers, or all booleans, as such; text as objects."""
+    if array.dtype.kind in "US":
+        return array.astype(object)
+    if array.dtype.kind != "O":
+        return array
+    known = array[~missing]
+    inferred = pd.api.types.infer_dtype(known, skipna=False)
+    dtype = {"boolean": np.bool_, "integer": np.int64}.get(inferred)
+    if inferred in ("floating", "mixed-integer-float", "decimal"):
+        dtype = np.float64
+    if dtype is None:
+        return array
+    filled = np.zeros(array.shape, dtype=dtype)
+    try:
+        filled[~missing] = known
+    except OverflowError:
+        # Python's integers know no bounds.
+        return array
+    return filled
+
+
+def _refuse_infinite(name: str, values: np.ndarray) -> None:
+    if values.dtype.kind == "f" and np.isinf(values).any():
+        raise ValueError(
+            f"Input y contains infinity or a value too large for {values.dtype!r}: task {name!r} has "
+            f"{int(np.isinf(values).sum())} infinite labels."
+        )

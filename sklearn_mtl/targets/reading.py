@@ -1,0 +1,213 @@
+"""From y to named columns, and from predictions back to the container that y came in."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from sklearn.utils import check_array, column_or_1d
+
+from sklearn_mtl.targets.column import Column
+from sklearn_mtl.targets.container import MultiTaskTarget, check_lengths
+from sklearn_mtl.targets.labels import read_column
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The container that y came in.
+
+    Parameters
+    ----------
+    kind : {"mapping", "pandas", "polars", "1d", "2d"}
+        Its kind.
+    schema : mapping of str to polars data type, or None
+        Of a polars frame, what its columns were.
+    """
+
+    kind: Literal["mapping", "pandas", "polars", "1d", "2d"]
+    schema: Mapping[str, Any] | None = None
+
+    def restore(self, predictions: Mapping[str, Any], index: Any = None) -> Any:
+        """Return predictions in the container that y came in.
+
+        Parameters
+        ----------
+        predictions : mapping of str to array of shape (n_rows,) or (n_rows, n_outputs)
+            By task, in the dtype of the labels.
+        index : pandas.Index, optional
+            Of a pandas frame.
+        """
+        if self.kind == "mapping":
+            return MultiTaskTarget(predictions)
+        if self.kind == "pandas":
+            return pd.DataFrame(dict(predictions), index=index)
+        if self.kind == "polars":
+            return _polars_frame(predictions, self.schema or {})
+        if self.kind == "1d":
+            return next(iter(predictions.values()))
+        return _stacked(list(predictions.values()))
+
+    def restore_blocks(self, blocks: Mapping[str, np.ndarray]) -> Any:
+        """Return arrays of several columns for each task: by name, one array, or a list.
+
+        Parameters
+        ----------
+        blocks : mapping of str to ndarray of shape (n_rows, ...)
+            By task.
+        """
+        if self.kind == "1d":
+            return next(iter(blocks.values()))
+        return list(blocks.values()) if self.kind == "2d" else MultiTaskTarget(blocks)
+
+    def restore_classes(self, classes: Mapping[str, Any]) -> Any:
+        """Return the classes of each task: a dict, one array, or a list.
+
+        Parameters
+        ----------
+        classes : mapping of str to ndarray or list of ndarray
+            By task.
+        """
+        if self.kind == "1d":
+            return next(iter(classes.values()))
+        return list(classes.values()) if self.kind == "2d" else dict(classes)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """All labels, by task, and the container they came in.
+
+    Parameters
+    ----------
+    columns : dict of str to Column
+        In the order of y.
+    layout : Layout
+        The container.
+    """
+
+    columns: dict[str, Column]
+    layout: Layout
+
+
+def read_targets(y: Any, n_rows: int | None = None) -> Targets:
+    """Read y.
+
+    Parameters
+    ----------
+    y : mapping, DataFrame of pandas or polars, or array-like of shape (n_rows,) or (n_rows, n_tasks)
+        A one-dimensional array is the task y; a two-dimensional one has the tasks y0, y1, ….
+    n_rows : int, optional
+        Rows of X.
+
+    Returns
+    -------
+    Targets
+
+    Raises
+    ------
+    TypeError
+        If a task name is no string.
+    ValueError
+        If y is empty, sparse, complex or infinite, if lengths differ, if a name holds ``__``, or if a
+        one-dimensional array has a missing label.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl.targets import read_targets
+    >>> targets = read_targets({"price": [1.0, np.nan], "type": ["flat", None]})
+    >>> targets.columns["type"].missing
+    array([False,  True])
+    >>> targets.layout.kind
+    'mapping'
+    """
+    if y is None:
+        raise ValueError("This estimator requires y to be passed, but the target y is None.")
+    if issparse(y):
+        raise TypeError("Sparse y is not supported: labels must be dense. Pass y.toarray().")
+    if isinstance(y, Mapping):
+        layout, data = Layout("mapping"), dict(y)
+    elif isinstance(y, pd.DataFrame):
+        _check_unique(list(y.columns))
+        layout, data = Layout("pandas"), {name: y[name] for name in y.columns}
+    elif type(y).__module__.partition(".")[0] == "polars" and hasattr(y, "columns"):
+        layout, data = Layout("polars", dict(y.schema)), {name: _from_polars(y[name]) for name in y.columns}
+    else:
+        layout, data = _from_array(y)
+    _check_names(list(data))
+    columns = {name: read_column(name, values) for name, values in data.items()}
+    check_lengths({name: len(column) for name, column in columns.items()}, n_rows)
+    if len(next(iter(columns.values()))) == 0:
+        raise ValueError("y must have at least one row. Found 0.")
+    if layout.kind == "1d":
+        _refuse_gaps(columns["y"])
+    return Targets(columns, layout)
+
+
+def _from_array(y: Any) -> tuple[Layout, dict[str, Any]]:
+    if isinstance(y, pd.Series) and isinstance(y.dtype, pd.api.extensions.ExtensionDtype):
+        return Layout("1d"), {"y": y}
+    array = check_array(
+        y, dtype=None, ensure_2d=False, ensure_all_finite=False, ensure_min_samples=0, input_name="y"
+    )
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = column_or_1d(array, warn=True)
+    if array.ndim == 1:
+        return Layout("1d"), {"y": array}
+    if array.ndim != 2:
+        raise ValueError(f"y must have one or two dimensions. Found an array of shape {array.shape}.")
+    return Layout("2d"), {f"y{i}": array[:, i] for i in range(array.shape[1])}
+
+
+def _from_polars(series: Any) -> np.ndarray:
+    """Return the values of a polars series, gaps as None or NaN, without pyarrow."""
+    if series.dtype.is_numeric() and not series.null_count():
+        values: np.ndarray = series.to_numpy()
+        return values
+    return np.array(series.to_list(), dtype=object)
+
+
+def _check_names(names: list[Any]) -> None:
+    if not names:
+        raise ValueError("y must have at least one task. Found none.")
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"Task names must be strings. Found {name!r} of type {type(name).__name__}.")
+        if "__" in name:
+            raise ValueError(f"Task names must not hold '__', which separates parameters. Found {name!r}.")
+
+
+def _check_unique(names: list[Any]) -> None:
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"Task names must be unique. Found several columns named {twice}.")
+
+
+def _refuse_gaps(column: Column) -> None:
+    if column.missing.any():
+        raise ValueError(
+            f"Input y contains NaN: {int(column.missing.sum())} of {len(column)} labels. In an array of one "
+            "dimension a label can't be missing; drop those rows, or pass y as a mapping or DataFrame."
+        )
+
+
+def _stacked(predictions: list[Any]) -> np.ndarray:
+    arrays = [np.asarray(values) for values in predictions]
+    kinds = {"text" if array.dtype.kind in "OUS" else "number" for array in arrays}
+    dtype = object if "text" in kinds else np.result_type(*arrays)
+    return np.column_stack([array.astype(dtype, copy=False) for array in arrays])
+
+
+def _polars_frame(predictions: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
+    polars = importlib.import_module("polars")
+    series = []
+    for name, values in predictions.items():
+        # Regressions come back as floats whatever they went in as.
+        is_float = isinstance(values, np.ndarray) and values.dtype.kind == "f"
+        dtype = None if is_float else schema[name]
+        series.append(polars.Series(name, np.asarray(values).tolist() if dtype else values, dtype=dtype))
+    return polars.DataFrame(series)
