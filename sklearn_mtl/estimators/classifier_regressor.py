@@ -132,7 +132,7 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     >>> Y = {"price": 1e5 + 2e4 * X[:, 0], "type": np.where(X[:, 1] > 0, "flat", "house")}
     >>> est = MultiTaskClassifierRegressor(n_bags=1, random_state=0).fit(X, Y)
     >>> est.predict(X)["type"][:3]
-    array(['house', 'house', 'flat'], dtype=object)
+    array(['house', 'house', 'flat'], dtype='<U5')
     >>> est.predict_proba(X)["type"].shape
     (200, 2)
     >>> est.score(X, Y) > 0.9

@@ -11,7 +11,7 @@ Examples
 >>> import numpy as np
 >>> from sklearn_mtl.training import held_out_rows
 >>> held_out_rows(40, 0.1, n_splits=1, strata=None, rng=np.random.RandomState(0))[0]
-array([ 3,  9, 18, 23])
+array([ 0,  8, 12, 29])
 """
 
 from sklearn_mtl.training.bag import bag_representation, bag_responses, fit_bag, fit_net, history_frame
