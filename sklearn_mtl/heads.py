@@ -28,6 +28,8 @@ class Heads(nn.Module):
         Whether every task reads a representation of its own.
     """
 
+    columns: Tensor | None
+
     def __init__(
         self,
         n_inputs: int,

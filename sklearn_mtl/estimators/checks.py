@@ -175,7 +175,7 @@ def _kind(name: str, kind: Any) -> TaskKind:
 
 
 def _is_real(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and not np.isnan(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
 def _is_integer(value: Any) -> bool:

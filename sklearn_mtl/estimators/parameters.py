@@ -133,6 +133,6 @@ def resolve_recipe(parameter: str, value: Any) -> Sharing | Balancer:
     if isinstance(value, base):
         return value
     raise ValueError(
-        f"`{parameter}` must be None, one of {sorted(names)} or a {base.__name__} such as {default.__name__}(). "
-        f"Found {value!r}."
+        f"`{parameter}` must be None, one of {sorted(names)} or a {base.__name__} such as "
+        f"{default.__name__}(). Found {value!r}."
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
 from sklearn_mtl.targets import read_targets
-from sklearn_mtl.tasks import Task
+from sklearn_mtl.tasks import RegressionTask, Task
 
 if TYPE_CHECKING:
     from sklearn_mtl.estimators.base import BaseMultiTask
@@ -48,7 +48,7 @@ def intervals(
     return {
         name: task.interval(parts[name], coverage)
         for name, task in tasks.items()
-        if getattr(task, "has_interval", False)
+        if isinstance(task, RegressionTask) and task.has_interval
     }
 
 

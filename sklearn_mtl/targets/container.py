@@ -114,7 +114,7 @@ class MultiTaskTarget(Mapping):
         return "\n".join([f"MultiTaskTarget of {len(self)} rows", *lines])
 
     def to_frame(self, index: Any = None) -> pd.DataFrame:
-        """Return the tasks as columns; the columns of a two-dimensional one as ``name_0``, ``name_1``, …
+        """Return the tasks as columns, a two-dimensional one as ``name_0``, ``name_1`` and so on.
 
         Parameters
         ----------
@@ -137,8 +137,8 @@ class MultiTaskTarget(Mapping):
     def _refusal(self, what: str) -> str:
         first = next(iter(self._data))
         return (
-            f"A MultiTaskTarget of the tasks {list(self._data)} {what}. Take one task, y[{first!r}]; tools for "
-            f"a single target, such as Bagging, Voting or Stacking, take est.task({first!r}) of a fitted "
+            f"A MultiTaskTarget of the tasks {list(self._data)} {what}. Take one task, y[{first!r}]; tools "
+            f"for a single target, such as Bagging, Voting or Stacking, take est.task({first!r}) of a fitted "
             "estimator and y of that task."
         )
 
@@ -153,7 +153,9 @@ def as_array(values: Any) -> Any:
     if isinstance(values, ExtensionArray):
         return values
     if isinstance(values, pd.Series | pd.Index):
-        return values.array if isinstance(values.dtype, pd.api.extensions.ExtensionDtype) else values.to_numpy()
+        return (
+            values.array if isinstance(values.dtype, pd.api.extensions.ExtensionDtype) else values.to_numpy()
+        )
     if isinstance(values, np.ndarray):
         return values
     if hasattr(values, "to_numpy"):

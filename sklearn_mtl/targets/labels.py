@@ -93,7 +93,7 @@ def _natural(array: np.ndarray, missing: np.ndarray) -> np.ndarray:
         dtype = np.float64
     if dtype is None:
         return array
-    filled = np.zeros(array.shape, dtype=dtype)
+    filled: np.ndarray = np.zeros(array.shape, dtype=dtype)
     try:
         filled[~missing] = known
     except OverflowError:

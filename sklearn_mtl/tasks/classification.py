@@ -153,8 +153,8 @@ class Classification(TaskKind):
             return mass.sum() / (len(classes) * mass)
         if not isinstance(self.class_weight, Mapping):
             raise ValueError(
-                f"`class_weight` of task {name!r} must be None, 'balanced' or a mapping from class to weight. "
-                f"Found {self.class_weight!r}."
+                f"`class_weight` of task {name!r} must be None, 'balanced' or a mapping from class to "
+                f"weight. Found {self.class_weight!r}."
             )
         unknown = [label for label in self.class_weight if label not in classes.tolist()]
         if unknown:

@@ -8,6 +8,7 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
+import torch
 from scipy.stats import norm
 from sklearn.metrics import r2_score
 
@@ -56,7 +57,9 @@ class RegressionTask(Task):
 
     def predict(self, response: np.ndarray) -> np.ndarray:
         """Return the point predictions as float64."""
-        return self._squeeze(self._held(self.loss.point(response) * self.scale + self.loc))
+        return self._squeeze(
+            self._held(self.loss.point(torch.from_numpy(response)).numpy() * self.scale + self.loc)
+        )
 
     def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
         """Return R², the mean over outputs."""

@@ -31,7 +31,7 @@ def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
     table : Table
         Held-out rows.
     """
-    groups = [group for group in tasks.groups if isinstance(group.loss, ProbabilityLoss)]
+    groups = [(group, group.loss) for group in tasks.groups if isinstance(group.loss, ProbabilityLoss)]
     if not groups:
         return
     raw = raw_outputs(module, table.inputs, calibrated=False).double().cpu()
@@ -42,13 +42,11 @@ def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
     def objective() -> Tensor:
         optimizer.zero_grad()
         loss = (log_scale**2).sum() / (2 * PRIOR_DEVIATION**2)
-        for group in groups:
-            outputs = raw[..., group.raw].unflatten(-1, (group.n_columns, group.loss.width))
+        for group, row_loss in groups:
+            outputs = raw[..., group.raw].unflatten(-1, (group.n_columns, row_loss.width))
             scale = log_scale[column_task[group.columns]].exp()
-            response = group.loss.response(outputs * scale[:, None]).mean(1)
-            loss = (
-                loss + (group.loss.log_loss(response, y[:, group.columns]) * weight[:, group.columns]).sum()
-            )
+            response = row_loss.response(outputs * scale[:, None]).mean(1)
+            loss = loss + (row_loss.log_loss(response, y[:, group.columns]) * weight[:, group.columns]).sum()
         loss.backward()
         return loss
 
@@ -58,7 +56,7 @@ def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
     if not found.isfinite().all():
         return
     scale = torch.ones_like(module.raw_scale)
-    for group in groups:
+    for group, row_loss in groups:
         per_column = found[column_task[group.columns]].to(scale)
-        scale[group.raw] = per_column.repeat_interleave(group.loss.width)
+        scale[group.raw] = per_column.repeat_interleave(row_loss.width)
     module.raw_scale.copy_(scale)

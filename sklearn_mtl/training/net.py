@@ -77,7 +77,7 @@ class MultiTaskNet(NeuralNet):
         return X
 
     @property
-    def evaluated(self) -> MultiTaskModule:
+    def evaluated(self) -> Any:
         """The module that validation and prediction use."""
         return uncompiled(self.module_) if self.average_ is None else self.average_.module
 

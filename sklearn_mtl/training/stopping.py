@@ -96,7 +96,7 @@ class FiniteLosses(Callback):
         self.last_ = None
 
     def _broken(self, net: MultiTaskNet) -> str | None:
-        """What is not finite, in words; None where all is well."""
+        """Say what is not finite; None where all is well."""
         losses = net.epochs_[-1]
         for key in ("train_loss", "valid_loss"):
             # nan is also the mean of a task without labels, which the history's total leaves out.
