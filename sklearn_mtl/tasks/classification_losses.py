@@ -64,6 +64,10 @@ class BinaryCrossEntropy(ProbabilityLoss):
         """Return the probability of the second class."""
         return raw.sigmoid()
 
+    def link(self, response: Tensor) -> Tensor:
+        """Return the log-odds."""
+        return response.logit(eps=_smallest(response))
+
     def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
         """Return minus the log-probability of each label."""
         return F.binary_cross_entropy(response[..., 0], y, reduction="none")
@@ -116,6 +120,10 @@ class CrossEntropy(ProbabilityLoss):
         """Return the class probabilities."""
         return raw.softmax(-1)
 
+    def link(self, response: Tensor) -> Tensor:
+        """Return the log-probabilities."""
+        return response.clamp_min(_smallest(response)).log()
+
     def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
         """Return minus the log-probability of each label."""
         right = response.gather(-1, y.long().unsqueeze(-1))[..., 0]
@@ -124,3 +132,8 @@ class CrossEntropy(ProbabilityLoss):
     def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Return the accuracy of each column."""
         return weighted_mean((response.argmax(-1) == y.long()).to(weight.dtype), weight)
+
+
+def _smallest(probability: Tensor) -> float:
+    """Return how near 0 and 1 a probability is told apart from them."""
+    return torch.finfo(probability.dtype).eps / 2

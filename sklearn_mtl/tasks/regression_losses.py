@@ -43,6 +43,10 @@ class _Direct(PointLoss):
         """Return the raw output."""
         return raw
 
+    def link(self, response: Tensor) -> Tensor:
+        """Return the response."""
+        return response
+
     def point(self, response: Tensor) -> Tensor:
         """Return the prediction."""
         return response[..., 0]
@@ -102,6 +106,10 @@ class _LogLink(PointLoss):
         """Return the predicted mean."""
         return raw.exp()
 
+    def link(self, response: Tensor) -> Tensor:
+        """Return the logarithm of the mean."""
+        return response.clamp_min(1e-30).log()
+
     def point(self, response: Tensor) -> Tensor:
         """Return the predicted mean."""
         return response[..., 0]
@@ -157,6 +165,10 @@ class Pinball(PointLoss):
         """Return the quantiles, in order (predicted ones may cross)."""
         return raw.sort(-1).values
 
+    def link(self, response: Tensor) -> Tensor:
+        """Return the quantiles."""
+        return response
+
     def point(self, response: Tensor) -> Tensor:
         """Return the quantile nearest the median."""
         nearest = min(range(self.width), key=lambda i: abs(self.quantiles[i] - 0.5))
@@ -191,6 +203,12 @@ class GaussianNLL(PointLoss):
         """Return the first two moments."""
         mean = raw[..., 0]
         return torch.stack([mean, _bounded(raw[..., 1]).exp() + mean**2], dim=-1)
+
+    def link(self, response: Tensor) -> Tensor:
+        """Return the mean and the log-variance."""
+        mean = response[..., 0]
+        variance = (response[..., 1] - mean**2).clamp_min(math.exp(_LOG_VARIANCE[0]))
+        return torch.stack([mean, variance.log()], dim=-1)
 
     def point(self, response: Tensor) -> Tensor:
         """Return the mean."""

@@ -50,6 +50,13 @@ class RowLoss(ABC):
         """Return what may be averaged over members and networks, shape (..., columns, width)."""
 
     @abstractmethod
+    def link(self, response: Tensor) -> Tensor:
+        """Return the raw output that has this response, the inverse of `response`.
+
+        The loss of an average prediction is the loss at ``link(mean of responses)``.
+        """
+
+    @abstractmethod
     def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Return the metric of each column, shape (columns,).
 

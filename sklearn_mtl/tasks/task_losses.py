@@ -56,6 +56,27 @@ class TaskLosses(nn.Module):
         for group in self.groups:
             outputs = raw[..., group.raw].unflatten(-1, (group.n_columns, group.loss.width))
             cells.append(group.loss(outputs, y[:, None, group.columns]).mean(1))
+        return self._sums(cells, weight)
+
+    def response_sums(self, responses: list[Tensor], y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `sums` does, for predictions that were averaged: the loss of the average.
+
+        It is lower than the members' average loss, and goes on falling after that has begun to rise.
+
+        Parameters
+        ----------
+        responses : list of tensor of shape (rows, group.n_columns, loss.width)
+            One for each group.
+        y, weight : tensor of shape (rows, n_columns)
+            Encoded targets and cell weights.
+        """
+        cells = [
+            group.loss(group.loss.link(response), y[:, group.columns])
+            for group, response in zip(self.groups, responses, strict=True)
+        ]
+        return self._sums(cells, weight)
+
+    def _sums(self, cells: list[Tensor], weight: Tensor) -> tuple[Tensor, Tensor]:
         cell = cells[0] if len(cells) == 1 else torch.cat(cells, dim=-1)
         total = self._by_task((cell * weight).sum(0))
         return total / self.baseline, self._by_task(weight.sum(0))

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from sklearn_mtl.training.averaging import WeightAverage
 from sklearn_mtl.training.batches import Batch, Table, WholeBatches
-from sklearn_mtl.training.module import MultiTaskModule
 
 
 class StopTraining(KeyboardInterrupt):
@@ -145,8 +144,9 @@ class MultiTaskNet(NeuralNet):
         losses = self.criterion_.losses
         module = self.evaluated
         raw = module.eval()(batch.inputs)
-        loss, mass = losses.sums(raw, batch.y, batch.weight)
-        return {"task_loss": loss, "task_mass": mass, "responses": losses.responses(raw)}
+        responses = losses.responses(raw)
+        loss, mass = losses.response_sums(responses, batch.y, batch.weight)
+        return {"task_loss": loss, "task_mass": mass, "responses": responses}
 
     def _record_training(self, steps: list[dict[str, Tensor]]) -> None:
         per_task = _mean_losses(steps)
