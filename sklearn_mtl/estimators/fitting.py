@@ -136,7 +136,9 @@ def fit_estimator(
     )
     table = _table(rows, encoder, tasks, settings)
     stop_on = (
-        held_out if X_val is None else _validation_table(estimator, X_val, y_val, encoder, tasks, settings)
+        held_out
+        if X_val is None
+        else _validation_table(estimator, X_val, y_val, encoder, blueprint, settings)
     )
     seeds = rng.randint(np.iinfo(np.int32).max, size=n_nets).tolist()
     return Fitted(encoder, tasks, targets.layout, fit_bag(blueprint, table, stop_on, settings, seeds))
@@ -206,15 +208,19 @@ def _validation_table(
     X_val: Any,
     y_val: Any,
     encoder: FeatureEncoder,
-    tasks: TaskSet,
+    blueprint: Blueprint,
     settings: TrainingSettings,
 ) -> Table:
+    tasks = blueprint.tasks
     X_val = read_features(estimator, X_val, reset=False, allow_nan=estimator.preprocessing is not None)
     columns = read_targets(y_val, n_rows=len(X_val)).columns
     if set(columns) != set(tasks.names):
         raise ValueError(f"`y_val` must have the tasks of y, {tasks.names}. Found {list(columns)}.")
     rows = labelled_rows(Rows(X_val, columns, np.ones((len(X_val), 1))))
-    return _table(rows, encoder, tasks, settings)
+    table = _table(rows, encoder, tasks, settings)
+    if not blueprint.watches(table.weight):
+        raise ValueError("`y_val` must hold a label of some task of positive weight. Found none.")
+    return table
 
 
 def _take(X: Any, rows: np.ndarray) -> Any:

@@ -83,7 +83,8 @@ def fit_bag(
     table : Table
         All rows.
     held_out : sequence of ndarray of int, or Table
-        Rows of ``table`` that each net holds out (none where empty), or other rows that all use.
+        Rows of ``table`` that each net holds out, or other rows that all use. Rows without a label of
+        a task of positive weight can't tell when to stop: a net with only such holds out none.
     settings : TrainingSettings
         What the loop is told.
     seeds : sequence of int
@@ -92,13 +93,13 @@ def fit_bag(
     nets = []
     for position, seed in enumerate(seeds):
         if isinstance(held_out, Table):
-            train, valid = table, held_out
-        elif len(held_out[position]) == 0:
-            train, valid = table, None
-        else:
+            nets.append(fit_net(blueprint, table, held_out, settings, seed))
+        elif blueprint.watches(table.weight[held_out[position]]):
             keep = np.setdiff1d(np.arange(len(table)), held_out[position])
-            train, valid = table.take(keep), table.take(held_out[position])
-        nets.append(fit_net(blueprint, train, valid, settings, seed))
+            parts = table.take(keep), table.take(held_out[position])
+            nets.append(fit_net(blueprint, *parts, settings, seed))
+        else:
+            nets.append(fit_net(blueprint, table, None, settings, seed))
     return nets
 
 

@@ -119,6 +119,11 @@ class Blueprint:
         )
         return MultiTaskModule(sharing, heads, self.tasks.raw_width)
 
+    def watches(self, weight: Tensor) -> bool:
+        """Whether rows of these cell weights have a label of a task of positive weight."""
+        weights = torch.tensor(self.task_weights)[torch.as_tensor(self.tasks.column_task)]
+        return bool((weight.cpu()[:, weights > 0] > 0).any())
+
     def build_loss(self, y: Tensor, weight: Tensor) -> BalancedLoss:
         """Return the loss for the encoded targets and cell weights of the training rows."""
         balancer = self.balancing.fresh(len(self.tasks))

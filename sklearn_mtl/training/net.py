@@ -158,12 +158,13 @@ class MultiTaskNet(NeuralNet):
 
     def _record_validation(self, steps: list[dict[str, Any]], iterator: Any) -> None:
         per_task = _mean_losses(steps)
+        labelled = torch.stack([step["task_mass"] for step in steps]).sum(0) > 0
         responses = [torch.cat(parts) for parts in zip(*(step["responses"] for step in steps), strict=True)]
         table = iterator.table
         scores = self.criterion_.losses.scores(responses, table.y, table.weight)
         self.epochs_[-1].update(valid_loss=_numbers(per_task), valid_score=_numbers(scores))
-        watched = per_task[(self.criterion_.weights > 0) & ~per_task.isnan()]
-        self.history.record("valid_loss", float(watched.mean()) if len(watched) else float("nan"))
+        watched = per_task[(self.criterion_.weights > 0) & labelled]
+        self.history.record("valid_loss", float(watched.mean()))
 
     def _effective_weights(self, losses: Tensor) -> Tensor:
         """How much each task's loss counts in what is minimised, at the epoch's mean losses."""

@@ -99,7 +99,7 @@ class FiniteLosses(Callback):
         """Say what is not finite; None where all is well."""
         losses = net.epochs_[-1]
         for key in ("train_loss", "valid_loss"):
-            # nan is also the mean of a task without labels, which the history's total leaves out.
+            # A task without labels has a loss of nan and that is well: the totals leave it out.
             total = net.history[-1].get(key, 0.0)
             if np.isfinite(total):
                 continue
