@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import Any, Self
 
 import numpy as np
@@ -67,6 +67,19 @@ class MultiTaskTarget(Mapping):
         """Iterate over the names of the tasks."""
         return iter(self._data)
 
+    # The views of Mapping would count the rows.
+    def keys(self) -> KeysView[str]:
+        """Return the names of the tasks."""
+        return self._data.keys()
+
+    def values(self) -> ValuesView[Any]:
+        """Return the array of each task."""
+        return self._data.values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """Return the tasks with their arrays."""
+        return self._data.items()
+
     def __contains__(self, name: object) -> bool:
         """Whether there is a task of that name."""
         return isinstance(name, str) and name in self._data
@@ -85,6 +98,13 @@ class MultiTaskTarget(Mapping):
         # An empty list is an array of floats to numpy, which can't index.
         if not isinstance(rows, slice) and rows.size == 0:
             rows = rows.astype(np.intp)
+        if isinstance(key, tuple) or not (
+            isinstance(rows, slice) or (rows.ndim == 1 and rows.dtype.kind in "iub")
+        ):
+            raise TypeError(
+                "A MultiTaskTarget is indexed by the name of one task, or by rows: an integer, a slice, "
+                f"positions or a mask. Found {key!r}."
+            )
         return type(self)({name: values[rows] for name, values in self._data.items()})
 
     def __eq__(self, other: object) -> bool:
@@ -99,7 +119,8 @@ class MultiTaskTarget(Mapping):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """Join the parts that ``cross_val_predict`` collects; refuse every other numpy function."""
-        if function is np.concatenate and not kwargs.get("axis"):
+        axis = kwargs.get("axis", args[1] if len(args) > 1 else 0)
+        if function is np.concatenate and axis == 0:
             return self._joined(args[0])
         raise TypeError(self._refusal(f"can't go through numpy.{function.__name__}"))
 
@@ -128,7 +149,7 @@ class MultiTaskTarget(Mapping):
         columns: dict[str, Any] = {}
         for name, values in self._data.items():
             if values.ndim == 1:
-                columns[name] = values
+                columns[name] = _as_pandas(values, index)
             else:
                 flat = values.reshape(len(values), -1)
                 columns.update({f"{name}_{i}": flat[:, i] for i in range(flat.shape[1])})
@@ -139,12 +160,20 @@ class MultiTaskTarget(Mapping):
         return (
             f"A MultiTaskTarget of the tasks {list(self._data)} {what}. Take one task, y[{first!r}]; tools "
             f"for a single target, such as Bagging, Voting or Stacking, take est.task({first!r}) of a fitted "
-            "estimator and y of that task."
+            "estimator and y of that task; scorers of one task are made by "
+            f"sklearn_mtl.model_selection.task_scorer({first!r}, ...)."
         )
 
     @classmethod
     def _joined(cls, parts: Sequence[MultiTaskTarget]) -> Self:
-        names = list(parts[0])
+        names = list(next(part for part in parts if isinstance(part, MultiTaskTarget)))
+        for part in parts:
+            if not isinstance(part, MultiTaskTarget) or set(part) != set(names):
+                found = list(part) if isinstance(part, MultiTaskTarget) else type(part).__name__
+                raise TypeError(
+                    "A MultiTaskTarget is only joined with others of the same tasks. "
+                    f"Found {names} and {found}."
+                )
         return cls({name: _concatenate([part[name] for part in parts]) for name in names})
 
 
@@ -156,8 +185,16 @@ def as_array(values: Any) -> Any:
         return (
             values.array if isinstance(values.dtype, pd.api.extensions.ExtensionDtype) else values.to_numpy()
         )
+    if isinstance(values, np.ma.MaskedArray):
+        # The mask is what is missing; numpy drops it.
+        objects = np.asarray(values.astype(object))
+        return np.where(np.ma.getmaskarray(values), np.array(None), objects)
     if isinstance(values, np.ndarray):
         return values
+    if hasattr(values, "toarray"):
+        raise TypeError("Sparse targets are not supported: labels must be dense. Pass y.toarray().")
+    if hasattr(values, "null_count") and hasattr(values, "to_list"):
+        return _from_polars(values)
     if hasattr(values, "to_numpy"):
         return values.to_numpy()
     array = np.asarray(values)
@@ -185,6 +222,20 @@ def check_lengths(lengths: Mapping[str, int], n_rows: int | None = None) -> None
                 )
     if len(set(lengths.values())) > 1:
         raise ValueError(f"The tasks of y must have the same number of rows. Found {dict(lengths)}.")
+
+
+def _from_polars(series: Any) -> np.ndarray:
+    """Return the values of a polars series, gaps as NaN among floats and None elsewhere, without pyarrow."""
+    if series.dtype.is_float() or (series.dtype.is_numeric() and not series.null_count()):
+        values: np.ndarray = series.to_numpy()
+        return values
+    # Integers with gaps would be floats to numpy, and so a regression.
+    return np.array(series.to_list(), dtype=object)
+
+
+def _as_pandas(values: Any, index: Any) -> Any:
+    """Keep pandas from making its own text of objects."""
+    return pd.Series(values, index=index, dtype=object) if values.dtype == object else values
 
 
 def _equal(left: Any, right: Any) -> bool:

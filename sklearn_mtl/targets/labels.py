@@ -34,10 +34,14 @@ def read_column(name: str, values: Any) -> Column:
         )
     if not isinstance(array, np.ndarray):
         return _from_extension(name, array)
-    if array.dtype.kind == "c":
-        raise ValueError(f"Complex data not supported: task {name!r} has labels of dtype {array.dtype}.")
+    if array.dtype.names is not None:
+        raise ValueError(
+            f"Labels must not be a structured array. Found the fields {list(array.dtype.names)} in task "
+            f"{name!r}; pass y as a mapping, {{field: y[field], ...}}."
+        )
     missing = np.asarray(pd.isna(array))
     natural = _natural(array, missing)
+    _refuse_complex(name, natural, missing)
     _refuse_infinite(name, natural)
     return Column(name, natural, missing, array.dtype)
 
@@ -62,21 +66,29 @@ def restore_dtype(values: np.ndarray, dtype: Any) -> Any:
     """
     if isinstance(dtype, ExtensionDtype):
         return pd.array(values, dtype=dtype)
+    if dtype.kind in "mM":
+        # numpy takes no Timestamp or Timedelta of pandas.
+        return pd.Series(values).infer_objects().to_numpy().astype(dtype)
     return values.astype(dtype, copy=False)
 
 
 def _from_extension(name: str, array: Any) -> Column:
     dtype = array.dtype
-    missing = np.asarray(array.isna())
+    missing = np.asarray(array.isna(), dtype=bool)
+    if isinstance(dtype, pd.SparseDtype):
+        array = np.asarray(array)
     if isinstance(dtype, pd.CategoricalDtype):
         array = array.astype(dtype.categories.dtype) if not missing.any() else array.astype(object)
     kind = getattr(dtype, "kind", "O")
-    if kind in "iufb" and not isinstance(dtype, pd.CategoricalDtype):
+    if isinstance(array, np.ndarray):
+        natural = _natural(array, missing)
+    elif kind in "iufb" and not isinstance(dtype, pd.CategoricalDtype):
         natural = array.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
     else:
         objects = np.asarray(array, dtype=object)
         natural = _natural(objects, missing)
     _refuse_infinite(name, natural)
+    _refuse_complex(name, natural, missing)
     return Column(name, natural, missing, dtype)
 
 
@@ -84,6 +96,8 @@ def _natural(array: np.ndarray, missing: np.ndarray) -> np.ndarray:
     """Return objects that are all numbers, or all booleans, as such; text as objects."""
     if array.dtype.kind in "US":
         return array.astype(object)
+    if array.dtype.kind in "mM":
+        return pd.Series(array.ravel()).astype(object).to_numpy().reshape(array.shape)
     if array.dtype.kind != "O":
         return array
     known = array[~missing]
@@ -100,6 +114,12 @@ def _natural(array: np.ndarray, missing: np.ndarray) -> np.ndarray:
         # Python's integers know no bounds.
         return array
     return filled
+
+
+def _refuse_complex(name: str, values: np.ndarray, missing: np.ndarray) -> None:
+    of_objects = values.dtype.kind == "O" and pd.api.types.infer_dtype(values[~missing]) == "complex"
+    if values.dtype.kind == "c" or of_objects:
+        raise ValueError(f"Complex data not supported. Found it in task {name!r}.")
 
 
 def _refuse_infinite(name: str, values: np.ndarray) -> None:

@@ -9,11 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import issparse
 from sklearn.utils import check_array, column_or_1d
 
 from sklearn_mtl.targets.column import Column
-from sklearn_mtl.targets.container import MultiTaskTarget, check_lengths
+from sklearn_mtl.targets.container import MultiTaskTarget, as_array, check_lengths
 from sklearn_mtl.targets.labels import read_column
 
 
@@ -45,11 +44,11 @@ class Layout:
         if self.kind == "mapping":
             return MultiTaskTarget(predictions)
         if self.kind == "pandas":
-            return pd.DataFrame(dict(predictions), index=index)
+            return MultiTaskTarget(predictions).to_frame(index)
         if self.kind == "polars":
             return _polars_frame(predictions, self.schema or {})
         if self.kind == "1d":
-            return next(iter(predictions.values()))
+            return np.asarray(next(iter(predictions.values())))
         return _stacked(list(predictions.values()))
 
     def restore_blocks(self, blocks: Mapping[str, np.ndarray]) -> Any:
@@ -127,15 +126,13 @@ def read_targets(y: Any, n_rows: int | None = None) -> Targets:
     """
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
-    if issparse(y):
-        raise TypeError("Sparse y is not supported: labels must be dense. Pass y.toarray().")
     if isinstance(y, Mapping):
         layout, data = Layout("mapping"), dict(y)
     elif isinstance(y, pd.DataFrame):
         _check_unique(list(y.columns))
         layout, data = Layout("pandas"), {name: y[name] for name in y.columns}
     elif type(y).__module__.partition(".")[0] == "polars" and hasattr(y, "columns"):
-        layout, data = Layout("polars", dict(y.schema)), {name: _from_polars(y[name]) for name in y.columns}
+        layout, data = Layout("polars", dict(y.schema)), {name: y[name] for name in y.columns}
     else:
         layout, data = _from_array(y)
     _check_names(list(data))
@@ -151,6 +148,9 @@ def read_targets(y: Any, n_rows: int | None = None) -> Targets:
 def _from_array(y: Any) -> tuple[Layout, dict[str, Any]]:
     if isinstance(y, pd.Series) and isinstance(y.dtype, pd.api.extensions.ExtensionDtype):
         return Layout("1d"), {"y": y}
+    if isinstance(y, list | tuple) or hasattr(y, "null_count") or hasattr(y, "toarray"):
+        # numpy makes the text "nan" of a gap among strings.
+        y = as_array(y)
     array = check_array(
         y, dtype=None, ensure_2d=False, ensure_all_finite=False, ensure_min_samples=0, input_name="y"
     )
@@ -161,14 +161,6 @@ def _from_array(y: Any) -> tuple[Layout, dict[str, Any]]:
     if array.ndim != 2:
         raise ValueError(f"y must have one or two dimensions. Found an array of shape {array.shape}.")
     return Layout("2d"), {f"y{i}": array[:, i] for i in range(array.shape[1])}
-
-
-def _from_polars(series: Any) -> np.ndarray:
-    """Return the values of a polars series, gaps as None or NaN, without pyarrow."""
-    if series.dtype.is_numeric() and not series.null_count():
-        values: np.ndarray = series.to_numpy()
-        return values
-    return np.array(series.to_list(), dtype=object)
 
 
 def _check_names(names: list[Any]) -> None:
@@ -197,8 +189,9 @@ def _refuse_gaps(column: Column) -> None:
 
 def _stacked(predictions: list[Any]) -> np.ndarray:
     arrays = [np.asarray(values) for values in predictions]
-    kinds = {"text" if array.dtype.kind in "OUS" else "number" for array in arrays}
-    dtype = object if "text" in kinds else np.result_type(*arrays)
+    text = {array.dtype.kind in "US" for array in arrays}
+    objects = len(text) > 1 or any(array.dtype == object for array in arrays)
+    dtype = object if objects else np.result_type(*arrays)
     return np.column_stack([array.astype(dtype, copy=False) for array in arrays])
 
 
