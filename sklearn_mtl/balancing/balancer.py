@@ -111,14 +111,15 @@ class GradientBalancer(Balancer):
     ) -> Tensor:
         """Put the balanced gradient on the shared parameters, the weighted one on all others."""
         shared = [parameter for parameter in shared if parameter.requires_grad]
-        gradients = self._per_task(losses, shared)
+        # A frozen trunk, or one without layers, has nothing to balance.
+        gradients = self._per_task(losses, shared) if shared else None
         total = losses @ weights
         total.backward(retain_graph=penalty is not None)
-        balanced = self(gradients, losses.detach(), weights)
-        for parameter, flat in zip(
-            shared, balanced.split([parameter.numel() for parameter in shared]), strict=True
-        ):
-            parameter.grad = flat.view_as(parameter).clone()
+        if gradients is not None:
+            balanced = self(gradients, losses.detach(), weights)
+            sizes = [parameter.numel() for parameter in shared]
+            for parameter, flat in zip(shared, balanced.split(sizes), strict=True):
+                parameter.grad = flat.view_as(parameter).clone()
         if penalty is not None:
             penalty.backward()
             total = total + penalty

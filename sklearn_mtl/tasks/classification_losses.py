@@ -57,8 +57,11 @@ class BinaryCrossEntropy(ProbabilityLoss):
         return wrong**self.focusing * loss
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the log-odds of the prior."""
-        return weighted_mean(y, weight).clamp(1e-6, 1 - 1e-6).logit()[:, None]
+        """Return the log-odds of the smoothed prior; with focusing, what a search from there finds."""
+        prior = weighted_mean(y, weight)
+        smooth = prior * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+        logit = smooth.clamp(1e-6, 1 - 1e-6).logit()[:, None]
+        return _best_logits(self, logit, torch.stack([1 - prior, prior])) if self.focusing else logit
 
     def response(self, raw: Tensor) -> Tensor:
         """Return the probability of the second class."""
@@ -111,10 +114,12 @@ class CrossEntropy(ProbabilityLoss):
         return (1 - right) ** self.focusing * loss
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the logarithm of the prior."""
+        """Return the logarithm of the smoothed prior; with focusing, what a search from there finds."""
         member = F.one_hot(y.long(), self.n_classes).to(weight.dtype)
-        prior = (member * weight[..., None]).sum(0) / weight.sum(0)[:, None].clamp_min(1e-30)
-        return prior.clamp_min(1e-6).log()
+        prior = weighted_mean(member, weight[..., None])
+        smooth = prior * (1 - self.label_smoothing) + self.label_smoothing / self.n_classes
+        logits = smooth.clamp_min(1e-6).log()
+        return _best_logits(self, logits, prior.T) if self.focusing else logits
 
     def response(self, raw: Tensor) -> Tensor:
         """Return the class probabilities."""
@@ -132,6 +137,35 @@ class CrossEntropy(ProbabilityLoss):
     def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Return the accuracy of each column."""
         return weighted_mean((response.argmax(-1) == y.long()).to(weight.dtype), weight)
+
+
+def _best_logits(loss: RowLoss, start: Tensor, prior: Tensor) -> Tensor:
+    """Return the constant of least expected loss, which has no closed form under focusing.
+
+    Parameters
+    ----------
+    loss : RowLoss
+        Of class codes.
+    start : tensor of shape (columns, width)
+        Where the search begins.
+    prior : tensor of shape (n_classes, columns)
+        Probability of each class.
+    """
+    logits = start.detach().clone().requires_grad_()
+    code = torch.arange(len(prior), device=prior.device, dtype=prior.dtype)[:, None].expand_as(prior)
+    search = torch.optim.LBFGS(
+        [logits], max_iter=200, tolerance_grad=1e-10, tolerance_change=1e-14, line_search_fn="strong_wolfe"
+    )
+
+    def expected_loss() -> float:
+        search.zero_grad()
+        total = (loss(logits.expand(len(prior), -1, -1), code) * prior).sum()
+        total.backward()
+        return float(total)
+
+    with torch.enable_grad():
+        search.step(expected_loss)
+    return logits.detach()
 
 
 def _smallest(probability: Tensor) -> float:

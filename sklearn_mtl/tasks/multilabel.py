@@ -127,10 +127,8 @@ def _zero_one(column: Column) -> np.ndarray:
     values = np.full(column.values.shape, np.nan)
     known = ~column.missing
     labels = column.values[known]
-    wrong = np.array([label for label in np.unique(labels.astype(object)).tolist() if label not in (0, 1)])
-    if len(wrong):
-        raise ValueError(
-            f"Task {column.name!r} is multilabel and needs labels 0 and 1. Found {wrong[:5].tolist()}."
-        )
+    wrong = list(dict.fromkeys(label for label in labels.tolist() if label not in (0, 1)))
+    if wrong:
+        raise ValueError(f"Task {column.name!r} is multilabel and needs labels 0 and 1. Found {wrong[:5]}.")
     values[known] = labels.astype(np.float64)
     return values

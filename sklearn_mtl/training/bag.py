@@ -42,7 +42,9 @@ def fit_net(
         Trained, calibrated, its module in evaluation mode.
     """
     with seeded(seed, settings.device):
-        module = blueprint.build({name: block.cpu() for name, block in train.inputs.items()})
+        module = blueprint.build(
+            blueprint.examine({name: block.cpu() for name, block in train.inputs.items()})
+        )
         net = MultiTaskNet(
             module.to(settings.device, settings.dtype),
             blueprint.build_loss(train.y, train.weight).to(settings.device),

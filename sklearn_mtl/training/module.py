@@ -101,15 +101,19 @@ class Blueprint:
     head_hidden_sizes: tuple[tuple[int, ...], ...]
     task_weights: tuple[float, ...]
 
-    def build(self, sample: Mapping[str, Tensor]) -> MultiTaskModule:
+    def examine(self, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what a network must know of the encoded training rows."""
+        return self.trunk.examine(self.spec, sample)
+
+    def build(self, facts: Mapping[str, Tensor]) -> MultiTaskModule:
         """Return a new network, drawn from torch's global generator.
 
         Parameters
         ----------
-        sample : mapping of str to tensor
-            Encoded training rows.
+        facts : mapping of str to tensor
+            What `examine` found.
         """
-        sharing = self.sharing.build(lambda: self.trunk.build(self.spec, sample), len(self.tasks))
+        sharing = self.sharing.build(lambda: self.trunk.build(self.spec, facts), len(self.tasks))
         heads = Heads(
             sharing.width,
             sharing.members,

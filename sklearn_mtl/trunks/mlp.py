@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
@@ -47,7 +48,7 @@ class MLP(Trunk):
         self.dropout = dropout
         self.normalization = normalization
 
-    def build(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> TrunkModule:
+    def build(self, spec: FeatureSpec, facts: Mapping[str, Tensor]) -> TrunkModule:
         """Return a new trunk."""
         block = spec.single
         sizes = check_hidden_layers("MLP", self.hidden_sizes, self.activation, self.dropout)
@@ -57,8 +58,7 @@ class MLP(Trunk):
                 f"Found {self.normalization!r}."
             )
         entry = Flatten(block.name)
-        n_inputs = sample[block.name][0].numel()
-        widths = (n_inputs, *sizes)
+        widths = (math.prod(block.shape), *sizes)
         stages = [self._stage(n_in, n_out) for n_in, n_out in pairwise(widths)]
         return TrunkModule(entry, stages, widths)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ class ModuleTrunk(Trunk):
         From (rows, …) to (rows, …), of which everything but the rows is flattened. It is copied in
         ``fit`` and never trained itself.
     frozen : bool, default=False
-        Keep the weights as they are.
+        Keep the weights, and the running statistics of normalisations, as they are.
 
     Examples
     --------
@@ -35,22 +36,28 @@ class ModuleTrunk(Trunk):
         self.module = module
         self.frozen = frozen
 
-    def build(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> TrunkModule:
+    def build(self, spec: FeatureSpec, facts: Mapping[str, Tensor]) -> TrunkModule:
         """Return a copy of the module, its width found by running two rows through it."""
         if not isinstance(self.module, nn.Module):
             raise TypeError(f"`module` of ModuleTrunk must be an nn.Module. Found {self.module!r}.")
-        entry = CopiedModule(spec.single.name, deepcopy(self.module).float())
-        if self.frozen:
-            entry.requires_grad_(requires_grad=False)
+        block = spec.single
+        entry = CopiedModule(block.name, deepcopy(self.module).float(), frozen=self.frozen)
+        rows = torch.zeros(2, *block.shape)
         training = entry.module.training
         with torch.no_grad():
             try:
-                probe = entry.eval()({name: block[:2].float() for name, block in sample.items()})
-            except RuntimeError as error:
+                probe = entry.eval()({block.name: rows})
+            # A module of the user's own may raise anything.
+            except Exception as error:
                 raise ValueError(
-                    f"`trunk` must take rows of shape {spec.single.shape}. "
+                    f"`trunk` must take rows of shape {block.shape} and return one tensor. "
                     f"Found a {type(self.module).__name__}, which fails on them: {error}"
                 ) from error
+        if len(probe) != len(rows):
+            raise ValueError(
+                f"`trunk` must return as many rows as it takes. "
+                f"Found a {type(self.module).__name__}, which makes {len(probe)} of {len(rows)}."
+            )
         entry.train(training)
         return TrunkModule(entry, [], [probe.shape[-1]])
 
@@ -58,10 +65,20 @@ class ModuleTrunk(Trunk):
 class CopiedModule(nn.Module):
     """The module, giving (rows, one member, width)."""
 
-    def __init__(self, name: str, module: nn.Module) -> None:
+    def __init__(self, name: str, module: nn.Module, *, frozen: bool) -> None:
         super().__init__()
         self.name = name
         self.module = module
+        self.frozen = frozen
+        if frozen:
+            module.requires_grad_(requires_grad=False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode; a frozen module stays out of it, or its running statistics would move."""
+        super().train(mode)
+        if self.frozen:
+            self.module.eval()
+        return self
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the module's output, shape (rows, 1, width)."""

@@ -12,12 +12,14 @@ from tabm import EnsembleView, LinearBatchEnsemble
 from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
-from sklearn_mtl.trunks.trunk import ACTIVATIONS, Trunk, TrunkModule, check_hidden_layers
+from sklearn_mtl.trunks.trunk import ACTIVATIONS, Trunk, TrunkModule, check_hidden_layers, is_integer
 
 # Quantiles of this many rows place a few dozen bin edges well enough, and torch.quantile sorts them all.
 ROWS_FOR_BINS = 100_000
 # With fewer rows for each continuous feature, embeddings overfit (411 features and 236 rows: R² -0.014).
 ROWS_PER_EMBEDDED_FEATURE = 4
+# Quantiles of fewer are no bins.
+FEWEST_ROWS = 3
 
 
 class TabM(Trunk):
@@ -72,7 +74,25 @@ class TabM(Trunk):
         self.n_bins = n_bins
         self.embedding_size = embedding_size
 
-    def build(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> TrunkModule:
+    def examine(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the bin edges of the continuous features, a row each, filled up with nan."""
+        self._check()
+        n_continuous = spec.single.n_continuous
+        table = sample[spec.single.name]
+        n_rows = len(table)
+        if n_continuous == 0 or self.embedding is None:
+            return {}
+        if self.embedding == "auto" and n_rows < max(ROWS_PER_EMBEDDED_FEATURE * n_continuous, FEWEST_ROWS):
+            return {}
+        if n_rows < FEWEST_ROWS:
+            raise ValueError(
+                f"`embedding` of TabM, 'piecewise_linear', needs at least {FEWEST_ROWS} training rows. "
+                f"Found {n_rows}."
+            )
+        edges = bin_edges(table[:, :n_continuous], self.n_bins)
+        return {"edges": nn.utils.rnn.pad_sequence(edges, batch_first=True, padding_value=torch.nan)}
+
+    def build(self, spec: FeatureSpec, facts: Mapping[str, Tensor]) -> TrunkModule:
         """Return a new trunk."""
         sizes = self._check()
         block = spec.single
@@ -80,17 +100,17 @@ class TabM(Trunk):
             raise ValueError(
                 f"TabM takes a table. Found rows of shape {block.shape}; another trunk, such as MLP, can."
             )
-        table = sample[block.name]
-        embedding = self._embedding(table, block.n_continuous)
+        embedding = self._embedding(facts["edges"]) if "edges" in facts else None
         entry = TableEntry(block.name, block.n_continuous, embedding, self.members)
         # One scale for all numbers that stand for one feature, as the paper initialises.
         per_feature = 1 if embedding is None else self.embedding_size
         n_plain = block.shape[0] - block.n_continuous
         chunks = [per_feature] * block.n_continuous + [1] * n_plain
         widths = (sum(chunks), *sizes)
-        first = "random-signs" if embedding is None else "normal"
+        # The tabm package draws random signs where nothing is embedded; normal scales did better on both
+        # sets of that kind (ROC-AUC 0.804 against 0.798 over twelve assays, R² 0.823 against 0.818).
         stages = [
-            self._stage(n_in, n_out, (first, "ones") if i == 0 else "ones", chunks if i == 0 else None)
+            self._stage(n_in, n_out, ("normal", "ones") if i == 0 else "ones", chunks if i == 0 else None)
             for i, (n_in, n_out) in enumerate(pairwise(widths))
         ]
         return TrunkModule(entry, stages, widths, members=self.members)
@@ -104,24 +124,17 @@ class TabM(Trunk):
                 f"`embedding` of TabM must be None, 'auto' or 'piecewise_linear'. Found {self.embedding!r}."
             )
         for name, least in (("members", 1), ("n_bins", 2), ("embedding_size", 1)):
-            if not getattr(self, name) >= least:
-                raise ValueError(f"`{name}` of TabM must be at least {least}. Found {getattr(self, name)!r}.")
+            value = getattr(self, name)
+            if not is_integer(value) or value < least:
+                raise ValueError(f"`{name}` of TabM must be an integer of at least {least}. Found {value!r}.")
         return sizes
 
-    def _embedding(self, table: Tensor, n_continuous: int) -> nn.Module | None:
-        n_rows = len(table)
-        enough = n_rows >= ROWS_PER_EMBEDDED_FEATURE * n_continuous and n_rows > 2
-        if n_continuous == 0 or self.embedding is None or (self.embedding == "auto" and not enough):
-            return None
-        if n_rows <= 2:
-            raise ValueError(
-                f"`embedding` of TabM, 'piecewise_linear', needs at least 3 training rows. Found {n_rows}."
-            )
-        edges = bin_edges(table[:, :n_continuous], self.n_bins)
+    def _embedding(self, edges: Tensor) -> nn.Module:
+        rows = [row[~row.isnan()].float() for row in edges]
         with warnings.catch_warnings():
             # A feature of one bin is embedded linearly, which is what it should be.
             warnings.filterwarnings("ignore", message="The .*-th feature has just two bin edges")
-            return PiecewiseLinearEmbeddings(edges, self.embedding_size, activation=False, version="B")
+            return PiecewiseLinearEmbeddings(rows, self.embedding_size, activation=False, version="B")
 
     def _stage(
         self, n_in: int, n_out: int, scaling: str | tuple[str, str], chunks: list[int] | None
@@ -169,7 +182,7 @@ def bin_edges(table: Tensor, n_bins: int) -> list[Tensor]:
     -------
     list of tensor
         Increasing, at least two for each column; a column of one value, whose embedding can carry
-        nothing, gets the bin from that value to one above.
+        nothing, gets a bin that begins at that value.
     """
     rows = table[:: max(1, len(table) // ROWS_FOR_BINS)]
     varies = (rows != rows[:1]).any(0)
@@ -178,6 +191,7 @@ def bin_edges(table: Tensor, n_bins: int) -> list[Tensor]:
         n_bins = min(n_bins, len(rows) - 1)
         found = iter(compute_bins(rows[:, varies], n_bins=n_bins) if varies.any() else [])
     return [
-        next(found) if column_varies else torch.stack([column[0], column[0] + 1])
+        # At 1e10, adding 1 would change nothing in single precision.
+        next(found) if column_varies else torch.stack([column[0], column[0] + column[0].abs() + 1])
         for column, column_varies in zip(rows.T, varies.tolist(), strict=True)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
@@ -53,16 +54,31 @@ class TrunkModule(nn.Module):
 class Trunk(BaseEstimator, ABC):
     """A recipe for a trunk; the network is built in ``fit``, when the widths are known."""
 
-    @abstractmethod
-    def build(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> TrunkModule:
-        """Return a new trunk, its parameters drawn from torch's global generator.
+    def examine(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what the network must know of the training rows, as small tensors: nothing.
+
+        A trunk with bin edges or statistics of its own overrides this. The facts are kept with the
+        fitted network, so that it can be built anew without the rows.
 
         Parameters
         ----------
         spec : FeatureSpec
             Blocks of the input and their shapes.
         sample : mapping of str to tensor
-            Encoded training rows, for what depends on the data (bin edges, normalisation).
+            Encoded training rows.
+        """
+        return {}
+
+    @abstractmethod
+    def build(self, spec: FeatureSpec, facts: Mapping[str, Tensor]) -> TrunkModule:
+        """Return a new trunk, its parameters drawn from torch's global generator.
+
+        Parameters
+        ----------
+        spec : FeatureSpec
+            Blocks of the input and their shapes.
+        facts : mapping of str to tensor
+            What `examine` found.
 
         Returns
         -------
@@ -90,17 +106,17 @@ def check_hidden_layers(
 ) -> tuple[int, ...]:
     """Return the hidden sizes as a tuple; a ``ValueError`` if any of the three can't be used."""
     sizes = tuple(hidden_sizes) if isinstance(hidden_sizes, Iterable) else (hidden_sizes,)
-    if not all(isinstance(size, int) and size > 0 for size in map(_plain_int, sizes)):
+    if not all(is_integer(size) and size > 0 for size in sizes):
         raise ValueError(f"`hidden_sizes` of {owner} must hold positive integers. Found {hidden_sizes!r}.")
     if activation not in ACTIVATIONS:
         raise ValueError(
             f"`activation` of {owner} must be one of {sorted(ACTIVATIONS)}. Found {activation!r}."
         )
-    if not 0 <= dropout < 1:
+    if not isinstance(dropout, Real) or not 0 <= dropout < 1:
         raise ValueError(f"`dropout` of {owner} must be in [0, 1). Found {dropout!r}.")
     return tuple(int(size) for size in sizes)
 
 
-def _plain_int(size: object) -> object:
-    """Turn numpy's integers, which grids are full of, into Python's; leave the rest."""
-    return size.__index__() if hasattr(size, "__index__") and not isinstance(size, bool) else size
+def is_integer(value: object) -> bool:
+    """Whether a parameter is an integer: numpy's, which grids are full of, are; booleans are not."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
