@@ -13,7 +13,8 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mtl.estimators.fitting import Fitted, fit_estimator
+from sklearn_mtl.estimators.checks import declared_classes
+from sklearn_mtl.estimators.fitting import Fitted, fit_anew, fit_batch, fit_on
 from sklearn_mtl.estimators.parameters import NestedParameters
 from sklearn_mtl.estimators.predictions import has_intervals, has_probabilities, intervals, score_by_task
 from sklearn_mtl.estimators.task_view import TaskView, view_of
@@ -120,7 +121,42 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NestedPar
             If a parameter or the data is not what it must be; before any training. Also if a loss is
             nan or infinite in the first epoch.
         """
-        fitted = fit_estimator(self, X, y, sample_weight, X_val, y_val)
+        if (X_val is None) != (y_val is None):
+            raise ValueError("`X_val` and `y_val` must be given together. Found one without the other.")
+        data, validation = (X, y, sample_weight), (X_val, y_val)
+        before = getattr(self, "_fitted", None) if self.warm_start else None
+        if before is None:
+            return self._keep(fit_anew(self, data, validation))
+        return self._keep(fit_on(self, before, data, validation))
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one epoch on a part of the data.
+
+        Tasks, classes, scales and preprocessing are those of the first call; no row is held out.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As of `fit`.
+        classes : mapping of str to array-like, or array-like, optional
+            All classes of each classification task, for the first call; for a one-dimensional y its
+            classes, for a two-dimensional y a list. A task that it omits has the classes of that call.
+
+        Returns
+        -------
+        Self
+            The estimator, trained on.
+
+        Raises
+        ------
+        ValueError
+            If a later call brings a class or a task that the first did not know.
+        """
+        before = getattr(self, "_fitted", None)
+        return self._keep(fit_batch(self, before, (X, y, sample_weight), declared_classes(y, classes)))
+
+    def _keep(self, fitted: Fitted) -> Self:
+        """Take over what a fit left."""
         self._fitted = fitted
         self.tasks_ = {task.name: task for task in fitted.tasks}
         self.nets_ = fitted.nets

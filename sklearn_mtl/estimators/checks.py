@@ -190,3 +190,20 @@ def check_all_of(owner: str, kinds: Mapping[str, TaskKind], allowed: tuple[type[
                 f"`tasks` of {owner} must hold {' or '.join(k.__name__ for k in allowed)} only. "
                 f"Found {kind!r} for task {name!r}; MultiTaskClassifierRegressor takes all kinds."
             )
+
+
+def declared_classes(y: Any, classes: Any) -> Mapping[str, Any] | None:
+    """Return the classes that ``partial_fit`` was told, by task.
+
+    Parameters
+    ----------
+    y : object
+        As the user gave it; arrays name their tasks y, or y0, y1, ….
+    classes : object
+        Likewise.
+    """
+    if classes is None or isinstance(classes, Mapping):
+        return classes
+    if np.ndim(y) == 2:
+        return {f"y{i}": of_task for i, of_task in enumerate(classes)}
+    return {"y": classes}

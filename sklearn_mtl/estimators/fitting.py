@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,15 +12,16 @@ from sklearn.utils import check_random_state
 
 from sklearn_mtl.estimators import checks
 from sklearn_mtl.estimators.parameters import resolve_recipe
-from sklearn_mtl.estimators.sample_weights import read_sample_weight
-from sklearn_mtl.features import FeatureEncoder, read_features
-from sklearn_mtl.targets import Column, Layout, read_targets
-from sklearn_mtl.tasks import TaskSet
+from sklearn_mtl.estimators.rows import Rows, read_rows
+from sklearn_mtl.features import FeatureEncoder
+from sklearn_mtl.targets import Layout
+from sklearn_mtl.tasks import TaskKind, TaskSet
 from sklearn_mtl.training import (
     Blueprint,
     MultiTaskNet,
     Table,
     TrainingSettings,
+    continue_bag,
     fit_bag,
     held_out_rows,
     numpy_dtype,
@@ -38,8 +40,8 @@ class Fitted:
     ----------
     encoder : FeatureEncoder
         From X to input blocks.
-    tasks : TaskSet
-        The tasks.
+    blueprint : Blueprint
+        What the nets were built from.
     layout : Layout
         The container that y came in.
     nets : list of MultiTaskNet
@@ -47,9 +49,14 @@ class Fitted:
     """
 
     encoder: FeatureEncoder
-    tasks: TaskSet
+    blueprint: Blueprint
     layout: Layout
     nets: list[MultiTaskNet]
+
+    @property
+    def tasks(self) -> TaskSet:
+        """The tasks."""
+        return self.blueprint.tasks
 
     @property
     def representation_width(self) -> int:
@@ -57,74 +64,55 @@ class Fitted:
         sharing = self.nets[0].evaluated.sharing
         return sharing.width * (len(self.tasks) if sharing.per_task else 1)
 
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Rows that have a label and a weight.
-
-    Parameters
-    ----------
-    X : ndarray or DataFrame
-        Their features.
-    columns : dict of str to Column
-        Their labels.
-    weight : ndarray of float64, shape (n_rows, 1) or (n_rows, n_tasks)
-        Their sample weights.
-    """
-
-    X: Any
-    columns: dict[str, Column]
-    weight: np.ndarray
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.weight)
-
-    def of_task(self, position: int) -> np.ndarray:
-        """Return the weight of each row for one task."""
-        return self.weight[:, min(position, self.weight.shape[1] - 1)]
+    def table(self, rows: Rows, settings: TrainingSettings) -> Table:
+        """Return rows as tensors on the device."""
+        return _table(rows, self.encoder, self.tasks, settings)
 
 
-def fit_estimator(
-    estimator: BaseMultiTask, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any
+def fit_anew(
+    estimator: BaseMultiTask,
+    data: tuple[Any, Any, Any],
+    validation: tuple[Any, Any],
+    classes: Mapping[str, Any] | None = None,
 ) -> Fitted:
-    """Run the stages of ``fit``.
+    """Run all stages of ``fit``.
 
     Parameters
     ----------
     estimator : BaseMultiTask
         Its parameters are read; the number and names of its features are set.
-    X, y, sample_weight, X_val, y_val
-        As the user gave them.
+    data : tuple
+        X, y and sample_weight as the user gave them.
+    validation : tuple
+        X_val and y_val; both or neither None.
+    classes : mapping of str to array-like, optional
+        Classes declared up front, for ``partial_fit``, which holds no row out.
     """
-    if (X_val is None) != (y_val is None):
-        raise ValueError("`X_val` and `y_val` must be given together. Found one without the other.")
     checks.check_numbers(estimator)
-    X = read_features(estimator, X, reset=True, allow_nan=estimator.preprocessing is not None)
-    targets = read_targets(y, n_rows=len(X))
-    names = list(targets.columns)
-    weight = read_sample_weight(sample_weight, names, len(X))
-    rows = labelled_rows(Rows(X, targets.columns, weight))
+    rows, layout = read_rows(estimator, *data)
     kinds = checks.task_kinds(estimator.tasks, rows.columns, estimator._infer_kind)
     estimator._check_kinds(kinds)
+    names = list(kinds)
     weights = checks.task_weights(estimator.task_weights, names)
     hidden = checks.head_hidden_sizes(estimator.head_hidden_sizes, names)
+    declared = checks.by_task("classes", classes, names)
 
     rng = check_random_state(estimator.random_state)
     n_nets = checks.n_nets(estimator, len(rows))
-    held_out = _held_out(estimator, rows, kinds, n_nets, rng, split=X_val is None)
+    split = estimator.early_stopping and validation[0] is None and classes is None
+    held_out = held_out_by(estimator, rows, kinds, n_nets, rng, split=split)
     settings = checks.training_settings(estimator, len(rows) - len(held_out[0]))
 
-    # Rows that some net learns from; what only ever stops training takes no part in scales and levels.
-    seen = np.setdiff1d(np.arange(len(rows)), _in_all(held_out))
+    # What every net holds out takes no part in scales and levels.
+    seen = rows.take(np.setdiff1d(np.arange(len(rows)), _in_all(held_out)))
     tasks = TaskSet(
         tuple(
-            kinds[name].bind(rows.columns[name].take(seen), rows.of_task(i)[seen])
-            for i, name in enumerate(names)
+            kind.bind(seen.columns[name], seen.of_task(i), declared.get(name))
+            for i, (name, kind) in enumerate(kinds.items())
         )
     )
     encoder = FeatureEncoder(estimator.preprocessing, numpy_dtype(settings.dtype))
-    encoder.fit(_take(rows.X, seen), None if sample_weight is None else rows.weight[seen].max(axis=1))
+    encoder.fit(seen.X, seen.weight.max(axis=1) if seen.weighted else None)
     blueprint = Blueprint(
         encoder.spec,
         tasks,
@@ -134,35 +122,79 @@ def fit_estimator(
         hidden,
         weights,
     )
-    table = _table(rows, encoder, tasks, settings)
-    stop_on = (
-        held_out
-        if X_val is None
-        else _validation_table(estimator, X_val, y_val, encoder, blueprint, settings)
-    )
+    begun = Fitted(encoder, blueprint, layout, [])
+    stop_on = validation_table(estimator, begun, validation, settings) or held_out
     seeds = rng.randint(np.iinfo(np.int32).max, size=n_nets).tolist()
-    return Fitted(encoder, tasks, targets.layout, fit_bag(blueprint, table, stop_on, settings, seeds))
+    if classes is not None:
+        settings = replace(settings, max_epochs=1)
+    return replace(begun, nets=fit_bag(blueprint, begun.table(rows, settings), stop_on, settings, seeds))
 
 
-def labelled_rows(rows: Rows) -> Rows:
-    """Return the rows that have some label of positive weight."""
-    useful = np.zeros(len(rows), dtype=bool)
-    for position, column in enumerate(rows.columns.values()):
-        known = ~column.missing if column.missing.ndim == 1 else ~column.missing.all(axis=1)
-        useful |= known & (rows.of_task(position) > 0)
-    if useful.all():
-        return rows
-    if not useful.any():
-        raise ValueError(
-            f"y must hold at least one label of positive weight. Found none in {len(rows)} rows of "
-            f"the tasks {list(rows.columns)}."
+def fit_on(
+    estimator: BaseMultiTask, fitted: Fitted, data: tuple[Any, Any, Any], validation: tuple[Any, Any]
+) -> Fitted:
+    """Train on from where the last ``fit`` ended, up to ``max_epochs`` in all.
+
+    Parameters
+    ----------
+    estimator : BaseMultiTask
+        Its parameters are read anew, but for those that make tasks, features and network.
+    fitted : Fitted
+        What the last ``fit`` left; not changed.
+    data, validation : tuple
+        As of `fit_anew`.
+    """
+    checks.check_numbers(estimator)
+    rows, _ = read_rows(estimator, *data, tasks=fitted.tasks.names)
+    rng = check_random_state(estimator.random_state)
+    split = estimator.early_stopping and validation[0] is None
+    kinds = {task.name: task for task in fitted.tasks}
+    held_out = held_out_by(estimator, rows, kinds, len(fitted.nets), rng, split=split)
+    settings = checks.training_settings(estimator, len(rows) - len(held_out[0]))
+    done = max(len(net.history) for net in fitted.nets)
+    if done >= settings.max_epochs:
+        warnings.warn(
+            f"`max_epochs` must be raised for a warm start to train on. Found {settings.max_epochs}, and "
+            f"{done} epochs done; the estimator is left as it is.",
+            stacklevel=3,
         )
-    keep = np.flatnonzero(useful)
-    columns = {name: column.take(keep) for name, column in rows.columns.items()}
-    return Rows(_take(rows.X, keep), columns, rows.weight[keep])
+        return fitted
+    stop_on = validation_table(estimator, fitted, validation, settings) or held_out
+    table = fitted.table(rows, settings)
+    epochs = settings.max_epochs - done
+    nets = continue_bag(fitted.nets, fitted.blueprint, table, stop_on, settings, epochs)
+    return replace(fitted, nets=nets)
 
 
-def _held_out(
+def fit_batch(
+    estimator: BaseMultiTask, fitted: Fitted | None, data: tuple[Any, Any, Any], classes: Any
+) -> Fitted:
+    """Train for one epoch on the given rows, holding none out; tasks and scales stay as they were.
+
+    Parameters
+    ----------
+    estimator : BaseMultiTask
+        Its parameters are read.
+    fitted : Fitted or None
+        What an earlier call left; not changed.
+    data : tuple
+        As of `fit_anew`.
+    classes : mapping of str to array-like, or None
+        Classes of each classification task; only the first call needs them.
+    """
+    if fitted is None:
+        return fit_anew(estimator, data, (None, None), classes or {})
+    checks.check_numbers(estimator)
+    rows, _ = read_rows(estimator, *data, tasks=fitted.tasks.names)
+    for task in fitted.tasks:
+        task.check_known(rows.columns[task.name])
+    settings = checks.training_settings(estimator, len(rows))
+    none = [np.empty(0, dtype=np.intp)] * len(fitted.nets)
+    table = fitted.table(rows, settings)
+    return replace(fitted, nets=continue_bag(fitted.nets, fitted.blueprint, table, none, settings, epochs=1))
+
+
+def held_out_by(
     estimator: BaseMultiTask,
     rows: Rows,
     kinds: Mapping[str, Any],
@@ -171,16 +203,58 @@ def _held_out(
     *,
     split: bool,
 ) -> list[np.ndarray]:
-    if not (estimator.early_stopping and split):
+    """Return the rows that each net holds out, none where ``split`` is False.
+
+    Parameters
+    ----------
+    estimator : BaseMultiTask
+        Says which share.
+    rows : Rows
+        Labelled rows.
+    kinds : mapping of str to TaskKind or Task
+        The first classification among them stratifies.
+    n_nets : int
+        Number of nets.
+    rng : RandomState
+        Source of randomness.
+    split : bool
+        Whether any are held out.
+    """
+    if not split:
         return [np.empty(0, dtype=np.intp)] * n_nets
     return held_out_rows(len(rows), estimator.validation_fraction, n_nets, _strata(rows, kinds), rng)
 
 
-def _strata(rows: Rows, kinds: Mapping[str, Any]) -> np.ndarray | None:
+def validation_table(
+    estimator: BaseMultiTask, fitted: Fitted, validation: tuple[Any, Any], settings: TrainingSettings
+) -> Table | None:
+    """Return the user's own validation rows as tensors; None where there are none.
+
+    Parameters
+    ----------
+    estimator : BaseMultiTask
+        Compared with the features.
+    fitted : Fitted
+        Its encoder and tasks.
+    validation : tuple
+        X_val and y_val.
+    settings : TrainingSettings
+        The device.
+    """
+    if validation[0] is None:
+        return None
+    rows, _ = read_rows(estimator, *validation, tasks=fitted.tasks.names, name="y_val")
+    table = fitted.table(rows, settings)
+    if not fitted.blueprint.watches(table.weight):
+        raise ValueError("`y_val` must hold a label of some task of positive weight. Found none.")
+    return table
+
+
+def _strata(rows: Rows, kinds: Mapping[str, TaskKind]) -> np.ndarray | None:
     """Class codes of the first classification task, rows without a label a class of their own."""
     for name, kind in kinds.items():
         column = rows.columns[name]
-        if kind.name != "classification" or column.values.ndim != 1:
+        if kind.kind != "classification" or column.values.ndim != 1:
             continue
         known = ~column.missing
         codes = np.zeros(len(rows), dtype=np.intp)
@@ -201,29 +275,3 @@ def _table(rows: Rows, encoder: FeatureEncoder, tasks: TaskSet, settings: Traini
     y, weight = tasks.encode(rows.columns, rows.weight)
     inputs = encoder.transform(rows.X)
     return Table.from_arrays(inputs, y, weight, device=settings.device, dtype=settings.dtype)
-
-
-def _validation_table(
-    estimator: BaseMultiTask,
-    X_val: Any,
-    y_val: Any,
-    encoder: FeatureEncoder,
-    blueprint: Blueprint,
-    settings: TrainingSettings,
-) -> Table:
-    tasks = blueprint.tasks
-    X_val = read_features(estimator, X_val, reset=False, allow_nan=estimator.preprocessing is not None)
-    columns = read_targets(y_val, n_rows=len(X_val)).columns
-    if set(columns) != set(tasks.names):
-        raise ValueError(f"`y_val` must have the tasks of y, {tasks.names}. Found {list(columns)}.")
-    rows = labelled_rows(Rows(X_val, columns, np.ones((len(X_val), 1))))
-    table = _table(rows, encoder, tasks, settings)
-    if not blueprint.watches(table.weight):
-        raise ValueError("`y_val` must hold a label of some task of positive weight. Found none.")
-    return table
-
-
-def _take(X: Any, rows: np.ndarray) -> Any:
-    if len(rows) == len(X):
-        return X
-    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_mtl.targets import Column, restore_dtype
+from sklearn_mtl.targets import Column, read_column, restore_dtype
 from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, CrossEntropy
 from sklearn_mtl.tasks.row_loss import RowLoss
 from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
@@ -39,9 +39,19 @@ class ClassificationTask(Task):
         """Return class codes; NaN where missing and for classes not seen in ``fit``."""
         codes = np.full(len(column), np.nan)
         known = ~column.missing
-        found = self._codes(column.values[known])
+        found = self.codes(column.values[known])
         codes[known] = np.where(found < 0, np.nan, found)
         return codes[:, None]
+
+    def check_known(self, column: Column) -> None:
+        """Raise a ``ValueError`` for a label that is none of the classes."""
+        labels = column.values[~column.missing]
+        unknown = labels[self.codes(labels) < 0]
+        if len(unknown):
+            raise ValueError(
+                f"Labels of task {self.name!r} must be among its classes {self.classes.tolist()}. "
+                f"Found {_classes(unknown)[:5].tolist()}; the first `partial_fit` declares them by `classes`."
+            )
 
     def cell_weight(self, encoded: np.ndarray) -> np.ndarray | float:
         """Return the class weight of each cell."""
@@ -59,10 +69,10 @@ class ClassificationTask(Task):
         known = ~column.missing & (weight > 0)
         if not known.any():
             return float("nan")
-        right = self.predict_proba(response[known]).argmax(axis=1) == self._codes(column.values[known])
+        right = self.predict_proba(response[known]).argmax(axis=1) == self.codes(column.values[known])
         return float(np.average(right, weights=weight[known]))
 
-    def _codes(self, labels: np.ndarray) -> np.ndarray:
+    def codes(self, labels: np.ndarray) -> np.ndarray:
         """Return the place of each label among the classes, -1 for none."""
         codes: np.ndarray = pd.Index(self.classes).get_indexer(pd.Index(labels))
         return codes
@@ -95,7 +105,7 @@ class Classification(TaskKind):
     Classification(class_weight='balanced')
     """
 
-    name: ClassVar[str] = "classification"
+    kind: ClassVar[str] = "classification"
 
     def __init__(
         self,
@@ -108,7 +118,7 @@ class Classification(TaskKind):
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
 
-    def bind(self, column: Column, weight: np.ndarray) -> ClassificationTask:
+    def bind(self, column: Column, weight: np.ndarray, classes: Any = None) -> ClassificationTask:
         """Return the task for the labels of the training rows."""
         focusing = self._focusing()
         if column.values.ndim != 1:
@@ -120,19 +130,23 @@ class Classification(TaskKind):
         known = ~column.missing & (weight > 0)
         if column.values.dtype.kind == "f":
             check_classification_targets(column.values[known])
-        classes, codes = _classes(column.values[known])
-        if len(classes) == 1:
+        labels = column.values[known]
+        found = _classes(labels if classes is None else read_column(column.name, classes).values)
+        if len(found) == 1:
             warnings.warn(
-                f"Task {column.name!r} has one class only, {classes[0]!r}: there is nothing to learn.",
+                f"Task {column.name!r} has one class only, {found[0]!r}: there is nothing to learn.",
                 stacklevel=2,
             )
         loss: RowLoss = (
             BinaryCrossEntropy(float(self.label_smoothing), focusing)
-            if len(classes) == 2
-            else CrossEntropy(len(classes), float(self.label_smoothing), focusing)
+            if len(found) == 2
+            else CrossEntropy(len(found), float(self.label_smoothing), focusing)
         )
-        factors = self._factors(column.name, classes, codes, weight[known])
-        return ClassificationTask(column.name, loss, 1, False, column.dtype, classes, factors)
+        task = ClassificationTask(column.name, loss, 1, False, column.dtype, found, np.ones(len(found)))
+        if classes is not None:
+            task.check_known(column)
+        factors = self._factors(column.name, found, task.codes(labels), weight[known])
+        return replace(task, class_weight=factors)
 
     def _focusing(self) -> float:
         if self.loss not in ("cross_entropy", "focal"):
@@ -150,7 +164,8 @@ class Classification(TaskKind):
             return np.ones(len(classes))
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             mass = np.bincount(codes, weight, minlength=len(classes))
-            return mass.sum() / (len(classes) * mass)
+            # A class that was declared and not seen yet has nothing to balance.
+            return np.where(mass > 0, mass.sum() / (len(classes) * np.where(mass > 0, mass, 1.0)), 1.0)
         if not isinstance(self.class_weight, Mapping):
             raise ValueError(
                 f"`class_weight` of task {name!r} must be None, 'balanced' or a mapping from class to "
@@ -171,14 +186,13 @@ class Classification(TaskKind):
         return factors
 
 
-def _classes(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return sorted classes and each label's code."""
+def _classes(labels: np.ndarray) -> np.ndarray:
+    """Return the distinct labels, sorted."""
     try:
-        return np.unique(labels, return_inverse=True)
+        return np.unique(labels)
     except TypeError:
         # Labels of several types have no order of their own: by type, then by value.
         classes = sorted(set(labels.tolist()), key=lambda label: (type(label).__name__, label))
-        place = {label: code for code, label in enumerate(classes)}
         array = np.empty(len(classes), dtype=object)
         array[:] = classes
-        return array, np.array([place[label] for label in labels.tolist()])
+        return array

@@ -161,7 +161,7 @@ def _best_logits(loss: RowLoss, start: Tensor, prior: Tensor) -> Tensor:
         search.zero_grad()
         total = (loss(logits.expand(len(prior), -1, -1), code) * prior).sum()
         total.backward()
-        return float(total)
+        return float(total.detach())
 
     with torch.enable_grad():
         search.step(expected_loss)

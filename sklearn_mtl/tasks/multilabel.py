@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -82,12 +82,12 @@ class Multilabel(TaskKind):
     Multilabel(pos_weight=3.0)
     """
 
-    name: ClassVar[str] = "multilabel"
+    kind: ClassVar[str] = "multilabel"
 
     def __init__(self, *, pos_weight: str | float | Sequence[float] | None = None) -> None:
         self.pos_weight = pos_weight
 
-    def bind(self, column: Column, weight: np.ndarray) -> MultilabelTask:
+    def bind(self, column: Column, weight: np.ndarray, classes: Any = None) -> MultilabelTask:
         """Return the task for the labels of the training rows."""
         if column.values.ndim != 2:
             raise ValueError(

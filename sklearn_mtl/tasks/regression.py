@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -146,7 +146,7 @@ class Regression(TaskKind):
     Regression(loss='quantile', quantiles=(0.1, 0.5, 0.9))
     """
 
-    name: ClassVar[str] = "regression"
+    kind: ClassVar[str] = "regression"
 
     def __init__(
         self,
@@ -159,7 +159,7 @@ class Regression(TaskKind):
         self.delta = delta
         self.quantiles = quantiles
 
-    def bind(self, column: Column, weight: np.ndarray) -> RegressionTask:
+    def bind(self, column: Column, weight: np.ndarray, classes: Any = None) -> RegressionTask:
         """Return the task for the labels of the training rows."""
         loss = self._row_loss()
         check_labelled(column, weight)

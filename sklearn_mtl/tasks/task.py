@@ -69,6 +69,9 @@ class Task(ABC):
             Averaged over members and networks.
         """
 
+    def check_known(self, column: Column) -> None:  # noqa: B027 - only classes can be unknown
+        """Raise a ``ValueError`` for labels that can't be learned from, being none of the classes."""
+
     @abstractmethod
     def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
         """Return scikit-learn's default score over the labelled cells; nan where there is none.
@@ -90,10 +93,10 @@ class Task(ABC):
 class TaskKind(BaseEstimator, ABC):
     """What a user asks of a task: a kind with its parameters, before any label was seen."""
 
-    name: ClassVar[str]
+    kind: ClassVar[str]
 
     @abstractmethod
-    def bind(self, column: Column, weight: np.ndarray) -> Task:
+    def bind(self, column: Column, weight: np.ndarray, classes: Any = None) -> Task:
         """Return the task for the labels of the training rows.
 
         Parameters
@@ -102,6 +105,8 @@ class TaskKind(BaseEstimator, ABC):
             Labels of the training rows.
         weight : ndarray of float64, shape (n_rows,)
             Sample weights of the same rows; only labelled cells count.
+        classes : array-like, optional
+            All classes, where not every one of them need be among the labels.
 
         Returns
         -------

@@ -14,10 +14,12 @@ Examples
 array([ 0,  8, 12, 29])
 """
 
-from sklearn_mtl.training.bag import bag_representation, bag_responses, fit_bag, fit_net, history_frame
+from sklearn_mtl.training.bag import bag_representation, bag_responses, continue_bag, fit_bag
 from sklearn_mtl.training.batches import Batch, Table, WholeBatches
 from sklearn_mtl.training.calibration import calibrate
 from sklearn_mtl.training.devices import numpy_dtype, resolve_autocast, resolve_device, resolve_precision
+from sklearn_mtl.training.fit import continue_net, fit_net
+from sklearn_mtl.training.history import history_frame
 from sklearn_mtl.training.module import BalancedLoss, Blueprint, MultiTaskModule
 from sklearn_mtl.training.net import MultiTaskNet, StopTraining
 from sklearn_mtl.training.settings import TrainingSettings, check_lr_schedule, resolve_optimizer
@@ -40,6 +42,8 @@ __all__ = [
     "bag_responses",
     "calibrate",
     "check_lr_schedule",
+    "continue_bag",
+    "continue_net",
     "fit_bag",
     "fit_net",
     "held_out_rows",

@@ -27,6 +27,11 @@ class WeightAverage:
         self.decay = decay
         self.steps = 0
 
+    def go_on(self, average: WeightAverage) -> None:
+        """Take over another average of the same module."""
+        self.module.load_state_dict(average.module.state_dict())
+        self.steps = average.steps
+
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
         """Take note of the parameters after one more step."""

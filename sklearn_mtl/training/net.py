@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 from torch import Tensor, nn
 
-from sklearn_mtl.training.averaging import WeightAverage
+from sklearn_mtl.training.averaging import WeightAverage, snapshot
 from sklearn_mtl.training.batches import Batch, Table, WholeBatches
 
 
@@ -21,6 +23,25 @@ class StopTraining(KeyboardInterrupt):
 
     skorch's own stopping raises ``KeyboardInterrupt``, as Ctrl-C does; this one can be told apart.
     """
+
+
+@dataclass
+class Resume:
+    """What it takes to train on as if training had never stopped.
+
+    Parameters
+    ----------
+    weights : dict of str to tensor
+        State of the module, not averaged, after the last step.
+    average : WeightAverage or None
+        The moving average after the last step.
+    generator : tensor
+        State of torch's generator.
+    """
+
+    weights: dict[str, Tensor]
+    average: WeightAverage | None
+    generator: Tensor
 
 
 class MultiTaskNet(NeuralNet):
@@ -49,20 +70,45 @@ class MultiTaskNet(NeuralNet):
         super().__init__(*args, iterator_train=iterator_train, iterator_valid=iterator_valid, **kwargs)
         self.ema_decay = ema_decay
         self.autocast = autocast
+        self.epochs_: list[dict[str, np.ndarray]] = []
+        self.facts_: dict[str, Tensor] = {}
+        self.average_: WeightAverage | None = None
+        self.resume_: Resume | None = None
+        self.resumed_: Resume | None = None
+        self.started_from_: dict[str, Tensor] | None = None
 
-    def train(self, train: Table, valid: Table | None) -> MultiTaskNet:
+    def continue_from(self, net: MultiTaskNet) -> MultiTaskNet:
+        """Take over another net's history, optimizer state and unaveraged weights, to train on.
+
+        Parameters
+        ----------
+        net : MultiTaskNet
+            Of the same module and optimizer.
+        """
+        self.history = deepcopy(net.history)  # type: ignore[has-type]
+        self.epochs_ = list(net.epochs_)
+        self.facts_ = net.facts_
+        self.resumed_ = deepcopy(net.resume_)
+        if type(net.optimizer_) is type(self.optimizer_):
+            settings = [{k: v for k, v in group.items() if k != "params"} for group in self._groups]
+            self.optimizer_.load_state_dict(net.optimizer_.state_dict())
+            for group, own in zip(self._groups, settings, strict=True):
+                group.update(own)
+        return self
+
+    def train(self, train: Table, valid: Table | None, epochs: int | None = None) -> MultiTaskNet:
         """Train until done or stopped; Ctrl-C is passed on to the caller.
 
         Parameters
         ----------
         train, valid : Table
             Rows to learn from, and held-out rows.
+        epochs : int, optional
+            Most epochs; ``max_epochs`` by default.
         """
-        if not self.initialized_:
-            self.initialize()
         self.notify("on_train_begin", X=train, y=None)
         try:
-            self.fit_loop((train, valid))
+            self.fit_loop((train, valid), epochs=epochs)
         except StopTraining:
             pass
         except KeyboardInterrupt:
@@ -74,6 +120,16 @@ class MultiTaskNet(NeuralNet):
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """Return the pair of tables as it came."""
         return X
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the optimizer so far."""
+        return sum(epoch["train_batch_count"] for epoch in self.history)
+
+    @property
+    def _groups(self) -> list[dict[str, Any]]:
+        groups: list[dict[str, Any]] = self.optimizer_.param_groups
+        return groups
 
     @property
     def evaluated(self) -> Any:
@@ -89,18 +145,23 @@ class MultiTaskNet(NeuralNet):
         return super().torch_compile(module, name) if name == "module" else module
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Start the moving average and the list of epochs."""
-        self.average_ = (
-            None if self.ema_decay is None else WeightAverage(uncompiled(self.module_), self.ema_decay)
-        )
-        self.epochs_: list[dict[str, np.ndarray]] = []
-        self.shared_ = list(uncompiled(self.module_).sharing.shared_parameters())
+        """Start the moving average, or go on with the one of before."""
+        module, before = uncompiled(self.module_), self.resumed_
+        self.average_ = None if self.ema_decay is None else WeightAverage(module, self.ema_decay)
+        # What the module predicts with before the first epoch, averaged or of the best one.
+        self.started_from_ = None if before is None else snapshot(module)
+        if before is not None:
+            if self.average_ is not None and before.average is not None:
+                self.average_.go_on(before.average)
+            module.load_state_dict(before.weights)
+        self.shared_ = list(module.sharing.shared_parameters())
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Keep the averaged weights; what only training needs is dropped."""
-        uncompiled(self.module_).load_state_dict(self.evaluated.state_dict())
-        self.average_ = None
-        self.shared_ = []
+        """Put the averaged weights in place; keep what it takes to train on."""
+        module = uncompiled(self.module_)
+        self.resume_ = Resume(snapshot(module), self.average_, torch.get_rng_state())
+        module.load_state_dict(self.evaluated.state_dict())
+        self.average_, self.shared_, self.resumed_, self.started_from_ = None, [], None, None
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Open a new epoch."""
@@ -126,6 +187,7 @@ class MultiTaskNet(NeuralNet):
             self._record_training(steps)
         else:
             self._record_validation(steps, iterator)
+        self.history.record(f"{prefix}_batch_count", len(steps))
 
     def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
         """Put gradients on all parameters for one batch."""

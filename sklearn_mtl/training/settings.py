@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
-from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
+
+from sklearn_mtl.training.schedules import SCHEDULES, StepSchedule
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -83,21 +84,20 @@ class TrainingSettings:
             options["optimizer__fused"] = True
         return options
 
-    def schedule_callbacks(self, n_batches: int) -> list[tuple[str, Callback]]:
+    def schedule_callbacks(self, n_batches: int, done: int = 0) -> list[tuple[str, Callback]]:
         """Return the callbacks that move the learning rate and clip gradients.
 
         Parameters
         ----------
         n_batches : int
             Steps in each epoch.
+        done : int, default=0
+            Steps taken before; a named schedule goes on from there.
         """
         found: list[tuple[str, Callback]] = []
-        n_steps = self.max_epochs * n_batches
-        if self.lr_schedule == "cosine":
-            found.append(("lr_schedule", LRScheduler(CosineAnnealingLR, T_max=n_steps, step_every="batch")))
-        elif self.lr_schedule == "one_cycle":
-            policy = LRScheduler(OneCycleLR, max_lr=self.lr, total_steps=n_steps, step_every="batch")
-            found.append(("lr_schedule", policy))
+        if isinstance(self.lr_schedule, str):
+            factor = SCHEDULES[self.lr_schedule](self.max_epochs * n_batches)
+            found.append(("lr_schedule", StepSchedule(factor, done)))
         elif self.lr_schedule is not None:
             found.append(("lr_schedule", deepcopy(self.lr_schedule)))
         if self.gradient_clip is not None:
@@ -119,8 +119,8 @@ def resolve_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
 def check_lr_schedule(lr_schedule: Any) -> None:
     """Raise a ``ValueError`` unless it is one the loop knows."""
     known = lr_schedule is None or isinstance(lr_schedule, LRScheduler)
-    if not known and not (isinstance(lr_schedule, str) and lr_schedule in ("cosine", "one_cycle")):
+    if not known and not (isinstance(lr_schedule, str) and lr_schedule in SCHEDULES):
         raise ValueError(
-            "`lr_schedule` must be None, 'cosine', 'one_cycle' or a skorch LRScheduler. "
+            f"`lr_schedule` must be None, one of {sorted(SCHEDULES)} or a skorch LRScheduler. "
             f"Found {lr_schedule!r}."
         )

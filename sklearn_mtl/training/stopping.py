@@ -29,10 +29,11 @@ class BestEpoch(Callback):
         self.patience = patience
 
     def on_train_begin(self, net: MultiTaskNet, **kwargs: Any) -> None:
-        """Forget the epochs of an earlier training."""
-        self.lowest_ = np.inf
-        self.best_epoch_ = 0
-        self.best_: dict[str, Tensor] | None = None
+        """Begin with the weights of an earlier training as the best so far, or with none."""
+        self.best_epoch_ = len(net.history)
+        watched = [epoch["valid_loss"] for epoch in net.history if "valid_loss" in epoch]
+        self.lowest_ = min(watched, default=np.inf)
+        self.best_: dict[str, Tensor] | None = net.started_from_ if watched else None
 
     def on_epoch_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
         """Compare this epoch with the best."""

@@ -1,0 +1,101 @@
+"""X, y and sample weights, read together: rows that some task can learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sklearn_mtl.estimators.sample_weights import read_sample_weight
+from sklearn_mtl.features import read_features
+from sklearn_mtl.targets import Column, Layout, read_targets
+
+if TYPE_CHECKING:
+    from sklearn_mtl.estimators.base import BaseMultiTask
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of X with their labels and weights.
+
+    Parameters
+    ----------
+    X : ndarray or DataFrame
+        Their features.
+    columns : dict of str to Column
+        Their labels.
+    weight : ndarray of float64, shape (n_rows, 1) or (n_rows, n_tasks)
+        Their sample weights.
+    weighted : bool
+        Whether the user gave any weights.
+    """
+
+    X: Any
+    columns: dict[str, Column]
+    weight: np.ndarray
+    weighted: bool
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.weight)
+
+    def of_task(self, position: int) -> np.ndarray:
+        """Return the weight of each row for one task."""
+        return self.weight[:, min(position, self.weight.shape[1] - 1)]
+
+    def take(self, rows: np.ndarray) -> Rows:
+        """Return the given rows."""
+        if len(rows) == len(self):
+            return self
+        X = self.X.iloc[rows] if hasattr(self.X, "iloc") else self.X[rows]
+        columns = {name: column.take(rows) for name, column in self.columns.items()}
+        return Rows(X, columns, self.weight[rows], self.weighted)
+
+    def labelled(self) -> Rows:
+        """Return the rows that have some label of positive weight; a ``ValueError`` if none has."""
+        useful = np.zeros(len(self), dtype=bool)
+        for position, column in enumerate(self.columns.values()):
+            known = ~column.missing if column.missing.ndim == 1 else ~column.missing.all(axis=1)
+            useful |= known & (self.of_task(position) > 0)
+        if not useful.any():
+            raise ValueError(
+                f"y must hold at least one label of positive weight. Found none in {len(self)} rows of "
+                f"the tasks {list(self.columns)}."
+            )
+        return self.take(np.flatnonzero(useful))
+
+
+def read_rows(
+    estimator: BaseMultiTask,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    tasks: Sequence[str] | None = None,
+    name: str = "y",
+) -> tuple[Rows, Layout]:
+    """Read the rows of a data set that have a label.
+
+    Parameters
+    ----------
+    estimator : BaseMultiTask
+        The number and names of its features are recorded, or compared.
+    X, y, sample_weight
+        As the user gave them.
+    tasks : sequence of str, optional
+        The tasks that y must have. Where they are given the features are compared, not recorded.
+    name : str, default="y"
+        What the user calls y.
+    """
+    reset, allow_nan = tasks is None, estimator.preprocessing is not None
+    X = read_features(estimator, X, reset=reset, allow_nan=allow_nan)
+    targets = read_targets(y, n_rows=len(X))
+    columns = targets.columns
+    if tasks is not None:
+        if set(columns) != set(tasks):
+            raise ValueError(f"`{name}` must have the tasks of `fit`, {list(tasks)}. Found {list(columns)}.")
+        columns = {task: columns[task] for task in tasks}
+    weight = read_sample_weight(sample_weight, list(columns), len(X))
+    return Rows(X, columns, weight, sample_weight is not None).labelled(), targets.layout

@@ -1,0 +1,48 @@
+"""What was written down of the epochs, as one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from sklearn_mtl.tasks import TaskSet
+from sklearn_mtl.training.net import MultiTaskNet
+
+
+def history_frame(nets: Sequence[MultiTaskNet], tasks: TaskSet) -> pd.DataFrame:
+    """Return a row for each epoch of each net.
+
+    Columns are ``bag`` (where there are several nets), ``epoch``, ``train_loss`` and ``valid_loss`` as
+    watched, then ``train_loss_price``, ``valid_loss_price``, ``valid_r2_price`` and ``weight_price`` for
+    every task.
+    """
+    frames = []
+    for bag, net in enumerate(nets):
+        general = {key: net.history[:, key] for key in ("epoch", "train_loss")}
+        watched = [epoch.get("valid_loss", np.nan) for epoch in net.history]
+        if not np.isnan(watched).all():
+            general["valid_loss"] = watched
+        if len(nets) > 1:
+            general = {"bag": [bag] * len(net.history), **general}
+        blocks = [pd.DataFrame(general)]
+        for key, label in _history_labels(tasks).items():
+            # An epoch without held-out rows, as in `partial_fit`, has no validation loss.
+            found = [epoch.get(key) for epoch in net.epochs_]
+            if any(values is not None for values in found):
+                none = np.full(len(tasks), np.nan)
+                values = np.stack([none if values is None else values for values in found])
+                blocks.append(pd.DataFrame(values, columns=[label(task) for task in range(len(tasks))]))
+        frames.append(pd.concat(blocks, axis=1))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _history_labels(tasks: TaskSet) -> dict[str, Callable[[int], str]]:
+    names, metrics = tasks.names, [task.loss.metric for task in tasks]
+    return {
+        "train_loss": lambda i: f"train_loss_{names[i]}",
+        "valid_loss": lambda i: f"valid_loss_{names[i]}",
+        "valid_score": lambda i: f"valid_{metrics[i]}_{names[i]}",
+        "weight": lambda i: f"weight_{names[i]}",
+    }

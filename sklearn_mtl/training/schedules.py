@@ -1,0 +1,81 @@
+"""How the learning rate moves over the steps of a training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from skorch.callbacks import Callback
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """From 1 to 0 along a half cosine (Loshchilov & Hutter 2017, eq. 5, without restarts).
+
+    Parameters
+    ----------
+    n_steps : int
+        Steps of the whole training.
+    """
+
+    n_steps: int
+
+    def __call__(self, step: int) -> float:
+        """Return the factor of the learning rate at a step."""
+        return 0.5 * (1 + math.cos(math.pi * min(step / self.n_steps, 1.0)))
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """From 1/25 to 1 over the first 30 % of the steps and to nearly 0 over the rest, by half cosines.
+
+    Smith & Topin (2018), "Super-Convergence", in the shape of torch's ``OneCycleLR``; momentum stays.
+
+    Parameters
+    ----------
+    n_steps : int
+        Steps of the whole training.
+    """
+
+    n_steps: int
+
+    def __call__(self, step: int) -> float:
+        """Return the factor of the learning rate at a step."""
+        first, last, rise = 1 / 25, 1 / 25e4, 0.3
+        place = min(step / self.n_steps, 1.0)
+        if place < rise:
+            return 1 - (1 - first) * 0.5 * (1 + math.cos(math.pi * place / rise))
+        return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * (place - rise) / (1 - rise)))
+
+
+SCHEDULES: dict[str, Callable[[int], Callable[[int], float]]] = {"cosine": Cosine, "one_cycle": OneCycle}
+
+
+class StepSchedule(Callback):
+    """Sets the learning rate before each step, so that a training can go on where one stopped.
+
+    Parameters
+    ----------
+    factor : callable
+        From the number of a step to what multiplies the net's learning rate.
+    done : int
+        Steps taken before.
+    """
+
+    def __init__(self, factor: Callable[[int], float], done: int) -> None:
+        self.factor = factor
+        self.done = done
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Begin to count."""
+        self.step_ = self.done
+
+    def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """Set the learning rate."""
+        if not training:
+            return
+        for group in net.optimizer_.param_groups:
+            group["lr"] = net.lr * self.factor(self.step_)
+        self.step_ += 1
