@@ -17,11 +17,15 @@ from sklearn_mtl.estimators.checks import declared_classes
 from sklearn_mtl.estimators.fitting import Fitted, fit_anew, fit_batch, fit_on
 from sklearn_mtl.estimators.parameters import NestedParameters
 from sklearn_mtl.estimators.predictions import has_intervals, has_probabilities, intervals, score_by_task
+from sklearn_mtl.estimators.state import pack_fitted, unpack_fitted
 from sklearn_mtl.estimators.task_view import TaskView, view_of
 from sklearn_mtl.features import read_features
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import TaskKind
 from sklearn_mtl.training import bag_representation, bag_responses, history_frame
+
+# What `_keep` sets from what was fitted.
+DERIVED = frozenset({"tasks_", "classes_", "nets_", "net_", "history_", "n_iter_"})
 
 
 class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NestedParameters):
@@ -317,6 +321,21 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NestedPar
     @property
     def _n_features_out(self) -> int:
         return self._fitted.representation_width
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for pickling: networks as arrays, so that it loads on any machine."""
+        state: dict[str, Any] = super().__getstate__()
+        if "_fitted" in state:
+            state = {key: value for key, value in state.items() if key not in DERIVED}
+            state["_fitted"] = pack_fitted(self._fitted)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a pickled state over, and build the networks anew."""
+        packed = state.get("_fitted")
+        super().__setstate__({key: value for key, value in state.items() if key != "_fitted"})
+        if packed is not None:
+            self._keep(unpack_fitted(self, packed))
 
     def __sklearn_tags__(self) -> Tags:
         """Say what scikit-learn asks about the estimator."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -39,6 +40,23 @@ def columns_of(X: np.ndarray | pd.DataFrame, kind: Kind) -> list[int]:
     if kind not in ("continuous", "bit"):
         return []
     return np.flatnonzero(holds_bits(X) == (kind == "bit")).tolist()
+
+
+@dataclass(frozen=True)
+class ColumnsOf:
+    """Selects the columns of one kind; for a ``ColumnTransformer``.
+
+    Parameters
+    ----------
+    kind : {"continuous", "bit", "date", "duration", "text"}
+        The kind.
+    """
+
+    kind: Kind
+
+    def __call__(self, X: np.ndarray | pd.DataFrame) -> list[int]:
+        """Return the positions of the columns."""
+        return columns_of(X, self.kind)
 
 
 def columns_with_gaps(X: np.ndarray | pd.DataFrame) -> list[int]:

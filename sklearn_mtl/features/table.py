@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, RobustScaler, StandardScaler
 
-from sklearn_mtl.features.kinds import columns_of, columns_with_gaps
+from sklearn_mtl.features.kinds import ColumnsOf, columns_with_gaps
 
 # The first value and the number of values of what goes round.
 _CYCLES = {"month": (1, 12), "day_of_week": (0, 7), "hour": (0, 24)}
@@ -72,12 +71,12 @@ def default_preprocessing() -> ColumnTransformer:
     )
     table = ColumnTransformer(
         [
-            ("number", _scaled(to_numbers, "one-to-one"), partial(columns_of, kind="continuous")),
-            ("date", _scaled(date_parts, date_part_names), partial(columns_of, kind="date")),
-            ("duration", _scaled(to_seconds, "one-to-one"), partial(columns_of, kind="duration")),
-            ("bit", bits, partial(columns_of, kind="bit")),
+            ("number", _scaled(to_numbers, "one-to-one"), ColumnsOf("continuous")),
+            ("date", _scaled(date_parts, date_part_names), ColumnsOf("date")),
+            ("duration", _scaled(to_seconds, "one-to-one"), ColumnsOf("duration")),
+            ("bit", bits, ColumnsOf("bit")),
             ("gap", FunctionTransformer(to_gaps, feature_names_out="one-to-one"), columns_with_gaps),
-            ("level", levels, partial(columns_of, kind="text")),
+            ("level", levels, ColumnsOf("text")),
         ],
         sparse_threshold=0,
     )

@@ -21,6 +21,7 @@ Examples
 
 from sklearn_mtl.targets.column import Column
 from sklearn_mtl.targets.container import MultiTaskTarget
+from sklearn_mtl.targets.dtypes import pack_dtype, unpack_dtype
 from sklearn_mtl.targets.kinds import Kind, infer_kind
 from sklearn_mtl.targets.labels import read_column, restore_dtype
 from sklearn_mtl.targets.reading import Layout, Targets, read_targets
@@ -32,7 +33,9 @@ __all__ = [
     "MultiTaskTarget",
     "Targets",
     "infer_kind",
+    "pack_dtype",
     "read_column",
     "read_targets",
     "restore_dtype",
+    "unpack_dtype",
 ]

@@ -13,6 +13,7 @@ from sklearn.utils import check_array, column_or_1d
 
 from sklearn_mtl.targets.column import Column
 from sklearn_mtl.targets.container import MultiTaskTarget, as_array, check_lengths
+from sklearn_mtl.targets.dtypes import pack_dtype, unpack_dtype
 from sklearn_mtl.targets.labels import read_column
 
 
@@ -30,6 +31,18 @@ class Layout:
 
     kind: Literal["mapping", "pandas", "polars", "1d", "2d"]
     schema: Mapping[str, Any] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for pickling, dtypes in words."""
+        schema = self.schema
+        packed = None if schema is None else {name: pack_dtype(dtype) for name, dtype in schema.items()}
+        return {"kind": self.kind, "schema": packed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a pickled state over."""
+        packed = state["schema"]
+        schema = None if packed is None else {name: unpack_dtype(dtype) for name, dtype in packed.items()}
+        self.__dict__.update(kind=state["kind"], schema=schema)
 
     def restore(self, predictions: Mapping[str, Any], index: Any = None) -> Any:
         """Return predictions in the container that y came in.

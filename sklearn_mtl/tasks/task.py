@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from sklearn_mtl.targets import pack_dtype, unpack_dtype
+
 if TYPE_CHECKING:
     from sklearn_mtl.targets import Column
     from sklearn_mtl.tasks.row_loss import RowLoss
@@ -39,6 +41,14 @@ class Task(ABC):
     dtype: Any
 
     kind: ClassVar[str]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for pickling, the dtype in words."""
+        return {**self.__dict__, "dtype": pack_dtype(self.dtype)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a pickled state over."""
+        self.__dict__.update(state, dtype=unpack_dtype(state["dtype"]))
 
     @property
     def width(self) -> int:

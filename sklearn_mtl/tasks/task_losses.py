@@ -33,7 +33,7 @@ class TaskLosses(nn.Module):
         super().__init__()
         self.groups = tasks.groups
         self.n_tasks = len(tasks)
-        self.register_buffer("column_task", torch.as_tensor(tasks.column_task, device=y.device))
+        self.register_buffer("column_task", torch.tensor(tasks.column_task, device=y.device))
         baseline = self._baselines(y.double(), weight.double())
         self.register_buffer("baseline", baseline.to(y.dtype))
 

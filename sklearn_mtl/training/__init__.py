@@ -24,6 +24,7 @@ from sklearn_mtl.training.module import BalancedLoss, Blueprint, MultiTaskModule
 from sklearn_mtl.training.net import MultiTaskNet, StopTraining
 from sklearn_mtl.training.settings import TrainingSettings, check_lr_schedule, resolve_optimizer
 from sklearn_mtl.training.splits import held_out_rows
+from sklearn_mtl.training.state import NetState, pack_net, unpack_net
 from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "FiniteLosses",
     "MultiTaskModule",
     "MultiTaskNet",
+    "NetState",
     "StopTraining",
     "Table",
     "TrainingSettings",
@@ -49,8 +51,10 @@ __all__ = [
     "held_out_rows",
     "history_frame",
     "numpy_dtype",
+    "pack_net",
     "resolve_autocast",
     "resolve_device",
     "resolve_optimizer",
     "resolve_precision",
+    "unpack_net",
 ]

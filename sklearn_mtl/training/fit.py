@@ -41,7 +41,9 @@ def fit_net(
         facts = blueprint.examine({name: block.cpu() for name, block in train.inputs.items()})
         module = blueprint.build(facts).to(settings.device, settings.dtype)
         loss = blueprint.build_loss(train.y, train.weight).to(settings.device)
-        net = make_net(blueprint, module, loss, train, valid, settings)
+        net = make_net(
+            blueprint, module, loss, settings, _n_batches(train, settings), stops=valid is not None
+        )
         net.facts_ = facts
         net.train(train, valid)
     return _finished(net, blueprint, valid, settings)
@@ -79,7 +81,15 @@ def continue_net(
     loss = deepcopy(net.criterion_).to(settings.device)
     # Temperatures belong to the weights of before.
     module.raw_scale.fill_(1.0)
-    successor = make_net(blueprint, module, loss, train, valid, settings, done=net.n_steps)
+    successor = make_net(
+        blueprint,
+        module,
+        loss,
+        settings,
+        _n_batches(train, settings),
+        done=net.n_steps,
+        stops=valid is not None,
+    )
     with seeded(0, settings.device):
         if net.resume_ is not None:
             torch.set_rng_state(net.resume_.generator)
@@ -91,11 +101,11 @@ def make_net(
     blueprint: Blueprint,
     module: nn.Module,
     loss: BalancedLoss,
-    train: Table,
-    valid: Table | None,
     settings: TrainingSettings,
+    n_batches: int = 1,
     *,
     done: int = 0,
+    stops: bool = False,
 ) -> MultiTaskNet:
     """Return a net around a module and its loss, not yet trained.
 
@@ -105,21 +115,22 @@ def make_net(
         What the module was built from.
     module, loss
         On the device.
-    train, valid : Table
-        Rows it will be trained with.
     settings : TrainingSettings
         What the loop is told.
+    n_batches : int, default=1
+        Steps in each epoch, by which the learning-rate schedule goes.
     done : int, default=0
-        Steps taken before, by which the learning-rate schedule goes on.
+        Steps taken before.
+    stops : bool, default=False
+        Whether there are held-out rows to stop by.
     """
-    n_batches = len(WholeBatches(train, settings.batch_size))
     # Stopping comes last, so that every other callback sees the last epoch.
     callbacks = [
         *settings.schedule_callbacks(n_batches, done),
         *deepcopy(list(settings.callbacks)),
         ("finite_losses", FiniteLosses(blueprint.tasks.names)),
     ]
-    if settings.patience is not None and valid is not None:
+    if settings.patience is not None and stops:
         callbacks.append(("best_epoch", BestEpoch(settings.patience)))
     net = MultiTaskNet(
         module,
@@ -140,6 +151,10 @@ def make_net(
         **settings.optimizer_options(),
     )
     return net.initialize()
+
+
+def _n_batches(train: Table, settings: TrainingSettings) -> int:
+    return len(WholeBatches(train, settings.batch_size))
 
 
 def _finished(

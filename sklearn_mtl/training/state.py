@@ -1,0 +1,93 @@
+"""A trained net as numpy arrays, and back: what pickles and files hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.history import History
+from torch import Tensor, nn
+
+from sklearn_mtl.training.fit import make_net
+from sklearn_mtl.training.module import Blueprint
+from sklearn_mtl.training.net import MultiTaskNet, uncompiled
+from sklearn_mtl.training.randomness import seeded
+from sklearn_mtl.training.settings import TrainingSettings
+
+NetState = dict[str, Any]
+
+
+def pack_net(net: MultiTaskNet) -> NetState:
+    """Return what a net is, as arrays, numbers and strings.
+
+    The optimizer's state is left out: training goes on from the weights, with a fresh optimizer.
+
+    Parameters
+    ----------
+    net : MultiTaskNet
+        Trained.
+
+    Returns
+    -------
+    dict
+        ``weights`` and ``loss``, the states of the module and of its loss; ``facts``, what the trunk
+        knew of the data; ``history`` and ``epochs``, what was written down.
+    """
+    return {
+        "weights": _arrays(uncompiled(net.module_).state_dict()),
+        "loss": _arrays(net.criterion_.state_dict()),
+        "facts": _arrays(net.facts_),
+        "history": [{k: v for k, v in row.items() if k != "batches"} for row in net.history],
+        "epochs": net.epochs_,
+    }
+
+
+def unpack_net(state: NetState, blueprint: Blueprint, settings: TrainingSettings) -> MultiTaskNet:
+    """Return the net again.
+
+    Parameters
+    ----------
+    state : dict
+        Of `pack_net`.
+    blueprint : Blueprint
+        What it was built from.
+    settings : TrainingSettings
+        Where it is put.
+    """
+    none = torch.zeros((1, len(blueprint.tasks.column_task)), dtype=settings.dtype)
+    # Building draws initial weights, which the stored ones replace.
+    with seeded(0, settings.device):
+        facts = _tensors(state["facts"])
+        module = _with_state(blueprint.build(facts).to(settings.dtype), state["weights"])
+        loss = _with_state(blueprint.build_loss(none, none), state["loss"])
+        module.eval()
+        net = make_net(blueprint, module.to(settings.device), loss.to(settings.device), settings)
+    net.facts_ = facts
+    net.epochs_ = list(state["epochs"])
+    net.history = _history(state["history"])
+    return net
+
+
+def _with_state(module: nn.Module, state: Mapping[str, np.ndarray]) -> Any:
+    module.load_state_dict(_tensors(state))
+    return module
+
+
+def _history(rows: Sequence[Mapping[str, Any]]) -> History:
+    history = History()
+    for row in rows:
+        history.new_epoch()
+        for key, value in row.items():
+            history.record(key, value)
+    return history
+
+
+def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+
+
+def _tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    # Copied: an array of a memory map is read-only, and torch would write to it.
+    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
