@@ -14,21 +14,18 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.checks import declared_classes
-from sklearn_mtl.estimators.fitting import Fitted, fit_anew, fit_batch, fit_on
+from sklearn_mtl.estimators.fitting import fit_anew, fit_batch, fit_on
 from sklearn_mtl.estimators.parameters import NestedParameters
 from sklearn_mtl.estimators.predictions import has_intervals, has_probabilities, intervals, score_by_task
-from sklearn_mtl.estimators.state import pack_fitted, unpack_fitted
+from sklearn_mtl.estimators.state import FittedState
 from sklearn_mtl.estimators.task_view import TaskView, view_of
 from sklearn_mtl.features import read_features
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import TaskKind
-from sklearn_mtl.training import bag_representation, bag_responses, history_frame
-
-# What `_keep` sets from what was fitted.
-DERIVED = frozenset({"tasks_", "classes_", "nets_", "net_", "history_", "n_iter_"})
+from sklearn_mtl.training import bag_representation, bag_responses
 
 
-class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NestedParameters):
+class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedState, NestedParameters):
     """What the three estimators have in common; not to be used itself."""
 
     def __init__(
@@ -158,17 +155,6 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NestedPar
         """
         before = getattr(self, "_fitted", None)
         return self._keep(fit_batch(self, before, (X, y, sample_weight), declared_classes(y, classes)))
-
-    def _keep(self, fitted: Fitted) -> Self:
-        """Take over what a fit left."""
-        self._fitted = fitted
-        self.tasks_ = {task.name: task for task in fitted.tasks}
-        self.nets_ = fitted.nets
-        self.net_ = fitted.nets[0]
-        self.history_ = history_frame(fitted.nets, fitted.tasks)
-        self.n_iter_ = max(len(net.history) for net in fitted.nets)
-        self._set_classes(fitted)
-        return self
 
     def predict(self, X: Any) -> Any:
         """Predict all tasks.
@@ -311,31 +297,9 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NestedPar
         inputs, index = self._encoded(X)
         return bag_responses(self.nets_, self._fitted.tasks, inputs), index
 
-    def _set_classes(self, fitted: Fitted) -> None:
-        classes = {name: task.classes for name, task in self.tasks_.items() if hasattr(task, "classes")}
-        if classes:
-            self.classes_ = fitted.layout.restore_classes(classes)
-        elif hasattr(self, "classes_"):
-            del self.classes_
-
     @property
     def _n_features_out(self) -> int:
         return self._fitted.representation_width
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the state for pickling: networks as arrays, so that it loads on any machine."""
-        state: dict[str, Any] = super().__getstate__()
-        if "_fitted" in state:
-            state = {key: value for key, value in state.items() if key not in DERIVED}
-            state["_fitted"] = pack_fitted(self._fitted)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take a pickled state over, and build the networks anew."""
-        packed = state.get("_fitted")
-        super().__setstate__({key: value for key, value in state.items() if key != "_fitted"})
-        if packed is not None:
-            self._keep(unpack_fitted(self, packed))
 
     def __sklearn_tags__(self) -> Tags:
         """Say what scikit-learn asks about the estimator."""

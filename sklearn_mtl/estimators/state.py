@@ -1,15 +1,57 @@
-"""A fitted estimator's state for pickles and files: arrays, and types of scikit-learn and this package."""
+"""What a fit leaves on the estimator, and its state for pickles and files."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
+
+from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.checks import training_settings
 from sklearn_mtl.estimators.fitting import Fitted
-from sklearn_mtl.training import pack_net, resolve_device, unpack_net
+from sklearn_mtl.estimators.html import tasks_html
+from sklearn_mtl.training import history_frame, pack_net, resolve_device, unpack_net
 
-if TYPE_CHECKING:
-    from sklearn_mtl.estimators.base import BaseMultiTask
+# What `_keep` sets from what was fitted.
+DERIVED = frozenset({"tasks_", "classes_", "nets_", "net_", "history_", "n_iter_"})
+
+
+class FittedState(BaseEstimator):
+    """Keeps what was fitted, shows it, and pickles it as arrays and types of this package."""
+
+    def _keep(self, fitted: Fitted) -> Self:
+        """Take over what a fit left."""
+        self._fitted = fitted
+        self.tasks_ = {task.name: task for task in fitted.tasks}
+        self.nets_ = fitted.nets
+        self.net_ = fitted.nets[0]
+        self.history_ = history_frame(fitted.nets, fitted.tasks)
+        self.n_iter_ = max(len(net.history) for net in fitted.nets)
+        classes = {name: task.classes for name, task in self.tasks_.items() if hasattr(task, "classes")}
+        if classes:
+            self.classes_ = fitted.layout.restore_classes(classes)
+        elif hasattr(self, "classes_"):
+            del self.classes_
+        return self
+
+    def _html_repr(self) -> str:
+        """Return scikit-learn's picture, and below it, once fitted, the tasks."""
+        picture: str = super()._html_repr()
+        return picture + tasks_html(self._fitted) if hasattr(self, "_fitted") else picture
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for pickling: networks as arrays, so that it loads on any machine."""
+        state: dict[str, Any] = super().__getstate__()
+        if "_fitted" in state:
+            state = {key: value for key, value in state.items() if key not in DERIVED}
+            state["_fitted"] = pack_fitted(self._fitted)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a pickled state over, and build the networks anew."""
+        packed = state.get("_fitted")
+        super().__setstate__({key: value for key, value in state.items() if key != "_fitted"})
+        if packed is not None:
+            self._keep(unpack_fitted(self, packed))
 
 
 def pack_fitted(fitted: Fitted) -> dict[str, Any]:
@@ -28,7 +70,7 @@ def pack_fitted(fitted: Fitted) -> dict[str, Any]:
     }
 
 
-def unpack_fitted(estimator: BaseMultiTask, state: dict[str, Any]) -> Fitted:
+def unpack_fitted(estimator: Any, state: dict[str, Any]) -> Fitted:
     """Return what was fitted, its nets built anew.
 
     Parameters
