@@ -94,12 +94,12 @@ class MemberLinear(nn.Module):
 
     def __init__(self, members: int, n_in: int, n_out: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(_uniform(n_in, members, n_in, n_out))
+        self.weight = nn.Parameter(_uniform(n_in, members, n_out, n_in))
         self.bias = nn.Parameter(_uniform(n_in, members, n_out))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output."""
-        return torch.einsum("rmi,mio->rmo", x, self.weight) + self.bias
+        return _batched_linear(x.transpose(0, 1), self.weight).transpose(0, 1) + self.bias
 
 
 class TaskLinear(nn.Module):
@@ -107,12 +107,27 @@ class TaskLinear(nn.Module):
 
     def __init__(self, members: int, n_tasks: int, n_in: int, n_out: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(_uniform(n_in, members, n_tasks, n_in, n_out))
+        self.weight = nn.Parameter(_uniform(n_in, members, n_tasks, n_out, n_in))
         self.bias = nn.Parameter(_uniform(n_in, members, n_tasks, n_out))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output."""
-        return torch.einsum("rmti,mtio->rmto", x, self.weight) + self.bias
+        members, n_tasks = self.weight.shape[:2]
+        by_layer = x.permute(1, 2, 0, 3).flatten(0, 1)
+        product = _batched_linear(by_layer, self.weight.flatten(0, 1))
+        return product.unflatten(0, (members, n_tasks)).permute(2, 0, 1, 3) + self.bias
+
+
+def _batched_linear(x: Tensor, weight: Tensor) -> Tensor:
+    """Multiply (layers, rows, n_in) by (layers, n_out, n_in), each row by itself.
+
+    Weights lie as a linear layer's do, rows of inputs: laid the other way, products of few columns round
+    a row differently by its place in the batch. So does a product of one column, which gets a second.
+    """
+    n_out = weight.shape[1]
+    if n_out == 1:
+        weight = weight.expand(-1, 2, -1)
+    return torch.bmm(x, weight.transpose(1, 2))[..., :n_out]
 
 
 def _branch(members: int, n_tasks: int, n_inputs: int, hidden: tuple[int, ...], n_outputs: int) -> nn.Module:

@@ -309,4 +309,6 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         tags.target_tags.single_output = True
         tags.input_tags.allow_nan = self.preprocessing is not None
         tags.input_tags.three_d_array = True
+        # The representation has the network's precision, whatever X came in.
+        tags.transformer_tags.preserves_dtype = []
         return tags

@@ -12,6 +12,7 @@ from sklearn_mtl.estimators.parameters import KINDS
 from sklearn_mtl.tasks import TaskKind
 from sklearn_mtl.training import (
     TrainingSettings,
+    are_callbacks,
     check_lr_schedule,
     resolve_autocast,
     resolve_device,
@@ -79,14 +80,14 @@ _COUNT: Rule = ("a positive integer", lambda v: _is_integer(v) and v >= 1)
 _RULES: dict[str, Rule] = {
     "lr": _POSITIVE,
     "weight_decay": _AT_LEAST_ZERO,
-    "batch_size": ("'auto' or a positive integer", lambda v: v == "auto" or _COUNT[1](v)),
+    "batch_size": ("'auto' or a positive integer", lambda v: _is_auto(v) or _COUNT[1](v)),
     "max_epochs": _COUNT,
     "gradient_clip": ("None or a positive number", lambda v: v is None or _POSITIVE[1](v)),
     "patience": _COUNT,
     "validation_fraction": ("a number between 0 and 1", lambda v: _is_real(v) and 0 < v < 1),
-    "n_bags": ("'auto' or a positive integer", lambda v: v == "auto" or _COUNT[1](v)),
+    "n_bags": ("'auto' or a positive integer", lambda v: _is_auto(v) or _COUNT[1](v)),
     "ema_decay": ("None or a number in [0, 1)", lambda v: v is None or (_is_real(v) and 0 <= v < 1)),
-    "callbacks": ("None or a list of skorch callbacks", lambda v: v is None or isinstance(v, list | tuple)),
+    "callbacks": ("None or a list of skorch callbacks, each alone or as (name, callback)", are_callbacks),
 }
 
 
@@ -158,7 +159,9 @@ def head_hidden_sizes(sizes: Any, names: Sequence[str]) -> tuple[tuple[int, ...]
 
 def _sizes(sizes: Any) -> tuple[int, ...]:
     found = (sizes,) if _is_integer(sizes) else sizes
-    if not isinstance(found, Sequence) or not all(_is_integer(size) and size > 0 for size in found):
+    if not isinstance(found, Sequence | np.ndarray) or not all(
+        _is_integer(size) and size > 0 for size in found
+    ):
         raise ValueError(
             f"`head_hidden_sizes` must be a sequence of positive integers, or such by task. Found {sizes!r}."
         )
@@ -177,7 +180,11 @@ def _kind(name: str, kind: Any) -> TaskKind:
 
 
 def _is_real(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and value == value
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(float(value)))
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
 
 
 def _is_integer(value: Any) -> bool:

@@ -14,8 +14,8 @@ from sklearn_mtl.estimators import checks
 from sklearn_mtl.estimators.parameters import resolve_recipe
 from sklearn_mtl.estimators.rows import Rows, read_rows
 from sklearn_mtl.features import FeatureEncoder
-from sklearn_mtl.targets import Layout
-from sklearn_mtl.tasks import TaskKind, TaskSet
+from sklearn_mtl.targets import Column, Layout
+from sklearn_mtl.tasks import TaskSet
 from sklearn_mtl.training import (
     Blueprint,
     MultiTaskNet,
@@ -25,6 +25,7 @@ from sklearn_mtl.training import (
     fit_bag,
     held_out_rows,
     numpy_dtype,
+    without_last,
 )
 from sklearn_mtl.trunks import resolve_trunk
 
@@ -107,7 +108,7 @@ def fit_anew(
     seen = rows.take(np.setdiff1d(np.arange(len(rows)), _in_all(held_out)))
     tasks = TaskSet(
         tuple(
-            kind.bind(seen.columns[name], seen.of_task(i), declared.get(name))
+            kind.bind(seen.columns[name], seen.of_task(i), declared.get(name)).bounded_by(estimator.calibrate)
             for i, (name, kind) in enumerate(kinds.items())
         )
     )
@@ -222,7 +223,11 @@ def held_out_by(
     """
     if not split:
         return [np.empty(0, dtype=np.intp)] * n_nets
-    return held_out_rows(len(rows), estimator.validation_fraction, n_nets, _strata(rows, kinds), rng)
+    codes = [_codes(column, kinds[name].kind) for name, column in rows.columns.items()]
+    classified = [of_task for of_task, kind in zip(codes, kinds.values(), strict=True) if _has_classes(kind)]
+    strata = classified[0] + 1 if classified else None
+    drawn = held_out_rows(len(rows), estimator.validation_fraction, n_nets, strata, rng)
+    return [without_last(held, codes) for held in drawn]
 
 
 def validation_table(
@@ -250,17 +255,19 @@ def validation_table(
     return table
 
 
-def _strata(rows: Rows, kinds: Mapping[str, TaskKind]) -> np.ndarray | None:
-    """Class codes of the first classification task, rows without a label a class of their own."""
-    for name, kind in kinds.items():
-        column = rows.columns[name]
-        if kind.kind != "classification" or column.values.ndim != 1:
-            continue
+def _has_classes(kind: Any) -> bool:
+    return bool(kind.kind == "classification")
+
+
+def _codes(column: Column, kind: str) -> np.ndarray:
+    """Code of each row's class, -1 for none; where there are no classes, 0 for any label."""
+    if column.missing.ndim == 2:
+        return np.where(column.missing.all(axis=1), -1, 0)
+    codes = np.where(column.missing, -1, 0)
+    if kind == "classification":
         known = ~column.missing
-        codes = np.zeros(len(rows), dtype=np.intp)
-        codes[known] = 1 + np.unique(column.values[known].astype(str), return_inverse=True)[1]
-        return codes
-    return None
+        codes[known] = np.unique(column.values[known].astype(str), return_inverse=True)[1]
+    return codes
 
 
 def _in_all(held_out: list[np.ndarray]) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import is_classifier, is_regressor
 
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
 from sklearn_mtl.targets import read_targets
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
 
 def has_probabilities(estimator: BaseMultiTask) -> bool:
     """Whether the estimator has, or may come to have, a task with probabilities."""
+    if is_regressor(estimator):
+        return False
     fitted = getattr(estimator, "tasks_", None)
     return fitted is None or any(hasattr(task, "predict_proba") for task in fitted.values())
 
 
 def has_intervals(estimator: BaseMultiTask) -> bool:
     """Whether the estimator has, or may come to have, a task with intervals."""
+    if is_classifier(estimator):
+        return False
     fitted = getattr(estimator, "tasks_", None)
     return fitted is None or any(getattr(task, "has_interval", False) for task in fitted.values())
 

@@ -53,16 +53,22 @@ class Rows:
         columns = {name: column.take(rows) for name, column in self.columns.items()}
         return Rows(X, columns, self.weight[rows], self.weighted)
 
-    def labelled(self) -> Rows:
-        """Return the rows that have some label of positive weight; a ``ValueError`` if none has."""
+    def labelled(self, name: str = "y") -> Rows:
+        """Return the rows that have some label of positive weight; a ``ValueError`` if none has.
+
+        Parameters
+        ----------
+        name : str, default="y"
+            What the user calls the labels.
+        """
         useful = np.zeros(len(self), dtype=bool)
         for position, column in enumerate(self.columns.values()):
             known = ~column.missing if column.missing.ndim == 1 else ~column.missing.all(axis=1)
             useful |= known & (self.of_task(position) > 0)
         if not useful.any():
             raise ValueError(
-                f"y must hold at least one label of positive weight. Found none in {len(self)} rows of "
-                f"the tasks {list(self.columns)}."
+                f"`{name}` must hold at least one label of positive weight. Found none in {len(self)} rows "
+                f"of the tasks {list(self.columns)}."
             )
         return self.take(np.flatnonzero(useful))
 
@@ -98,4 +104,4 @@ def read_rows(
             raise ValueError(f"`{name}` must have the tasks of `fit`, {list(tasks)}. Found {list(columns)}.")
         columns = {task: columns[task] for task in tasks}
     weight = read_sample_weight(sample_weight, list(columns), len(X))
-    return Rows(X, columns, weight, sample_weight is not None).labelled(), targets.layout
+    return Rows(X, columns, weight, sample_weight is not None).labelled(name), targets.layout

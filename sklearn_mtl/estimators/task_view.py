@@ -55,6 +55,8 @@ class TaskView(BaseEstimator):
             value = getattr(alone, parameter)
             if isinstance(value, Mapping):
                 alone.set_params(**{parameter: {k: v for k, v in value.items() if k == self.name}})
+        # A part of the labels may look like another kind: that of the view stands.
+        alone.set_params(tasks={self.name: self._kind_of(y), **(alone.tasks or {})})
         self.estimator_ = alone.set_params(task_weights=None).fit(X, {self.name: y}, sample_weight)
         return self
 
@@ -77,6 +79,10 @@ class TaskView(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         """Whether there is a fitted estimator to predict with."""
         return hasattr(self, "estimator_")
+
+    def _kind_of(self, y: Any) -> str:
+        """Return the kind of this view's task."""
+        return "regression"
 
     @property
     def _task(self) -> Any:
@@ -107,6 +113,10 @@ class TaskClassifier(ClassifierMixin, TaskView):
     def classes_(self) -> Any:
         """The classes, in the order of the columns of ``predict_proba``."""
         return self._task.classes
+
+    def _kind_of(self, y: Any) -> str:
+        """Return the kind of this view's task."""
+        return "multilabel" if getattr(y, "ndim", 1) == 2 else "classification"
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities, shape (n_rows, n_classes)."""

@@ -92,7 +92,8 @@ class FeatureEncoder:
             X, sample_weight = X[sample_weight > 0], sample_weight[sample_weight > 0]
         self.transformer = _new_transformer(self.preprocessing, X)
         if self.transformer is None:
-            self._names = X.columns.astype(str) if isinstance(X, pd.DataFrame) else None
+            # An array, since the pandas index would go into pickles and files.
+            self._names = np.array(X.columns.astype(str), object) if isinstance(X, pd.DataFrame) else None
         elif sample_weight is not None and has_fit_parameter(self.transformer, "sample_weight"):
             self.transformer.fit(X, sample_weight=sample_weight)
         else:
@@ -143,7 +144,7 @@ class FeatureEncoder:
         if len(self._row_shape) != 1:
             raise ValueError(f"Only columns of a table have names. Found rows of shape {self._row_shape}.")
         if self.transformer is None:
-            names = self._names
+            names: Any = self._names
         else:
             named = getattr(self.transformer, "get_feature_names_out", None)
             names = None if named is None else named()

@@ -47,13 +47,22 @@ def unpack_dtype(packed: Mapping[str, Any]) -> Any:
     ----------
     packed : mapping
         Strings and arrays.
+
+    Raises
+    ------
+    ValueError
+        If it names something else than a dtype.
     """
     if "numpy" in packed:
         return np.dtype(packed["numpy"])
     if "pandas" in packed:
         return pd.api.types.pandas_dtype(packed["pandas"])
     if "polars" in packed:
-        kind = getattr(importlib.import_module("polars"), packed["polars"])
+        polars = importlib.import_module("polars")
+        kind = getattr(polars, packed["polars"], None)
+        # The name comes from a file, and what it names is called.
+        if not isinstance(kind, type) or not issubclass(kind, polars.DataType):
+            raise ValueError(f"A polars dtype must be one that polars has. Found {packed['polars']!r}.")
         return kind(packed["categories"]) if "categories" in packed else kind()
     values = packed["categories"]
     categories = pd.Index(values["values"], dtype=unpack_dtype(values["dtype"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -35,7 +35,9 @@ class RegressionTask(Task):
     loc, scale : ndarray of float64, shape (n_columns,)
         The network sees ``(label - loc) / scale``.
     low, high : ndarray of float64, shape (n_columns,)
-        The range of the labels; predictions are held to it.
+        The range of the labels.
+    bounded : bool
+        Whether predictions are held to it.
     """
 
     loss: PointLoss
@@ -43,8 +45,13 @@ class RegressionTask(Task):
     scale: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    bounded: bool = True
 
     kind: ClassVar[str] = "regression"
+
+    def bounded_by(self, bounded: bool) -> RegressionTask:
+        """Return the task whose predictions are, or are not, held to the range of its labels."""
+        return replace(self, bounded=bounded)
 
     def encode(self, column: Column) -> np.ndarray:
         """Return the scaled labels, NaN where missing."""
@@ -118,7 +125,7 @@ class RegressionTask(Task):
         return nearest
 
     def _held(self, values: np.ndarray) -> np.ndarray:
-        return np.clip(values, self.low, self.high)
+        return np.clip(values, self.low, self.high) if self.bounded else values
 
 
 class Regression(TaskKind):

@@ -79,6 +79,10 @@ class Task(ABC):
             Averaged over members and networks.
         """
 
+    def bounded_by(self, bounded: bool) -> Task:
+        """Return the task whose predictions are, or are not, held to the range of its labels."""
+        return self
+
     def check_known(self, column: Column) -> None:  # noqa: B027 - only classes can be unknown
         """Raise a ``ValueError`` for labels that can't be learned from, being none of the classes."""
 

@@ -22,9 +22,14 @@ from sklearn_mtl.training.fit import continue_net, fit_net
 from sklearn_mtl.training.history import history_frame
 from sklearn_mtl.training.module import BalancedLoss, Blueprint, MultiTaskModule
 from sklearn_mtl.training.net import MultiTaskNet, StopTraining
-from sklearn_mtl.training.settings import TrainingSettings, check_lr_schedule, resolve_optimizer
-from sklearn_mtl.training.splits import held_out_rows
-from sklearn_mtl.training.state import NetState, pack_net, unpack_net
+from sklearn_mtl.training.settings import (
+    TrainingSettings,
+    are_callbacks,
+    check_lr_schedule,
+    resolve_optimizer,
+)
+from sklearn_mtl.training.splits import held_out_rows, without_last
+from sklearn_mtl.training.state import NetState, pack_module, pack_net, unpack_module, unpack_net
 from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses
 
 __all__ = [
@@ -40,6 +45,7 @@ __all__ = [
     "Table",
     "TrainingSettings",
     "WholeBatches",
+    "are_callbacks",
     "bag_representation",
     "bag_responses",
     "calibrate",
@@ -51,10 +57,13 @@ __all__ = [
     "held_out_rows",
     "history_frame",
     "numpy_dtype",
+    "pack_module",
     "pack_net",
     "resolve_autocast",
     "resolve_device",
     "resolve_optimizer",
     "resolve_precision",
+    "unpack_module",
     "unpack_net",
+    "without_last",
 ]

@@ -41,7 +41,7 @@ def _by_chunk(
     module: MultiTaskModule, inputs: Mapping[str, Tensor], forward: Callable[[Mapping[str, Tensor]], Tensor]
 ) -> Tensor:
     module.eval()
-    widest = max(parameter.shape[-1] for parameter in module.parameters())
+    widest = max((p.shape[-1] for p in module.parameters() if p.ndim), default=1)
     size = max(FEWEST_ROWS, NUMBERS_AT_ONCE // (module.sharing.members * widest))
     parts = [forward(_padded(chunk))[:n_rows] for chunk, n_rows in _chunks(inputs, size)]
     return torch.cat(parts)

@@ -215,7 +215,11 @@ class MultiTaskNet(NeuralNet):
         total = torch.stack([step["loss"] for step in steps]).mean()
         weights = self._effective_weights(per_task)
         self.epochs_[-1].update(train_loss=_numbers(per_task), weight=_numbers(weights))
-        self.history.record("train_loss", float(total))
+        self._record_total("train_loss", float(total))
+        losses = torch.stack([step["task_loss"] for step in steps])
+        # Within an epoch one task's nan spreads through the trunk to all: the first step tells whose.
+        broken = (~losses.isfinite()).cpu()
+        self.first_broken_ = np.flatnonzero(broken[broken.any(1)][:1].any(0).numpy())
         self.criterion_.balancer.end_epoch(per_task)
 
     def _record_validation(self, steps: list[dict[str, Any]], iterator: Any) -> None:
@@ -226,7 +230,13 @@ class MultiTaskNet(NeuralNet):
         scores = self.criterion_.losses.scores(responses, table.y, table.weight)
         self.epochs_[-1].update(valid_loss=_numbers(per_task), valid_score=_numbers(scores))
         watched = per_task[(self.criterion_.weights > 0) & labelled]
-        self.history.record("valid_loss", float(watched.mean()))
+        self._record_total("valid_loss", float(watched.mean()))
+
+    def _record_total(self, key: str, value: float) -> None:
+        """Write a total down, and whether it is the lowest so far, as skorch's callbacks expect."""
+        before = [epoch[key] for epoch in self.history[:-1] if key in epoch]
+        self.history.record(key, value)
+        self.history.record(f"{key}_best", value < min(before, default=float("inf")))
 
     def _effective_weights(self, losses: Tensor) -> Tensor:
         """How much each task's loss counts in what is minimised, at the epoch's mean losses."""

@@ -124,3 +124,14 @@ def check_lr_schedule(lr_schedule: Any) -> None:
             f"`lr_schedule` must be None, one of {sorted(SCHEDULES)} or a skorch LRScheduler. "
             f"Found {lr_schedule!r}."
         )
+
+
+def are_callbacks(callbacks: Any) -> bool:
+    """Whether it is None or a list of skorch callbacks, each alone or as a pair of name and callback."""
+    if not isinstance(callbacks, list | tuple):
+        return callbacks is None
+    alone = [entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry for entry in callbacks]
+    return all(
+        issubclass(entry, Callback) if isinstance(entry, type) else isinstance(entry, Callback)
+        for entry in alone
+    )

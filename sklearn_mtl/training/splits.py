@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 # Of fewer rows, a held-out share says nothing about when to stop.
@@ -13,9 +15,9 @@ def held_out_rows(
 ) -> list[np.ndarray]:
     """Draw the held-out rows of several splits, apart from each other where they fit.
 
-    The rows are shuffled, sorted by stratum, and every (1 / fraction)-th is taken, each split with
-    another start: every stratum gives its share, however small, and the splits share no row as long
-    as ``n_splits * fraction <= 1``.
+    The rows are shuffled, sorted by stratum, and taken at even distances, each split with another
+    start: every stratum gives its share, and the splits have no row in common as long as
+    ``n_splits * fraction <= 1``.
 
     Parameters
     ----------
@@ -48,12 +50,29 @@ def held_out_rows(
     if strata is not None:
         order = order[np.argsort(strata[order], kind="stable")]
         order = order[np.bincount(strata)[strata[order]] > 1]
-    place = np.arange(len(order))
-    return [np.sort(order[_every(place, fraction, split / n_splits)]) for split in range(n_splits)]
+    count = min(max(round(len(order) * fraction), 1), len(order) - 1)
+    # In whole numbers, so that rounding never gives two splits the same row.
+    steps = np.arange(max(count, 0)) * n_splits
+    places = [(steps + split) * len(order) // (max(count, 1) * n_splits) for split in range(n_splits)]
+    return [np.sort(order[place]) for place in places]
 
 
-def _every(place: np.ndarray, fraction: float, start: float) -> np.ndarray:
-    """Mark about ``fraction`` of the places, evenly spread, at least one."""
-    # Halfway between the starts, so that rounding never decides.
-    steps = np.floor((place + 1) * fraction + start + 1e-9) - np.floor(place * fraction + start + 1e-9)
-    return steps > 0 if steps.any() else place == len(place) // 2
+def without_last(rows: np.ndarray, labels: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the held-out rows but for those with the last of a class, or the last label of a task.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Held-out rows.
+    labels : sequence of ndarray of int, each of shape (n_rows,)
+        For each task a code of each row's class, -1 for none; 0 where there are no classes.
+    """
+    for codes in labels:
+        held = codes[rows]
+        n_codes = int(codes.max(initial=-1)) + 1
+        left = np.bincount(codes[codes >= 0], minlength=n_codes) - np.bincount(
+            held[held >= 0], minlength=n_codes
+        )
+        if n_codes and (left == 0).any():
+            rows = rows[(held < 0) | (left[held] > 0)]
+    return rows

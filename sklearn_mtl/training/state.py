@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,17 @@ def unpack_net(state: NetState, blueprint: Blueprint, settings: TrainingSettings
     net.epochs_ = list(state["epochs"])
     net.history = _history(state["history"])
     return net
+
+
+def pack_module(module: nn.Module) -> dict[str, np.ndarray]:
+    """Return the weights and buffers of any module as arrays."""
+    return _arrays(module.state_dict())
+
+
+def unpack_module(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> nn.Module:
+    """Return a copy of a module with other weights and buffers."""
+    copy: nn.Module = _with_state(deepcopy(module), arrays)
+    return copy
 
 
 def _with_state(module: nn.Module, state: Mapping[str, np.ndarray]) -> Any:

@@ -104,7 +104,7 @@ class FiniteLosses(Callback):
             total = net.history[-1].get(key, 0.0)
             if np.isfinite(total):
                 continue
-            bad = np.flatnonzero(~np.isfinite(losses[key]))
+            bad = net.first_broken_ if len(net.first_broken_) else np.flatnonzero(~np.isfinite(losses[key]))
             return ", ".join(f"task {self.names[i]!r}" for i in bad[:5]) or "all tasks together"
         finite = all(bool(value.isfinite().all()) for value in net.evaluated.parameters())
         return None if finite else "all tasks together (the weights are no longer finite)"

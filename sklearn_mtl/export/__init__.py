@@ -1,0 +1,42 @@
+"""A fitted estimator as one file, without pickle.
+
+`save` writes it and `load` reads it, in any interpreter and on any machine, to the same predictions bit
+for bit. The file is a zip of
+
+- ``manifest.json``: the version of the format, and the SHA-256 digest of every other member;
+- ``model.json``: parameters, tasks, what the networks were built from, and the history;
+- ``tensors.safetensors``: all weights and arrays of numbers;
+- ``preprocessing.skops``: the fitted transformers, where there are any.
+
+Nothing in a file is executed. A class is looked up by name among those of this package, and skops is
+trusted with scikit-learn's transformers and the functions of ``preprocessing="auto"`` alone. What this
+can't hold, such as callbacks or a transformer around a function of one's own, is refused by `save`; trunks,
+balancers and modules of one's own are handed to `load`. Digests find damage, not forgery: who can write a
+file can write its digests.
+
+It takes ``pip install "sklearn-mtl[export]"``. Without it there are pickle and joblib, which hold
+everything, and run whatever a file says. ``skops.io`` holds a whole pipeline; there only types of
+sklearn_mtl need trust, and ``numpy.dtype``, which scikit-learn's own ``SimpleImputer`` makes it ask for.
+
+Examples
+--------
+>>> import tempfile
+>>> from pathlib import Path
+>>> import numpy as np
+>>> from sklearn_mtl import MultiTaskRegressor
+>>> from sklearn_mtl.export import load, save
+>>> from sklearn_mtl.trunks import MLP
+>>> X = np.random.default_rng(0).normal(size=(100, 3))
+>>> est = MultiTaskRegressor(trunk=MLP((8,)), n_bags=1, max_epochs=3).fit(X, {"sum": X.sum(axis=1)})
+>>> with tempfile.TemporaryDirectory() as folder:
+...     save(est, Path(folder) / "sum.mtl")
+...     again = load(Path(folder) / "sum.mtl")
+>>> again
+MultiTaskRegressor(max_epochs=3, n_bags=1, trunk=MLP(hidden_sizes=(8,)))
+>>> bool((again.predict(X)["sum"] == est.predict(X)["sum"]).all())
+True
+"""
+
+from sklearn_mtl.export.model import load, save
+
+__all__ = ["load", "save"]

@@ -1,0 +1,79 @@
+"""The classes that a file may name, and the extras that it takes to write one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from inspect import isabstract
+from types import ModuleType
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from sklearn_mtl import balancing, sharing, tasks, trunks
+from sklearn_mtl.balancing import Balancer
+from sklearn_mtl.estimators import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
+from sklearn_mtl.features import Block, FeatureSpec
+from sklearn_mtl.sharing import Sharing
+from sklearn_mtl.targets import Layout
+from sklearn_mtl.tasks import (
+    RowLoss,
+    Task,
+    TaskKind,
+    TaskSet,
+    classification_losses,
+    regression_losses,
+)
+from sklearn_mtl.training import Blueprint
+from sklearn_mtl.trunks import Trunk
+
+ESTIMATORS: dict[str, type] = {
+    estimator.__name__: estimator
+    for estimator in (MultiTaskClassifierRegressor, MultiTaskClassifier, MultiTaskRegressor)
+}
+# What a user may have classes of his own of.
+EXTENSIBLE = (Trunk, Sharing, Balancer, TaskKind, Task, RowLoss)
+
+
+def _known() -> Iterator[type]:
+    yield from (TaskSet, Block, FeatureSpec, Layout, Blueprint)
+    for package in (tasks, regression_losses, classification_losses, trunks, sharing, balancing):
+        for value in vars(package).values():
+            if isinstance(value, type) and issubclass(value, EXTENSIBLE) and not isabstract(value):
+                yield value
+
+
+#: The package's own classes by name: all that decoding calls, but for what is handed to `load`.
+KNOWN: dict[str, type] = {known.__name__: known for known in _known()}
+
+
+def own_fields(value: Any) -> dict[str, Any] | None:
+    """Return what an object is made from: parameters of a recipe, fields of a dataclass; None of others."""
+    if isinstance(value, BaseEstimator):
+        return dict(value.get_params(deep=False))
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value) if field.init}
+    return None
+
+
+def qualified_name(of: type) -> str:
+    """Return the name that a class is imported by."""
+    return f"{of.__module__}.{of.__qualname__}"
+
+
+def extra(module: str) -> ModuleType:
+    """Import a module of the ``export`` extra.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed; says how to.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise ImportError(
+            f'`sklearn_mtl.export` needs {package}: pip install "sklearn-mtl[export]"'
+        ) from error

@@ -1,0 +1,181 @@
+"""Saving and loading fitted estimators."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_mtl import __version__
+from sklearn_mtl.export.archive import not_a_file_of_ours, read_archive, write_archive
+from sklearn_mtl.export.classes import ESTIMATORS, extra
+from sklearn_mtl.export.decoder import Decoder
+from sklearn_mtl.export.encoder import Encoder
+from sklearn_mtl.export.preprocessing import pack_transformers, unpack_transformers
+from sklearn_mtl.features import FeatureEncoder
+
+MODEL, TENSORS, PREPROCESSING = "model.json", "tensors.safetensors", "preprocessing.skops"
+_MALFORMED = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    UnicodeDecodeError,
+    json.JSONDecodeError,
+)
+
+
+def save(estimator: Any, path: str | PathLike[str]) -> None:
+    """Write a fitted estimator to one file, without pickle.
+
+    The optimizer's state is left out: a loaded estimator trains on from its weights.
+
+    Parameters
+    ----------
+    estimator : MultiTaskClassifierRegressor, MultiTaskClassifier or MultiTaskRegressor
+        Fitted. For a pipeline around it, use ``skops.io`` or pickle.
+    path : str or path
+        Where to; a file that is there is replaced.
+
+    Raises
+    ------
+    TypeError
+        If a part of it is nothing that a file can hold: callbacks, an optimizer class without a short
+        name, a schedule object, or preprocessing with code of one's own. Nothing is written then.
+    NotFittedError
+        If it is not fitted.
+    ImportError
+        If the ``export`` extra is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_mtl import MultiTaskClassifier
+    >>> from sklearn_mtl.export import load, save
+    >>> X, y = load_iris(return_X_y=True)
+    >>> est = MultiTaskClassifier(n_bags=1, max_epochs=3, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(est, Path(folder) / "iris.mtl")
+    ...     again = load(Path(folder) / "iris.mtl")
+    >>> bool((again.predict_proba(X) == est.predict_proba(X)).all())
+    True
+    """
+    if ESTIMATORS.get(type(estimator).__name__) is not type(estimator):
+        raise TypeError(f"`estimator` must be one of {sorted(ESTIMATORS)}. Found {estimator!r}.")
+    check_is_fitted(estimator, "_fitted")
+    safetensors = extra("safetensors.numpy")
+    encoder = Encoder()
+    model = {"estimator": type(estimator).__name__, **_described(estimator, encoder)}
+    # Last, since all of the above may add to it.
+    model["own"] = encoder.own()
+    members = {
+        MODEL: json.dumps(model, indent=1, allow_nan=False).encode(),
+        TENSORS: safetensors.save(encoder.arrays),
+    }
+    if encoder.transformers:
+        members[PREPROCESSING] = pack_transformers(encoder.transformers)
+    write_archive(path, members, __version__)
+
+
+def load(path: str | PathLike[str], *, modules: Mapping[str, Any] | None = None) -> Any:
+    """Read an estimator from a file of `save`.
+
+    Nothing in the file is executed: of sklearn_mtl its own estimators, recipes and values are made, of
+    scikit-learn transformers, and everything else is refused. Digests tell damage from a whole file, not
+    a forged one from a true one.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    modules : mapping of str to type or nn.Module, optional
+        What the estimator was made with that is not sklearn_mtl's own, by the name of its class: the
+        class of a trunk, balancer or loss; the class of an ``nn.Module`` that needs no arguments, or
+        such a module, which is copied and given the saved weights.
+
+    Returns
+    -------
+    MultiTaskClassifierRegressor, MultiTaskClassifier or MultiTaskRegressor
+        Fitted; on the CPU, where its ``device`` is not on this machine.
+
+    Raises
+    ------
+    ValueError
+        If the file is something else, damaged, changed or of a later version, or if ``modules`` lacks
+        something.
+    ImportError
+        If the ``export`` extra is not installed.
+    """
+    safetensors = extra("safetensors.numpy")
+    members = read_archive(path)
+    try:
+        arrays = safetensors.load(members[TENSORS])
+        model = json.loads(members[MODEL])
+        packed = members.get(PREPROCESSING)
+        transformers = [] if packed is None else unpack_transformers(packed)
+        return _estimator(model, Decoder(arrays, transformers, model["own"], modules or {}))
+    # A file that was made up, or damaged before its digests were taken, may hold anything.
+    except (*_MALFORMED, extra("safetensors").SafetensorError) as error:
+        raise not_a_file_of_ours(path, f"one that describes no estimator ({error!r})") from error
+
+
+def _described(estimator: Any, encoder: Encoder) -> dict[str, Any]:
+    state = estimator.__getstate__()
+    fitted = state.pop("_fitted")
+    parameters = estimator.get_params(deep=False)
+    attributes = {name: value for name, value in state.items() if name not in parameters}
+    nets = [{**net, "epochs": _columns(net["epochs"])} for net in fitted["nets"]]
+    return {
+        "parameters": {name: encoder.encode(value, name) for name, value in parameters.items()},
+        "attributes": {name: encoder.encode(value, name) for name, value in attributes.items()},
+        "encoder": encoder.encode(vars(fitted["encoder"]), "preprocessing"),
+        "blueprint": encoder.encode(fitted["blueprint"], "blueprint"),
+        "layout": encoder.encode(fitted["layout"], "layout"),
+        "nets": encoder.encode(nets, "nets"),
+    }
+
+
+def _estimator(model: Mapping[str, Any], decoder: Decoder) -> Any:
+    parameters = {name: decoder.decode(value) for name, value in model["parameters"].items()}
+    attributes = {name: decoder.decode(value) for name, value in model["attributes"].items()}
+    nets = [{**net, "epochs": _rows(net["epochs"])} for net in decoder.decode(model["nets"])]
+    fitted = {
+        "encoder": _feature_encoder(decoder.decode(model["encoder"])),
+        "blueprint": decoder.decode(model["blueprint"]),
+        "layout": decoder.decode(model["layout"]),
+        "nets": nets,
+    }
+    estimator = ESTIMATORS[model["estimator"]](**parameters)
+    estimator.__setstate__({**attributes, "_fitted": fitted})
+    return estimator
+
+
+def _feature_encoder(state: dict[str, Any]) -> FeatureEncoder:
+    encoder = FeatureEncoder(state.pop("preprocessing"), state.pop("dtype"))
+    vars(encoder).update(state)
+    return encoder
+
+
+def _columns(epochs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
+    """Return what was written down of the epochs as a few arrays instead of many."""
+    keys = dict.fromkeys(key for epoch in epochs for key in epoch)
+    columns: dict[str, Any] = {"n_epochs": len(epochs)}
+    for key in keys:
+        rows = [row for row, epoch in enumerate(epochs) if key in epoch]
+        columns[key] = (np.array(rows), np.stack([epochs[row][key] for row in rows]))
+    return columns
+
+
+def _rows(columns: dict[str, Any]) -> list[dict[str, np.ndarray]]:
+    epochs: list[dict[str, np.ndarray]] = [{} for _ in range(columns.pop("n_epochs"))]
+    for key, (rows, values) in columns.items():
+        for row, value in zip(rows, values, strict=True):
+            epochs[row][key] = value
+    return epochs

@@ -1,0 +1,93 @@
+"""Fitted transformers, which skops writes and reads; nothing else is ever trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from zipfile import ZIP_DEFLATED
+
+from sklearn_mtl.export.classes import extra
+from sklearn_mtl.features import default_preprocessing
+
+# What skops asks about though it is harmless: numpy's dtypes (of SimpleImputer), and what scikit-learn's
+# own ColumnTransformer and SelectKBest are commonly given.
+_HARMLESS = {
+    "numpy.dtype",
+    "sklearn.compose._column_transformer.make_column_selector",
+    "sklearn.feature_selection._univariate_selection.chi2",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.feature_selection._univariate_selection.f_regression",
+}
+
+
+def pack_transformers(transformers: Sequence[Any]) -> bytes:
+    """Return fitted transformers as skops writes them.
+
+    Parameters
+    ----------
+    transformers : sequence of transformer
+        Of scikit-learn, or composed of such.
+
+    Raises
+    ------
+    TypeError
+        If skops can't hold one, or loading it would take trust in other code.
+    """
+    skops = extra("skops.io")
+    try:
+        # What skops writes is twenty times as long as what it says.
+        content: bytes = skops.dumps(list(transformers), compression=ZIP_DEFLATED)
+        untrusted = _untrusted(content)
+    # What skops can't hold fails in as many ways as there are objects.
+    except Exception as error:
+        raise TypeError(
+            f"`preprocessing` must be what skops can hold, to be saved. Found {transformers[-1]!r}: {error}"
+        ) from error
+    if untrusted:
+        raise TypeError(
+            "`preprocessing` must be made of scikit-learn's own transformers and numpy's functions, to be "
+            f"saved. Found {untrusted}; pickle holds any, and `preprocessing=None` leaves it to you."
+        )
+    return content
+
+
+def unpack_transformers(content: bytes) -> list[Any]:
+    """Return the transformers of `pack_transformers`.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a file.
+
+    Raises
+    ------
+    ValueError
+        If it is no skops file, or asks to trust other code.
+    """
+    skops = extra("skops.io")
+    try:
+        untrusted = _untrusted(content)
+        if not untrusted:
+            found: list[Any] = skops.loads(content, trusted=sorted(_trusted()))
+            return found
+    # Made-up content fails in as many ways.
+    except Exception as error:
+        raise ValueError(
+            f"The preprocessing of the file must be readable by skops. Found: {error}"
+        ) from error
+    raise ValueError(
+        "The preprocessing of the file must be made of scikit-learn's own transformers and numpy's "
+        f"functions. Found {untrusted}, which `save` would not have written."
+    )
+
+
+def _untrusted(content: bytes) -> list[str]:
+    asked = extra("skops.io").get_untrusted_types(data=content)
+    return sorted(set(asked) - _trusted()) if asked else []
+
+
+def _trusted() -> set[str]:
+    """Return the harmless types, and by name the few functions that ``preprocessing="auto"`` is made of."""
+    skops = extra("skops.io")
+    own = skops.get_untrusted_types(data=skops.dumps(default_preprocessing()))
+    return _HARMLESS.union(own)

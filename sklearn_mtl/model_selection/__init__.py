@@ -1,0 +1,40 @@
+"""Scores, splits and out-of-fold predictions of single tasks, for scikit-learn's own tools.
+
+`task_scorer` scores one task by any scikit-learn metric, `multitask_scorer` several as one number, and
+`multitask_scoring` makes the mapping that a search over several metrics takes; missing labels are left
+out. `TaskStratifiedKFold` and `TaskStratifiedShuffleSplit` keep the shares of the classes of one task or
+several in every part. `cross_val_predict_tasks` predicts each row by an estimator that has not seen it.
+
+Whatever splits y needs something that scikit-learn can split: a DataFrame, an array, or a
+`MultiTaskTarget` around a mapping.
+
+Examples
+--------
+>>> import numpy as np
+>>> from sklearn.model_selection import cross_validate
+>>> from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
+>>> from sklearn_mtl.model_selection import TaskStratifiedKFold, multitask_scorer, task_scorer
+>>> X = np.random.default_rng(0).normal(size=(90, 3))
+>>> Y = MultiTaskTarget({"price": X.sum(axis=1), "type": np.where(X[:, 0] > 0, "flat", "house")})
+>>> est = MultiTaskClassifierRegressor(trunk="mlp", n_bags=1, max_epochs=3, random_state=0)
+>>> scoring = {
+...     "error": task_scorer("price", "neg_mean_absolute_error"),
+...     "both": multitask_scorer({"price": "r2", "type": "balanced_accuracy"}, weights={"type": 2.0}),
+... }
+>>> scores = cross_validate(est, X, Y, cv=TaskStratifiedKFold(3, task="type"), scoring=scoring)
+>>> sorted(scores)
+['fit_time', 'score_time', 'test_both', 'test_error']
+"""
+
+from sklearn_mtl.model_selection.cross_val_predict import cross_val_predict_tasks
+from sklearn_mtl.model_selection.scorers import multitask_scorer, multitask_scoring, task_scorer
+from sklearn_mtl.model_selection.splitters import TaskStratifiedKFold, TaskStratifiedShuffleSplit
+
+__all__ = [
+    "TaskStratifiedKFold",
+    "TaskStratifiedShuffleSplit",
+    "cross_val_predict_tasks",
+    "multitask_scorer",
+    "multitask_scoring",
+    "task_scorer",
+]

@@ -1,0 +1,208 @@
+"""Out-of-fold predictions of all tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routing_enabled, process_routing
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _check_method_params, _num_samples
+
+from sklearn_mtl.estimators.predictions import intervals
+from sklearn_mtl.model_selection.splitters import splittable
+from sklearn_mtl.model_selection.wrapped import innermost
+from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
+from sklearn_mtl.tasks import Classification
+
+Method = Literal["predict", "predict_proba", "predict_interval"]
+METHODS = ("predict", "predict_proba", "predict_interval")
+
+
+def cross_val_predict_tasks(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    cv: Any = None,
+    method: Method = "predict",
+    groups: Any = None,
+    n_jobs: int | None = None,
+    params: Mapping[str, Any] | None = None,
+    coverage: float = 0.9,
+    verbose: int = 0,
+    pre_dispatch: int | str = "2*n_jobs",
+) -> MultiTaskTarget:
+    """Predict each row by an estimator that was fitted without it, and return the tasks by name.
+
+    scikit-learn's ``cross_val_predict`` joins predictions too, but its probabilities need a y of one
+    task.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A multi-task estimator, or a Pipeline or search around one; cloned for each fold.
+    X : DataFrame or array-like of shape (n_rows, ...)
+        Features.
+    y : mapping, DataFrame or array-like
+        Labels by task.
+    cv : int, splitter, iterable or None, default=None
+        As of scikit-learn; every row must be in exactly one test part. A number is that of folds in the
+        order of the rows, stratified for a classifier and a one-dimensional y only.
+    method : {"predict", "predict_proba", "predict_interval"}, default="predict"
+        What is predicted; tasks that do not have it are left out.
+    groups : array-like of shape (n_rows,), optional
+        For the splitter.
+    n_jobs : int, optional
+        Folds fitted at the same time.
+    params : mapping, optional
+        For the estimator's ``fit``, such as ``sample_weight``; what has a value for each row is split.
+        With metadata routing, for the splitter too.
+    coverage : float, default=0.9
+        For ``method="predict_interval"``.
+    verbose : int, default=0
+        As of joblib.
+    pre_dispatch : int or str, default="2*n_jobs"
+        As of joblib.
+
+    Returns
+    -------
+    MultiTaskTarget
+        Predictions: regressions as float64, labels in their own dtype. Probabilities: a column for each
+        class in all of y, sorted; 0 where the training part did not have it. A multilabel task has a
+        column for each label. Intervals: lower and upper end.
+
+    Raises
+    ------
+    ValueError
+        If the test parts are no partition of the rows, no task has the method, or a task is of
+        different kinds in different folds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl import MultiTaskClassifierRegressor
+    >>> from sklearn_mtl.model_selection import cross_val_predict_tasks
+    >>> X = np.random.default_rng(0).normal(size=(60, 2))
+    >>> Y = {"price": X[:, 0], "type": np.where(X[:, 1] > 0, "flat", "house")}
+    >>> est = MultiTaskClassifierRegressor(trunk="mlp", n_bags=1, max_epochs=3, random_state=0)
+    >>> cross_val_predict_tasks(est, X, Y, cv=2)
+    MultiTaskTarget of 60 rows
+      price: float64, 60
+      type: <U5, 60
+    >>> cross_val_predict_tasks(est, X, Y, cv=2, method="predict_proba")["type"].shape
+    (60, 2)
+    """
+    if method not in METHODS:
+        raise ValueError(f"`method` must be one of {list(METHODS)}. Found {method!r}.")
+    targets = read_targets(y, n_rows=_num_samples(X))
+    X, y, groups = indexable(X, splittable(y), groups)
+    stratify = is_classifier(estimator) and targets.layout.kind == "1d"
+    cv = check_cv(cv, y, classifier=stratify)
+    fit_params, split_params = _routed(estimator, cv, params, groups)
+    splits = list(cv.split(X, y, **split_params))
+    order = _check_partition(np.concatenate([test for _, test in splits]), _num_samples(X))
+    jobs = (delayed(_fold)(clone(estimator), X, y, rows, fit_params, method, coverage) for rows in splits)
+    folds = Parallel(n_jobs=n_jobs, verbose=verbose, pre_dispatch=pre_dispatch)(jobs)
+    joined = _joined(folds, targets.columns, method)
+    return joined[np.argsort(order)]
+
+
+# Each task, as it was seen in the training part, with its predictions of the test part.
+Fold = dict[str, tuple[Any, Any]]
+
+
+def _fold(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    rows: tuple[np.ndarray, np.ndarray],
+    params: Mapping[str, Any],
+    method: Method,
+    coverage: float,
+) -> Fold:
+    """Fit to the training rows, and return each task with its predictions of the test rows."""
+    train, test = rows
+    params = _check_method_params(X, params=params, indices=train)
+    estimator.fit(_safe_indexing(X, train), _safe_indexing(y, train), **params)
+    found, X_test = innermost(estimator, _safe_indexing(X, test))
+    parts, _ = found._responses(X_test)
+    if method == "predict_interval":
+        predictions = intervals(found.tasks_, parts, coverage)
+    else:
+        predictions = {
+            name: getattr(task, method)(parts[name])
+            for name, task in found.tasks_.items()
+            if hasattr(task, method)
+        }
+    return {name: (found.tasks_[name], predicted) for name, predicted in predictions.items()}
+
+
+def _joined(folds: list[Fold], columns: Mapping[str, Column], method: Method) -> MultiTaskTarget:
+    names = list(folds[0])
+    kinds = [{name: task.kind for name, (task, _) in fold.items()} for fold in folds]
+    for other in kinds[1:]:
+        if other != kinds[0]:
+            raise ValueError(
+                "A task must be of the same kind in every fold; say it with `tasks=`. "
+                f"Found {kinds[0]} and {other}."
+            )
+    if not names:
+        needed = {
+            "predict_proba": "a classification or multilabel task",
+            "predict_interval": "a regression task with a quantile or Gaussian loss",
+        }
+        raise ValueError(f"`method`={method!r} needs {needed[method]}. Found none.")
+    by_fold = [{name: predicted for name, (_, predicted) in fold.items()} for fold in folds]
+    if method == "predict_proba":
+        for name in names:
+            if kinds[0][name] == "classification":
+                _over_all_classes(name, folds, by_fold, columns[name])
+    joined: Any = np.concatenate([MultiTaskTarget(fold) for fold in by_fold])
+    return cast(MultiTaskTarget, joined)
+
+
+def _over_all_classes(name: str, folds: list[Fold], by_fold: list[dict[str, Any]], column: Column) -> None:
+    """Give each fold's probabilities of a task a column for each class of y."""
+    every = Classification().bind(column, np.ones(len(column)))
+    for fold, predicted in zip(folds, by_fold, strict=True):
+        task, probabilities = fold[name]
+        wide = np.zeros((len(probabilities), len(every.classes)))
+        wide[:, every.codes(task.classes)] = probabilities
+        predicted[name] = wide
+
+
+def _check_partition(tested: np.ndarray, n_rows: int) -> np.ndarray:
+    if not np.array_equal(np.sort(tested), np.arange(n_rows)):
+        times = np.bincount(tested, minlength=n_rows)
+        raise ValueError(
+            "`cv` must be a partition: cross_val_predict_tasks only works for partitions, where every row "
+            f"is tested once. Found {int((times == 0).sum())} rows never tested and "
+            f"{int((times > 1).sum())} tested more than once."
+        )
+    return tested
+
+
+def _routed(
+    estimator: Any, cv: Any, params: Mapping[str, Any] | None, groups: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what ``fit`` and what ``split`` is given."""
+    given = {name: _by_row(name, value) for name, value in (params or {}).items()}
+    if not _routing_enabled():
+        return given, {"groups": groups}
+    router = MetadataRouter(owner="cross_val_predict_tasks")
+    router.add(splitter=cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+    router.add(estimator=estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
+    if groups is not None:
+        given["groups"] = groups
+    routed = process_routing(router, "fit", **given)
+    return routed.estimator.fit, routed.splitter.split
+
+
+def _by_row(name: str, value: Any) -> Any:
+    """Return sample weights by task such that they are split."""
+    return splittable(value) if name.endswith("sample_weight") else value

@@ -1,0 +1,185 @@
+"""Rows to be scored: each task's labels beside what the estimator answered, once for all tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any, Self
+
+import numpy as np
+from sklearn.metrics import make_scorer
+from sklearn.utils import Tags, _safe_indexing
+from sklearn.utils.metaestimators import available_if
+
+from sklearn_mtl.estimators import TaskView
+from sklearn_mtl.estimators.base import BaseMultiTask
+from sklearn_mtl.estimators.sample_weights import read_sample_weight
+from sklearn_mtl.model_selection.wrapped import innermost
+from sklearn_mtl.targets import Column, read_column, read_targets
+
+Scorer = Callable[..., float]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRows:
+    """Labelled rows with the estimator's answers.
+
+    Parameters
+    ----------
+    estimator : BaseMultiTask
+        Fitted.
+    X : object
+        Features as this estimator takes them.
+    columns : dict of str to Column
+        Labels by task of y.
+    weight : ndarray of float64, shape (n_rows, n_tasks)
+        Sample weights, tasks as in ``estimator.tasks_``.
+    weighted : bool
+        Whether the user gave any weights.
+    responses : dict of str to ndarray
+        Averaged responses by task of the estimator.
+    """
+
+    estimator: BaseMultiTask
+    X: Any
+    columns: dict[str, Column]
+    weight: np.ndarray
+    weighted: bool
+    responses: dict[str, np.ndarray]
+
+    @classmethod
+    def read(cls, estimator: Any, X: Any, y: Any, sample_weight: Any) -> Self:
+        """Return the rows, having run the network over them once.
+
+        Parameters
+        ----------
+        estimator : object
+            Fitted; a multi-task estimator or something around one.
+        X, y, sample_weight
+            As the user gave them.
+        """
+        found, X = innermost(estimator, X)
+        responses, _ = found._responses(X)
+        n_rows = len(next(iter(responses.values())))
+        weight = read_sample_weight(sample_weight, list(found.tasks_), n_rows)
+        weight = np.broadcast_to(weight, (n_rows, len(found.tasks_)))
+        columns = read_targets(y, n_rows=n_rows).columns
+        return cls(found, X, columns, weight, sample_weight is not None, responses)
+
+    def score(self, task: str, scoring: str | Scorer | None, scorer: Scorer | None) -> float:
+        """Return the score of one task over the rows that have a label of it; nan where none has.
+
+        Parameters
+        ----------
+        task : str
+            The task.
+        scoring : str, callable or None
+            As the user gave it, for messages.
+        scorer : callable or None
+            What it stands for; None is the task's own default score.
+        """
+        column, weight = self._labels(task), self._weight(task)
+        if not self.has_rows(task, scorer):
+            return float("nan")
+        if scorer is None:
+            return float(self.estimator.tasks_[task].score(column, self.responses[task], weight))
+        rows = np.flatnonzero(_labelled(column, scorer))
+        every = len(rows) == len(column)
+        X = self.X if every else _safe_indexing(self.X, rows)
+        view = AnsweredTask(self.estimator.task(task), X, self.responses[task][rows])
+        metadata = {"sample_weight": weight[rows]} if self.weighted and takes_sample_weight(scorer) else {}
+        try:
+            return float(_told_the_classes(scorer, view)(view, X, column.values[rows], **metadata))
+        except (AttributeError, TypeError, ValueError) as error:
+            kind = self.estimator.tasks_[task].kind
+            raise ValueError(
+                f"`scoring` of task {task!r} must be a metric that can take this {kind}. "
+                f"Found {scoring!r}, which raised {type(error).__name__}: {error}"
+            ) from error
+
+    def has_rows(self, task: str, scorer: Scorer | None) -> bool:
+        """Whether there are rows to score the task on: labelled, and of positive weight."""
+        return bool((_labelled(self._labels(task), scorer) & (self._weight(task) > 0)).any())
+
+    def _labels(self, task: str) -> Column:
+        tasks = list(self.estimator.tasks_)
+        if task not in tasks:
+            raise ValueError(f"A scorer's task must be one of the estimator's tasks {tasks}. Found {task!r}.")
+        if task not in self.columns:
+            raise ValueError(f"y must hold task {task!r}, which is scored. Found {list(self.columns)}.")
+        return self.columns[task]
+
+    def _weight(self, task: str) -> np.ndarray:
+        return self.weight[:, list(self.estimator.tasks_).index(task)]
+
+
+class AnsweredTask:
+    """A task's view that has answered for the rows to be scored, in labels as metrics want them.
+
+    Metrics know numpy only: categories, nullable integers and the like become plain labels, and those of
+    y do too. In all else this is the view.
+
+    Parameters
+    ----------
+    view : TaskView
+        The fitted view.
+    X : object
+        Rows that it has answered for; it predicts others as ever.
+    response : ndarray
+        Its averaged response to them.
+    """
+
+    def __init__(self, view: TaskView, X: Any, response: np.ndarray) -> None:
+        self._view = view
+        self._X = X
+        self._answer = response
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return predictions as numpy holds them."""
+        return read_column(self._view.name, self._view._task.predict(self._response(X))).values
+
+    @available_if(lambda self: hasattr(self._view, "predict_proba"))
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return class probabilities, shape (n_rows, n_classes)."""
+        found: np.ndarray = self._view._task.predict_proba(self._response(X))
+        return found
+
+    def _response(self, X: Any) -> np.ndarray:
+        return self._answer if X is self._X else self._view._response(X)
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say what scikit-learn asks about the view."""
+        return self._view.__sklearn_tags__()
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the view has; also ``fit``, by which scikit-learn knows an estimator."""
+        if name == "_view":
+            # A copy that is being made has no view yet.
+            raise AttributeError(name)
+        return getattr(self._view, name)
+
+
+def takes_sample_weight(scorer: Scorer) -> bool:
+    """Whether a scorer's metric, or a callable scorer itself, takes sample weights."""
+    return "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
+
+
+def _labelled(column: Column, scorer: Scorer | None) -> np.ndarray:
+    """Rows with a label; with every label of the task for a metric, which can't leave out single cells."""
+    cells: np.ndarray = np.logical_not(column.missing)
+    if cells.ndim == 1:
+        return cells
+    return (np.logical_or if scorer is None else np.logical_and).reduce(cells, axis=1)
+
+
+def _told_the_classes(scorer: Any, view: AnsweredTask) -> Scorer:
+    """Return the scorer with its metric told all classes, for rows in which one does not occur."""
+    function, classes = getattr(scorer, "_score_func", None), getattr(view, "classes_", None)
+    if function is None or not isinstance(classes, np.ndarray):
+        return scorer
+    asks = np.atleast_1d(scorer._response_method).tolist() == ["predict_proba"]
+    if not asks or "labels" in scorer._kwargs or "labels" not in signature(function).parameters:
+        return scorer
+    known = {**scorer._kwargs, "labels": classes}
+    return make_scorer(function, response_method="predict_proba", greater_is_better=scorer._sign > 0, **known)

@@ -1,0 +1,310 @@
+"""Scorers of one task, and of several as one number, in scikit-learn's form."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.metrics import check_scoring
+from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_mtl.estimators.parameters import KINDS
+from sklearn_mtl.model_selection.scored_rows import ScoredRows, Scorer, takes_sample_weight
+from sklearn_mtl.model_selection.wrapped import innermost
+from sklearn_mtl.tasks import TaskKind
+
+Scoring = str | Scorer | None
+
+
+class TaskScorer(BaseEstimator):
+    """Score of one task; see `task_scorer`.
+
+    It has parameters, so that it is cloned and printed like an estimator, and scikit-learn's metadata
+    requests, so that sample weights can be routed to it.
+    """
+
+    # The routed method is the scorer's call; what it is called on is no metadata.
+    __metadata_request__score = {"estimator": UNUSED}  # noqa: RUF012 - scikit-learn reads it off the class
+
+    def __init__(self, task: str, scoring: Scoring = None) -> None:
+        self.task = task
+        self.scoring = scoring
+
+    def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the score; higher is better."""
+        return self.score(estimator, X, y, sample_weight)
+
+    def score(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the score; higher is better.
+
+        Parameters
+        ----------
+        estimator : object
+            Fitted; a multi-task estimator, or a Pipeline, search or other estimator around one.
+        X, y, sample_weight
+            As of the estimator's ``score``.
+        """
+        rows = ScoredRows.read(estimator, X, y, sample_weight)
+        scorer = _resolved(self.scoring)
+        if not rows.has_rows(self.task, scorer):
+            warnings.warn(
+                f"Task {self.task!r} has no labelled row of positive weight among these "
+                f"{len(rows.weight)} rows: its score is nan.",
+                stacklevel=3,
+            )
+        return rows.score(self.task, self.scoring, scorer)
+
+    def _accept_sample_weight(self) -> bool:
+        """Whether the metric takes weights: scikit-learn asks before it passes them."""
+        return _takes_weights(self.scoring)
+
+
+class MultiTaskScorer(BaseEstimator):
+    """Weighted mean of the scores of several tasks; see `multitask_scorer`."""
+
+    __metadata_request__score = {"estimator": UNUSED}  # noqa: RUF012 - scikit-learn reads it off the class
+
+    def __init__(self, scoring: Mapping[str, Scoring], weights: Mapping[str, float] | None = None) -> None:
+        self.scoring = scoring
+        self.weights = weights
+
+    def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the weighted mean; higher is better."""
+        return self.score(estimator, X, y, sample_weight)
+
+    def score(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the weighted mean; higher is better.
+
+        Parameters
+        ----------
+        estimator : object
+            Fitted; a multi-task estimator, or a Pipeline, search or other estimator around one.
+        X, y, sample_weight
+            As of the estimator's ``score``.
+        """
+        rows = ScoredRows.read(estimator, X, y, sample_weight)
+        weights = {task: float((self.weights or {}).get(task, 1.0)) for task in self.scoring}
+        scores = {
+            task: rows.score(task, scoring, _resolved(scoring))
+            for task, scoring in self.scoring.items()
+            if weights[task] > 0
+        }
+        undefined = [task for task, score in scores.items() if np.isnan(score)]
+        if undefined:
+            warnings.warn(
+                f"The tasks {undefined} have no score in these {len(rows.weight)} rows, for want of labels "
+                "of positive weight or of classes, and are left out of the mean.",
+                stacklevel=3,
+            )
+        defined = [task for task in scores if task not in undefined]
+        if not defined:
+            return float("nan")
+        return float(np.average([scores[t] for t in defined], weights=[weights[t] for t in defined]))
+
+    def _accept_sample_weight(self) -> bool:
+        return any(_takes_weights(scoring) for scoring in self.scoring.values())
+
+
+def task_scorer(task: str, scoring: Scoring = None) -> TaskScorer:
+    """Return a scorer of one task, for searches, cross-validation and whatever takes a scorer.
+
+    Parameters
+    ----------
+    task : str
+        The task; y0, y1, … for a two-dimensional array, y for a one-dimensional one.
+    scoring : str, callable or None, default=None
+        A scikit-learn scorer's name (``sklearn.metrics.get_scorer_names``), a scorer made by
+        ``make_scorer``, or a callable of estimator, X and y, which gets the task's view as estimator.
+        None is the task's own default score: R², accuracy, or the mean accuracy over labels.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y, sample_weight=None)`` returns a float, higher is better. The estimator
+        may be a Pipeline or a search around the multi-task estimator. Sample weights, one for each row
+        or by task, go to metrics that take them; with metadata routing, request them by
+        ``set_score_request(sample_weight=True)``.
+
+    Warns
+    -----
+    UserWarning
+        If no row has a label of the task; the score is then nan.
+
+    Notes
+    -----
+    Rows without a label of the task are left out, and of a task of several labels or outputs rows
+    without all of them; the default score leaves out single cells. A metric of probabilities is told
+    all classes of ``fit``, so that rows in which one does not occur have a score.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl import MultiTaskClassifierRegressor
+    >>> from sklearn_mtl.model_selection import task_scorer
+    >>> X = np.random.default_rng(0).normal(size=(80, 2))
+    >>> Y = {"price": X[:, 0], "type": np.where(X[:, 1] > 0, "flat", None)}
+    >>> Y["type"][:40] = "house"
+    >>> est = MultiTaskClassifierRegressor(trunk="mlp", n_bags=1, max_epochs=3).fit(X, Y)
+    >>> scorer = task_scorer("type", "neg_log_loss")
+    >>> scorer
+    TaskScorer(scoring='neg_log_loss', task='type')
+    >>> scorer(est, X, Y) < 0
+    True
+    """
+    _check_scoring_of(task, scoring)
+    return TaskScorer(task, scoring)
+
+
+def multitask_scorer(
+    scoring: Mapping[str, Scoring], weights: Mapping[str, float] | None = None
+) -> MultiTaskScorer:
+    """Return a scorer of several tasks: the weighted mean of their scores, one float.
+
+    Parameters
+    ----------
+    scoring : mapping of str to str, callable or None
+        By task a metric as of `task_scorer`; tasks that it omits are not scored. Metrics of different
+        units do not mix well: weigh them.
+    weights : mapping of str to float, default=None
+        Non-negative weight of each task's score; tasks that it omits count 1.0.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y, sample_weight=None)``, as of `task_scorer`.
+
+    Warns
+    -----
+    UserWarning
+        If a task has no score in these rows; it is left out of the mean.
+
+    Examples
+    --------
+    >>> from sklearn_mtl.model_selection import multitask_scorer
+    >>> multitask_scorer({"price": "r2", "type": "accuracy"}, weights={"price": 2.0})
+    MultiTaskScorer(scoring={'price': 'r2', 'type': 'accuracy'},
+                    weights={'price': 2.0})
+    """
+    if not isinstance(scoring, Mapping):
+        raise TypeError(f"`scoring` must be a mapping from task to metric. Found {scoring!r}.")
+    if not scoring:
+        raise ValueError("`scoring` must name at least one task. Found none.")
+    for task, of_task in scoring.items():
+        _check_scoring_of(task, of_task)
+    _check_weights(weights, list(scoring))
+    return MultiTaskScorer(scoring, weights)
+
+
+def multitask_scoring(
+    tasks: Any, metrics: Mapping[str, Scoring | Sequence[Scoring]] | None = None
+) -> dict[str, TaskScorer | MultiTaskScorer]:
+    """Return a scorer for each task and one of their mean, for ``scoring`` of a search or cross-validation.
+
+    Parameters
+    ----------
+    tasks : fitted estimator, mapping or sequence of str
+        Whose tasks: a fitted multi-task estimator or something around one, names, or a mapping from name
+        to a kind (``"regression"``, a task object) or a metric.
+    metrics : mapping of str to metric or sequence of metrics, default=None
+        By task a metric as of `task_scorer`, or several. Tasks that it omits have what ``tasks`` says,
+        else their default score.
+
+    Returns
+    -------
+    dict of str to callable
+        By task name, or ``task_metric`` where a task has several, and ``"mean"``: the plain mean of the
+        tasks' default scores, as of the estimator's ``score``. ``refit="mean"`` is what a search over
+        one number would do.
+
+    Examples
+    --------
+    >>> from sklearn_mtl.model_selection import multitask_scoring
+    >>> scoring = multitask_scoring(["price", "type"], {"type": ["accuracy", "neg_log_loss"]})
+    >>> list(scoring)
+    ['price', 'type_accuracy', 'type_neg_log_loss', 'mean']
+    """
+    asked = _asked(tasks)
+    unknown = [task for task in metrics or {} if task not in asked]
+    if unknown:
+        raise ValueError(f"`metrics` names unknown tasks {unknown}; the tasks are {list(asked)}.")
+    asked.update(metrics or {})
+    found: dict[str, TaskScorer | MultiTaskScorer] = {}
+    for task, metric in asked.items():
+        several = isinstance(metric, Sequence) and not isinstance(metric, str)
+        for one in metric if several else [metric]:
+            name = f"{task}_{_name(one)}" if several else task
+            if name in found or name == "mean":
+                raise ValueError(
+                    "The names of scores, 'task' or 'task_metric', must be unique and none be 'mean'. "
+                    f"Found {name!r} of task {task!r} again; make the mapping by hand with task_scorer."
+                )
+            found[name] = task_scorer(task, one)
+    return {**found, "mean": multitask_scorer(dict.fromkeys(asked))}
+
+
+def _asked(tasks: Any) -> dict[str, Any]:
+    """Return the metric of each task that is asked for, None where it is the default."""
+    if isinstance(tasks, Mapping):
+        return {task: None if _is_kind(of) else of for task, of in tasks.items()}
+    if isinstance(tasks, Iterable) and not isinstance(tasks, str) and not hasattr(tasks, "fit"):
+        return dict.fromkeys(tasks)
+    estimator, _ = innermost(tasks)
+    check_is_fitted(estimator)
+    return dict.fromkeys(estimator.tasks_)
+
+
+def _is_kind(value: Any) -> bool:
+    return isinstance(value, TaskKind) or (isinstance(value, str) and value in KINDS)
+
+
+def _resolved(scoring: Scoring) -> Scorer | None:
+    return None if scoring is None else check_scoring(scoring=scoring)
+
+
+def _takes_weights(scoring: Scoring) -> bool:
+    scorer = _resolved(scoring)
+    return scorer is None or takes_sample_weight(scorer)
+
+
+def _name(scoring: Scoring) -> str:
+    if scoring is None:
+        return "score"
+    return scoring if isinstance(scoring, str) else getattr(scoring, "__name__", repr(scoring))
+
+
+def _check_scoring_of(task: Any, scoring: Any) -> None:
+    if not isinstance(task, str):
+        raise TypeError(f"A scorer's task must be a string. Found {task!r}.")
+    if scoring is not None and not isinstance(scoring, str) and not callable(scoring):
+        raise TypeError(
+            f"`scoring` of task {task!r} must be None, a scorer's name or a callable. Found {scoring!r}."
+        )
+    try:
+        _resolved(scoring)
+    except ValueError as error:
+        raise ValueError(
+            f"`scoring` of task {task!r} must be a scikit-learn scorer or its name. "
+            f"Found {scoring!r}: {error}"
+        ) from error
+
+
+def _check_weights(weights: Any, tasks: Sequence[str]) -> None:
+    if weights is None:
+        return
+    if not isinstance(weights, Mapping):
+        raise TypeError(f"`weights` must be None or a mapping by task. Found {weights!r}.")
+    unknown = [task for task in weights if task not in tasks]
+    if unknown:
+        raise ValueError(f"`weights` names unknown tasks {unknown}; the scored tasks are {list(tasks)}.")
+    for task, weight in weights.items():
+        if not isinstance(weight, Real) or not 0 <= float(weight) < float("inf"):
+            raise ValueError(
+                f"`weights` must hold finite non-negative numbers. Found {weight!r} for task {task!r}."
+            )
+    if not any(weights.get(task, 1.0) for task in tasks):
+        raise ValueError("`weights` must leave a task of positive weight. Found 0 for every task.")

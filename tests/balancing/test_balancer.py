@@ -1,0 +1,205 @@
+"""Laws of both bases, with balancers written here."""
+
+import pytest
+import torch
+from sklearn.base import clone
+from torch import nn
+
+from sklearn_mtl.balancing import BALANCERS, Balancer, GradientBalancer, LossBalancer, StaticWeights
+
+
+class LogVariances(LossBalancer):
+    """Learned log-variances, one for each task."""
+
+    def __init__(self, start_at=0.0):
+        super().__init__()
+        self.start_at = start_at
+
+    def start(self, n_tasks):
+        self.log_variance = nn.Parameter(torch.full((n_tasks,), self.start_at))
+
+    def forward(self, losses, weights):
+        return (weights * ((-self.log_variance).exp() * losses + self.log_variance)).sum()
+
+
+class WeightedSum(GradientBalancer):
+    """What `StaticWeights` does, by way of gradients."""
+
+    def forward(self, gradients, losses, weights):
+        assert not losses.requires_grad
+        assert gradients.shape[0] == len(losses) == len(weights)
+        return weights @ gradients
+
+
+class Away(GradientBalancer):
+    """Sets every gradient to a constant."""
+
+    def forward(self, gradients, losses, weights):
+        return torch.full_like(gradients[0], 7.0)
+
+
+class Network(nn.Module):
+    """A trunk of two layers, and three heads of one task each."""
+
+    def __init__(self):
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+        self.heads = nn.ModuleList(nn.Linear(3, 1) for _ in range(3))
+
+    def losses(self):
+        x = torch.linspace(-1, 1, 24).view(6, 4).to(self.trunk[0].weight)
+        hidden = self.trunk(x)
+        return torch.stack([(head(hidden) - i).square().mean() for i, head in enumerate(self.heads)])
+
+    def penalty(self):
+        return 0.1 * sum(weights.square().sum() for weights in self.parameters())
+
+
+def gradients_of(balancer, weights=(1.0, 0.5, 2.0), *, penalty=False, freeze=False):
+    torch.manual_seed(0)
+    network = Network().double()
+    if freeze:
+        network.trunk[0].requires_grad_(False)
+    total = (
+        balancer.fresh(3)
+        .double()
+        .backward(
+            network.losses(),
+            torch.tensor(weights, dtype=torch.float64),
+            network.penalty() if penalty else None,
+            list(network.trunk.parameters()),
+        )
+    )
+    return total, {name: weights.grad for name, weights in network.named_parameters()}
+
+
+def assert_same_gradients(first, second):
+    assert first.keys() == second.keys()
+    for name, gradient in first.items():
+        if gradient is None:
+            assert second[name] is None
+        else:
+            torch.testing.assert_close(second[name], gradient, msg=name)
+
+
+@pytest.mark.parametrize("penalty", [False, True])
+@pytest.mark.parametrize("freeze", [False, True])
+def test_weighted_sum_of_gradients_is_the_gradient_of_the_weighted_sum(penalty, freeze):
+    total, expected = gradients_of(StaticWeights(), penalty=penalty, freeze=freeze)
+    found_total, found = gradients_of(WeightedSum(), penalty=penalty, freeze=freeze)
+    torch.testing.assert_close(found_total, total)
+    assert not total.requires_grad
+    assert not found_total.requires_grad
+    assert_same_gradients(expected, found)
+
+
+def test_gradients_are_balanced_on_the_shared_parameters_only():
+    _, expected = gradients_of(StaticWeights())
+    _, found = gradients_of(Away())
+    for name, gradient in found.items():
+        if name.startswith("trunk"):
+            assert (gradient == 7).all()
+        else:
+            torch.testing.assert_close(gradient, expected[name])
+
+
+def test_penalty_is_added_whatever_the_balance():
+    _, bare = gradients_of(Away())
+    _, penalised = gradients_of(Away(), penalty=True)
+    torch.manual_seed(0)
+    for name, weights in Network().double().named_parameters():
+        torch.testing.assert_close(penalised[name] - bare[name], 0.2 * weights.detach())
+
+
+def test_gradient_rows_are_the_tasks_own():
+    rows = []
+
+    class Recorder(GradientBalancer):
+        def forward(self, gradients, losses, weights):
+            rows.append(gradients)
+            return gradients.sum(0)
+
+    gradients_of(Recorder())
+    for task in range(3):
+        alone = [0.0, 0.0, 0.0]
+        alone[task] = 1.0
+        _, expected = gradients_of(StaticWeights(), alone)
+        flat = torch.cat([grad.flatten() for name, grad in expected.items() if name.startswith("trunk")])
+        torch.testing.assert_close(rows[0][task], flat)
+
+
+@pytest.mark.parametrize("shared", [[], "frozen"])
+@pytest.mark.parametrize("balancer", [StaticWeights(), WeightedSum()])
+def test_nothing_shared_leaves_the_heads_to_be_trained(shared, balancer):
+    torch.manual_seed(0)
+    network = Network()
+    network.trunk.requires_grad_(False)
+    shared = list(network.trunk.parameters()) if shared else []
+    balancer.fresh(3).backward(network.losses(), torch.ones(3), None, shared)
+    assert all(weights.grad is None for weights in network.trunk.parameters())
+    assert all((weights.grad != 0).any() for weights in network.heads.parameters())
+
+
+def test_task_without_gradient_in_the_shared_parameters_is_a_row_of_zeros():
+    weight = nn.Parameter(torch.ones(2))
+    own = nn.Parameter(torch.ones(1))
+    losses = torch.stack([weight.sum() ** 2, own.sum() ** 2])
+    WeightedSum().fresh(2).backward(losses, torch.ones(2), None, [weight])
+    assert weight.grad.tolist() == [4, 4]
+    assert own.grad.tolist() == [2]
+
+
+def test_learned_parameters_get_gradients_and_are_trained():
+    balancer = LogVariances().fresh(2)
+    assert [tuple(weights.shape) for weights in balancer.parameters()] == [(2,)]
+    descent = torch.optim.SGD(balancer.parameters(), lr=0.1)
+    for _ in range(500):
+        descent.zero_grad()
+        balancer.backward(torch.tensor([0.5, 2.0], requires_grad=True), torch.ones(2), None, [])
+        descent.step()
+    torch.testing.assert_close(balancer.log_variance.detach().exp(), torch.tensor([0.5, 2.0]))
+
+
+@pytest.mark.parametrize("make", [StaticWeights, LogVariances, WeightedSum], ids=lambda make: make.__name__)
+def test_fresh_copies_are_independent(make):
+    recipe = make()
+    first, second = recipe.fresh(3), recipe.fresh(2)
+    assert type(first) is make
+    assert first is not recipe
+    assert len({id(recipe), id(first), id(second)}) == 3
+    assert not list(recipe.parameters())
+    assert not set(map(id, first.parameters())) & set(map(id, second.parameters()))
+
+
+def test_fresh_copies_have_the_recipes_parameters():
+    recipe = LogVariances(start_at=2.0)
+    assert recipe.fresh(2).log_variance.tolist() == [2.0, 2.0]
+    twin = clone(recipe.set_params(start_at=3.0))
+    assert twin.get_params() == {"start_at": 3.0}
+    assert not hasattr(twin, "log_variance")
+
+
+def test_state_travels():
+    balancer = LogVariances().fresh(2)
+    balancer.log_variance.data.fill_(1.5)
+    other = LogVariances().fresh(2)
+    other.load_state_dict(balancer.state_dict())
+    assert other.log_variance.tolist() == [1.5, 1.5]
+    assert other.double().log_variance.dtype == torch.float64
+
+
+def test_by_default_losses_count_by_the_users_weights():
+    weights = torch.tensor([1.0, 3.0])
+    assert WeightedSum().fresh(2).effective_weights(torch.tensor([5.0, 6.0]), weights) is weights
+    assert StaticWeights().fresh(2).end_epoch(torch.tensor([5.0, 6.0])) is None
+
+
+@pytest.mark.parametrize("base", [Balancer, LossBalancer, GradientBalancer])
+def test_bases_cannot_be_made(base):
+    with pytest.raises(TypeError, match="abstract"):
+        base()
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_short_names_are_balancers_without_needed_parameters(name):
+    assert isinstance(BALANCERS[name]().fresh(2), Balancer)

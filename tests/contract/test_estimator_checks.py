@@ -1,0 +1,98 @@
+"""scikit-learn's own checks of estimators, on the three classes; and that they are really run."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+import sklearn
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+
+from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
+from sklearn_mtl.trunks import MLP
+
+CLASSES = [MultiTaskClassifierRegressor, MultiTaskClassifier, MultiTaskRegressor]
+
+# How many checks there are of each class in scikit-learn 1.9, which the tests run with.
+N_CHECKS = {MultiTaskClassifierRegressor: 55, MultiTaskClassifier: 73, MultiTaskRegressor: 66}
+# Other releases have other checks, but never few.
+FEWEST_CHECKS = 40
+
+# Skipped by scikit-learn itself, for what the estimator or the environment does not have.
+SKIPPED = {
+    MultiTaskClassifierRegressor: {"check_array_api_input"},
+    MultiTaskClassifier: {
+        "check_array_api_input",
+        "check_classifiers_multilabel_output_format_decision_function",
+    },
+    MultiTaskRegressor: {"check_array_api_input"},
+}
+
+# The only check that can't be met by how networks are usually trained.
+IMPOSSIBLE = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "Asks that a row of weight 2 is the same as two rows to 1e-7: with mini-batches they fall into "
+        "different steps, and with float32 the sums differ in the last digits."
+    )
+}
+
+
+def variants(cls):
+    small = {"trunk": MLP((16,)), "n_bags": 1, "max_epochs": 20, "lr": 0.02}
+    return [
+        cls(**small),
+        cls(**small, early_stopping=False),
+    ]
+
+
+def exact(cls):
+    """Return an instance for which weighing a row is exactly repeating it."""
+    return cls(
+        trunk=MLP((16,)),
+        preprocessing=StandardScaler(),
+        precision="float64",
+        batch_size=10_000,
+        max_epochs=40,
+        lr=0.02,
+        early_stopping=False,
+        n_bags=1,
+    )
+
+
+VARIANTS = [variant for cls in CLASSES for variant in variants(cls)]
+
+
+@parametrize_with_checks(VARIANTS, expected_failed_checks=lambda estimator: IMPOSSIBLE)
+def test_checks_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def assert_count(found, cls):
+    if sklearn.__version__.startswith("1.9."):
+        assert found == N_CHECKS[cls]
+    else:
+        assert found >= FEWEST_CHECKS
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_check_of_every_variant_is_collected(cls):
+    (mark,) = test_checks_of_scikit_learn.pytestmark
+    collected = Counter(id(getattr(case, "values", case)[0]) for case in mark.args[1])
+    assert len(collected) == len(VARIANTS)
+    for variant in VARIANTS:
+        if type(variant) is cls:
+            assert_count(collected[id(variant)], cls)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")  # the names are asserted below
+def test_exact_training_passes_all_checks_and_all_are_run(cls):
+    results = check_estimator(exact(cls))
+    assert_count(len(results), cls)
+    status = {name: {r["check_name"] for r in results if r["status"] == name} for name in ("xfail", "failed")}
+    assert status == {"xfail": set(), "failed": set()}
+    skipped = {r["check_name"] for r in results if r["status"] == "skipped"}
+    assert skipped <= SKIPPED[cls]

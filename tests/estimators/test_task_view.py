@@ -1,0 +1,106 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.exceptions import NotFittedError
+from sklearn.inspection import partial_dependence, permutation_importance
+from sklearn.metrics import accuracy_score, get_scorer, r2_score, roc_auc_score
+from sklearn.model_selection import cross_val_score
+
+from sklearn_mtl.estimators import TaskClassifier, TaskRegressor
+from sklearn_mtl.tasks import Classification
+
+
+@pytest.fixture
+def fitted(quick, houses):
+    X, Y = houses
+    return quick(max_epochs=30, lr=0.01).fit(X, Y)
+
+
+def test_a_view_is_a_regressor_or_a_classifier(fitted):
+    price, kind = fitted.task("price"), fitted.task("type")
+    assert is_regressor(price)
+    assert not is_classifier(price)
+    assert isinstance(price, TaskRegressor)
+    assert is_classifier(kind)
+    assert not is_regressor(kind)
+    assert isinstance(kind, TaskClassifier)
+    assert not hasattr(price, "predict_proba")
+    assert not hasattr(price, "classes_")
+    assert kind.classes_.tolist() == ["flat", "house"]
+
+
+def test_a_view_predicts_what_the_estimator_predicts(fitted, houses):
+    X, _ = houses
+    np.testing.assert_array_equal(fitted.task("price").predict(X), fitted.predict(X)["price"])
+    assert (np.asarray(fitted.task("type").predict(X)) == fitted.predict(X)["type"]).all()
+    np.testing.assert_array_equal(fitted.task("type").predict_proba(X), fitted.predict_proba(X)["type"])
+    assert fitted.task("price").n_features_in_ == 4
+    assert fitted.task("price").feature_names_in_.tolist() == X.columns.tolist()
+
+
+def test_scorers_take_a_view(fitted, houses):
+    X, Y = houses
+    kind, price = fitted.task("type"), fitted.task("price")
+    assert price.score(X, Y["price"]) == r2_score(Y["price"], price.predict(X))
+    assert kind.score(X, Y["type"]) == accuracy_score(Y["type"], kind.predict(X))
+    auc = roc_auc_score(Y["type"] == "house", kind.predict_proba(X)[:, 1])
+    assert get_scorer("roc_auc")(kind, X, Y["type"]) == pytest.approx(auc)
+    assert auc > 0.8
+    assert get_scorer("neg_log_loss")(kind, X, Y["type"]) > np.log(0.5)
+
+
+def test_partial_dependence_takes_a_view(fitted, houses):
+    X, _ = houses
+    found = partial_dependence(fitted.task("price"), X, ["area"], kind="average", grid_resolution=5)
+    assert (np.diff(found["average"][0]) > 0).all()
+    probability = partial_dependence(fitted.task("type"), X, ["age"], grid_resolution=5)
+    assert (np.diff(probability["average"][0]) < 0).all()
+
+
+def test_permutation_importance_takes_a_view(fitted, houses):
+    X, Y = houses
+    for name, feature in (("price", "area"), ("type", "age")):
+        found = permutation_importance(fitted.task(name), X, Y[name], n_repeats=2, random_state=0)
+        assert X.columns[found["importances_mean"].argmax()] == feature
+
+
+def test_fit_fits_the_task_alone_and_leaves_the_estimator(quick, houses):
+    X, Y = houses
+    tasks = {"type": Classification(label_smoothing=0.1), "price": "regression"}
+    est = quick(tasks=tasks, task_weights={"type": 0.0}, head_hidden_sizes={"price": (4,)}).fit(X, Y)
+    before = est.predict(X)
+    view = est.task("type").fit(X, Y["type"])
+    alone = quick(tasks={"type": tasks["type"]}).fit(X, {"type": Y["type"]})
+    np.testing.assert_array_equal(view.predict_proba(X), alone.predict_proba(X)["type"])
+    assert list(view.estimator_.tasks_) == ["type"]
+    pd.testing.assert_frame_equal(est.predict(X), before)
+
+
+def test_a_clone_is_not_fitted_but_can_be(fitted, houses):
+    X, Y = houses
+    view = clone(fitted.task("price"))
+    with pytest.raises(NotFittedError):
+        view.predict(X)
+    assert view.fit(X, Y["price"], sample_weight=np.ones(80)).predict(X).shape == (80,)
+
+
+def test_cross_validation_takes_a_view(fitted, houses):
+    X, Y = houses
+    for name in Y:
+        scores = cross_val_score(fitted.task(name), X, Y[name], cv=2, error_score="raise")
+        assert np.isfinite(scores).all()
+
+
+def test_a_view_keeps_its_kind_whatever_the_labels_look_like(quick, houses):
+    X, _ = houses
+    count = np.arange(80) % 40
+    with_few = count[:80] % 3
+    est = quick().fit(X, {"count": count, "class": with_few})
+    assert est.tasks_["count"].kind == "regression"
+    view = est.task("count").fit(X, with_few)
+    assert is_regressor(view)
+    assert view.estimator_.tasks_["count"].kind == "regression"
+    assert view.predict(X).dtype == np.float64
+    kind = est.task("class").fit(X, np.where(with_few == 1, 1.0, 0.0))
+    assert kind.estimator_.tasks_["class"].kind == "classification"

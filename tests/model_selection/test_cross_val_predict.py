@@ -1,0 +1,186 @@
+"""Out-of-fold predictions are those of an estimator fitted without the fold, put back in order."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_mtl import MultiTaskClassifier, MultiTaskRegressor, MultiTaskTarget
+from sklearn_mtl.model_selection import TaskStratifiedKFold, cross_val_predict_tasks
+from sklearn_mtl.tasks import Regression
+
+SHUFFLED = KFold(3, shuffle=True, random_state=0)
+
+
+def by_hand(estimator, X, Y, cv, method="predict"):
+    """Predictions fold by fold, as arrays of the whole length."""
+    found = {}
+    for train, test in cv.split(X, Y):
+        predicted = getattr(estimator.fit(X[train], Y[train]), method)(X[test])
+        for name, values in predicted.items():
+            values = np.asarray(values)
+            whole = found.setdefault(name, np.empty((len(X), *values.shape[1:]), dtype=values.dtype))
+            whole[test] = values
+    return found
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba"])
+def test_values(cheap, drawn, target, method):
+    X, _ = drawn
+    found = cross_val_predict_tasks(cheap(), X, target, cv=SHUFFLED, method=method)
+    expected = by_hand(cheap(), X, target, SHUFFLED, method)
+    assert isinstance(found, MultiTaskTarget)
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
+
+
+def test_predictions_are_those_of_scikit_learn(cheap, drawn, target):
+    theirs = cross_val_predict(cheap(), drawn[0], target, cv=SHUFFLED)
+    assert cross_val_predict_tasks(cheap(), *drawn, cv=SHUFFLED) == theirs
+
+
+def test_on_two_processes(cheap, drawn, target):
+    one = cross_val_predict_tasks(cheap(), drawn[0], target, cv=2)
+    assert cross_val_predict_tasks(cheap(), drawn[0], target, cv=2, n_jobs=2) == one
+
+
+def test_intervals(cheap, drawn, target):
+    X, _ = drawn
+    estimator = cheap(tasks={"price": Regression(loss="quantile", quantiles=(0.1, 0.5, 0.9))})
+    found = cross_val_predict_tasks(
+        estimator, X, target, cv=SHUFFLED, method="predict_interval", coverage=0.8
+    )
+    assert list(found) == ["price"]
+    assert found["price"].shape == (90, 2)
+    for train, test in SHUFFLED.split(X):
+        expected = estimator.fit(X[train], target[train]).predict_interval(X[test], coverage=0.8)
+        np.testing.assert_array_equal(found["price"][test], expected["price"])
+
+
+def test_dtypes_are_those_of_the_labels(cheap, drawn, frame):
+    X, _ = drawn
+    found = cross_val_predict_tasks(cheap(), X, frame, cv=2)
+    assert found["price"].dtype == np.float64
+    assert found["type"].dtype == frame["type"].dtype
+    assert found["sold"].dtype == pd.Int64Dtype()
+    assert not pd.isna(found["type"]).any()
+
+
+def test_arrays(cheap, drawn):
+    X, Y = drawn
+    settings = {**cheap().get_params(deep=False), "tasks": None}
+    classifier = MultiTaskClassifier(**settings)
+    # A number of folds is stratified for a classifier of one label, as by scikit-learn.
+    found = cross_val_predict_tasks(classifier, X, Y["sold"], cv=3)
+    np.testing.assert_array_equal(found["y"], cross_val_predict(classifier, X, Y["sold"], cv=3))
+    both = np.column_stack([Y["sold"], X[:, 3] > 0])
+    found = cross_val_predict_tasks(classifier, X, both, cv=2, method="predict_proba")
+    assert {name: values.shape for name, values in found.items()} == {"y0": (90, 2), "y1": (90, 2)}
+    regressor = MultiTaskRegressor(**settings)
+    found = cross_val_predict_tasks(regressor, X, X[:, :2].astype(np.float32), cv=2)
+    assert [found[name].dtype for name in ("y0", "y1")] == [np.float64] * 2
+
+
+def test_a_class_that_a_training_part_lacks_has_probability_0(cheap):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    labels = np.array(["b"] * 18 + ["c"] * 19 + ["a"] * 3, dtype=object)
+    labels[5] = None
+    Y = {"type": labels, "level": np.arange(40) % 2}
+    found = cross_val_predict_tasks(cheap(), X, Y, cv=2, method="predict_proba")
+    assert found["type"].shape == (40, 3)
+    np.testing.assert_allclose(found["type"].sum(axis=1), 1)
+    # Trained on the first half, the second has never seen an "a"; the columns are a, b, c.
+    assert (found["type"][20:, 0] == 0).all()
+    assert (found["type"][20:, 1:] > 0).all()
+    assert (found["type"][:20, 0] > 0).all()
+    assert (found["type"] > 0)[:20, 2].all()
+
+
+def test_a_pipeline_and_a_search(cheap, drawn, target):
+    X, _ = drawn
+    pipeline = make_pipeline(StandardScaler(), cheap(preprocessing=None))
+    found = cross_val_predict_tasks(pipeline, X, target, cv=SHUFFLED, method="predict_proba")
+    expected = by_hand(pipeline, X, target, SHUFFLED, "predict_proba")
+    np.testing.assert_array_equal(found["type"], expected["type"])
+    search = GridSearchCV(cheap(), {"lr": [0.01]}, cv=2)
+    alone = cross_val_predict_tasks(cheap(), X, target, cv=2)
+    assert cross_val_predict_tasks(search, X, target, cv=2) == alone
+
+
+def test_splitters_and_groups(cheap, drawn, target):
+    X, _ = drawn
+    groups = np.arange(90) // 15
+    found = cross_val_predict_tasks(cheap(), X, target, cv=GroupKFold(2), groups=groups)
+    splits = list(GroupKFold(2).split(X, groups=groups))
+    assert found == cross_val_predict_tasks(cheap(), X, target, cv=splits)
+    assert len(cross_val_predict_tasks(cheap(), X, target, cv=TaskStratifiedKFold(2, task="type"))) == 90
+
+
+@pytest.mark.parametrize("weight", ["rows", "mapping", "frame"])
+def test_sample_weights_go_with_their_rows(cheap, drawn, target, weight):
+    X, _ = drawn
+    values = np.where(np.arange(90) % 3 == 0, 5.0, 0.1)
+    weight = {"rows": values, "mapping": {"price": values}, "frame": pd.DataFrame({"price": values})}[weight]
+    found = cross_val_predict_tasks(cheap(), X, target, cv=2, params={"sample_weight": weight})
+    part = values[45:] if isinstance(weight, np.ndarray) else {"price": values[45:]}
+    expected = cheap().fit(X[45:], target[45:], part).predict(X[:45])
+    assert found[:45] == expected
+    assert found != cross_val_predict_tasks(cheap(), X, target, cv=2)
+
+
+def test_sample_weights_and_groups_are_routed(cheap, drawn, target, routing):
+    X, _ = drawn
+    weight, groups = np.arange(90) + 1.0, np.arange(90) // 45
+    asked = cheap().set_fit_request(sample_weight=True)
+    pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), asked)
+    params = {"sample_weight": weight}
+    found = cross_val_predict_tasks(pipeline, X, target, cv=GroupKFold(2), groups=groups, params=params)
+    expected = clone(pipeline).fit(X[45:], target[45:], sample_weight=weight[45:])
+    assert found[:45] == expected.predict(X[:45])
+    with pytest.raises(ValueError, match=r"sample_weight.*not explicitly set"):
+        cross_val_predict_tasks(cheap(), X, target, cv=2, params=params)
+
+
+# Errors
+
+
+def test_test_parts_must_be_a_partition(cheap, drawn):
+    cv = ShuffleSplit(2, test_size=0.2, random_state=0)
+    with pytest.raises(ValueError, match=r"only works for partitions.*rows never tested"):
+        cross_val_predict_tasks(cheap(), *drawn, cv=cv)
+    everything = np.arange(90)
+    with pytest.raises(ValueError, match="Found 0 rows never tested and 90 tested more than once"):
+        cross_val_predict_tasks(cheap(), *drawn, cv=[(everything, everything)] * 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("transform", "`method` must be one of .* Found 'transform'"),
+        ("predict_proba", "needs a classification or multilabel task. Found none"),
+        ("predict_interval", "needs a regression task with a quantile or Gaussian loss. Found none"),
+    ],
+)
+def test_methods_that_no_task_has(cheap, drawn, method, message):
+    X, Y = drawn
+    with pytest.raises(ValueError, match=message):
+        cross_val_predict_tasks(cheap(), X, {"price": Y["price"]}, cv=2, method=method)
+
+
+def test_kinds_that_differ_between_folds(cheap, drawn):
+    X, _ = drawn
+    counts = np.concatenate([np.arange(45) % 5, np.arange(45)])
+    with pytest.raises(ValueError, match=r"same kind in every fold; say it with `tasks=`.*'regression'"):
+        cross_val_predict_tasks(cheap(), X, {"count": counts}, cv=2)
+    found = cross_val_predict_tasks(cheap(tasks={"count": "regression"}), X, {"count": counts}, cv=2)
+    assert found["count"].dtype == np.float64
+
+
+def test_lengths_that_differ(cheap, drawn):
+    X, Y = drawn
+    with pytest.raises(ValueError, match="X has 10 rows, task 'price' has 90"):
+        cross_val_predict_tasks(cheap(), X[:10], Y, cv=2)

@@ -1,0 +1,44 @@
+"""One trunk for all tasks."""
+
+import torch
+from sklearn.base import clone
+
+from sklearn_mtl.sharing import SHARINGS, HardSharing
+
+
+def test_representation_is_the_trunks(problem):
+    trunk = problem.make_trunk()
+    sharing = HardSharing().build(lambda: trunk, n_tasks=3)
+    assert (sharing.width, sharing.members, sharing.per_task) == (5, problem.members, False)
+    found = sharing(problem.inputs, heads=None)
+    torch.testing.assert_close(found, trunk(problem.inputs), rtol=0, atol=0)
+
+
+def test_one_trunk_is_made(problem):
+    made = []
+    HardSharing().build(lambda: made.append(problem.make_trunk()) or made[-1], n_tasks=1000)
+    assert len(made) == 1
+
+
+def test_shared_parameters_are_exactly_the_trunks(problem):
+    trunk = problem.make_trunk()
+    sharing = HardSharing().build(lambda: trunk, n_tasks=3)
+    assert [id(weights) for weights in sharing.shared_parameters()] == list(map(id, trunk.parameters()))
+    assert len(list(sharing.parameters())) == len(list(trunk.parameters())) > 0
+
+
+def test_no_penalty(problem):
+    assert HardSharing().build(problem.make_trunk, n_tasks=3).penalty() is None
+
+
+def test_every_task_trains_the_trunk(problem):
+    network, loss = problem.build(HardSharing())
+    shared = list(network.sharing.shared_parameters())
+    for task in loss.losses(network(problem.inputs), problem.y, problem.weight):
+        gradients = torch.autograd.grad(task, shared, retain_graph=True)
+        assert all((gradient != 0).any() for gradient in gradients)
+
+
+def test_recipe_is_an_estimator():
+    assert clone(HardSharing()).get_params() == {}
+    assert SHARINGS["hard"] is HardSharing

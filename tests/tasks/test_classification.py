@@ -1,0 +1,262 @@
+"""Classification tasks: labels to codes and back, class weights, scores, errors."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.metrics import accuracy_score
+from sklearn.utils.class_weight import compute_class_weight
+
+from sklearn_mtl.targets import read_column
+from sklearn_mtl.tasks import Classification
+from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, CrossEntropy
+
+MIXED = np.array(["b", 1, "a", 2, "b"], dtype=object)
+LABELS = {
+    "int": np.array([5, -1, 5, 2, 2]),
+    "uint8": np.array([200, 7, 7, 7, 200], dtype=np.uint8),
+    "float": np.array([1.0, 3.0, 1.0, 2.0, 3.0], dtype=np.float32),
+    "bool": np.array([True, False, True, True, False]),
+    "str": np.array(["house", "flat", "flat", "villa", "house"]),
+    "object": np.array(["house", "flat", "flat", "villa", "house"], dtype=object),
+    "mixed": MIXED,
+    "category": pd.Categorical(["low", "high", "low", "mid", "high"], categories=["low", "mid", "high"]),
+    "category of int": pd.Categorical([3, 1, 3, 1, 1]),
+    "Int64": pd.array([4, 2, 4, 9, 2], dtype="Int64"),
+    "boolean": pd.array([True, False, True, True, False], dtype="boolean"),
+    "string": pd.array(["x", "y", "x", "y", "z"], dtype="string"),
+    "date": np.array(["2020-01-02", "2020-01-01", "2020-01-02", "2020-01-01", "2020-01-03"], dtype="M8[ns]"),
+}
+GAPS = {
+    "float": np.array([2.0, np.nan, 2.0, 1.0, np.nan]),
+    "object": np.array(["b", None, "b", "a", None], dtype=object),
+    "category": pd.Categorical(["b", None, "b", "a", None]),
+    "category of int": pd.Categorical([2, None, 2, 1, None]),
+    "Int64": pd.array([2, None, 2, 1, None], dtype="Int64"),
+    "boolean": pd.array([True, None, True, False, None], dtype="boolean"),
+    "string": pd.array(["b", None, "b", "a", None], dtype="string"),
+    "bool object": np.array([True, None, True, False, None], dtype=object),
+}
+
+
+def bind(values, weight=None, classes=None, **parameters):
+    """Return the labels as a column, and the task they make."""
+    column = read_column("type", values)
+    return column, Classification(**parameters).bind(
+        column, np.ones(len(column)) if weight is None else weight, classes
+    )
+
+
+def certain_response(task, codes):
+    """Return the response that is certain of each code."""
+    if task.loss.width == 1 and len(task.classes) == 2:
+        return np.asarray(codes, dtype=float)[:, None, None]
+    return np.eye(len(task.classes))[np.asarray(codes, dtype=int)][:, None]
+
+
+@pytest.mark.parametrize("values", LABELS.values(), ids=LABELS)
+def test_decoding_undoes_encoding(values):
+    column, task = bind(values)
+    found = task.predict(certain_response(task, task.encode(column)[:, 0]))
+    assert found.dtype == values.dtype
+    assert type(found) is type(values) or isinstance(found, np.ndarray)
+    assert list(found) == list(values)
+
+
+@pytest.mark.parametrize("values", GAPS.values(), ids=GAPS)
+def test_missing_labels_are_nan_and_the_others_come_back(values):
+    column, task = bind(values)
+    encoded = task.encode(column)[:, 0]
+    np.testing.assert_array_equal(encoded, [1, np.nan, 1, 0, np.nan])
+    known = np.array([0, 2, 3])
+    found = task.predict(certain_response(task, encoded[known]))
+    assert found.dtype == values.dtype
+    assert list(found) == list(values[known])
+
+
+def test_classes_are_sorted_and_codes_are_their_places():
+    column, task = bind(np.array(["c", "a", "b", "a"]))
+    assert task.classes.tolist() == ["a", "b", "c"]
+    assert task.encode(column)[:, 0].tolist() == [2, 0, 1, 0]
+
+
+def test_classes_of_several_types_are_sorted_by_type():
+    _, task = bind(MIXED)
+    assert task.classes.tolist() == [1, 2, "a", "b"]
+
+
+def test_two_classes_take_one_logit_and_more_take_one_each():
+    assert bind([0, 1, 1], label_smoothing=0.1)[1].loss == BinaryCrossEntropy(0.1, 0.0)
+    assert bind([0, 1, 2], loss="focal")[1].loss == CrossEntropy(3, 0.0, 2.0)
+
+
+@pytest.mark.parametrize("values", [[0, 1, 1], [0, 1, 2]])
+def test_probabilities_have_a_column_for_each_class(values):
+    _, task = bind(values)
+    response = np.random.default_rng(0).dirichlet(np.ones(len(task.classes)), size=6)[:, None]
+    if task.loss.width == 1:
+        response = response[..., 1:]
+    found = task.predict_proba(response)
+    assert found.shape == (6, len(task.classes))
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    np.testing.assert_array_equal(task.predict(response), task.classes[found.argmax(axis=1)])
+
+
+def test_labels_of_rows_without_weight_make_no_class():
+    column, task = bind(["a", "b", "c", "b"], np.array([1.0, 1.0, 0.0, 1.0]))
+    assert task.classes.tolist() == ["a", "b"]
+    assert np.isnan(task.encode(column)[2, 0])
+
+
+@pytest.mark.parametrize(
+    ("values", "new"),
+    [
+        (np.array(["a", "b", "a"]), np.array(["b", "z", "a"])),
+        (np.array([1, 2, 1]), np.array([2, 9, 1])),
+        (np.array([1, 2, 1]), np.array([2.0, 9.0, 1.0])),
+        (np.array(["a", 1, 2], dtype=object), np.array([2, "z", 1], dtype=object)),
+        (pd.Categorical(["a", "b", "a"]), pd.Categorical(["b", "z", "a"])),
+    ],
+)
+def test_class_not_seen_in_fit_is_nan_and_counts_as_wrong(values, new):
+    _, task = bind(values)
+    column = read_column("type", new)
+    encoded = task.encode(column)[:, 0]
+    assert np.isnan(encoded).tolist() == [False, True, False]
+    response = certain_response(task, np.nan_to_num(encoded))
+    assert task.score(column, response, np.ones(3)) == pytest.approx(2 / 3)
+    assert task.score(column, response, np.array([1.0, 2.0, 1.0])) == pytest.approx(1 / 2)
+
+
+def test_score_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    labels, weight = rng.choice(["a", "b", "c"], 50).astype(object), rng.choice([0.0, 1.0, 3.0], 50)
+    labels[::9] = None
+    column, task = bind(labels)
+    response = rng.dirichlet(np.ones(3), size=50)[:, None]
+    known = ~column.missing
+    expected = accuracy_score(
+        labels[known].astype(str), task.predict(response[known]).astype(str), sample_weight=weight[known]
+    )
+    assert task.score(column, response, weight) == pytest.approx(expected)
+    assert np.isnan(task.score(column, response, np.zeros(50)))
+
+
+def test_balanced_class_weight_is_scikit_learns():
+    labels = np.array(["a"] * 7 + ["b"] * 2 + ["c"])
+    column, task = bind(labels, class_weight="balanced")
+    expected = compute_class_weight("balanced", classes=task.classes, y=labels)
+    np.testing.assert_allclose(task.class_weight, expected)
+    np.testing.assert_allclose(task.cell_weight(task.encode(column))[:, 0], np.repeat(expected, [7, 2, 1]))
+
+
+def test_balanced_class_weight_counts_sample_weights_as_rows():
+    labels, times = np.array(["a", "b", "a", "c", "b"]), np.array([1, 3, 2, 1, 0])
+    _, weighted = bind(labels, times.astype(float), class_weight="balanced")
+    _, repeated = bind(np.repeat(labels, times), class_weight="balanced")
+    np.testing.assert_allclose(weighted.class_weight, repeated.class_weight)
+    masses = np.bincount([0, 1, 0, 2, 1], weighted.class_weight[[0, 1, 0, 2, 1]] * times)
+    np.testing.assert_allclose(masses, masses[0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "class_weight", "expected"),
+    [
+        (["a", "b", "c"], {"b": 3.0}, [1, 3, 1]),
+        ([0, 1, 2], {0: 0, 2: 2}, [0, 1, 2]),
+        ([False, True], {True: 5}, [1, 5]),
+    ],
+)
+def test_class_weight_of_a_mapping(labels, class_weight, expected):
+    column, task = bind(labels, class_weight=class_weight)
+    assert task.class_weight.tolist() == expected
+    assert task.cell_weight(task.encode(column))[:, 0].tolist() == expected
+
+
+def test_no_class_weight_costs_nothing():
+    column, task = bind(["a", "b", None])
+    assert task.cell_weight(task.encode(column)) == 1.0
+
+
+def test_declared_classes_need_not_be_among_the_labels():
+    column, task = bind(np.array(["b", "a"]), classes=["c", "b", "a", "d"])
+    assert task.classes.tolist() == ["a", "b", "c", "d"]
+    assert task.loss == CrossEntropy(4)
+    assert task.encode(column)[:, 0].tolist() == [1, 0]
+    task.check_known(read_column("type", ["d", None]))
+
+
+def test_single_label_of_declared_classes_is_no_warning():
+    column, task = bind([True, True], classes=[False, True])
+    assert task.encode(column)[:, 0].tolist() == [1, 1]
+
+
+def test_declared_class_without_a_label_has_balanced_weight_1():
+    _, task = bind(["a", "a", "b"], classes=["a", "b", "c"], class_weight="balanced")
+    np.testing.assert_allclose(task.class_weight, [1 / 2, 1, 1])
+
+
+def test_error_for_a_label_that_is_no_declared_class():
+    message = r"'type' must be among its classes \['a', 'b'\]. Found \['x', 'z'\]"
+    with pytest.raises(ValueError, match=message):
+        bind(["a", "z", "x", "z"], classes=["a", "b"])
+    _, task = bind(["a", "b"])
+    with pytest.raises(ValueError, match=message):
+        task.check_known(read_column("type", ["z", "x", None, "a"]))
+
+
+@pytest.mark.parametrize("values", LABELS.values(), ids=LABELS)
+def test_task_survives_pickling(values):
+    column, task = bind(values)
+    twin = pickle.loads(pickle.dumps(task))
+    encoded = twin.encode(column)
+    np.testing.assert_array_equal(encoded, task.encode(column))
+    found = twin.predict(certain_response(twin, encoded[:, 0]))
+    assert found.dtype == values.dtype
+    assert list(found) == list(values)
+
+
+def test_single_class_warns_and_is_predicted():
+    with pytest.warns(UserWarning, match="'type' has one class only, 'a'"):
+        column, task = bind(np.array(["a", "a", "a"]))
+    assert task.predict_proba(np.ones((2, 1, 1))).tolist() == [[1.0], [1.0]]
+    assert task.predict(np.ones((2, 1, 1))).tolist() == ["a", "a"]
+    assert task.score(column, np.ones((3, 1, 1)), np.ones(3)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "parameters", "message"),
+    [
+        ([0, 1], {"loss": "hinge"}, "`loss` of Classification must be 'cross_entropy' or 'focal'.*'hinge'"),
+        ([0, 1], {"label_smoothing": 1.0}, r"`label_smoothing` .*\[0, 1\). Found 1.0"),
+        ([0, 1], {"label_smoothing": -0.1}, r"`label_smoothing` .*\[0, 1\). Found -0.1"),
+        ([0, 1], {"label_smoothing": "0.1"}, r"`label_smoothing` .*\[0, 1\). Found '0.1'"),
+        ([0, 1], {"class_weight": "even"}, "`class_weight` of task 'type' must be None.*Found 'even'"),
+        ([0, 1], {"class_weight": {0: 1, 7: 2}}, r"unknown classes \[7\]; the classes are \[0, 1\]"),
+        ([0, 1], {"class_weight": {0: -1.0}}, "finite non-negative numbers.*Found {0: -1.0}"),
+        ([0, 1], {"class_weight": {0: np.inf}}, "finite non-negative numbers"),
+        ([0, 1], {"class_weight": {0: 0, 1: 0}}, "not all 0"),
+        ([[0, 1], [1, 0]], {}, r"one label for each row. Found labels of shape \(2, 2\).*multilabel"),
+        ([0.5, 1.7], {}, "Unknown label type"),
+        ([None, None], {}, "'type' needs at least one label. Found 2 rows and no label"),
+    ],
+)
+def test_errors(values, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        bind(values, **parameters)
+
+
+def test_error_where_all_weights_are_zero():
+    with pytest.raises(ValueError, match=r"positive weight\. Found 1 labelled rows, all of weight 0"):
+        bind(["a", None], np.array([0.0, 1.0]))
+
+
+def test_parameters_are_kept_as_given_and_cloned():
+    kind = Classification(class_weight={"a": 2}, label_smoothing=0.1)
+    assert clone(kind).get_params() == {
+        "loss": "cross_entropy",
+        "class_weight": {"a": 2},
+        "label_smoothing": 0.1,
+    }

@@ -1,0 +1,177 @@
+"""Laws of every loss of a cell."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, r2_score
+
+from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, CrossEntropy
+from sklearn_mtl.tasks.regression_losses import (
+    AbsoluteError,
+    GammaDeviance,
+    GaussianNLL,
+    Huber,
+    Pinball,
+    PoissonDeviance,
+    SquaredError,
+)
+from sklearn_mtl.tasks.row_loss import weighted_mean
+
+LOSSES = [
+    SquaredError(),
+    AbsoluteError(),
+    Huber(1.0),
+    Huber(0.1),
+    PoissonDeviance(),
+    GammaDeviance(),
+    Pinball((0.05, 0.5, 0.95)),
+    Pinball((0.3,)),
+    GaussianNLL(),
+    BinaryCrossEntropy(),
+    BinaryCrossEntropy(label_smoothing=0.2),
+    BinaryCrossEntropy(focusing=2.0),
+    BinaryCrossEntropy(label_smoothing=0.1, focusing=1.0),
+    CrossEntropy(4),
+    CrossEntropy(4, label_smoothing=0.2),
+    CrossEntropy(4, focusing=2.0),
+    CrossEntropy(4, label_smoothing=0.1, focusing=1.0),
+]
+every_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
+
+
+def draw_labels(loss, shape, rng):
+    """Labels that the loss is made for, from columns of unlike distributions."""
+    column = np.arange(1, shape[-1] + 1)
+    if isinstance(loss, BinaryCrossEntropy):
+        values = rng.random(shape) < column / (2 * shape[-1] + 1)
+    elif isinstance(loss, CrossEntropy):
+        values = np.minimum(rng.geometric(column / (shape[-1] + 1), shape) - 1, loss.n_classes - 1)
+    elif isinstance(loss, PoissonDeviance):
+        values = rng.poisson(column, shape) / column
+    elif isinstance(loss, GammaDeviance):
+        values = rng.gamma(column, size=shape) / column
+    else:
+        values = rng.standard_t(4, shape) + column
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def constant_loss(loss, raw, y, weight):
+    """Weighted loss of each column where `raw` is predicted for all rows."""
+    return (loss(raw.expand(len(y), -1, -1), y) * weight).sum(0) / weight.sum(0)
+
+
+@every_loss
+def test_constant_minimises_the_weighted_loss(loss):
+    rng = np.random.default_rng(0)
+    y = draw_labels(loss, (60, 3), rng)
+    weight = torch.tensor(rng.choice([0.0, 0.5, 1.0, 3.0], y.shape))
+    best = loss.constant(y, weight)
+    assert best.shape == (3, loss.width)
+    least = constant_loss(loss, best, y, weight)
+    axes = np.vstack([np.eye(loss.width), rng.normal(size=(20, loss.width))])
+    for direction in torch.tensor(np.vstack([axes, -axes])):
+        for step in (1e-3, 1e-2, 0.1, 1.0):
+            moved = constant_loss(loss, best + step * direction, y, weight)
+            assert (moved >= least - 1e-9).all(), (direction, step)
+
+
+@every_loss
+def test_constant_takes_weight_two_for_a_row_twice(loss):
+    rng = np.random.default_rng(1)
+    y = draw_labels(loss, (31, 2), rng)
+    times = torch.tensor(rng.integers(0, 3, len(y)))
+    weighted = loss.constant(y, times.double()[:, None].expand_as(y))
+    repeated = y.repeat_interleave(times, 0)
+    torch.testing.assert_close(
+        weighted, loss.constant(repeated, torch.ones_like(repeated)), rtol=1e-6, atol=1e-6
+    )
+
+
+@every_loss
+def test_constant_of_a_column_without_weight_is_finite(loss):
+    y = draw_labels(loss, (10, 2), np.random.default_rng(2))
+    weight = torch.ones_like(y)
+    weight[:, 1], y[:, 1] = 0, 0
+    both = loss.constant(y, weight)
+    assert both.isfinite().all()
+    torch.testing.assert_close(both[:1], loss.constant(y[:, :1], weight[:, :1]), rtol=1e-6, atol=1e-6)
+
+
+@every_loss
+@pytest.mark.parametrize("extreme", [-30.0, 30.0])
+def test_loss_and_gradient_are_finite_at_extreme_outputs(loss, extreme):
+    rng = np.random.default_rng(3)
+    # 0 is what stands in a cell without a label, whatever the labels may be.
+    y = torch.cat([torch.zeros(1, 2), draw_labels(loss, (9, 2), rng).float()])
+    for signs in (np.ones(loss.width), np.where(np.arange(loss.width) % 2, -1, 1)):
+        raw = (extreme * torch.tensor(signs)).float().expand(10, 2, -1).clone().requires_grad_()
+        cells = loss(raw, y)
+        assert cells.isfinite().all()
+        (cells / cells.detach().abs().clamp_min(1)).sum().backward()
+        assert raw.grad.isfinite().all()
+        assert loss.response(raw.detach()).isfinite().all()
+        assert loss(loss.link(loss.response(raw.detach())), y).isfinite().all()
+
+
+@every_loss
+def test_cell_of_weight_zero_has_no_gradient(loss):
+    raw = torch.tensor([-30.0, 0.0, 30.0]).repeat_interleave(2 * loss.width).view(3, 2, loss.width)
+    raw.requires_grad_()
+    weight = torch.tensor([[0.0, 1.0]] * 3)
+    (loss(raw, torch.tensor([[0.0, 1.0]] * 3)) * weight).sum().backward()
+    assert (raw.grad[:, 0] == 0).all()
+    assert (raw.grad[:, 1] != 0).any()
+
+
+@every_loss
+def test_loss_at_the_link_of_the_response_is_the_loss(loss):
+    rng = np.random.default_rng(4)
+    y = draw_labels(loss, (30, 2), rng)
+    # Quantiles that cross are put in order by the response.
+    raw = torch.tensor(rng.normal(scale=3, size=(30, 2, loss.width))).sort(-1).values
+    torch.testing.assert_close(loss(loss.link(loss.response(raw)), y), loss(raw, y), rtol=1e-8, atol=1e-8)
+
+
+@every_loss
+def test_members_are_told_apart(loss):
+    rng = np.random.default_rng(5)
+    y = draw_labels(loss, (7, 3), rng)
+    raw = torch.tensor(rng.normal(size=(7, 4, 3, loss.width)))
+    cells = loss(raw, y[:, None])
+    assert cells.shape == (7, 4, 3)
+    for member in range(4):
+        torch.testing.assert_close(cells[:, member], loss(raw[:, member], y))
+
+
+@every_loss
+def test_score_is_scikit_learns(loss):
+    rng = np.random.default_rng(6)
+    y = draw_labels(loss, (50, 2), rng)
+    response = loss.response(torch.tensor(rng.normal(size=(50, 2, loss.width))))
+    weight = torch.tensor(rng.choice([0.0, 1.0, 2.5], (50, 2)))
+    for column in range(2):
+        rows = weight[:, column] > 0
+        labels, found, s = y[rows, column], response[rows, column], weight[rows, column]
+        if loss.metric == "r2":
+            expected = r2_score(labels, loss.point(found[:, None])[:, 0], sample_weight=s)
+        else:
+            codes = found.argmax(-1) if loss.width > 1 else found[:, 0] > 0.5
+            expected = accuracy_score(labels.long(), codes.long(), sample_weight=s)
+        assert float(loss.score(response, y, weight)[column]) == pytest.approx(expected)
+
+
+@every_loss
+def test_equal_parameters_make_equal_losses(loss):
+    twin = replace(loss)
+    assert twin is not loss
+    assert twin == loss
+    assert hash(twin) == hash(loss)
+    assert sum(other == loss for other in LOSSES) == 1
+
+
+def test_weighted_mean_of_nothing_is_zero():
+    values = torch.tensor([[1.0, 5.0], [4.0, 7.0]])
+    weight = torch.tensor([[1.0, 0.0], [2.0, 0.0]])
+    assert weighted_mean(values, weight).tolist() == [3.0, 0.0]
