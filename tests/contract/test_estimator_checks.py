@@ -1,6 +1,5 @@
 """scikit-learn's own checks of estimators, on the three classes; and that they are really run."""
 
-import json
 import os
 import subprocess
 import sys
@@ -40,9 +39,15 @@ IMPOSSIBLE = {
 }
 
 
+# The toy data of some checks has a single class, or floats of 0 and 1: our warnings are in place.
+toy_targets = pytest.mark.filterwarnings("ignore:Task 'y' has:UserWarning")
+
+
 def variants(cls):
     small = {"trunk": MLP((16,)), "n_bags": 1, "max_epochs": 20, "lr": 0.02}
     return [
+        # The default settings but for the bag: eight nets in place of one take eight times as long.
+        cls(n_bags=1),
         cls(**small),
         cls(**small, early_stopping=False),
     ]
@@ -65,6 +70,7 @@ def exact(cls):
 VARIANTS = [variant for cls in CLASSES for variant in variants(cls)]
 
 
+@toy_targets
 @parametrize_with_checks(VARIANTS, expected_failed_checks=lambda estimator: IMPOSSIBLE)
 def test_checks_of_scikit_learn(estimator, check):
     check(estimator)
@@ -79,14 +85,15 @@ def assert_count(found, cls):
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_every_check_of_every_variant_is_collected(cls):
-    (mark,) = test_checks_of_scikit_learn.pytestmark
-    collected = Counter(id(getattr(case, "values", case)[0]) for case in mark.args[1])
+    (mark,) = (m for m in test_checks_of_scikit_learn.pytestmark if m.name == "parametrize")
+    collected = Counter(str(getattr(case, "values", case)[0]) for case in mark.args[1])
     assert len(collected) == len(VARIANTS)
     for variant in VARIANTS:
         if type(variant) is cls:
-            assert_count(collected[id(variant)], cls)
+            assert_count(collected[str(variant)], cls)
 
 
+@toy_targets
 @pytest.mark.parametrize("cls", CLASSES)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")  # the names are asserted below
 def test_exact_training_passes_all_checks_and_all_are_run(cls):
@@ -96,3 +103,24 @@ def test_exact_training_passes_all_checks_and_all_are_run(cls):
     assert status == {"xfail": set(), "failed": set()}
     skipped = {r["check_name"] for r in results if r["status"] == "skipped"}
     assert skipped <= SKIPPED[cls]
+
+
+def test_arrays_of_other_libraries_pass_as_well():
+    # SCIPY_ARRAY_API is read when scipy is imported, hence an interpreter of its own.
+    code = """
+from sklearn.utils.estimator_checks import check_array_api_input
+from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
+from sklearn_mtl.trunks import MLP
+
+for cls in (MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor):
+    estimator = cls(trunk=MLP((8,)), n_bags=1, max_epochs=2, early_stopping=False)
+    check_array_api_input(cls.__name__, estimator, array_namespace="torch", dtype_name="float32")
+    print(cls.__name__)
+"""
+    environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["MultiTaskClassifier", "MultiTaskClassifierRegressor", "MultiTaskRegressor"], (
+        done.stderr
+    )

@@ -415,10 +415,10 @@ def test_hidden_layers_of_the_branches_are_set_for_all_or_by_task(quick, houses)
             tuple(p.shape[-2:]) for n, p in est.net_.module_.heads.named_parameters() if "weight" in n
         )
 
-    assert shapes(()) == [(16, 2)]
-    assert shapes((5,)) == [(5, 1), (16, 5)]
-    assert shapes({"type": (5, 4)}) == [(4, 1), (5, 4), (16, 1), (16, 5)]
-    assert shapes(3) == [(3, 1), (16, 3)]
+    assert shapes(()) == [(2, 16)]
+    assert shapes((5,)) == [(1, 5), (5, 16)]
+    assert shapes({"type": (5, 4)}) == [(1, 4), (1, 16), (4, 5), (5, 16)]
+    assert shapes(3) == [(1, 3), (3, 16)]
 
 
 @pytest.mark.parametrize(("n_rows", "n_nets"), [(999, 8), (1000, 2)])
