@@ -46,7 +46,7 @@ def _row(cells: Sequence[str], tag: str) -> str:
 
 def _labels(task: Task) -> str:
     if isinstance(task, RegressionTask):
-        ends = f"{task.low.min():.4g} to {task.high.max():.4g}"
+        ends = f"{task.low.min():,.6g} to {task.high.max():,.6g}"
         return f"{task.n_columns} outputs, {ends}" if task.two_dimensional else ends
     if task.two_dimensional:
         return f"{task.n_columns} labels"

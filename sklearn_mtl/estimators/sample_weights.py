@@ -34,19 +34,26 @@ def read_sample_weight(sample_weight: Any, names: Sequence[str], n_rows: int) ->
     """
     if sample_weight is None:
         return np.ones((n_rows, 1))
-    if not isinstance(sample_weight, Mapping) and not hasattr(sample_weight, "columns"):
+    if isinstance(sample_weight, Mapping):
+        given = dict(sample_weight)
+    elif hasattr(sample_weight, "columns"):
+        given = {name: sample_weight[name] for name in sample_weight.columns}
+    else:
         return _one(sample_weight, n_rows, "sample_weight")[:, None]
-    given = (
-        {name: sample_weight[name] for name in sample_weight}
-        if isinstance(sample_weight, Mapping)
-        else {name: sample_weight[name] for name in sample_weight.columns}
-    )
     by_task("sample_weight", given, names)
-    columns = [
-        _one(given[name], n_rows, f"sample_weight[{name!r}]") if name in given else np.ones(n_rows)
-        for name in names
-    ]
-    return np.column_stack(columns)
+    found = np.ones((n_rows, len(names)))
+    for position, name in enumerate(names):
+        if name in given:
+            found[:, position] = _of_task(given[name], n_rows, f"sample_weight[{name!r}]")
+    if not found.any():
+        raise ValueError("`sample_weight` must hold some positive weight. Found 0 for every row and task.")
+    return found
+
+
+def _of_task(weight: Any, n_rows: int, name: str) -> np.ndarray:
+    """Return the weights of one task; all 0 is well, in a fold of a search for one."""
+    is_zero = np.shape(weight) == (n_rows,) and not np.asarray(weight).any()
+    return np.zeros(n_rows) if is_zero else _one(weight, n_rows, name)
 
 
 def _one(weight: Any, n_rows: int, name: str) -> np.ndarray:

@@ -46,7 +46,7 @@ def pack_transformers(transformers: Sequence[Any]) -> bytes:
     if untrusted:
         raise TypeError(
             "`preprocessing` must be made of scikit-learn's own transformers and numpy's functions, to be "
-            f"saved. Found {untrusted}; pickle holds any, and `preprocessing=None` leaves it to you."
+            f"saved. Found {untrusted}; pickle holds functions of one's own."
         )
     return content
 

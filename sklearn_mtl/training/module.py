@@ -125,7 +125,7 @@ class Blueprint:
 
     def watches(self, weight: Tensor) -> bool:
         """Whether rows of these cell weights have a label of a task of positive weight."""
-        weights = torch.tensor(self.task_weights)[torch.as_tensor(self.tasks.column_task)]
+        weights = torch.tensor(self.task_weights)[torch.tensor(self.tasks.column_task)]
         return bool((weight.cpu()[:, weights > 0] > 0).any())
 
     def build_loss(self, y: Tensor, weight: Tensor) -> BalancedLoss:
