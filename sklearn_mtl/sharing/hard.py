@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from torch import Tensor, nn
 
 from sklearn_mtl.sharing.sharing import Heads, Sharing, SharingModule
+from sklearn_mtl.tasks import Task
 from sklearn_mtl.trunks import TrunkModule
 
 
@@ -20,7 +21,7 @@ class HardSharing(Sharing):
     HardSharing()
     """
 
-    def build(self, make_trunk: Callable[[], TrunkModule], n_tasks: int) -> SharingModule:
+    def build(self, make_trunk: Callable[[], TrunkModule], tasks: Sequence[Task]) -> SharingModule:
         """Return a new module."""
         return HardSharingModule(make_trunk())
 

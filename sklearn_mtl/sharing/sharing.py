@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from sklearn_mtl.tasks import Task
 from sklearn_mtl.trunks import TrunkModule
 
 #: From a representation to the raw outputs of all tasks, shape (rows, members, raw outputs).
@@ -63,13 +64,13 @@ class Sharing(BaseEstimator, ABC):
     """A recipe for sharing trunks between tasks."""
 
     @abstractmethod
-    def build(self, make_trunk: Callable[[], TrunkModule], n_tasks: int) -> SharingModule:
+    def build(self, make_trunk: Callable[[], TrunkModule], tasks: Sequence[Task]) -> SharingModule:
         """Return a new module.
 
         Parameters
         ----------
         make_trunk : callable
             Each call returns a new trunk.
-        n_tasks : int
-            Number of tasks; per-task representations are in the order of the task columns.
+        tasks : sequence of Task
+            In the order of their columns, which per-task representations have as well.
         """

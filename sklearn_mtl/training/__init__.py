@@ -11,7 +11,7 @@ Examples
 >>> import numpy as np
 >>> from sklearn_mtl.training import held_out_rows
 >>> held_out_rows(40, 0.1, n_splits=1, strata=None, rng=np.random.RandomState(0))[0]
-array([ 0,  8, 12, 29])
+array([13, 22, 27, 31])
 """
 
 from sklearn_mtl.training.bag import bag_representation, bag_responses, continue_bag, fit_bag

@@ -36,7 +36,7 @@ def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
         return
     raw = raw_outputs(module, table.inputs, calibrated=False).double().cpu()
     y, weight = table.y.double().cpu(), table.weight.double().cpu()
-    column_task = torch.as_tensor(tasks.column_task)
+    column_task = torch.tensor(tasks.column_task)
     log_scale = torch.zeros(len(tasks), dtype=torch.float64, requires_grad=True)
 
     def objective() -> Tensor:

@@ -113,7 +113,7 @@ class Blueprint:
         facts : mapping of str to tensor
             What `examine` found.
         """
-        sharing = self.sharing.build(lambda: self.trunk.build(self.spec, facts), len(self.tasks))
+        sharing = self.sharing.build(lambda: self.trunk.build(self.spec, facts), self.tasks.ordered)
         heads = Heads(
             sharing.width,
             sharing.members,

@@ -12,8 +12,8 @@ from sklearn_mtl.sharing import HardSharing, Sharing, SharingModule
 class Apart(Sharing):
     """A trunk for each task, with nothing between them."""
 
-    def build(self, make_trunk, n_tasks):
-        return ApartModule([make_trunk() for _ in range(n_tasks)])
+    def build(self, make_trunk, tasks):
+        return ApartModule([make_trunk() for _ in tasks])
 
 
 class ApartModule(SharingModule):
@@ -34,8 +34,8 @@ class SoftSharing(Sharing):
     def __init__(self, strength=0.1):
         self.strength = strength
 
-    def build(self, make_trunk, n_tasks):
-        return SoftSharingModule([make_trunk() for _ in range(n_tasks)], self.strength)
+    def build(self, make_trunk, tasks):
+        return SoftSharingModule([make_trunk() for _ in tasks], self.strength)
 
 
 class SoftSharingModule(ApartModule):
@@ -57,8 +57,8 @@ class CrossStitch(Sharing):
     def __init__(self, own=0.9):
         self.own = own
 
-    def build(self, make_trunk, n_tasks):
-        return CrossStitchModule([make_trunk() for _ in range(n_tasks)], self.own)
+    def build(self, make_trunk, tasks):
+        return CrossStitchModule([make_trunk() for _ in tasks], self.own)
 
 
 class CrossStitchModule(ApartModule):
@@ -87,8 +87,8 @@ class MMoE(Sharing):
     def __init__(self, n_experts=4):
         self.n_experts = n_experts
 
-    def build(self, make_trunk, n_tasks):
-        return MMoEModule([make_trunk() for _ in range(self.n_experts)], n_tasks)
+    def build(self, make_trunk, tasks):
+        return MMoEModule([make_trunk() for _ in range(self.n_experts)], len(tasks))
 
 
 class MMoEModule(SharingModule):
@@ -109,11 +109,8 @@ class MMoEModule(SharingModule):
 class Cascade(Sharing):
     """The last task, in the order of the columns, reads what the first predicts."""
 
-    def __init__(self, n_outputs=1):
-        self.n_outputs = n_outputs
-
-    def build(self, make_trunk, n_tasks):
-        return CascadeModule(make_trunk(), n_tasks, self.n_outputs)
+    def build(self, make_trunk, tasks):
+        return CascadeModule(make_trunk(), len(tasks), tasks[0].width)
 
 
 class CascadeModule(SharingModule):
