@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SMALL_DATA = 1000
 
 
-def training_settings(estimator: BaseMultiTask, n_rows: int, device: Any = None) -> TrainingSettings:
+def training_settings(estimator: BaseMultiTask, n_rows: int) -> TrainingSettings:
     """Return what the loop is told.
 
     Parameters
@@ -36,8 +36,6 @@ def training_settings(estimator: BaseMultiTask, n_rows: int, device: Any = None)
         Its parameters are checked.
     n_rows : int
         Training rows, by which ``batch_size="auto"`` goes.
-    device : torch.device, optional
-        In place of the estimator's own.
     """
     check_numbers(estimator)
     check_lr_schedule(estimator.lr_schedule)
@@ -52,7 +50,7 @@ def training_settings(estimator: BaseMultiTask, n_rows: int, device: Any = None)
         patience=int(estimator.patience) if estimator.early_stopping else None,
         ema_decay=None if estimator.ema_decay is None else float(estimator.ema_decay),
         calibrate=bool(estimator.calibrate),
-        device=resolve_device(estimator.device) if device is None else device,
+        device=resolve_device(estimator.device),
         dtype=resolve_precision(estimator.precision),
         autocast=resolve_autocast(estimator.precision),
         compile=bool(estimator.compile),

@@ -6,7 +6,6 @@ from typing import Any, Self
 
 from sklearn.base import BaseEstimator
 
-from sklearn_mtl.estimators.checks import training_settings
 from sklearn_mtl.estimators.fitting import Fitted
 from sklearn_mtl.estimators.html import tasks_html
 from sklearn_mtl.training import history_frame, pack_net, resolve_device, unpack_net
@@ -84,6 +83,5 @@ def unpack_fitted(estimator: Any, state: dict[str, Any]) -> Fitted:
         device = resolve_device(estimator.device)
     except ValueError:
         device = resolve_device("cpu")
-    settings = training_settings(estimator, n_rows=1, device=device)
-    nets = [unpack_net(net, state["blueprint"], settings) for net in state["nets"]]
+    nets = [unpack_net(net, state["blueprint"], device) for net in state["nets"]]
     return Fitted(state["encoder"], state["blueprint"], state["layout"], nets)

@@ -74,6 +74,28 @@ class TrainingSettings:
     callbacks: Sequence[Any]
     verbose: int
 
+    @classmethod
+    def idle(cls, device: torch.device, dtype: torch.dtype) -> TrainingSettings:
+        """Return settings for a net that only predicts."""
+        return cls(
+            optimizer=torch.optim.AdamW,
+            lr=1e-3,
+            weight_decay=0.0,
+            batch_size=1,
+            max_epochs=1,
+            lr_schedule=None,
+            gradient_clip=None,
+            patience=None,
+            ema_decay=None,
+            calibrate=False,
+            device=device,
+            dtype=dtype,
+            autocast=None,
+            compile=False,
+            callbacks=(),
+            verbose=0,
+        )
+
     def optimizer_options(self) -> dict[str, Any]:
         """Return the optimizer's parameters, in skorch's spelling."""
         known = signature(self.optimizer).parameters

@@ -45,7 +45,7 @@ def pack_net(net: MultiTaskNet) -> NetState:
     }
 
 
-def unpack_net(state: NetState, blueprint: Blueprint, settings: TrainingSettings) -> MultiTaskNet:
+def unpack_net(state: NetState, blueprint: Blueprint, device: torch.device) -> MultiTaskNet:
     """Return the net again.
 
     Parameters
@@ -54,17 +54,20 @@ def unpack_net(state: NetState, blueprint: Blueprint, settings: TrainingSettings
         Of `pack_net`.
     blueprint : Blueprint
         What it was built from.
-    settings : TrainingSettings
+    device : torch.device
         Where it is put.
     """
-    none = torch.zeros((1, len(blueprint.tasks.column_task)), dtype=settings.dtype)
+    dtype = torch.from_numpy(np.array(state["weights"]["raw_scale"])).dtype
+    # Training on brings settings of its own: these only let the net be made.
+    settings = TrainingSettings.idle(device, dtype)
+    none = torch.zeros((1, len(blueprint.tasks.column_task)), dtype=dtype)
     # Building draws initial weights, which the stored ones replace.
-    with seeded(0, settings.device):
+    with seeded(0, device):
         facts = _tensors(state["facts"])
-        module = _with_state(blueprint.build(facts).to(settings.dtype), state["weights"])
+        module = _with_state(blueprint.build(facts).to(dtype), state["weights"])
         loss = _with_state(blueprint.build_loss(none, none), state["loss"])
         module.eval()
-        net = make_net(blueprint, module.to(settings.device), loss.to(settings.device), settings)
+        net = make_net(blueprint, module.to(device), loss.to(device), settings)
     net.facts_ = facts
     net.epochs_ = list(state["epochs"])
     net.history = _history(state["history"])
