@@ -75,6 +75,7 @@ Rule = tuple[str, Callable[[Any], bool]]
 _POSITIVE: Rule = ("a positive number", lambda v: _is_real(v) and v > 0)
 _AT_LEAST_ZERO: Rule = ("a non-negative number", lambda v: _is_real(v) and v >= 0)
 _COUNT: Rule = ("a positive integer", lambda v: _is_integer(v) and v >= 1)
+_FLAG: Rule = ("True or False", lambda v: isinstance(v, bool | np.bool_))
 _RULES: dict[str, Rule] = {
     "lr": _POSITIVE,
     "weight_decay": _AT_LEAST_ZERO,
@@ -85,7 +86,15 @@ _RULES: dict[str, Rule] = {
     "validation_fraction": ("a number between 0 and 1", lambda v: _is_real(v) and 0 < v < 1),
     "n_bags": ("'auto' or a positive integer", lambda v: _is_auto(v) or _COUNT[1](v)),
     "ema_decay": ("None or a number in [0, 1)", lambda v: v is None or (_is_real(v) and 0 <= v < 1)),
-    "callbacks": ("None or a list of skorch callbacks, each alone or as (name, callback)", are_callbacks),
+    "early_stopping": _FLAG,
+    "calibrate": _FLAG,
+    "compile": _FLAG,
+    "warm_start": _FLAG,
+    "callbacks": (
+        "None or a list of skorch callbacks, each alone or as (name, callback), none of them scoring: "
+        "`history_` has the metric of every task",
+        are_callbacks,
+    ),
 }
 
 

@@ -50,6 +50,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     True
     """
 
+    # Of all tasks: that of ClassifierMixin, left of the base, knows arrays without gaps only.
+    score = BaseMultiTask.score
+
     def _infer_kind(self, column: Column) -> TaskKind:
         return Multilabel() if column.values.ndim == 2 else Classification()
 

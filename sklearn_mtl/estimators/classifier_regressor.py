@@ -38,7 +38,7 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         Hidden layers of each task's own branch.
     preprocessing : "auto", None or transformer, default="auto"
         ``"auto"`` scales, imputes and encodes columns of any type; None takes X as it is; any
-        scikit-learn transformer does. It is fitted on training rows only.
+        scikit-learn transformer does. It is fitted on the rows that some net of the bag learns from.
     optimizer : str or type of torch Optimizer, default="adamw"
         ``"adamw"``, ``"adam"``, ``"sgd"``, ``"rmsprop"`` or a class.
     lr : float, default=2e-3
@@ -80,10 +80,13 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     verbose : int, default=0
         Above 0, a line for each epoch.
     warm_start : bool, default=False
-        Whether a further ``fit`` goes on from where the last one ended.
+        Whether a further ``fit`` goes on from where the last one ended, up to ``max_epochs`` in all.
+        Tasks, preprocessing, network and bag stay those of the first ``fit``; task weights and what
+        concerns the training may change.
     random_state : int, RandomState or None, default=None
         Of the held-out rows, initial weights, batches and dropout. The same seed gives the same result
-        to the bit on a CPU. Global generators are left alone.
+        to the bit on a CPU. Torch's global generator is left alone; None draws a seed from numpy's, as
+        everywhere in scikit-learn.
 
     Attributes
     ----------

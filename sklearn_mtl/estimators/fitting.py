@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import check_random_state
 
 from sklearn_mtl.estimators import checks
@@ -47,12 +48,15 @@ class Fitted:
         The container that y came in.
     nets : list of MultiTaskNet
         The bag.
+    split_seed : int
+        Of the held-out rows, which a warm start holds out again.
     """
 
     encoder: FeatureEncoder
     blueprint: Blueprint
     layout: Layout
     nets: list[MultiTaskNet]
+    split_seed: int
 
     @property
     def tasks(self) -> TaskSet:
@@ -64,6 +68,24 @@ class Fitted:
         """Columns that ``transform`` gives."""
         sharing = self.nets[0].evaluated.sharing
         return sharing.width * (len(self.tasks) if sharing.per_task else 1)
+
+    def met(self, rows: Rows, task_weights: Mapping[str, float] | None) -> Fitted:
+        """Return this with what more rows, and task weights set anew, change of the tasks.
+
+        Parameters
+        ----------
+        rows : Rows
+            Rows to train on with; a label of an unknown class is a ``ValueError``.
+        task_weights : mapping of str to float, or None
+            The parameter as it is now.
+        """
+        tasks = []
+        for position, task in enumerate(self.tasks):
+            task.check_known(rows.columns[task.name])
+            tasks.append(task.widened_by(rows.columns[task.name], rows.of_task(position)))
+        weights = checks.task_weights(task_weights, self.tasks.names)
+        blueprint = replace(self.blueprint, tasks=TaskSet(tuple(tasks)), task_weights=weights)
+        return replace(self, blueprint=blueprint)
 
     def table(self, rows: Rows, settings: TrainingSettings) -> Table:
         """Return rows as tensors on the device."""
@@ -101,7 +123,8 @@ def fit_anew(
     rng = check_random_state(estimator.random_state)
     n_nets = checks.n_nets(estimator, len(rows))
     split = estimator.early_stopping and validation[0] is None and classes is None
-    held_out = held_out_by(estimator, rows, kinds, n_nets, rng, split=split)
+    split_seed = int(rng.randint(np.iinfo(np.int32).max))
+    held_out = held_out_by(estimator, rows, kinds, n_nets, split_seed, split=split)
     settings = checks.training_settings(estimator, len(rows) - len(held_out[0]))
 
     # What every net holds out takes no part in scales and levels.
@@ -123,12 +146,12 @@ def fit_anew(
         hidden,
         weights,
     )
-    begun = Fitted(encoder, blueprint, layout, [])
+    begun = Fitted(encoder, blueprint, layout, [], split_seed)
     stop_on = validation_table(estimator, begun, validation, settings) or held_out
     seeds = rng.randint(np.iinfo(np.int32).max, size=n_nets).tolist()
-    if classes is not None:
-        settings = replace(settings, max_epochs=1)
-    return replace(begun, nets=fit_bag(blueprint, begun.table(rows, settings), stop_on, settings, seeds))
+    epochs = None if classes is None else 1
+    nets = fit_bag(blueprint, begun.table(rows, settings), stop_on, settings, seeds, epochs)
+    return replace(begun, nets=nets)
 
 
 def fit_on(
@@ -147,10 +170,10 @@ def fit_on(
     """
     checks.check_numbers(estimator)
     rows, _ = read_rows(estimator, *data, tasks=fitted.tasks.names)
-    rng = check_random_state(estimator.random_state)
+    fitted = fitted.met(rows, estimator.task_weights)
     split = estimator.early_stopping and validation[0] is None
     kinds = {task.name: task for task in fitted.tasks}
-    held_out = held_out_by(estimator, rows, kinds, len(fitted.nets), rng, split=split)
+    held_out = held_out_by(estimator, rows, kinds, len(fitted.nets), fitted.split_seed, split=split)
     settings = checks.training_settings(estimator, len(rows) - len(held_out[0]))
     done = max(len(net.history) for net in fitted.nets)
     if done >= settings.max_epochs:
@@ -187,8 +210,7 @@ def fit_batch(
         return fit_anew(estimator, data, (None, None), classes or {})
     checks.check_numbers(estimator)
     rows, _ = read_rows(estimator, *data, tasks=fitted.tasks.names)
-    for task in fitted.tasks:
-        task.check_known(rows.columns[task.name])
+    fitted = fitted.met(rows, estimator.task_weights)
     settings = checks.training_settings(estimator, len(rows))
     none = [np.empty(0, dtype=np.intp)] * len(fitted.nets)
     table = fitted.table(rows, settings)
@@ -200,7 +222,7 @@ def held_out_by(
     rows: Rows,
     kinds: Mapping[str, Any],
     n_nets: int,
-    rng: np.random.RandomState,
+    seed: int,
     *,
     split: bool,
 ) -> list[np.ndarray]:
@@ -216,17 +238,22 @@ def held_out_by(
         The first classification among them stratifies.
     n_nets : int
         Number of nets.
-    rng : RandomState
-        Source of randomness.
+    seed : int
+        Which rows.
     split : bool
         Whether any are held out.
     """
     if not split:
         return [np.empty(0, dtype=np.intp)] * n_nets
-    codes = [_codes(column, kinds[name].kind) for name, column in rows.columns.items()]
+    codes = [
+        np.where(rows.of_task(position) > 0, _codes(column, kinds[name].kind), -1)
+        for position, (name, column) in enumerate(rows.columns.items())
+    ]
     classified = [of_task for of_task, kind in zip(codes, kinds.values(), strict=True) if _has_classes(kind)]
     strata = classified[0] + 1 if classified else None
-    drawn = held_out_rows(len(rows), estimator.validation_fraction, n_nets, strata, rng)
+    drawn = held_out_rows(
+        len(rows), estimator.validation_fraction, n_nets, strata, np.random.RandomState(seed)
+    )
     return [without_last(held, codes) for held in drawn]
 
 
@@ -249,6 +276,13 @@ def validation_table(
     if validation[0] is None:
         return None
     rows, _ = read_rows(estimator, *validation, tasks=fitted.tasks.names, name="y_val")
+    for task in fitted.tasks:
+        unknown = task.unknown_labels(rows.columns[task.name])
+        if unknown:
+            warnings.warn(
+                f"`y_val` has labels of task {task.name!r} that y has not, {unknown[:5]}: they are left out.",
+                stacklevel=4,
+            )
     table = fitted.table(rows, settings)
     if not fitted.blueprint.watches(table.weight):
         raise ValueError("`y_val` must hold a label of some task of positive weight. Found none.")
@@ -266,7 +300,7 @@ def _codes(column: Column, kind: str) -> np.ndarray:
     codes = np.where(column.missing, -1, 0)
     if kind == "classification":
         known = ~column.missing
-        codes[known] = np.unique(column.values[known].astype(str), return_inverse=True)[1]
+        codes[known] = pd.factorize(column.values[known])[0]
     return codes
 
 

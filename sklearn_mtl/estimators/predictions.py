@@ -84,12 +84,10 @@ def score_by_task(
         },
         dtype=np.float64,
     )
-    unlabelled = [
-        name for i, name in enumerate(tasks) if not ((~columns[name].missing).T & (weight[:, i] > 0)).any()
-    ]
-    if unlabelled:
+    undefined = scores.index[scores.isna()].tolist()
+    if undefined:
         warnings.warn(
-            f"These rows have no label of the tasks {unlabelled}, which are left out of the score.",
+            f"These rows have too few labels of the tasks {undefined}, which are left out of the score.",
             stacklevel=4,
         )
     return scores

@@ -104,4 +104,6 @@ def read_rows(
             raise ValueError(f"`{name}` must have the tasks of `fit`, {list(tasks)}. Found {list(columns)}.")
         columns = {task: columns[task] for task in tasks}
     weight = read_sample_weight(sample_weight, list(columns), len(X))
+    # Only ratios count; in single precision 1e39 would be infinite.
+    weight = weight / weight[weight > 0].mean()
     return Rows(X, columns, weight, sample_weight is not None).labelled(name), targets.layout

@@ -65,6 +65,7 @@ def pack_fitted(fitted: Fitted) -> dict[str, Any]:
         "encoder": fitted.encoder,
         "blueprint": fitted.blueprint,
         "layout": fitted.layout,
+        "split_seed": fitted.split_seed,
         "nets": [pack_net(net) for net in fitted.nets],
     }
 
@@ -84,4 +85,4 @@ def unpack_fitted(estimator: Any, state: dict[str, Any]) -> Fitted:
     except ValueError:
         device = resolve_device("cpu")
     nets = [unpack_net(net, state["blueprint"], device) for net in state["nets"]]
-    return Fitted(state["encoder"], state["blueprint"], state["layout"], nets)
+    return Fitted(state["encoder"], state["blueprint"], state["layout"], nets, state["split_seed"])

@@ -139,6 +139,7 @@ def _described(estimator: Any, encoder: Encoder) -> dict[str, Any]:
         "blueprint": encoder.encode(fitted["blueprint"], "blueprint"),
         "layout": encoder.encode(fitted["layout"], "layout"),
         "nets": encoder.encode(nets, "nets"),
+        "split_seed": fitted["split_seed"],
     }
 
 
@@ -151,6 +152,7 @@ def _estimator(model: Mapping[str, Any], decoder: Decoder) -> Any:
         "blueprint": decoder.decode(model["blueprint"]),
         "layout": decoder.decode(model["layout"]),
         "nets": nets,
+        "split_seed": model["split_seed"],
     }
     estimator = ESTIMATORS[model["estimator"]](**parameters)
     estimator.__setstate__({**attributes, "_fitted": fitted})

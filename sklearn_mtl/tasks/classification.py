@@ -43,15 +43,11 @@ class ClassificationTask(Task):
         codes[known] = np.where(found < 0, np.nan, found)
         return codes[:, None]
 
-    def check_known(self, column: Column) -> None:
-        """Raise a ``ValueError`` for a label that is none of the classes."""
+    def unknown_labels(self, column: Column) -> list[Any]:
+        """Return the distinct labels that are none of the classes."""
         labels = column.values[~column.missing]
-        unknown = labels[self.codes(labels) < 0]
-        if len(unknown):
-            raise ValueError(
-                f"Labels of task {self.name!r} must be among its classes {self.classes.tolist()}. "
-                f"Found {_classes(unknown)[:5].tolist()}; the first `partial_fit` declares them by `classes`."
-            )
+        unknown: list[Any] = _classes(labels[self.codes(labels) < 0]).tolist()
+        return unknown
 
     def cell_weight(self, encoded: np.ndarray) -> np.ndarray | float:
         """Return the class weight of each cell."""

@@ -53,6 +53,11 @@ class RegressionTask(Task):
         """Return the task whose predictions are, or are not, held to the range of its labels."""
         return replace(self, bounded=bounded)
 
+    def widened_by(self, column: Column, weight: np.ndarray) -> RegressionTask:
+        """Return the task with a range that holds these labels too."""
+        low, high = _range(_numbers(column), weight[:, None], self.low, self.high)
+        return replace(self, low=low, high=high)
+
     def encode(self, column: Column) -> np.ndarray:
         """Return the scaled labels, NaN where missing."""
         values = _numbers(column)
@@ -73,10 +78,11 @@ class RegressionTask(Task):
         values = _numbers(column)
         found = self.predict(response).reshape(values.shape)
         known = ~np.isnan(values) & (weight > 0)[:, None]
+        # R² of a single label is not defined.
         scores = [
             r2_score(values[rows, i], found[rows, i], sample_weight=weight[rows])
             for i, rows in enumerate(known.T)
-            if rows.any()
+            if rows.sum() > 1
         ]
         return float(np.mean(scores)) if scores else float("nan")
 
@@ -107,7 +113,10 @@ class RegressionTask(Task):
                 f"predict_interval needs a task of loss 'quantile' or 'gaussian_nll'. "
                 f"Found task {self.name!r} of loss {type(self.loss).__name__}."
             )
-        return self._squeeze(ends * self.scale[:, None] + self.loc[:, None])
+        ends = ends * self.scale[:, None] + self.loc[:, None]
+        if self.bounded:
+            ends = np.clip(ends, self.low[:, None], self.high[:, None])
+        return self._squeeze(ends)
 
     @property
     def has_interval(self) -> bool:
@@ -173,12 +182,9 @@ class Regression(TaskKind):
         values = _numbers(column)
         weight = np.where(np.isnan(values), 0.0, weight[:, None])
         loc, scale = _standardisation(column.name, self.loss, values, weight)
-        seen = np.where(weight > 0, values, np.nan)
-        known = (weight > 0).any(axis=0)
         # An output without one label has no range: its predictions stay at the scaled zero.
-        low, high = (
-            np.where(known, end(np.where(known, seen, 0.0), axis=0), 0.0) for end in (np.nanmin, np.nanmax)
-        )
+        none = np.where((weight > 0).any(axis=0), np.nan, 0.0)
+        low, high = _range(values, weight, none, none)
         return RegressionTask(
             column.name, loss, values.shape[1], column.values.ndim == 2, column.dtype, loc, scale, low, high
         )
@@ -233,6 +239,14 @@ def _numbers(column: Column) -> np.ndarray:
     return values.reshape(len(values), -1)
 
 
+def _range(
+    values: np.ndarray, weight: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the range of each column's labels, and of what it was before; nan counts for nothing."""
+    seen = np.where(weight > 0, values, np.nan)
+    return np.fmin(low, np.fmin.reduce(seen, axis=0)), np.fmax(high, np.fmax.reduce(seen, axis=0))
+
+
 def _standardisation(
     name: str, loss: str, values: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -249,7 +263,13 @@ def _standardisation(
                 f"the first {wrong[0]:g}."
             )
         return np.zeros_like(mean), np.where(mean > 0, mean, 1.0)
-    deviation = np.sqrt((weight * (filled - mean) ** 2).sum(axis=0) / total)
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation = np.sqrt((weight * (filled - mean) ** 2).sum(axis=0) / total)
+    if not np.isfinite(deviation).all():
+        raise ValueError(
+            f"Task {name!r} needs labels whose squares are finite. "
+            f"Found labels up to {np.abs(filled).max():.3g}; divide them by a constant."
+        )
     # Rounding leaves a constant column a deviation of some 1e-16 of its size.
     constant = deviation <= 1e-12 * np.maximum(np.abs(mean), 1e-300)
     return mean, np.where(constant, 1.0, deviation)

@@ -199,6 +199,13 @@ class GaussianNLL(PointLoss):
         variance = weighted_mean((y - mean) ** 2, weight).clamp_min(math.exp(_LOG_VARIANCE[0]))
         return torch.stack([mean, variance.log()], dim=-1)
 
+    def reference(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return one half, the loss of a standardised target under its own mean and variance.
+
+        The constant's own loss is no scale: it is negative for labels that vary less than that.
+        """
+        return torch.full_like(y, 0.5)
+
     def response(self, raw: Tensor) -> Tensor:
         """Return the first two moments."""
         mean = raw[..., 0]

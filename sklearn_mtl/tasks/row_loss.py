@@ -45,6 +45,21 @@ class RowLoss(ABC):
         tensor of shape (columns, width)
         """
 
+    def reference(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the loss of each cell under the best constant, which a task's loss is divided by.
+
+        Parameters
+        ----------
+        y, weight : tensor of shape (rows, columns)
+            Encoded targets and cell weights.
+
+        Returns
+        -------
+        tensor of shape (rows, columns)
+        """
+        constant = self.constant(y, weight)
+        return self(constant.expand(len(y), -1, -1), y)
+
     @abstractmethod
     def response(self, raw: Tensor) -> Tensor:
         """Return what may be averaged over members and networks, shape (..., columns, width)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -83,8 +84,22 @@ class Task(ABC):
         """Return the task whose predictions are, or are not, held to the range of its labels."""
         return self
 
-    def check_known(self, column: Column) -> None:  # noqa: B027 - only classes can be unknown
-        """Raise a ``ValueError`` for labels that can't be learned from, being none of the classes."""
+    def widened_by(self, column: Column, weight: np.ndarray) -> Task:
+        """Return the task that has seen more labels; all but their range stays as it was."""
+        return self
+
+    def unknown_labels(self, column: Column) -> list[Any]:
+        """Return the distinct labels that can't be learned from, being none of the classes."""
+        return []
+
+    def check_known(self, column: Column) -> None:
+        """Raise a ``ValueError`` for labels that are none of the classes."""
+        unknown = self.unknown_labels(column)
+        if unknown:
+            raise ValueError(
+                f"Labels of task {self.name!r} must be among the classes of the first fit. "
+                f"Found {unknown[:5]}; the first `partial_fit` can declare more by `classes`."
+            )
 
     @abstractmethod
     def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
@@ -140,6 +155,12 @@ def check_labelled(column: Column, weight: np.ndarray) -> None:
         raise ValueError(
             f"Task {column.name!r} needs at least one label. Found {len(column)} rows and no label; "
             "drop the task, or look whether its labels were lost on the way."
+        )
+    if column.missing.ndim == 2 and column.missing.all(axis=0).any():
+        warnings.warn(
+            f"Task {column.name!r} has no label in the columns "
+            f"{np.flatnonzero(column.missing.all(axis=0))[:5].tolist()}: predictions there mean nothing.",
+            stacklevel=2,
         )
     if not (weight[known] > 0).any():
         raise ValueError(

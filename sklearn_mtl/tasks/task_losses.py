@@ -138,11 +138,7 @@ class TaskLosses(nn.Module):
         return total / self._by_task(usable.to(scores.dtype))
 
     def _baselines(self, y: Tensor, weight: Tensor) -> Tensor:
-        cells = []
-        for group in self.groups:
-            targets = y[:, group.columns]
-            constant = group.loss.constant(targets, weight[:, group.columns])
-            cells.append(group.loss(constant.expand(len(targets), -1, -1), targets))
+        cells = [group.loss.reference(y[:, group.columns], weight[:, group.columns]) for group in self.groups]
         total = self._by_task((torch.cat(cells, dim=-1) * weight).sum(0))
         return (total / self._by_task(weight.sum(0)).clamp_min(1e-30)).clamp_min(SMALLEST_BASELINE)
 

@@ -10,7 +10,7 @@ import torch
 from sklearn_mtl.tasks import TaskSet
 from sklearn_mtl.training.batches import Table, to_tensor
 from sklearn_mtl.training.fit import continue_net, fit_net
-from sklearn_mtl.training.inference import raw_outputs, representations
+from sklearn_mtl.training.inference import mean_responses, representations
 from sklearn_mtl.training.module import Blueprint
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.settings import TrainingSettings
@@ -22,6 +22,7 @@ def fit_bag(
     held_out: Sequence[np.ndarray] | Table,
     settings: TrainingSettings,
     seeds: Sequence[int],
+    epochs: int | None = None,
 ) -> list[MultiTaskNet]:
     """Train one net for each seed, one after the other.
 
@@ -38,9 +39,11 @@ def fit_bag(
         What the loop is told.
     seeds : sequence of int
         One for each net.
+    epochs : int, optional
+        Most epochs for now; ``max_epochs`` by default.
     """
     return [
-        fit_net(blueprint, *_parts(blueprint, table, held_out, position), settings, seed)
+        fit_net(blueprint, *_parts(blueprint, table, held_out, position), settings, seed, epochs)
         for position, seed in enumerate(seeds)
     ]
 
@@ -103,8 +106,7 @@ def bag_responses(
     tensors = _on_device(nets[0], inputs)
     totals: list[torch.Tensor] | None = None
     for net in nets:
-        raw = raw_outputs(net.evaluated, tensors).cpu().double()
-        responses = net.criterion_.losses.responses(raw)
+        responses = mean_responses(net.evaluated, net.criterion_.losses, tensors)
         totals = responses if totals is None else [a + b for a, b in zip(totals, responses, strict=True)]
     return tasks.split([(total / len(nets)).numpy() for total in totals or []])
 

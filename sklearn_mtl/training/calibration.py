@@ -36,6 +36,8 @@ def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
         return
     raw = raw_outputs(module, table.inputs, calibrated=False).double().cpu()
     y, weight = table.y.double().cpu(), table.weight.double().cpu()
+    # The prior stands against a number of rows: weights count on average 1, whatever their unit.
+    weight = weight * (weight > 0).sum(0) / weight.sum(0).clamp_min(1e-30)
     column_task = torch.tensor(tasks.column_task)
     log_scale = torch.zeros(len(tasks), dtype=torch.float64, requires_grad=True)
 

@@ -9,7 +9,8 @@ from torch import nn
 
 from sklearn_mtl.training.batches import Table, WholeBatches
 from sklearn_mtl.training.calibration import calibrate
-from sklearn_mtl.training.module import BalancedLoss, Blueprint
+from sklearn_mtl.training.inference import rows_at_once
+from sklearn_mtl.training.module import BalancedLoss, Blueprint, MultiTaskModule
 from sklearn_mtl.training.net import MultiTaskNet, uncompiled
 from sklearn_mtl.training.randomness import seeded
 from sklearn_mtl.training.settings import TrainingSettings
@@ -17,7 +18,12 @@ from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses
 
 
 def fit_net(
-    blueprint: Blueprint, train: Table, valid: Table | None, settings: TrainingSettings, seed: int
+    blueprint: Blueprint,
+    train: Table,
+    valid: Table | None,
+    settings: TrainingSettings,
+    seed: int,
+    epochs: int | None = None,
 ) -> MultiTaskNet:
     """Train a new net.
 
@@ -31,6 +37,8 @@ def fit_net(
         What the loop is told.
     seed : int
         Of the initial weights, the batches and dropout.
+    epochs : int, optional
+        Most epochs for now; ``max_epochs`` by default.
 
     Returns
     -------
@@ -42,10 +50,15 @@ def fit_net(
         module = blueprint.build(facts).to(settings.device, settings.dtype)
         loss = blueprint.build_loss(train.y, train.weight).to(settings.device)
         net = make_net(
-            blueprint, module, loss, settings, _n_batches(train, settings), stops=valid is not None
+            blueprint,
+            module,
+            loss,
+            settings,
+            _n_batches(train, settings),
+            valid_size=_valid_size(module, valid),
         )
         net.facts_ = facts
-        net.train(train, valid)
+        net.train(train, valid, epochs)
     return _finished(net, blueprint, valid, settings)
 
 
@@ -79,6 +92,7 @@ def continue_net(
     """
     module = deepcopy(uncompiled(net.module_)).to(settings.device, settings.dtype)
     loss = deepcopy(net.criterion_).to(settings.device)
+    loss.weights.copy_(torch.tensor(blueprint.task_weights))
     # Temperatures belong to the weights of before.
     module.raw_scale.fill_(1.0)
     successor = make_net(
@@ -88,7 +102,7 @@ def continue_net(
         settings,
         _n_batches(train, settings),
         done=net.n_steps,
-        stops=valid is not None,
+        valid_size=_valid_size(module, valid),
     )
     with seeded(0, settings.device):
         if net.resume_ is not None:
@@ -105,7 +119,7 @@ def make_net(
     n_batches: int = 1,
     *,
     done: int = 0,
-    stops: bool = False,
+    valid_size: int = 0,
 ) -> MultiTaskNet:
     """Return a net around a module and its loss, not yet trained.
 
@@ -121,8 +135,8 @@ def make_net(
         Steps in each epoch, by which the learning-rate schedule goes.
     done : int, default=0
         Steps taken before.
-    stops : bool, default=False
-        Whether there are held-out rows to stop by.
+    valid_size : int, default=0
+        Rows in each validation batch; 0 where there are no held-out rows to stop by.
     """
     # Stopping comes last, so that every other callback sees the last epoch.
     callbacks = [
@@ -130,7 +144,7 @@ def make_net(
         *deepcopy(list(settings.callbacks)),
         ("finite_losses", FiniteLosses(blueprint.tasks.names)),
     ]
-    if settings.patience is not None and stops:
+    if settings.patience is not None and valid_size:
         callbacks.append(("best_epoch", BestEpoch(settings.patience)))
     net = MultiTaskNet(
         module,
@@ -140,8 +154,7 @@ def make_net(
         batch_size=settings.batch_size,
         max_epochs=settings.max_epochs,
         iterator_train__shuffle=True,
-        # Validation has no gradients to keep, so its batches can be large.
-        iterator_valid__batch_size=max(4096, settings.batch_size),
+        iterator_valid__batch_size=valid_size,
         callbacks=callbacks,
         device=str(settings.device),
         compile=settings.compile,
@@ -155,6 +168,11 @@ def make_net(
 
 def _n_batches(train: Table, settings: TrainingSettings) -> int:
     return len(WholeBatches(train, settings.batch_size))
+
+
+def _valid_size(module: MultiTaskModule, valid: Table | None) -> int:
+    """Rows in each validation batch: without gradients to keep, as many as prediction takes."""
+    return 0 if valid is None else rows_at_once(module, valid.inputs)
 
 
 def _finished(

@@ -76,6 +76,7 @@ class MultiTaskNet(NeuralNet):
         self.resume_: Resume | None = None
         self.resumed_: Resume | None = None
         self.started_from_: dict[str, Tensor] | None = None
+        self.start_loss_ = float("inf")
 
     def continue_from(self, net: MultiTaskNet) -> MultiTaskNet:
         """Take over another net's history, optimizer state and unaveraged weights, to train on.
@@ -106,6 +107,9 @@ class MultiTaskNet(NeuralNet):
         epochs : int, optional
             Most epochs; ``max_epochs`` by default.
         """
+        if self.history and valid is not None:
+            batches = self.get_iterator(valid, training=False)
+            self.start_loss_ = self._watched([self.validation_step(batch) for batch in batches])[1]
         self.notify("on_train_begin", X=train, y=None)
         try:
             self.fit_loop((train, valid), epochs=epochs)
@@ -149,7 +153,7 @@ class MultiTaskNet(NeuralNet):
         module, before = uncompiled(self.module_), self.resumed_
         self.average_ = None if self.ema_decay is None else WeightAverage(module, self.ema_decay)
         # What the module predicts with before the first epoch, averaged or of the best one.
-        self.started_from_ = None if before is None else snapshot(module)
+        self.started_from_ = snapshot(module) if self.history else None
         if before is not None:
             if self.average_ is not None and before.average is not None:
                 self.average_.go_on(before.average)
@@ -212,10 +216,9 @@ class MultiTaskNet(NeuralNet):
 
     def _record_training(self, steps: list[dict[str, Tensor]]) -> None:
         per_task = _mean_losses(steps)
-        total = torch.stack([step["loss"] for step in steps]).mean()
         weights = self._effective_weights(per_task)
         self.epochs_[-1].update(train_loss=_numbers(per_task), weight=_numbers(weights))
-        self._record_total("train_loss", float(total))
+        self._record_total("train_loss", self._watched(steps)[1])
         losses = torch.stack([step["task_loss"] for step in steps])
         # Within an epoch one task's nan spreads through the trunk to all: the first step tells whose.
         broken = (~losses.isfinite()).cpu()
@@ -223,14 +226,18 @@ class MultiTaskNet(NeuralNet):
         self.criterion_.balancer.end_epoch(per_task)
 
     def _record_validation(self, steps: list[dict[str, Any]], iterator: Any) -> None:
-        per_task = _mean_losses(steps)
-        labelled = torch.stack([step["task_mass"] for step in steps]).sum(0) > 0
+        per_task, watched = self._watched(steps)
         responses = [torch.cat(parts) for parts in zip(*(step["responses"] for step in steps), strict=True)]
         table = iterator.table
         scores = self.criterion_.losses.scores(responses, table.y, table.weight)
         self.epochs_[-1].update(valid_loss=_numbers(per_task), valid_score=_numbers(scores))
-        watched = per_task[(self.criterion_.weights > 0) & labelled]
-        self._record_total("valid_loss", float(watched.mean()))
+        self._record_total("valid_loss", watched)
+
+    def _watched(self, steps: list[dict[str, Any]]) -> tuple[Tensor, float]:
+        """Return the losses of the tasks, and their mean over the tasks of weight > 0 with a label."""
+        per_task = _mean_losses(steps)
+        labelled = torch.stack([step["task_mass"] for step in steps]).sum(0) > 0
+        return per_task, float(per_task[(self.criterion_.weights > 0) & labelled].mean())
 
     def _record_total(self, key: str, value: float) -> None:
         """Write a total down, and whether it is the lowest so far, as skorch's callbacks expect."""

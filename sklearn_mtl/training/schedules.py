@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,12 @@ class StepSchedule(Callback):
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Begin to count."""
         self.step_ = self.done
+        if self.done and self.factor(self.done) < 1e-6:
+            warnings.warn(
+                "`lr_schedule` has come to its end, and nothing more is learned: it spans `max_epochs` "
+                f"epochs. Found {self.done} steps done; raise `max_epochs`.",
+                stacklevel=2,
+            )
 
     def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Set the learning rate."""

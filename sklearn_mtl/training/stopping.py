@@ -31,9 +31,9 @@ class BestEpoch(Callback):
     def on_train_begin(self, net: MultiTaskNet, **kwargs: Any) -> None:
         """Begin with the weights of an earlier training as the best so far, or with none."""
         self.best_epoch_ = len(net.history)
-        watched = [epoch["valid_loss"] for epoch in net.history if "valid_loss" in epoch]
-        self.lowest_ = min(watched, default=np.inf)
-        self.best_: dict[str, Tensor] | None = net.started_from_ if watched else None
+        # On the rows held out now: they need not be those of before.
+        self.lowest_ = net.start_loss_
+        self.best_: dict[str, Tensor] | None = net.started_from_
 
     def on_epoch_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
         """Compare this epoch with the best."""
