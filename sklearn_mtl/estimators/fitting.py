@@ -123,7 +123,7 @@ def fit_anew(
     rng = check_random_state(estimator.random_state)
     n_nets = checks.n_nets(estimator, len(rows))
     split = estimator.early_stopping and validation[0] is None and classes is None
-    split_seed = int(rng.randint(np.iinfo(np.int32).max))
+    *seeds, split_seed = rng.randint(np.iinfo(np.int32).max, size=n_nets + 1).tolist()
     held_out = held_out_by(estimator, rows, kinds, n_nets, split_seed, split=split)
     settings = checks.training_settings(estimator, len(rows) - len(held_out[0]))
 
@@ -148,7 +148,6 @@ def fit_anew(
     )
     begun = Fitted(encoder, blueprint, layout, [], split_seed)
     stop_on = validation_table(estimator, begun, validation, settings) or held_out
-    seeds = rng.randint(np.iinfo(np.int32).max, size=n_nets).tolist()
     epochs = None if classes is None else 1
     nets = fit_bag(blueprint, begun.table(rows, settings), stop_on, settings, seeds, epochs)
     return replace(begun, nets=nets)

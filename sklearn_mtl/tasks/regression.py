@@ -114,8 +114,9 @@ class RegressionTask(Task):
                 f"Found task {self.name!r} of loss {type(self.loss).__name__}."
             )
         ends = ends * self.scale[:, None] + self.loc[:, None]
-        if self.bounded:
-            ends = np.clip(ends, self.low[:, None], self.high[:, None])
+        # The point may have been held to the range of the labels: it still lies in its interval.
+        point = self.predict(response).reshape(ends.shape[:2])
+        ends = np.stack([np.minimum(ends[..., 0], point), np.maximum(ends[..., 1], point)], axis=-1)
         return self._squeeze(ends)
 
     @property

@@ -105,10 +105,11 @@ class TaskLosses(nn.Module):
         -------
         list of tensor of shape (rows, group.n_columns, loss.width)
         """
+        # Contiguous, so that the same instructions serve every row: strided ones round by its place.
         return [
-            group.loss.response(raw[..., group.raw].unflatten(-1, (group.n_columns, group.loss.width))).mean(
-                1
-            )
+            group.loss.response(
+                raw[..., group.raw].contiguous().unflatten(-1, (group.n_columns, group.loss.width))
+            ).mean(1)
             for group in self.groups
         ]
 

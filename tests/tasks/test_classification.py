@@ -199,7 +199,7 @@ def test_declared_class_without_a_label_has_balanced_weight_1():
 
 
 def test_error_for_a_label_that_is_no_declared_class():
-    message = r"'type' must be among its classes \['a', 'b'\]. Found \['x', 'z'\]"
+    message = r"'type' must be among the classes of the first fit. Found \['x', 'z'\]"
     with pytest.raises(ValueError, match=message):
         bind(["a", "z", "x", "z"], classes=["a", "b"])
     _, task = bind(["a", "b"])

@@ -101,7 +101,8 @@ def test_labels_that_do_not_vary_are_predicted():
 
 def test_output_without_a_label_is_no_error():
     values = np.array([[1.0, np.nan], [3.0, np.nan]])
-    column, task = bind(values)
+    with pytest.warns(UserWarning, match=r"no label in the columns \[1\]"):
+        column, task = bind(values)
     assert task.predict(np.zeros((1, 2, 1))).tolist() == [[2.0, 0.0]]
     assert task.score(column, perfect_response(task, np.nan_to_num(task.encode(column))), np.ones(2)) == 1
 

@@ -60,6 +60,7 @@ def test_cells_weigh_one_unless_a_task_says_otherwise():
     assert task.width == 2
 
 
+@pytest.mark.filterwarnings("ignore:Task 'a' has no label in the columns")
 @pytest.mark.parametrize("values", [[1.0, np.nan], [[np.nan, 1.0], [np.nan, np.nan]]])
 def test_one_labelled_row_of_positive_weight_is_enough(values):
     column = read_column("a", np.array(values))
