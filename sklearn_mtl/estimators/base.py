@@ -307,7 +307,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         tags.target_tags.single_output = True
-        tags.input_tags.allow_nan = self.preprocessing is not None
+        tags.input_tags.allow_nan = isinstance(self.preprocessing, str)
         tags.input_tags.three_d_array = True
         # The representation has the network's precision, whatever X came in.
         tags.transformer_tags.preserves_dtype = []

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sklearn_mtl.estimators.parameters import KINDS
-from sklearn_mtl.tasks import TaskKind
+from sklearn_mtl.targets import read_column
+from sklearn_mtl.tasks import TaskKind, TaskSet
 from sklearn_mtl.training import (
     TrainingSettings,
     are_callbacks,
@@ -223,3 +224,25 @@ def declared_classes(y: Any, classes: Any) -> Mapping[str, Any] | None:
     if np.ndim(y) == 2:
         return {f"y{i}": of_task for i, of_task in enumerate(classes)}
     return {"y": classes}
+
+
+def check_same_classes(tasks: TaskSet, classes: Mapping[str, Any] | None) -> None:
+    """Raise a ``ValueError`` if classes declared again are not those of the first call.
+
+    Parameters
+    ----------
+    tasks : TaskSet
+        Of the first call.
+    classes : mapping of str to array-like, or None
+        What a later call declares.
+    """
+    declared = by_task("classes", classes, tasks.names)
+    for task in tasks:
+        known = getattr(task, "classes", None)
+        if task.name in declared and isinstance(known, np.ndarray):
+            again = read_column(task.name, declared[task.name]).values.tolist()
+            if set(again) != set(known.tolist()):
+                raise ValueError(
+                    f"`classes` of task {task.name!r} is not the same as on last call to partial_fit, was: "
+                    f"{known.tolist()}. Found {again}."
+                )

@@ -210,6 +210,7 @@ def fit_batch(
     checks.check_numbers(estimator)
     rows, _ = read_rows(estimator, *data, tasks=fitted.tasks.names)
     fitted = fitted.met(rows, estimator.task_weights)
+    checks.check_same_classes(fitted.tasks, classes)
     settings = checks.training_settings(estimator, len(rows))
     none = [np.empty(0, dtype=np.intp)] * len(fitted.nets)
     table = fitted.table(rows, settings)

@@ -65,5 +65,8 @@ def _one(weight: Any, n_rows: int, name: str) -> np.ndarray:
             "which scikit-learn can split."
         )
     rows = np.empty((n_rows, 0))
-    found: np.ndarray = _check_sample_weight(values, rows, dtype=np.float64, ensure_non_negative=True)
+    try:
+        found: np.ndarray = _check_sample_weight(values, rows, dtype=np.float64, ensure_non_negative=True)
+    except ValueError as error:
+        raise ValueError(str(error).replace("sample_weight", name)) from None
     return found

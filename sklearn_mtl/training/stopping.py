@@ -30,9 +30,12 @@ class BestEpoch(Callback):
 
     def on_train_begin(self, net: MultiTaskNet, **kwargs: Any) -> None:
         """Begin with the weights of an earlier training as the best so far, or with none."""
-        self.best_epoch_ = len(net.history)
         # On the rows held out now: they need not be those of before.
         self.lowest_ = net.start_loss_
+        watched = [epoch.get("valid_loss") for epoch in net.history]
+        # Where training goes on as if it had never stopped, so does the count of epochs in vain.
+        goes_on = net.resumed_ is not None and self.lowest_ in watched
+        self.best_epoch_ = 1 + watched.index(self.lowest_) if goes_on else len(watched)
         self.best_: dict[str, Tensor] | None = net.started_from_
 
     def on_epoch_end(self, net: MultiTaskNet, **kwargs: Any) -> None:

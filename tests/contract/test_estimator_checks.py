@@ -15,8 +15,9 @@ from sklearn_mtl.trunks import MLP
 
 CLASSES = [MultiTaskClassifierRegressor, MultiTaskClassifier, MultiTaskRegressor]
 
-# How many checks there are of each class in scikit-learn 1.9, which the tests run with.
-N_CHECKS = {MultiTaskClassifierRegressor: 55, MultiTaskClassifier: 73, MultiTaskRegressor: 66}
+# How many checks there are of each class in scikit-learn 1.9, which the tests run with; one less, that
+# NaN is refused, where `preprocessing="auto"` takes it.
+N_CHECKS = {MultiTaskClassifierRegressor: 54, MultiTaskClassifier: 72, MultiTaskRegressor: 65}
 # Other releases have other checks, but never few.
 FEWEST_CHECKS = 40
 
@@ -76,9 +77,9 @@ def test_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
 
-def assert_count(found, cls):
+def assert_count(found, estimator):
     if sklearn.__version__.startswith("1.9."):
-        assert found == N_CHECKS[cls]
+        assert found == N_CHECKS[type(estimator)] - (estimator.preprocessing == "auto")
     else:
         assert found >= FEWEST_CHECKS
 
@@ -90,7 +91,7 @@ def test_every_check_of_every_variant_is_collected(cls):
     assert len(collected) == len(VARIANTS)
     for variant in VARIANTS:
         if type(variant) is cls:
-            assert_count(collected[str(variant)], cls)
+            assert_count(collected[str(variant)], variant)
 
 
 @toy_targets
@@ -98,29 +99,27 @@ def test_every_check_of_every_variant_is_collected(cls):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")  # the names are asserted below
 def test_exact_training_passes_all_checks_and_all_are_run(cls):
     results = check_estimator(exact(cls))
-    assert_count(len(results), cls)
-    status = {name: {r["check_name"] for r in results if r["status"] == name} for name in ("xfail", "failed")}
-    assert status == {"xfail": set(), "failed": set()}
-    skipped = {r["check_name"] for r in results if r["status"] == "skipped"}
-    assert skipped <= SKIPPED[cls]
+    assert_count(len(results), exact(cls))
+    assert {result["status"] for result in results} <= {"passed", "skipped"}
+    assert {result["check_name"] for result in results if result["status"] == "skipped"} <= SKIPPED[cls]
 
 
-def test_arrays_of_other_libraries_pass_as_well():
+def test_the_check_that_is_skipped_for_want_of_a_variable_passes_as_well():
     # SCIPY_ARRAY_API is read when scipy is imported, hence an interpreter of its own.
     code = """
-from sklearn.utils.estimator_checks import check_array_api_input
+from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
 from sklearn_mtl.trunks import MLP
 
-for cls in (MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor):
-    estimator = cls(trunk=MLP((8,)), n_bags=1, max_epochs=2, early_stopping=False)
-    check_array_api_input(cls.__name__, estimator, array_namespace="torch", dtype_name="float32")
-    print(cls.__name__)
+for cls in (MultiTaskClassifierRegressor, MultiTaskClassifier, MultiTaskRegressor):
+    made = cls(trunk=MLP((8,)), n_bags=1, max_epochs=2, early_stopping=False)
+    for estimator, check in estimator_checks_generator(made):
+        if check.func.__name__ == "check_array_api_input":
+            check(estimator)
+            print(cls.__name__)
 """
     environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
-    assert done.stdout.split() == ["MultiTaskClassifier", "MultiTaskClassifierRegressor", "MultiTaskRegressor"], (
-        done.stderr
-    )
+    assert done.stdout.split() == [cls.__name__ for cls in CLASSES], done.stderr

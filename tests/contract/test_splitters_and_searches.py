@@ -32,7 +32,7 @@ from sklearn.model_selection import (
     train_test_split,
     validation_curve,
 )
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -298,7 +298,9 @@ def test_cross_val_predict_of_a_frame_is_an_unnamed_object_array(container):
     assert set(predicted[:, 1]) <= {"flat", "house"}
 
 
-@pytest.mark.filterwarnings("ignore:Number of classes in training fold:RuntimeWarning")  # codes of prices
+# scikit-learn makes integer codes of the prices before we see them.
+@pytest.mark.filterwarnings("ignore:Number of classes in training fold:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:Task 'y0' has integers:UserWarning")
 @pytest.mark.parametrize("container", ["pandas", "polars", "MultiTaskTarget"])
 def test_cross_val_predict_of_probabilities_is_refused_for_several_tasks(container):
     with pytest.raises((TypeError, ValueError, IndexError)):
