@@ -116,7 +116,7 @@ class CrossEntropy(ProbabilityLoss):
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the logarithm of the smoothed prior; with focusing, what a search from there finds."""
         member = F.one_hot(y.long(), self.n_classes).to(weight.dtype)
-        prior = weighted_mean(member, weight[..., None])
+        prior = weighted_mean(member.movedim(-1, 0), weight).T.contiguous()
         smooth = prior * (1 - self.label_smoothing) + self.label_smoothing / self.n_classes
         logits = smooth.clamp_min(1e-6).log()
         return _best_logits(self, logits, prior.T) if self.focusing else logits

@@ -31,7 +31,7 @@ class PointLoss(RowLoss):
     def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Return R² of each column; nan where the labels do not vary."""
         residual = weighted_mean((self.point(response) - y) ** 2, weight)
-        total = weighted_mean((y - weighted_mean(y, weight)) ** 2, weight)
+        total = weighted_mean((y - weighted_mean(y, weight).unsqueeze(-2)) ** 2, weight)
         return torch.where(total > 0, 1 - residual / total, torch.nan)
 
 

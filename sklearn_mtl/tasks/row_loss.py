@@ -73,17 +73,17 @@ class RowLoss(ABC):
 
     @abstractmethod
     def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the metric of each column, shape (columns,).
+        """Return the metric of each column, shape (..., columns).
 
         Parameters
         ----------
-        response : tensor of shape (rows, columns, width)
+        response : tensor of shape (..., rows, columns, width)
             Averaged responses.
-        y, weight : tensor of shape (rows, columns)
+        y, weight : tensor of shape (..., rows, columns)
             Encoded targets and cell weights.
         """
 
 
 def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
-    """Return the weighted mean over rows; 0 in a column that weighs nothing."""
-    return (values * weight).sum(0) / weight.sum(0).clamp_min(1e-30)
+    """Return the weighted mean over rows, the last axis but one; 0 in a column that weighs nothing."""
+    return (values * weight).sum(-2) / weight.sum(-2).clamp_min(1e-30)

@@ -18,6 +18,8 @@ class TaskLosses(nn.Module):
     labelled cells, where b_t is Σ s·l / Σ s of the best constant prediction on the training rows:
     each loss starts near 1 and reads as the share left unexplained.
 
+    Shapes below may have further axes in front, one network each: ``baseline`` then has them too.
+
     Parameters
     ----------
     tasks : TaskSet
@@ -55,7 +57,7 @@ class TaskLosses(nn.Module):
         cells = []
         for group in self.groups:
             outputs = raw[..., group.raw].unflatten(-1, (group.n_columns, group.loss.width))
-            cells.append(group.loss(outputs, y[:, None, group.columns]).mean(1))
+            cells.append(group.loss(outputs, y[..., None, group.columns]).mean(-2))
         return self._sums(cells, weight)
 
     def response_sums(self, responses: list[Tensor], y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,15 +73,15 @@ class TaskLosses(nn.Module):
             Encoded targets and cell weights.
         """
         cells = [
-            group.loss(group.loss.link(response), y[:, group.columns])
+            group.loss(group.loss.link(response), y[..., group.columns])
             for group, response in zip(self.groups, responses, strict=True)
         ]
         return self._sums(cells, weight)
 
     def _sums(self, cells: list[Tensor], weight: Tensor) -> tuple[Tensor, Tensor]:
         cell = cells[0] if len(cells) == 1 else torch.cat(cells, dim=-1)
-        total = self._by_task((cell * weight).sum(0))
-        return total / self.baseline, self._by_task(weight.sum(0))
+        total = self._by_task((cell * weight).sum(-2))
+        return total / self.baseline, self._by_task(weight.sum(-2))
 
     def forward(self, raw: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Return the scale-free loss of each task; 0, without gradient, where a task has no label.
@@ -109,7 +111,7 @@ class TaskLosses(nn.Module):
         return [
             group.loss.response(
                 raw[..., group.raw].contiguous().unflatten(-1, (group.n_columns, group.loss.width))
-            ).mean(1)
+            ).mean(-3)
             for group in self.groups
         ]
 
@@ -130,11 +132,12 @@ class TaskLosses(nn.Module):
         """
         scores = torch.cat(
             [
-                group.loss.score(response, y[:, group.columns], weight[:, group.columns])
+                group.loss.score(response, y[..., group.columns], weight[..., group.columns])
                 for group, response in zip(self.groups, responses, strict=True)
-            ]
+            ],
+            dim=-1,
         )
-        usable = (weight.sum(0) > 0) & ~scores.isnan()
+        usable = (weight.sum(-2) > 0) & ~scores.isnan()
         total = self._by_task(torch.where(usable, scores, 0.0))
         return total / self._by_task(usable.to(scores.dtype))
 
@@ -144,4 +147,5 @@ class TaskLosses(nn.Module):
         return (total / self._by_task(weight.sum(0)).clamp_min(1e-30)).clamp_min(SMALLEST_BASELINE)
 
     def _by_task(self, columns: Tensor) -> Tensor:
-        return columns.new_zeros(self.n_tasks).index_add(0, self.column_task, columns)
+        of_tasks = columns.new_zeros((*columns.shape[:-1], self.n_tasks))
+        return of_tasks.index_add(-1, self.column_task, columns)
