@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.checks import declared_classes
-from sklearn_mtl.estimators.fitting import fit_anew, fit_batch, fit_on
+from sklearn_mtl.estimators.fitting import fit_batch, fit_on, prepare
 from sklearn_mtl.estimators.parameters import NestedParameters
 from sklearn_mtl.estimators.predictions import has_intervals, has_probabilities, intervals, score_by_task
 from sklearn_mtl.estimators.state import FittedState
@@ -127,7 +127,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         data, validation = (X, y, sample_weight), (X_val, y_val)
         before = getattr(self, "_fitted", None) if self.warm_start else None
         if before is None:
-            return self._keep(fit_anew(self, data, validation))
+            return self._keep(prepare(self, data, validation).trained())
         return self._keep(fit_on(self, before, data, validation))
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:

@@ -20,12 +20,14 @@ from sklearn_mtl.tasks import TaskSet
 from sklearn_mtl.training import (
     Blueprint,
     MultiTaskNet,
+    NetPlan,
     Table,
     TrainingSettings,
-    continue_bag,
-    fit_bag,
     held_out_rows,
     numpy_dtype,
+    plan_bag,
+    plan_further,
+    train_nets,
     without_last,
 )
 from sklearn_mtl.trunks import resolve_trunk
@@ -92,13 +94,38 @@ class Fitted:
         return _table(rows, self.encoder, self.tasks, settings)
 
 
-def fit_anew(
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All that precedes training: what will be fitted, but for its nets, and the plans of those.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        Without nets.
+    plans : list of NetPlan
+        One for each net of the bag.
+    """
+
+    fitted: Fitted
+    plans: list[NetPlan]
+
+    def trained(self) -> Fitted:
+        """Return what is fitted once the nets are trained; the first error of one is raised."""
+        nets = {position: outcome.trained() for position, outcome in train_nets(self.plans)}
+        return self.with_nets([nets[position] for position in range(len(nets))])
+
+    def with_nets(self, nets: list[MultiTaskNet]) -> Fitted:
+        """Return what is fitted with the given trained nets."""
+        return replace(self.fitted, nets=nets)
+
+
+def prepare(
     estimator: BaseMultiTask,
     data: tuple[Any, Any, Any],
     validation: tuple[Any, Any],
     classes: Mapping[str, Any] | None = None,
-) -> Fitted:
-    """Run all stages of ``fit``.
+) -> Prepared:
+    """Run the stages of ``fit`` that precede training.
 
     Parameters
     ----------
@@ -149,8 +176,8 @@ def fit_anew(
     begun = Fitted(encoder, blueprint, layout, [], split_seed)
     stop_on = validation_table(estimator, begun, validation, settings) or held_out
     epochs = None if classes is None else 1
-    nets = fit_bag(blueprint, begun.table(rows, settings), stop_on, settings, seeds, epochs)
-    return replace(begun, nets=nets)
+    table = begun.table(rows, settings)
+    return Prepared(begun, plan_bag(blueprint, table, stop_on, settings, seeds, epochs))
 
 
 def fit_on(
@@ -165,7 +192,7 @@ def fit_on(
     fitted : Fitted
         What the last ``fit`` left; not changed.
     data, validation : tuple
-        As of `fit_anew`.
+        As of `prepare`.
     """
     checks.check_numbers(estimator)
     rows, _ = read_rows(estimator, *data, tasks=fitted.tasks.names)
@@ -185,8 +212,8 @@ def fit_on(
     stop_on = validation_table(estimator, fitted, validation, settings) or held_out
     table = fitted.table(rows, settings)
     epochs = settings.max_epochs - done
-    nets = continue_bag(fitted.nets, fitted.blueprint, table, stop_on, settings, epochs)
-    return replace(fitted, nets=nets)
+    plans = plan_further(fitted.nets, fitted.blueprint, table, stop_on, settings, epochs)
+    return Prepared(fitted, plans).trained()
 
 
 def fit_batch(
@@ -201,12 +228,12 @@ def fit_batch(
     fitted : Fitted or None
         What an earlier call left; not changed.
     data : tuple
-        As of `fit_anew`.
+        As of `prepare`.
     classes : mapping of str to array-like, or None
         Classes of each classification task; only the first call needs them.
     """
     if fitted is None:
-        return fit_anew(estimator, data, (None, None), classes or {})
+        return prepare(estimator, data, (None, None), classes or {}).trained()
     checks.check_numbers(estimator)
     rows, _ = read_rows(estimator, *data, tasks=fitted.tasks.names)
     fitted = fitted.met(rows, estimator.task_weights)
@@ -214,7 +241,8 @@ def fit_batch(
     settings = checks.training_settings(estimator, len(rows))
     none = [np.empty(0, dtype=np.intp)] * len(fitted.nets)
     table = fitted.table(rows, settings)
-    return replace(fitted, nets=continue_bag(fitted.nets, fitted.blueprint, table, none, settings, epochs=1))
+    plans = plan_further(fitted.nets, fitted.blueprint, table, none, settings, epochs=1)
+    return Prepared(fitted, plans).trained()
 
 
 def held_out_by(

@@ -1,7 +1,8 @@
 """From tables of tensors to trained nets.
 
 The only package that knows skorch. A `Blueprint` says what a network is built from, `TrainingSettings`
-what the loop is told; `fit_bag` trains, `bag_responses` predicts. Rows travel as a `Table`: input
+what the loop is told; `plan_bag` plans nets, `train_nets` trains them, those of one structure as one
+stacked network, and `bag_responses` predicts. Rows travel as a `Table`: input
 tensors by block, encoded targets and cell weights, resident on the device, sliced by whole batches.
 
 Seeding happens in a forked generator: torch's global state is after training what it was before.
@@ -14,11 +15,11 @@ Examples
 array([13, 22, 27, 31])
 """
 
-from sklearn_mtl.training.bag import bag_representation, bag_responses, continue_bag, fit_bag
+from sklearn_mtl.training.bag import bag_representation, bag_responses, plan_bag, plan_further
 from sklearn_mtl.training.batches import Batch, Table, WholeBatches
 from sklearn_mtl.training.calibration import calibrate
 from sklearn_mtl.training.devices import numpy_dtype, resolve_autocast, resolve_device, resolve_precision
-from sklearn_mtl.training.fit import continue_net, fit_net
+from sklearn_mtl.training.fit import NetPlan
 from sklearn_mtl.training.history import history_frame
 from sklearn_mtl.training.module import BalancedLoss, Blueprint, MultiTaskModule
 from sklearn_mtl.training.net import MultiTaskNet, StopTraining
@@ -29,6 +30,7 @@ from sklearn_mtl.training.settings import (
     resolve_optimizer,
 )
 from sklearn_mtl.training.splits import held_out_rows, without_last
+from sklearn_mtl.training.stacking import Outcome, train_nets
 from sklearn_mtl.training.state import NetState, pack_module, pack_net, unpack_module, unpack_net
 from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses
 
@@ -40,7 +42,9 @@ __all__ = [
     "FiniteLosses",
     "MultiTaskModule",
     "MultiTaskNet",
+    "NetPlan",
     "NetState",
+    "Outcome",
     "StopTraining",
     "Table",
     "TrainingSettings",
@@ -50,19 +54,18 @@ __all__ = [
     "bag_responses",
     "calibrate",
     "check_lr_schedule",
-    "continue_bag",
-    "continue_net",
-    "fit_bag",
-    "fit_net",
     "held_out_rows",
     "history_frame",
     "numpy_dtype",
     "pack_module",
     "pack_net",
+    "plan_bag",
+    "plan_further",
     "resolve_autocast",
     "resolve_device",
     "resolve_optimizer",
     "resolve_precision",
+    "train_nets",
     "unpack_module",
     "unpack_net",
     "without_last",

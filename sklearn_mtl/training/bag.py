@@ -9,22 +9,22 @@ import torch
 
 from sklearn_mtl.tasks import TaskSet
 from sklearn_mtl.training.batches import Table, to_tensor
-from sklearn_mtl.training.fit import continue_net, fit_net
+from sklearn_mtl.training.fit import NetPlan
 from sklearn_mtl.training.inference import mean_responses, representations
 from sklearn_mtl.training.module import Blueprint
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.settings import TrainingSettings
 
 
-def fit_bag(
+def plan_bag(
     blueprint: Blueprint,
     table: Table,
     held_out: Sequence[np.ndarray] | Table,
     settings: TrainingSettings,
     seeds: Sequence[int],
     epochs: int | None = None,
-) -> list[MultiTaskNet]:
-    """Train one net for each seed, one after the other.
+) -> list[NetPlan]:
+    """Return the plan of each net of a new bag, one for each seed.
 
     Parameters
     ----------
@@ -43,32 +43,32 @@ def fit_bag(
         Most epochs for now; ``max_epochs`` by default.
     """
     return [
-        fit_net(blueprint, *_parts(blueprint, table, held_out, position), settings, seed, epochs)
+        NetPlan(blueprint, *_parts(blueprint, table, held_out, position), settings, seed, epochs)
         for position, seed in enumerate(seeds)
     ]
 
 
-def continue_bag(
+def plan_further(
     nets: Sequence[MultiTaskNet],
     blueprint: Blueprint,
     table: Table,
     held_out: Sequence[np.ndarray] | Table,
     settings: TrainingSettings,
     epochs: int,
-) -> list[MultiTaskNet]:
-    """Train every net of a bag on.
+) -> list[NetPlan]:
+    """Return the plans by which the nets of a bag train on.
 
     Parameters
     ----------
     nets : sequence of MultiTaskNet
         The bag; left as it is.
     blueprint, table, held_out, settings
-        As of `fit_bag`.
+        As of `plan_bag`.
     epochs : int
         Most epochs to add.
     """
     return [
-        continue_net(net, blueprint, *_parts(blueprint, table, held_out, position), settings, epochs)
+        NetPlan(blueprint, *_parts(blueprint, table, held_out, position), settings, 0, epochs, net)
         for position, net in enumerate(nets)
     ]
 

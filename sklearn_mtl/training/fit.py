@@ -1,31 +1,27 @@
-"""One net: made, trained, and trained on."""
+"""One net: planned, begun, trained alone, finished."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sklearn_mtl.training.batches import Table, WholeBatches
 from sklearn_mtl.training.calibration import calibrate
 from sklearn_mtl.training.inference import rows_at_once
 from sklearn_mtl.training.module import BalancedLoss, Blueprint, MultiTaskModule
 from sklearn_mtl.training.net import MultiTaskNet, uncompiled
-from sklearn_mtl.training.randomness import seeded
+from sklearn_mtl.training.randomness import GeneratorState, seeded
 from sklearn_mtl.training.settings import TrainingSettings
 from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses
 
 
-def fit_net(
-    blueprint: Blueprint,
-    train: Table,
-    valid: Table | None,
-    settings: TrainingSettings,
-    seed: int,
-    epochs: int | None = None,
-) -> MultiTaskNet:
-    """Train a new net.
+@dataclass(frozen=True, eq=False)
+class NetPlan:
+    """What one net is built from, learns from and is told.
 
     Parameters
     ----------
@@ -35,80 +31,85 @@ def fit_net(
         Rows to learn from, and held-out rows or None.
     settings : TrainingSettings
         What the loop is told.
-    seed : int
+    seed : int, default=0
         Of the initial weights, the batches and dropout.
     epochs : int, optional
         Most epochs for now; ``max_epochs`` by default.
-
-    Returns
-    -------
-    MultiTaskNet
-        Trained, calibrated, its module in evaluation mode.
+    before : MultiTaskNet, optional
+        A net to train on from, which is left as it is: weights, their average, optimizer, schedule and
+        generator go on where it stopped.
     """
-    with seeded(seed, settings.device):
-        facts = blueprint.examine({name: block.cpu() for name, block in train.inputs.items()})
-        module = blueprint.build(facts).to(settings.device, settings.dtype)
-        loss = blueprint.build_loss(train.y, train.weight).to(settings.device)
-        net = make_net(
-            blueprint,
-            module,
-            loss,
-            settings,
-            _n_batches(train, settings),
-            valid_size=_valid_size(module, valid),
-        )
-        net.facts_ = facts
-        net.train(train, valid, epochs)
-    return _finished(net, blueprint, valid, settings)
+
+    blueprint: Blueprint
+    train: Table
+    valid: Table | None
+    settings: TrainingSettings
+    seed: int = 0
+    epochs: int | None = None
+    before: MultiTaskNet | None = None
+
+    @property
+    def n_batches(self) -> int:
+        """Steps in each epoch."""
+        return len(WholeBatches(self.train, self.settings.batch_size))
+
+    def examine(self) -> dict[str, Tensor]:
+        """Return what the network must know of the training rows."""
+        return self.blueprint.examine({name: block.cpu() for name, block in self.train.inputs.items()})
 
 
-def continue_net(
-    net: MultiTaskNet,
-    blueprint: Blueprint,
-    train: Table,
-    valid: Table | None,
-    settings: TrainingSettings,
-    epochs: int,
-) -> MultiTaskNet:
-    """Train a net on from where it stopped: weights, their average, optimizer, schedule, generator.
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """A net that is ready for its first, or next, epoch.
 
     Parameters
     ----------
+    plan : NetPlan
+        What it was made by.
     net : MultiTaskNet
-        Trained before; left as it is.
-    blueprint : Blueprint
-        What it was built from.
-    train, valid : Table
-        Rows to learn from, and held-out rows or None.
-    settings : TrainingSettings
-        What the loop is told now.
-    epochs : int
-        Most epochs to add.
-
-    Returns
-    -------
-    MultiTaskNet
-        A new net.
+        Not yet trained.
+    generator : GeneratorState
+        Where torch's generators stand once its initial weights are drawn.
     """
-    module = deepcopy(uncompiled(net.module_)).to(settings.device, settings.dtype)
-    loss = deepcopy(net.criterion_).to(settings.device)
-    loss.weights.copy_(torch.tensor(blueprint.task_weights))
-    # Temperatures belong to the weights of before.
-    module.raw_scale.fill_(1.0)
-    successor = make_net(
-        blueprint,
-        module,
-        loss,
-        settings,
-        _n_batches(train, settings),
-        done=net.n_steps,
-        valid_size=_valid_size(module, valid),
-    )
-    with seeded(0, settings.device):
-        if net.resume_ is not None:
-            torch.set_rng_state(net.resume_.generator)
-        successor.continue_from(net).train(train, valid, epochs)
-    return _finished(successor, blueprint, valid, settings)
+
+    plan: NetPlan
+    net: MultiTaskNet
+    generator: GeneratorState
+
+
+def begin(plan: NetPlan, facts: Mapping[str, Tensor] | None = None) -> Begun:
+    """Return the net of a plan, ready to be trained.
+
+    Parameters
+    ----------
+    plan : NetPlan
+        The plan.
+    facts : mapping of str to tensor, optional
+        What ``plan.examine`` returns, where it is known already.
+    """
+    with seeded(plan.seed, plan.settings.device):
+        net = _new(plan, facts) if plan.before is None else _successor(plan, plan.before)
+        state = GeneratorState.now(plan.settings.device)
+    if plan.before is not None and plan.before.resume_ is not None:
+        state = plan.before.resume_.generator
+    return Begun(plan, net, state)
+
+
+def train_alone(begun: Begun) -> MultiTaskNet:
+    """Train one net and finish it."""
+    plan = begun.plan
+    with begun.generator.restored(plan.settings.device):
+        begun.net.train(plan.train, plan.valid, plan.epochs)
+    return finish(begun)
+
+
+def finish(begun: Begun) -> MultiTaskNet:
+    """Return the trained net, calibrated, its module in evaluation mode."""
+    plan, net = begun.plan, begun.net
+    net.evaluated.eval()
+    if plan.settings.calibrate and plan.valid is not None:
+        calibrate(net.evaluated, plan.blueprint.tasks, plan.valid)
+    return net
 
 
 def make_net(
@@ -166,19 +167,37 @@ def make_net(
     return net.initialize()
 
 
-def _n_batches(train: Table, settings: TrainingSettings) -> int:
-    return len(WholeBatches(train, settings.batch_size))
+def _new(plan: NetPlan, facts: Mapping[str, Tensor] | None) -> MultiTaskNet:
+    settings = plan.settings
+    facts = dict(plan.examine() if facts is None else facts)
+    module = plan.blueprint.build(facts).to(settings.device, settings.dtype)
+    loss = plan.blueprint.build_loss(plan.train.y, plan.train.weight).to(settings.device)
+    net = make_net(
+        plan.blueprint, module, loss, settings, plan.n_batches, valid_size=_valid_size(module, plan.valid)
+    )
+    net.facts_ = facts
+    return net
+
+
+def _successor(plan: NetPlan, before: MultiTaskNet) -> MultiTaskNet:
+    settings = plan.settings
+    module = deepcopy(uncompiled(before.module_)).to(settings.device, settings.dtype)
+    loss = deepcopy(before.criterion_).to(settings.device)
+    loss.weights.copy_(torch.tensor(plan.blueprint.task_weights))
+    # Temperatures belong to the weights of before.
+    module.raw_scale.fill_(1.0)
+    net = make_net(
+        plan.blueprint,
+        module,
+        loss,
+        settings,
+        plan.n_batches,
+        done=before.n_steps,
+        valid_size=_valid_size(module, plan.valid),
+    )
+    return net.continue_from(before)
 
 
 def _valid_size(module: MultiTaskModule, valid: Table | None) -> int:
     """Rows in each validation batch: without gradients to keep, as many as prediction takes."""
     return 0 if valid is None else rows_at_once(module, valid.inputs)
-
-
-def _finished(
-    net: MultiTaskNet, blueprint: Blueprint, valid: Table | None, settings: TrainingSettings
-) -> MultiTaskNet:
-    net.evaluated.eval()
-    if settings.calibrate and valid is not None:
-        calibrate(net.evaluated, blueprint.tasks, valid)
-    return net

@@ -16,6 +16,10 @@ from torch import Tensor, nn
 
 from sklearn_mtl.training.averaging import WeightAverage, snapshot
 from sklearn_mtl.training.batches import Batch, Table, WholeBatches
+from sklearn_mtl.training.randomness import GeneratorState
+
+# What a step gives back of every task: its summed loss, and the weight of the labels it was summed over.
+LOSS_AND_MASS = ("task_loss", "task_mass")
 
 
 class StopTraining(KeyboardInterrupt):
@@ -35,13 +39,13 @@ class Resume:
         State of the module, not averaged, after the last step.
     average : WeightAverage or None
         The moving average after the last step.
-    generator : tensor
-        State of torch's generator.
+    generator : GeneratorState
+        Where torch's generators stood then.
     """
 
     weights: dict[str, Tensor]
     average: WeightAverage | None
-    generator: Tensor
+    generator: GeneratorState
 
 
 class MultiTaskNet(NeuralNet):
@@ -107,10 +111,7 @@ class MultiTaskNet(NeuralNet):
         epochs : int, optional
             Most epochs; ``max_epochs`` by default.
         """
-        if self.history and valid is not None:
-            batches = self.get_iterator(valid, training=False)
-            self.start_loss_ = self._watched([self.validation_step(batch) for batch in batches])[1]
-        self.notify("on_train_begin", X=train, y=None)
+        self.open_training(train, valid)
         try:
             self.fit_loop((train, valid), epochs=epochs)
         except StopTraining:
@@ -120,6 +121,13 @@ class MultiTaskNet(NeuralNet):
                 raise
         self.notify("on_train_end", X=train, y=None)
         return self
+
+    def open_training(self, train: Table, valid: Table | None) -> None:
+        """Get ready for the first epoch, or for the next one after an earlier training."""
+        if self.history and valid is not None:
+            steps = [self.validation_step(batch) for batch in self.get_iterator(valid, training=False)]
+            self.start_loss_ = self._watched(*(_host(steps, key).sum(0) for key in LOSS_AND_MASS))[1]
+        self.notify("on_train_begin", X=train, y=None)
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """Return the pair of tables as it came."""
@@ -163,7 +171,8 @@ class MultiTaskNet(NeuralNet):
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Put the averaged weights in place; keep what it takes to train on."""
         module = uncompiled(self.module_)
-        self.resume_ = Resume(snapshot(module), self.average_, torch.get_rng_state())
+        generator = GeneratorState.now(torch.device(self.device))
+        self.resume_ = Resume(snapshot(module), self.average_, generator)
         module.load_state_dict(self.evaluated.state_dict())
         self.average_, self.shared_, self.resumed_, self.started_from_ = None, [], None, None
 
@@ -187,10 +196,11 @@ class MultiTaskNet(NeuralNet):
                 self.average_.update(uncompiled(self.module_))
             steps.append(step)
             self.notify("on_batch_end", batch=batch, training=training, **step)
+        losses, masses = (_host(steps, key) for key in LOSS_AND_MASS)
         if training:
-            self._record_training(steps)
+            self.record_training(losses, masses)
         else:
-            self._record_validation(steps, iterator)
+            self.record_validation(losses.sum(0), masses.sum(0), self._scores(steps, iterator))
         self.history.record(f"{prefix}_batch_count", len(steps))
 
     def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
@@ -214,30 +224,48 @@ class MultiTaskNet(NeuralNet):
         loss, mass = losses.response_sums(responses, batch.y, batch.weight)
         return {"task_loss": loss, "task_mass": mass, "responses": responses}
 
-    def _record_training(self, steps: list[dict[str, Tensor]]) -> None:
-        per_task = _mean_losses(steps)
-        weights = self._effective_weights(per_task)
-        self.epochs_[-1].update(train_loss=_numbers(per_task), weight=_numbers(weights))
-        self._record_total("train_loss", self._watched(steps)[1])
-        losses = torch.stack([step["task_loss"] for step in steps])
-        # Within an epoch one task's nan spreads through the trunk to all: the first step tells whose.
-        broken = (~losses.isfinite()).cpu()
-        self.first_broken_ = np.flatnonzero(broken[broken.any(1)][:1].any(0).numpy())
-        self.criterion_.balancer.end_epoch(per_task)
+    def record_training(self, losses: np.ndarray, masses: np.ndarray) -> None:
+        """Write down the training losses of an epoch.
 
-    def _record_validation(self, steps: list[dict[str, Any]], iterator: Any) -> None:
-        per_task, watched = self._watched(steps)
-        responses = [torch.cat(parts) for parts in zip(*(step["responses"] for step in steps), strict=True)]
-        table = iterator.table
-        scores = self.criterion_.losses.scores(responses, table.y, table.weight)
-        self.epochs_[-1].update(valid_loss=_numbers(per_task), valid_score=_numbers(scores))
+        Parameters
+        ----------
+        losses, masses : ndarray of float64, shape (n_steps, n_tasks)
+            Sums over the rows of each step: scale-free losses, and weights.
+        """
+        per_task, watched = self._watched(losses.sum(0), masses.sum(0))
+        weights = self._effective_weights(per_task)
+        self.epochs_[-1].update(train_loss=per_task, weight=weights)
+        self._record_total("train_loss", watched)
+        # Within an epoch one task's nan spreads through the trunk to all: the first step tells whose.
+        broken = ~np.isfinite(losses)
+        self.first_broken_ = np.flatnonzero(broken[broken.any(1)][:1].any(0))
+        self.criterion_.balancer.end_epoch(self._as_tensor(per_task))
+
+    def record_validation(self, loss: np.ndarray, mass: np.ndarray, scores: np.ndarray) -> None:
+        """Write down the validation losses and scores of an epoch.
+
+        Parameters
+        ----------
+        loss, mass : ndarray of float64, shape (n_tasks,)
+            Sums over the held-out rows: scale-free losses, and weights.
+        scores : ndarray of float64, shape (n_tasks,)
+            The metric of each task.
+        """
+        per_task, watched = self._watched(loss, mass)
+        self.epochs_[-1].update(valid_loss=per_task, valid_score=scores)
         self._record_total("valid_loss", watched)
 
-    def _watched(self, steps: list[dict[str, Any]]) -> tuple[Tensor, float]:
+    def _scores(self, steps: list[dict[str, Any]], iterator: Any) -> np.ndarray:
+        responses = [torch.cat(parts) for parts in zip(*(step["responses"] for step in steps), strict=True)]
+        table = iterator.table
+        return to_numbers(self.criterion_.losses.scores(responses, table.y, table.weight))
+
+    def _watched(self, loss: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, float]:
         """Return the losses of the tasks, and their mean over the tasks of weight > 0 with a label."""
-        per_task = _mean_losses(steps)
-        labelled = torch.stack([step["task_mass"] for step in steps]).sum(0) > 0
-        return per_task, float(per_task[(self.criterion_.weights > 0) & labelled].mean())
+        labelled = mass > 0
+        per_task = np.divide(loss, mass, out=np.full_like(loss, np.nan), where=labelled)
+        watched = per_task[labelled & (to_numbers(self.criterion_.weights) > 0)]
+        return per_task, float(watched.mean()) if len(watched) else float("nan")
 
     def _record_total(self, key: str, value: float) -> None:
         """Write a total down, and whether it is the lowest so far, as skorch's callbacks expect."""
@@ -245,10 +273,13 @@ class MultiTaskNet(NeuralNet):
         self.history.record(key, value)
         self.history.record(f"{key}_best", value < min(before, default=float("inf")))
 
-    def _effective_weights(self, losses: Tensor) -> Tensor:
+    def _effective_weights(self, losses: np.ndarray) -> np.ndarray:
         """How much each task's loss counts in what is minimised, at the epoch's mean losses."""
         balancer, weights = self.criterion_.balancer, self.criterion_.weights
-        return balancer.effective_weights(losses.nan_to_num(), weights)
+        return to_numbers(balancer.effective_weights(self._as_tensor(np.nan_to_num(losses)), weights))
+
+    def _as_tensor(self, losses: np.ndarray) -> Tensor:
+        return torch.as_tensor(losses).to(self.criterion_.weights)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.autocast is None:
@@ -268,11 +299,11 @@ def uncompiled(module: nn.Module) -> Any:
     return getattr(module, "_orig_mod", module)
 
 
-def _mean_losses(steps: list[dict[str, Any]]) -> Tensor:
-    loss = torch.stack([step["task_loss"] for step in steps]).sum(0)
-    mass = torch.stack([step["task_mass"] for step in steps]).sum(0)
-    return loss / torch.where(mass > 0, mass, torch.nan)
-
-
-def _numbers(values: Tensor) -> np.ndarray:
+def to_numbers(values: Tensor) -> np.ndarray:
+    """Return a tensor as an array of float64 on the host."""
     return values.detach().cpu().double().numpy()
+
+
+def _host(steps: list[dict[str, Any]], key: str) -> np.ndarray:
+    """Return one quantity of all steps, (n_steps, n_tasks): the one copy from the device in an epoch."""
+    return to_numbers(torch.stack([step[key] for step in steps]))

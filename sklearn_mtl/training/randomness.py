@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import RLock
 
 import torch
+from torch import Tensor
 
 _ONE_AT_A_TIME = RLock()
 
@@ -28,3 +30,33 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratorState:
+    """Where torch's generators stand.
+
+    Parameters
+    ----------
+    cpu : tensor
+        State of the CPU's generator.
+    device : tensor or None
+        State of the CUDA device's generator, where there is one.
+    """
+
+    cpu: Tensor
+    device: Tensor | None
+
+    @classmethod
+    def now(cls, device: torch.device) -> GeneratorState:
+        """Return the state that torch's own generators are in."""
+        return cls(torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None)
+
+    @contextmanager
+    def restored(self, device: torch.device) -> Iterator[None]:
+        """Go on from this state inside the block, and put torch's generators back after it."""
+        with seeded(0, device):
+            torch.set_rng_state(self.cpu)
+            if self.device is not None:
+                torch.cuda.set_rng_state(self.device, device)
+            yield

@@ -24,7 +24,7 @@ def no_training(monkeypatch):
     def refuse(*args, **kwargs):
         pytest.fail("training began")
 
-    monkeypatch.setattr(fitting, "fit_bag", refuse)
+    monkeypatch.setattr(fitting, "train_nets", refuse)
 
 
 @pytest.mark.usefixtures("no_training")

@@ -1,0 +1,6 @@
+"""Nets of one structure, trained as one."""
+
+from sklearn_mtl.training.stacking.outcome import Outcome
+from sklearn_mtl.training.stacking.train import train_nets
+
+__all__ = ["Outcome", "train_nets"]
