@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,7 @@ class PlannedFit:
     Parameters
     ----------
     estimator : BaseMultiTask
-        Not fitted until `keep`.
+        Not fitted.
     prepared : Prepared
         All that precedes training.
     outcomes : tuple of Outcome
@@ -112,10 +113,11 @@ class PlannedFit:
         every = tuple(_after(before.get(i), found.get(i)) for i in range(self.n_nets))
         return replace(self, outcomes=every, epochs=epochs)
 
-    def keep(self) -> None:
-        """Make the estimator the fitted one; the error of a net is raised."""
+    def fitted(self) -> BaseMultiTask:
+        """Return a fitted copy of the estimator; the error of a net is raised."""
         nets = [outcome.trained() for outcome in self.outcomes]
-        self.estimator._keep(self.prepared.with_nets(nets))
+        found: BaseMultiTask = copy(self.estimator)._keep(self.prepared.with_nets(nets))
+        return found
 
     def _goes_on(self, plan: NetPlan, found: Outcome, upto: int) -> bool:
         assert found.net is not None
@@ -145,8 +147,8 @@ def train_together(
     todo = [fit.plans(epochs) for fit in fits]
     places = [(fit, net) for fit, plans in enumerate(todo) for net in plans]
     found: list[dict[int, Outcome]] = [{} for _ in fits]
-    for fit, plans in enumerate(todo):
-        if not plans:
+    for fit, of_fit in enumerate(todo):
+        if not of_fit:
             yield fit, fits[fit].trained({}, epochs)
     plans = [todo[fit][net] for fit, net in places]
     for position, outcome in train_nets(plans, max_members=max_members, watch=watch):
@@ -163,5 +165,7 @@ def _after(before: Outcome | None, found: Outcome | None) -> Outcome:
         assert outcome is not None
         return outcome
     return replace(
-        found, seconds=before.seconds + found.seconds, alone=before.alone if found.alone is None else found.alone
+        found,
+        seconds=before.seconds + found.seconds,
+        alone=before.alone if found.alone is None else found.alone,
     )

@@ -15,7 +15,6 @@ from sklearn_mtl.training.module import Blueprint
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.settings import TrainingSettings
 
-
 Parts = Sequence[tuple[Table, Table | None]]
 
 
