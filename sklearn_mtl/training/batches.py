@@ -95,10 +95,21 @@ class WholeBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Iterate over the batches."""
-        n_rows = len(self.table)
-        # Drawn on the CPU, so that a seed gives the same batches on every device.
-        order = torch.randperm(n_rows).to(self.table.y.device) if self.shuffle else None
-        for start, stop in self._bounds(n_rows):
+        return self.along(self.order() if self.shuffle else None)
+
+    def order(self, generator: torch.Generator | None = None) -> Tensor:
+        """Draw an order of the rows.
+
+        Parameters
+        ----------
+        generator : torch.Generator, optional
+            Of the CPU, so that a seed gives the same batches on every device.
+        """
+        return torch.randperm(len(self.table), generator=generator).to(self.table.y.device)
+
+    def along(self, order: Tensor | None) -> Iterator[Batch]:
+        """Iterate over the batches of rows in the given order, their own by default."""
+        for start, stop in self._bounds(len(self.table)):
             yield self.table.rows(slice(start, stop) if order is None else order[start:stop])
 
     def __len__(self) -> int:

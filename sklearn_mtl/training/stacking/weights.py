@@ -1,0 +1,222 @@
+"""The weights of many nets, one stack for each tensor, which the nets' own modules look into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adamw import adamw
+
+from sklearn_mtl.training.net import MultiTaskNet, uncompiled
+
+
+class StackedWeights:
+    """Trained tensors of many nets, their moving averages, and the moments of AdamW.
+
+    While a net is in the stack its own parameters are views of its part: whatever reads or keeps its
+    weights, as callbacks do, sees them as they are. A tensor that is narrower in one net than in another,
+    as the first layer is where encoded widths differ, lies in the corner of its part; the rest is 0, and
+    stays so, as its inputs are 0.
+
+    Parameters
+    ----------
+    nets : sequence of MultiTaskNet
+        Of one structure, with AdamW, ready to be trained.
+    """
+
+    def __init__(self, nets: Sequence[MultiTaskNet]) -> None:
+        self.nets = list(nets)
+        own = [_trained(net) for net in self.nets]
+        self.trained = {name: _stacked([of_net[name] for of_net in own]) for name in own[0]}
+        for tensor in self.trained.values():
+            tensor.requires_grad_()
+        self.fixed = _fixed(self.nets)
+        averages = [_averages(net) for net in self.nets]
+        self.averages = {name: _stacked([of_net[name] for of_net in averages]) for name in averages[0]}
+        self.first, self.second = (self._moments(key) for key in ("exp_avg", "exp_avg_sq"))
+        self.steps = [_steps(net) for net in self.nets]
+        self._attach()
+
+    def __len__(self) -> int:
+        """Return the number of nets."""
+        return len(self.nets)
+
+    def of_module(self, *, averaged: bool) -> dict[str, Tensor]:
+        """Return the stacked tensors that a forward pass needs, by their names in the module."""
+        if averaged and self.averages:
+            return {**self.averages, **self.fixed}
+        return {**_of(self.trained, "module."), **self.fixed}
+
+    def of_balancer(self) -> dict[str, Tensor]:
+        """Return the stacked tensors of the balancers, by their names in one."""
+        buffers = [dict(net.criterion_.balancer.named_buffers()) for net in self.nets]
+        stacked = {name: torch.stack([of_net[name] for of_net in buffers]) for name in buffers[0]}
+        return {**_of(self.trained, "criterion.balancer."), **stacked}
+
+    def clear_gradients(self) -> None:
+        """Forget the gradients of the last step."""
+        for tensor in self.trained.values():
+            tensor.grad = None
+
+    def clip(self, largest: Sequence[float | None]) -> None:
+        """Scale each net's gradient down to a largest norm, None for no bound."""
+        if all(norm is None for norm in largest):
+            return
+        gradients = [tensor.grad for tensor in self.trained.values() if tensor.grad is not None]
+        norm = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
+        bound = norm.new_tensor([float("inf") if value is None else value for value in largest])
+        # As torch.nn.utils.clip_grad_norm_ has it.
+        scale = (bound / (norm + 1e-6)).clamp_max(1.0)
+        for gradient in gradients:
+            gradient.mul_(scale.view(-1, *[1] * (gradient.ndim - 1)))
+
+    @torch.no_grad()
+    def step(self, active: Sequence[bool]) -> None:
+        """Make one step of AdamW, and of the moving averages, with the nets that have a batch.
+
+        Neighbours of the same settings and number of steps go together.
+        """
+        keys = [_settings(net, steps) for net, steps in zip(self.nets, self.steps, strict=True)]
+        for (settings, is_active), run in groupby(
+            range(len(self)), lambda net: (keys[net], active[net])
+        ):
+            if is_active:
+                places = list(run)
+                self._step(slice(places[0], places[-1] + 1), settings)
+
+    def release(self, position: int) -> None:
+        """Give a net tensors of its own, as they are now, and its optimizer the moments."""
+        net = self.nets[position]
+        for name, parameter in _trained(net).items():
+            parameter.data = parameter.data.clone()
+            net.optimizer_.state[parameter] = {
+                "step": torch.tensor(float(self.steps[position])),
+                **{
+                    key: _corner(moments[name][position], parameter).clone()
+                    for key, moments in (("exp_avg", self.first), ("exp_avg_sq", self.second))
+                },
+            }
+        for tensor in _averages(net).values():
+            tensor.data = tensor.data.clone()
+
+    def keep(self, positions: Sequence[int]) -> None:
+        """Go on with some of the nets, the others having been released."""
+        index = torch.tensor(positions, device=next(iter(self.trained.values())).device)
+        self.nets = [self.nets[position] for position in positions]
+        self.steps = [self.steps[position] for position in positions]
+        for stack in (self.fixed, self.averages, self.first, self.second):
+            for name, tensor in stack.items():
+                stack[name] = tensor.index_select(0, index)
+        for name, tensor in self.trained.items():
+            self.trained[name] = tensor.detach().index_select(0, index).requires_grad_()
+        self._attach()
+
+    def _attach(self) -> None:
+        for position, net in enumerate(self.nets):
+            for own, stack in ((_trained(net), self.trained), (_averages(net), self.averages)):
+                for name, tensor in own.items():
+                    tensor.data = _corner(stack[name].detach()[position], tensor)
+
+    def _moments(self, key: str) -> dict[str, Tensor]:
+        found = {name: torch.zeros_like(tensor, requires_grad=False) for name, tensor in self.trained.items()}
+        for position, net in enumerate(self.nets):
+            for name, parameter in _trained(net).items():
+                if key in net.optimizer_.state.get(parameter, {}):
+                    _corner(found[name][position], parameter).copy_(net.optimizer_.state[parameter][key])
+        return found
+
+    def _step(self, part: slice, settings: tuple[Any, ...]) -> None:
+        steps, lr, betas, eps, weight_decay, decay = settings
+        names = [name for name, tensor in self.trained.items() if tensor.grad is not None]
+        adamw(
+            [self.trained[name].detach()[part] for name in names],
+            [gradient[part] for name in names if (gradient := self.trained[name].grad) is not None],
+            [self.first[name][part] for name in names],
+            [self.second[name][part] for name in names],
+            [],
+            list(torch.full((len(names),), float(steps)).unbind()),
+            fused=True,
+            amsgrad=False,
+            beta1=betas[0],
+            beta2=betas[1],
+            lr=lr,
+            weight_decay=weight_decay,
+            eps=eps,
+            maximize=False,
+        )
+        places = range(len(self))[part]
+        for place in places:
+            self.steps[place] += 1
+        if decay is not None:
+            latest = _of(self.trained, "module.")
+            averages = [average[part] for average in self.averages.values()]
+            torch._foreach_lerp_(
+                averages, [latest[name].detach()[part] for name in self.averages], 1 - decay
+            )
+            for place in places:
+                self.nets[place].average_.steps += 1
+
+
+def _trained(net: MultiTaskNet) -> dict[str, nn.Parameter]:
+    parts = {"module": uncompiled(net.module_), "criterion": net.criterion_}
+    return {
+        f"{part}.{name}": parameter
+        for part, module in parts.items()
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def _averages(net: MultiTaskNet) -> dict[str, Tensor]:
+    """The averaged ones of the trained parameters; none where there is no average."""
+    if net.average_ is None:
+        return {}
+    trained = {name for name, value in uncompiled(net.module_).named_parameters() if value.requires_grad}
+    return {name: value for name, value in net.average_.module.named_parameters() if name in trained}
+
+
+def _fixed(nets: Sequence[MultiTaskNet]) -> dict[str, Tensor]:
+    """Buffers and frozen parameters of the modules that are not the same in all nets."""
+    of_nets = []
+    for net in nets:
+        module = uncompiled(net.module_)
+        frozen = {name: value for name, value in module.named_parameters() if not value.requires_grad}
+        of_nets.append({**frozen, **dict(module.named_buffers())})
+    found = {}
+    for name, first in of_nets[0].items():
+        tensors = [of_net[name].detach() for of_net in of_nets]
+        if not all(tensor.shape == first.shape and torch.equal(tensor, first) for tensor in tensors):
+            found[name] = _stacked(tensors)
+    return found
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    """Return tensors stacked, each in the corner of its part, which is as wide as the widest."""
+    shape = [max(sizes) for sizes in zip(*(tensor.shape for tensor in tensors), strict=True)]
+    stack = tensors[0].new_zeros((len(tensors), *shape)).detach()
+    for part, tensor in zip(stack, tensors, strict=True):
+        _corner(part, tensor).copy_(tensor.detach())
+    return stack
+
+
+def _corner(part: Tensor, like: Tensor) -> Tensor:
+    return part[tuple(slice(size) for size in like.shape)]
+
+
+def _of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _steps(net: MultiTaskNet) -> int:
+    states = [net.optimizer_.state.get(parameter) for parameter in _trained(net).values()]
+    return max((int(state["step"]) for state in states if state), default=0)
+
+
+def _settings(net: MultiTaskNet, steps: int) -> tuple[Any, ...]:
+    """What nets must have in common to take a step together."""
+    group = net.optimizer_.param_groups[0]
+    decay = None if net.average_ is None else net.average_.decay_now
+    return (steps, group["lr"], group["betas"], group["eps"], group["weight_decay"], decay)
