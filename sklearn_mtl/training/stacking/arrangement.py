@@ -67,7 +67,7 @@ class Arrangement:
         """Return where a net's random numbers come from."""
         return list(self._streams.values())[self._stream_shares.places[slot]]
 
-    def epoch(self) -> Iterator[tuple[Batch, list[Tensor], list[bool]]]:
+    def epoch(self) -> Iterator[tuple[Batch, list[Tensor]]]:
         """Iterate over the steps of an epoch.
 
         Yields
@@ -76,8 +76,6 @@ class Arrangement:
             Rows with networks in front; those that a net has not weigh nothing.
         masks : list of tensor
             Of the dropout layers.
-        active : list of bool
-            Which nets have rows in this step.
         """
         orders = {id(stream): stream.order() for stream in self._streams.values()}
         rows = [batches.along(orders[id(stream)]) for stream, batches in self._batches]
@@ -87,8 +85,7 @@ class Arrangement:
             if some is None:
                 return
             filled = [_none_like(some) if batch is None else batch for batch in batches]
-            active = [batches[place] is not None for place in self.sources.places]
-            yield stacked_batch(filled, self.sources), self._masks(filled), active
+            yield stacked_batch(filled, self.sources), self._masks(filled)
 
     def validation(self, n_rows: int) -> Iterator[Batch]:
         """Iterate over the held-out rows, ``n_rows`` of each net at a time, with networks in front."""
@@ -126,7 +123,7 @@ class Arrangement:
         return total
 
     def _balance_one(self, state: dict[str, Tensor], losses: Tensor, weights: Tensor) -> Any:
-        return functional_call(self._balancer, state, (losses, weights))
+        return functional_call(self._balancer, state, (losses, weights)) if state else self._balancer(losses, weights)
 
     def _masks(self, batches: Sequence[Batch]) -> list[Tensor]:
         """Draw the dropout masks of one step, those of each stream once."""

@@ -7,14 +7,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from sklearn_mtl.training.batches import Batch
 from sklearn_mtl.training.fit import Begun
 from sklearn_mtl.training.net import StopTraining, to_numbers, uncompiled
-from sklearn_mtl.training.schedules import StepSchedule
 from sklearn_mtl.training.stacking.arrangement import Arrangement, few_rows
 from sklearn_mtl.training.stacking.module import StackedModule
 from sklearn_mtl.training.stacking.weights import StackedWeights
@@ -146,25 +144,21 @@ class Lockstep:
 
     def _train(self) -> None:
         steps = []
-        active = []
         clips = [member.begun.plan.settings.gradient_clip for member in self.members]
-        for batch, masks, has_rows in self.arrangement.epoch():
-            for member, is_active in zip(self.members, has_rows, strict=True):
-                if is_active:
-                    _move_learning_rate(member.net)
+        self.weights.begin_epoch([member.begun.plan.n_batches for member in self.members])
+        for batch, masks in self.arrangement.epoch():
             self.weights.clear_gradients()
             raw, penalty = self.forward(batch, masks, training=True)
             total, loss, mass = self.minimised(raw, penalty, batch)
             total.sum().backward()
             self.weights.clip(clips)
-            self.weights.step(has_rows)
+            self.weights.step()
             steps.append((loss.detach(), mass))
-            active.append(has_rows)
         losses, masses = (to_numbers(torch.stack(values)) for values in zip(*steps, strict=True))
         for slot, member in enumerate(self.members):
-            own = np.array([has_rows[slot] for has_rows in active])
+            own = slice(member.begun.plan.n_batches)
             member.net.record_training(losses[own, slot], masses[own, slot])
-            member.net.history.record("train_batch_count", int(own.sum()))
+            member.net.history.record("train_batch_count", own.stop)
 
     @torch.no_grad()
     def _validate(self) -> None:
@@ -199,10 +193,3 @@ class Lockstep:
         self.weights.keep(slots)
         begun = [member.begun for member in self.members]
         self.arrangement = Arrangement(begun, self.module.calls, self.arrangement)
-
-
-def _move_learning_rate(net: Any) -> None:
-    """Let a named schedule, the one thing that acts on every step, do so."""
-    for _, callback in net.callbacks_:
-        if isinstance(callback, StepSchedule):
-            callback.on_batch_begin(net, training=True)

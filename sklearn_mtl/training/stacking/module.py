@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
 from sklearn_mtl.training.module import MultiTaskModule
 from sklearn_mtl.training.stacking.linear import BatchedLinears
@@ -31,12 +31,17 @@ class StackedModule:
     """
 
     def __init__(self, module: MultiTaskModule, few: Named) -> None:
-        pattern = deepcopy(module)
-        self.calls = dropout_calls(pattern, few)
-        self.masks: list[Tensor] = []
+        self._pattern = deepcopy(module)
+        self.calls = dropout_calls(self._pattern, few)
+        self._masks: list[Tensor] = []
         for name in {call.name for call in self.calls}:
-            pattern.set_submodule(name, _GivenMask(self.masks))
-        self._network = _WithPenalty(pattern)
+            self._pattern.set_submodule(name, _GivenMask(self._masks))
+        self._places = {
+            **_places(self._pattern, lambda part: part._parameters),
+            **_places(self._pattern, lambda part: part._buffers),
+        }
+        self._now: list[tuple[dict[str, Any], str]] = []
+        self._names: tuple[str, ...] = ()
         self._of_each = vmap(self._of_one)
 
     def __call__(
@@ -55,18 +60,34 @@ class StackedModule:
         training : bool
             Whether dropout is on.
         """
-        self._network.train(training)
-        of_module = {f"module.{name}": value for name, value in weights.items()}
-        with _linears(next(iter(weights.values()))):
-            raw, penalty = self._of_each(of_module, dict(inputs), list(masks))
+        if self._pattern.training != training:
+            self._pattern.train(training)
+        places = [self._places[name] for name in weights]
+        tensors = tuple(weights.values())
+        own = [of_part[name] for of_part, name in places]
+        try:
+            with _linears(tensors[0]):
+                self._now, self._names = places, tuple(inputs)
+                raw, penalty = self._of_each(tensors, tuple(inputs.values()), tuple(masks))
+        finally:
+            for (of_part, name), tensor in zip(places, own, strict=True):
+                of_part[name] = tensor
+            self._masks.clear()
         return raw, penalty
 
-    def _of_one(self, weights: Named, inputs: Named, masks: list[Tensor]) -> Any:
-        self.masks[:] = masks
-        try:
-            return functional_call(self._network, dict(weights), (inputs,))
-        finally:
-            self.masks.clear()
+    def _of_one(
+        self,
+        weights: Sequence[Tensor],
+        blocks: Sequence[Tensor],
+        masks: Sequence[Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        # torch.func.functional_call does this by name, which takes as long as a small network's step.
+        for (of_part, name), tensor in zip(self._now, weights, strict=True):
+            of_part[name] = tensor
+        self._masks[:] = masks
+        raw = self._pattern(dict(zip(self._names, blocks, strict=True)))
+        penalty = self._pattern.sharing.penalty()
+        return raw, raw.new_zeros(()) if penalty is None else penalty
 
 
 class DropoutCall:
@@ -152,18 +173,15 @@ class _GivenMask(nn.Module):
         return x * self._masks.pop(0) if self.training else x
 
 
-class _WithPenalty(nn.Module):
-    """A network that returns its penalty along with its raw outputs."""
-
-    def __init__(self, module: MultiTaskModule) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, inputs: Named) -> tuple[Tensor, Tensor]:
-        """Return raw outputs and penalty, 0 where there is none."""
-        raw = self.module(inputs)
-        penalty = self.module.sharing.penalty()
-        return raw, raw.new_zeros(()) if penalty is None else penalty
+def _places(
+    module: nn.Module, tensors: Callable[[nn.Module], dict[str, Any]]
+) -> dict[str, tuple[dict[str, Any], str]]:
+    """Return where each tensor of a module is kept: the dict of its part, and its name there."""
+    return {
+        f"{prefix}.{name}" if prefix else name: (tensors(part), name)
+        for prefix, part in module.named_modules()
+        for name in tensors(part)
+    }
 
 
 def _linears(like: Tensor) -> AbstractContextManager[Any]:

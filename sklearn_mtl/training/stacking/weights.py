@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import groupby
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.adamw import adamw
 
 from sklearn_mtl.training.net import MultiTaskNet, uncompiled
+from sklearn_mtl.training.schedules import StepSchedule
 
 
 class StackedWeights:
@@ -38,6 +37,7 @@ class StackedWeights:
         self.averages = {name: _stacked([of_net[name] for of_net in averages]) for name in averages[0]}
         self.first, self.second = (self._moments(key) for key in ("exp_avg", "exp_avg_sq"))
         self.steps = [_steps(net) for net in self.nets]
+        self._runs: list[Run] = []
         self._attach()
 
     def __len__(self) -> int:
@@ -46,9 +46,8 @@ class StackedWeights:
 
     def of_module(self, *, averaged: bool) -> dict[str, Tensor]:
         """Return the stacked tensors that a forward pass needs, by their names in the module."""
-        if averaged and self.averages:
-            return {**self.averages, **self.fixed}
-        return {**_of(self.trained, "module."), **self.fixed}
+        latest = _of(self.trained, "module.")
+        return {**latest, **(self.averages if averaged else {}), **self.fixed}
 
     def of_balancer(self) -> dict[str, Tensor]:
         """Return the stacked tensors of the balancers, by their names in one."""
@@ -73,19 +72,31 @@ class StackedWeights:
         for gradient in gradients:
             gradient.mul_(scale.view(-1, *[1] * (gradient.ndim - 1)))
 
-    @torch.no_grad()
-    def step(self, active: Sequence[bool]) -> None:
-        """Make one step of AdamW, and of the moving averages, with the nets that have a batch.
+    def begin_epoch(self, n_batches: Sequence[int]) -> None:
+        """Find out which nets take their steps together in this epoch.
 
-        Neighbours of the same settings and number of steps go together.
+        Those are neighbours of the same settings, number of steps and batches.
+
+        Parameters
+        ----------
+        n_batches : sequence of int
+            Of each net.
         """
-        keys = [_settings(net, steps) for net, steps in zip(self.nets, self.steps, strict=True)]
-        for (settings, is_active), run in groupby(
-            range(len(self)), lambda net: (keys[net], active[net])
-        ):
-            if is_active:
-                places = list(run)
-                self._step(slice(places[0], places[-1] + 1), settings)
+        keys = [
+            (_settings(net), steps, of_net)
+            for net, steps, of_net in zip(self.nets, self.steps, n_batches, strict=True)
+        ]
+        self._runs = []
+        for (_, steps, of_run), run in groupby(range(len(self)), keys.__getitem__):
+            places = list(run)
+            self._runs.append(Run(self, slice(places[0], places[-1] + 1), steps, of_run))
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Make one step with the nets that have a batch left."""
+        for run in self._runs:
+            if run.n_left:
+                run.step()
 
     def release(self, position: int) -> None:
         """Give a net tensors of its own, as they are now, and its optimizer the moments."""
@@ -128,36 +139,77 @@ class StackedWeights:
                     _corner(found[name][position], parameter).copy_(net.optimizer_.state[parameter][key])
         return found
 
-    def _step(self, part: slice, settings: tuple[Any, ...]) -> None:
-        steps, lr, betas, eps, weight_decay, decay = settings
-        names = [name for name, tensor in self.trained.items() if tensor.grad is not None]
-        adamw(
-            [self.trained[name].detach()[part] for name in names],
-            [gradient[part] for name in names if (gradient := self.trained[name].grad) is not None],
-            [self.first[name][part] for name in names],
-            [self.second[name][part] for name in names],
+
+class Run:
+    """Neighbours in a stack that take their steps of an epoch together.
+
+    Parameters
+    ----------
+    weights : StackedWeights
+        The stack.
+    part : slice
+        Their places in it.
+    steps : int
+        Steps that each has taken.
+    n_batches : int
+        Steps that each takes in this epoch.
+    """
+
+    def __init__(self, weights: StackedWeights, part: slice, steps: int, n_batches: int) -> None:
+        self.n_left = n_batches
+        self._weights = weights
+        self._places = range(len(weights))[part]
+        self._part = part
+        self._nets = weights.nets[part]
+        self._leaves = list(weights.trained.values())
+        self._tensors = [
+            [tensor.detach()[part] for tensor in stack.values()]
+            for stack in (weights.trained, weights.first, weights.second)
+        ]
+        self._steps = [torch.tensor(float(steps), device=leaf.device) for leaf in self._leaves]
+        self._averages = [tensor[part] for tensor in weights.averages.values()]
+        of_module = _of(weights.trained, "module.")
+        self._latest = [of_module[name].detach()[part] for name in weights.averages]
+        self._schedules = [
+            (net, callback)
+            for net in self._nets
+            for _, callback in net.callbacks_
+            if isinstance(callback, StepSchedule)
+        ]
+
+    def step(self) -> None:
+        """Make a step of AdamW, and of the moving average."""
+        self.n_left -= 1
+        for net, schedule in self._schedules:
+            schedule.on_batch_begin(net, training=True)
+        group = self._nets[0].optimizer_.param_groups[0]
+        with_gradient = [i for i, leaf in enumerate(self._leaves) if leaf.grad is not None]
+        trained, first, second = ([of_all[i] for i in with_gradient] for of_all in self._tensors)
+        steps = [self._steps[i] for i in with_gradient]
+        torch._foreach_add_(steps, 1)
+        # What torch.optim.AdamW(fused=True) comes down to, without its sorting of tensors at each step.
+        torch._fused_adamw_(
+            trained,
+            [gradient[self._part] for leaf in self._leaves if (gradient := leaf.grad) is not None],
+            first,
+            second,
             [],
-            list(torch.full((len(names),), float(steps)).unbind()),
-            fused=True,
+            steps,
+            lr=group["lr"],
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
             amsgrad=False,
-            beta1=betas[0],
-            beta2=betas[1],
-            lr=lr,
-            weight_decay=weight_decay,
-            eps=eps,
             maximize=False,
         )
-        places = range(len(self))[part]
-        for place in places:
-            self.steps[place] += 1
-        if decay is not None:
-            latest = _of(self.trained, "module.")
-            averages = [average[part] for average in self.averages.values()]
-            torch._foreach_lerp_(
-                averages, [latest[name].detach()[part] for name in self.averages], 1 - decay
-            )
-            for place in places:
-                self.nets[place].average_.steps += 1
+        for place in self._places:
+            self._weights.steps[place] += 1
+        if self._averages:
+            decay = self._nets[0].average_.decay_now
+            torch._foreach_lerp_(self._averages, self._latest, 1 - decay)
+            for net in self._nets:
+                net.average_.steps += 1
 
 
 def _trained(net: MultiTaskNet) -> dict[str, nn.Parameter]:
@@ -215,8 +267,10 @@ def _steps(net: MultiTaskNet) -> int:
     return max((int(state["step"]) for state in states if state), default=0)
 
 
-def _settings(net: MultiTaskNet, steps: int) -> tuple[Any, ...]:
-    """What nets must have in common to take a step together."""
+def _settings(net: MultiTaskNet) -> Hashable:
+    """Return what nets must have in common to take a step together."""
     group = net.optimizer_.param_groups[0]
-    decay = None if net.average_ is None else net.average_.decay_now
-    return (steps, group["lr"], group["betas"], group["eps"], group["weight_decay"], decay)
+    schedules = [callback for _, callback in net.callbacks_ if isinstance(callback, StepSchedule)]
+    moving = tuple((callback.factor, callback.step_) for callback in schedules)
+    average = None if net.average_ is None else (net.average_.decay, net.average_.steps)
+    return (net.lr if moving else group["lr"], group["betas"], group["eps"], group["weight_decay"], moving, average)
