@@ -16,6 +16,9 @@ from sklearn_mtl.training.randomness import seeded
 from sklearn_mtl.training.settings import TrainingSettings
 from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses
 
+# About as many rows of a large table are shown to the trunk before it is built.
+ROWS_TO_EXAMINE = 100_000
+
 
 def fit_net(
     blueprint: Blueprint,
@@ -46,7 +49,7 @@ def fit_net(
         Trained, calibrated, its module in evaluation mode.
     """
     with seeded(seed, settings.device):
-        facts = blueprint.examine({name: block.cpu() for name, block in train.inputs.items()})
+        facts = blueprint.examine(train.sample(ROWS_TO_EXAMINE))
         module = blueprint.build(facts).to(settings.device, settings.dtype)
         loss = blueprint.build_loss(train.y, train.weight).to(settings.device)
         net = make_net(
