@@ -163,7 +163,7 @@ def prepare(
         )
     )
     encoder = FeatureEncoder(estimator.preprocessing, numpy_dtype(settings.dtype))
-    encoder.fit(seen.X, seen.weight.max(axis=1) if seen.weighted else None)
+    encoder.fit(seen.X, seen.weight.max(axis=1) if seen.weighted else None, seen.index)
     blueprint = Blueprint(
         encoder.spec,
         tasks,
@@ -342,5 +342,5 @@ def _in_all(held_out: list[np.ndarray]) -> np.ndarray:
 
 def _table(rows: Rows, encoder: FeatureEncoder, tasks: TaskSet, settings: TrainingSettings) -> Table:
     y, weight = tasks.encode(rows.columns, rows.weight)
-    inputs = encoder.transform(rows.X)
+    inputs = encoder.transform(rows.X, rows.index)
     return Table.from_arrays(inputs, y, weight, device=settings.device, dtype=settings.dtype)

@@ -282,6 +282,7 @@ class MultiTaskNet(NeuralNet):
         return torch.as_tensor(losses).to(self.criterion_.weights)
 
     def autocast_now(self) -> AbstractContextManager[Any]:
+        """Return the context in which products are computed while training."""
         if self.autocast is None:
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, dtype=self.autocast)

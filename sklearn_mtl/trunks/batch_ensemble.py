@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class BatchEnsembleLinear(nn.Module):
@@ -48,13 +49,13 @@ class BatchEnsembleLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output."""
-        product = self._of_one(x[:, 0]) if self.shared_input else (x * self.r) @ self.weight.T
+        product = self._of_one(x[:, 0]) if self.shared_input else F.linear(x * self.r, self.weight)
         return torch.addcmul(self.bias, product, self.s)
 
     def _of_one(self, x: Tensor) -> Tensor:
         """Return each member's product with the same rows, by writing the members' matrices out."""
         matrices = (self.weight * self.r[:, None]).flatten(0, 1)
-        return (x @ matrices.T).unflatten(1, self.s.shape)
+        return F.linear(x, matrices).unflatten(1, self.s.shape)
 
 
 def _scales(members: int, features: Sequence[int]) -> Tensor:

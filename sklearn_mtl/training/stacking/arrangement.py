@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from copy import copy
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -49,7 +48,8 @@ class Arrangement:
             for first in self.sources.first
         ]
         self._valid = Shares([id(one.plan.valid) for one in begun], self.device)
-        self._valid_tables = [begun[first].plan.valid for first in self._valid.first]
+        tables = [begun[first].plan.valid for first in self._valid.first]
+        self._valid_tables = [table for table in tables if table is not None]
         self.task_weights = torch.stack([one.net.criterion_.weights for one in begun])
         self._losses = _by_loss([one.net.criterion_.losses for one in begun])
         self._balancer = begun[0].net.criterion_.balancer
@@ -123,13 +123,13 @@ class Arrangement:
         return total
 
     def _balance_one(self, state: dict[str, Tensor], losses: Tensor, weights: Tensor) -> Any:
-        return functional_call(self._balancer, state, (losses, weights)) if state else self._balancer(losses, weights)
+        if not state:
+            return self._balancer(losses, weights)
+        return functional_call(self._balancer, state, (losses, weights))
 
     def _masks(self, batches: Sequence[Batch]) -> list[Tensor]:
         """Draw the dropout masks of one step, those of each stream once."""
-        n_rows = {
-            id(stream): len(batch.y) for (stream, _), batch in zip(self._batches, batches, strict=True)
-        }
+        n_rows = {id(stream): len(batch.y) for (stream, _), batch in zip(self._batches, batches, strict=True)}
         drawn = [
             stream.masks(self.calls, n_rows[id(stream)], batches[0].y) for stream in self._streams.values()
         ]
@@ -152,10 +152,8 @@ def _by_loss(all_losses: Sequence[TaskLosses]) -> list[tuple[slice, TaskLosses]]
     starts = [slot for slot, key in enumerate(keys) if slot == 0 or key != keys[slot - 1]]
     found = []
     for start, stop in zip(starts, [*starts[1:], len(keys)], strict=True):
-        together = copy(all_losses[start])
         baseline = torch.stack([losses.baseline for losses in all_losses[start:stop]])
-        together._buffers = {**together._buffers, "baseline": baseline}
-        found.append((slice(start, stop), together))
+        found.append((slice(start, stop), all_losses[start].with_baseline(baseline)))
     return found
 
 

@@ -18,6 +18,8 @@ from sklearn_mtl.training.stacking.stream import Stream
 
 # Rows that are tried out; two more, of zeros, must not change what comes of them.
 N_ROWS, N_EMPTY = 4, 2
+# Relative and absolute: what rounding may make of the same network.
+TOLERANCE = {torch.float64: (1e-9, 1e-10), torch.float32: (1e-3, 1e-4)}
 
 
 def why_alone(begun: Begun) -> str | None:
@@ -85,7 +87,8 @@ def misfits(lockstep: Lockstep) -> dict[int, str]:
     except Exception as error:
         return {member.position: f"vmap can't batch it: {_first_line(error)}" for member in members}
     for slot, member in enumerate(members):
-        same = torch.allclose(raw[slot, : len(own[slot])], own[slot], **_tolerance(raw.dtype))
+        relative, absolute = TOLERANCE[raw.dtype]
+        same = torch.allclose(raw[slot, : len(own[slot])], own[slot], rtol=relative, atol=absolute)
         if not same:
             found.setdefault(member.position, "stacked, it computes something else")
     return found
@@ -120,10 +123,6 @@ def _with_empty_rows(batch: Batch) -> Batch:
 
     inputs = {name: longer(block) for name, block in batch.inputs.items()}
     return Batch(inputs, longer(batch.y), longer(batch.weight))
-
-
-def _tolerance(dtype: torch.dtype) -> dict[str, float]:
-    return {"rtol": 1e-9, "atol": 1e-10} if dtype == torch.float64 else {"rtol": 1e-3, "atol": 1e-4}
 
 
 def _first_line(error: Exception) -> str:

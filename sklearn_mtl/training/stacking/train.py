@@ -12,8 +12,8 @@ from torch import Tensor
 from sklearn_mtl.training.fit import Begun, NetPlan, begin, finish, train_alone
 from sklearn_mtl.training.stacking.arrangement import losses_key
 from sklearn_mtl.training.stacking.check import misfits, structure, why_alone
-from sklearn_mtl.training.stacking.lockstep import Lockstep
 from sklearn_mtl.training.stacking.limits import members_at_once
+from sklearn_mtl.training.stacking.lockstep import Lockstep
 from sklearn_mtl.training.stacking.outcome import Outcome
 
 # Nets that are built ahead of their training, to see which can be stacked.
@@ -95,7 +95,7 @@ def _of_window(
             yield place, _alone(one, reason)
     while groups:
         group = groups.pop(next(iter(groups)))
-        size = max_members or members_at_once(list(group.values()))
+        size = max_members or members_at_once(next(iter(group.values())))
         for chunk in _chunks(group, size):
             yield from _stack(chunk, facts, progress)
 

@@ -167,6 +167,7 @@ class Run:
             for stack in (weights.trained, weights.first, weights.second)
         ]
         self._steps = [torch.tensor(float(steps), device=leaf.device) for leaf in self._leaves]
+        self._moving = [net.average_ for net in self._nets if net.average_ is not None]
         self._averages = [tensor[part] for tensor in weights.averages.values()]
         of_module = _of(weights.trained, "module.")
         self._latest = [of_module[name].detach()[part] for name in weights.averages]
@@ -205,11 +206,10 @@ class Run:
         )
         for place in self._places:
             self._weights.steps[place] += 1
-        if self._averages:
-            decay = self._nets[0].average_.decay_now
-            torch._foreach_lerp_(self._averages, self._latest, 1 - decay)
-            for net in self._nets:
-                net.average_.steps += 1
+        if self._moving:
+            torch._foreach_lerp_(self._averages, self._latest, 1 - self._moving[0].decay_now)
+            for average in self._moving:
+                average.steps += 1
 
 
 def _trained(net: MultiTaskNet) -> dict[str, nn.Parameter]:
@@ -223,7 +223,7 @@ def _trained(net: MultiTaskNet) -> dict[str, nn.Parameter]:
 
 
 def _averages(net: MultiTaskNet) -> dict[str, Tensor]:
-    """The averaged ones of the trained parameters; none where there is no average."""
+    """Return the averages of the trained parameters; none where there is no average."""
     if net.average_ is None:
         return {}
     trained = {name for name, value in uncompiled(net.module_).named_parameters() if value.requires_grad}
@@ -273,4 +273,5 @@ def _settings(net: MultiTaskNet) -> Hashable:
     schedules = [callback for _, callback in net.callbacks_ if isinstance(callback, StepSchedule)]
     moving = tuple((callback.factor, callback.step_) for callback in schedules)
     average = None if net.average_ is None else (net.average_.decay, net.average_.steps)
-    return (net.lr if moving else group["lr"], group["betas"], group["eps"], group["weight_decay"], moving, average)
+    lr = net.lr if moving else group["lr"]
+    return (lr, group["betas"], group["eps"], group["weight_decay"], moving, average)
