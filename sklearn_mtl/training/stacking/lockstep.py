@@ -33,16 +33,18 @@ class Member:
         Its place in the sequence of nets.
     begun : Begun
         The net.
-    epochs : int
-        Most epochs still to come.
     error : Exception or None
         What ended it.
     """
 
     position: int
     begun: Begun
-    epochs: int
     error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        """Count the epochs still to come, at most."""
+        plan = self.begun.plan
+        self.epochs = plan.settings.max_epochs if plan.epochs is None else plan.epochs
 
     @property
     def net(self) -> Any:
@@ -77,10 +79,7 @@ class Lockstep:
 
     def __init__(self, begun: Sequence[Begun]) -> None:
         self.settings = begun[0].plan.settings
-        self.members = [
-            Member(place, one, self.settings.max_epochs if one.plan.epochs is None else one.plan.epochs)
-            for place, one in enumerate(begun)
-        ]
+        self.members = [Member(place, one) for place, one in enumerate(begun)]
         with begun[0].generator.restored(self.settings.device):
             few = few_rows(begun[0].plan.train).inputs
             self.module = StackedModule(uncompiled(begun[0].net.module_), few)
