@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint types clean
+.PHONY: demo test lint types bench clean
 
 demo: $(VENV)/.installed-examples
 	$(BIN)/python examples/house_price_and_type.py
@@ -19,6 +19,10 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/python -m mypy
+
+# What to run: `make bench ARGS="one_fit predict --rounds 7"`
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-WITHOUT_CODE = {"index.md"}
+WITHOUT_CODE = {"benchmarks.md", "index.md"}
 
 
 def python_blocks(page: Path) -> list[tuple[int, str]]:

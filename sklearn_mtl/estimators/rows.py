@@ -21,19 +21,22 @@ class Rows:
     Parameters
     ----------
     X : ndarray or DataFrame
-        Their features.
+        The features of these rows, and maybe of others.
     columns : dict of str to Column
         Their labels.
     weight : ndarray of float64, shape (n_rows, 1) or (n_rows, n_tasks)
         Their sample weights.
     weighted : bool
         Whether the user gave any weights.
+    index : ndarray of int, optional
+        Where these rows are in X, which is not copied; all of X by default.
     """
 
     X: Any
     columns: dict[str, Column]
     weight: np.ndarray
     weighted: bool
+    index: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -44,12 +47,12 @@ class Rows:
         return self.weight[:, min(position, self.weight.shape[1] - 1)]
 
     def take(self, rows: np.ndarray) -> Rows:
-        """Return the given rows."""
+        """Return the given rows, in ascending order."""
         if len(rows) == len(self):
             return self
-        X = self.X.iloc[rows] if hasattr(self.X, "iloc") else self.X[rows]
         columns = {name: column.take(rows) for name, column in self.columns.items()}
-        return Rows(X, columns, self.weight[rows], self.weighted)
+        index = rows if self.index is None else self.index[rows]
+        return Rows(self.X, columns, self.weight[rows], self.weighted, index)
 
     def labelled(self, name: str = "y") -> Rows:
         """Return the rows that have some label of positive weight; a ``ValueError`` if none has.

@@ -117,7 +117,7 @@ def bind(rows: Rows, *, kinds: Mapping[str, Any], classes: Mapping[str, Any], ca
 def fit_encoder(rows: Rows, *, preprocessing: Any, dtype: type[np.floating]) -> FeatureEncoder:
     """Return the encoder of X, fitted to rows."""
     encoder = FeatureEncoder(preprocessing, dtype)
-    return encoder.fit(rows.X, rows.weight.max(axis=1) if rows.weighted else None)
+    return encoder.fit(rows.X, rows.weight.max(axis=1) if rows.weighted else None, rows.index)
 
 
 def tensors(
@@ -216,7 +216,7 @@ def _codes(column: Column, kind: str) -> np.ndarray:
 
 
 def _encoded(rows: Rows, encoder: FeatureEncoder) -> dict[str, np.ndarray]:
-    return encoder.transform(rows.X)
+    return encoder.transform(rows.X, rows.index)
 
 
 def _table(rows: Rows, inputs: dict[str, np.ndarray], tasks: TaskSet, *, device: Any, dtype: Any) -> Table:

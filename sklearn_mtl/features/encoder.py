@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,11 @@ from sklearn.utils.validation import has_fit_parameter
 from sklearn_mtl.features.kinds import columns_not_numeric, holds_bits
 from sklearn_mtl.features.spec import Block, FeatureSpec
 from sklearn_mtl.features.table import default_preprocessing, to_numbers
+
+# About as many rows of a large table tell its quantiles, its levels and what its columns hold.
+ROWS_FOR_STATISTICS = 100_000
+# Encoding makes several copies in double precision: of so many numbers they fit into a processor's cache.
+NUMBERS_AT_ONCE = 2**19
 
 
 class FeatureEncoder:
@@ -43,7 +49,10 @@ class FeatureEncoder:
     user's own, or a sequence in a two-dimensional array, counts on their places; there
     ``n_continuous`` counts the columns up to the last continuous one.
 
-    Every row is encoded by itself: what comes out for a row does not depend on the others.
+    Of 200,000 rows or more, ``"auto"`` and ``None`` look at evenly spaced ones, at least 100,000; a
+    transformer of the user's is fitted on all. Every row is encoded by itself: what comes out for a row
+    does not depend on the others. ``"auto"`` therefore encodes a stretch of rows at a time, for the sake
+    of memory; a transformer of the user's is given all at once.
 
     Examples
     --------
@@ -72,7 +81,12 @@ class FeatureEncoder:
         self.preprocessing = preprocessing
         self.dtype = dtype
 
-    def fit(self, X: np.ndarray | pd.DataFrame, sample_weight: np.ndarray | None = None) -> FeatureEncoder:
+    def fit(
+        self,
+        X: np.ndarray | pd.DataFrame,
+        sample_weight: np.ndarray | None = None,
+        rows: np.ndarray | None = None,
+    ) -> FeatureEncoder:
         """Fit the preprocessing; rows of weight 0 are as if they were not there.
 
         Parameters
@@ -81,25 +95,26 @@ class FeatureEncoder:
             As `read_features` returns it.
         sample_weight : ndarray of shape (n_rows,), optional
             Weights of the rows.
+        rows : ndarray of int of shape (n_rows,), optional
+            Positions of the rows to fit on; all of X by default.
 
         Returns
         -------
         FeatureEncoder
             Itself.
         """
-        if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)
-            X, sample_weight = X[sample_weight > 0], sample_weight[sample_weight > 0]
         self.transformer = _new_transformer(self.preprocessing, X)
+        used, sample_weight = self._rows_to_fit(X, sample_weight, rows)
+        sample = X if len(used) == len(X) and rows is None else _take(X, used)
         if self.transformer is None:
             # An array, since the pandas index would go into pickles and files.
             self._names = np.array(X.columns.astype(str), object) if isinstance(X, pd.DataFrame) else None
         elif sample_weight is not None and has_fit_parameter(self.transformer, "sample_weight"):
-            self.transformer.fit(X, sample_weight=sample_weight)
+            self.transformer.fit(sample, sample_weight=sample_weight)
         else:
-            self.transformer.fit(X)
+            self.transformer.fit(sample)
         self._kept = None
-        values = self._encode(X)
+        values = self._encode(sample)
         self._row_shape = values.shape[1:]
         n_continuous = 0
         if values.ndim == 2 and self._puts_in_order:
@@ -110,13 +125,17 @@ class FeatureEncoder:
         self.spec = FeatureSpec((Block("x", shape, n_continuous=n_continuous),))
         return self
 
-    def transform(self, X: np.ndarray | pd.DataFrame) -> dict[str, np.ndarray]:
+    def transform(
+        self, X: np.ndarray | pd.DataFrame, rows: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
         """Encode X.
 
         Parameters
         ----------
         X : ndarray or pandas.DataFrame
             As `read_features` returns it.
+        rows : ndarray of int of shape (n_rows,), optional
+            Positions of the rows to encode; all of X by default.
 
         Returns
         -------
@@ -124,14 +143,16 @@ class FeatureEncoder:
             For each block of `spec` a C-contiguous, writeable array of shape ``(n_rows, *block.shape)``.
             It is X itself where there is nothing to do.
         """
-        values = self._encode(X)
-        if values.shape[1:] != self._row_shape:
-            raise ValueError(
-                f"Rows of `X` must have shape {self._row_shape}, as in `fit`. Found {values.shape[1:]}."
-            )
-        if self._kept is not None:
-            values = np.take(values, self._kept, axis=1)
-        return {"x": np.require(values, requirements=["C", "W"])}
+        n_rows = len(X) if rows is None else len(rows)
+        at_once = max(1, NUMBERS_AT_ONCE // math.prod(X.shape[1:]))
+        if n_rows <= at_once or not self._by_stretches(X):
+            values = self._arranged(X if rows is None else _take(X, rows))
+            return {"x": np.require(values, requirements=["C", "W"])}
+        encoded = np.empty((n_rows, *self.spec.single.shape), self.dtype)
+        for start in range(0, n_rows, at_once):
+            stretch = slice(start, start + at_once)
+            encoded[stretch] = self._arranged(_take(X, stretch if rows is None else rows[stretch]))
+        return {"x": encoded}
 
     def get_feature_names_out(self) -> np.ndarray:
         """Return the names of the encoded columns, in the order of the block.
@@ -157,6 +178,38 @@ class FeatureEncoder:
     def _puts_in_order(self) -> bool:
         return isinstance(self.preprocessing, str)
 
+    def _rows_to_fit(
+        self, X: np.ndarray | pd.DataFrame, sample_weight: np.ndarray | None, rows: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the positions of the rows to fit on, and their weights."""
+        used = np.arange(len(X)) if rows is None else rows
+        if sample_weight is not None:
+            keep = np.asarray(sample_weight) > 0
+            used, sample_weight = used[keep], np.asarray(sample_weight)[keep]
+        if not self._is_own:
+            return used, sample_weight
+        # Of images and sequences only the shape is looked at.
+        every = max(1, len(used) // ROWS_FOR_STATISTICS) if X.ndim == 2 else len(used)
+        return used[::every], None if sample_weight is None else sample_weight[::every]
+
+    @property
+    def _is_own(self) -> bool:
+        """Whether the preprocessing is of this package, not the user's."""
+        return self.preprocessing is None or isinstance(self.preprocessing, str)
+
+    def _by_stretches(self, X: np.ndarray | pd.DataFrame) -> bool:
+        """Whether to encode a stretch of rows at a time: it would take copies, and they are ours."""
+        return self._is_own and (self.transformer is not None or isinstance(X, pd.DataFrame))
+
+    def _arranged(self, X: np.ndarray | pd.DataFrame) -> np.ndarray:
+        """Encode X and put its columns in order."""
+        values = self._encode(X)
+        if values.shape[1:] != self._row_shape:
+            raise ValueError(
+                f"Rows of `X` must have shape {self._row_shape}, as in `fit`. Found {values.shape[1:]}."
+            )
+        return values if self._kept is None else np.take(values, self._kept, axis=1)
+
     def _encode(self, X: np.ndarray | pd.DataFrame) -> np.ndarray:
         values: Any = X if self.transformer is None else self.transformer.transform(X)
         values = values.toarray() if issparse(values) else values
@@ -166,6 +219,10 @@ class FeatureEncoder:
             values = values.astype(self.dtype, copy=False)
         assert_all_finite(values, input_name="X after preprocessing")
         return values
+
+
+def _take(X: np.ndarray | pd.DataFrame, rows: np.ndarray | slice) -> np.ndarray | pd.DataFrame:
+    return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
 
 
 def _new_transformer(preprocessing: Any, X: np.ndarray | pd.DataFrame) -> Any:

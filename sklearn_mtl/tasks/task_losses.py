@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
 
@@ -38,6 +40,18 @@ class TaskLosses(nn.Module):
         self.register_buffer("column_task", torch.tensor(tasks.column_task, device=y.device))
         baseline = self._baselines(y.double(), weight.double())
         self.register_buffer("baseline", baseline.to(y.dtype))
+
+    def with_baseline(self, baseline: Tensor) -> TaskLosses:
+        """Return these losses with other baselines.
+
+        Parameters
+        ----------
+        baseline : tensor of shape (n_tasks,) or (n_networks, n_tasks)
+            What the losses are divided by.
+        """
+        other = deepcopy(self)
+        other.baseline = baseline
+        return other
 
     def sums(self, raw: Tensor, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return each task's weighted loss and weight, summed over the rows.

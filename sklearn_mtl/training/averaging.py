@@ -27,6 +27,11 @@ class WeightAverage:
         self.decay = decay
         self.steps = 0
 
+    @property
+    def decay_now(self) -> float:
+        """Decay at the next step."""
+        return min(self.decay, (1 + self.steps) / (10 + self.steps))
+
     def go_on(self, average: WeightAverage) -> None:
         """Take over another average of the same module."""
         self.module.load_state_dict(average.module.state_dict())
@@ -35,10 +40,9 @@ class WeightAverage:
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
         """Take note of the parameters after one more step."""
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        self.steps += 1
         parameters = [parameter.data for parameter in module.parameters()]
-        torch._foreach_lerp_(list(self.module.parameters()), parameters, 1 - decay)
+        torch._foreach_lerp_(list(self.module.parameters()), parameters, 1 - self.decay_now)
+        self.steps += 1
         for average, buffer in zip(self.module.buffers(), module.buffers(), strict=True):
             average.copy_(buffer)
 

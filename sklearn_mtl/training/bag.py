@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from sklearn_mtl.tasks import TaskSet
-from sklearn_mtl.training.batches import Table, to_tensor
+from sklearn_mtl.training.batches import Table
+from sklearn_mtl.training.blocks import to_tensor
 from sklearn_mtl.training.fit import NetPlan
 from sklearn_mtl.training.inference import mean_responses, representations
 from sklearn_mtl.training.module import Blueprint

@@ -18,6 +18,9 @@ from sklearn_mtl.training.randomness import GeneratorState, seeded
 from sklearn_mtl.training.settings import TrainingSettings
 from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses
 
+# About as many rows of a large table are shown to the trunk before it is built.
+ROWS_TO_EXAMINE = 100_000
+
 
 @dataclass(frozen=True, eq=False)
 class NetPlan:
@@ -55,7 +58,7 @@ class NetPlan:
 
     def examine(self) -> dict[str, Tensor]:
         """Return what the network must know of the training rows."""
-        return self.blueprint.examine({name: block.cpu() for name, block in self.train.inputs.items()})
+        return self.blueprint.examine(self.train.sample(ROWS_TO_EXAMINE))
 
 
 @dataclass(frozen=True, eq=False)

@@ -205,7 +205,7 @@ class MultiTaskNet(NeuralNet):
 
     def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
         """Put gradients on all parameters for one batch."""
-        with self._autocast():
+        with self.autocast_now():
             raw = self.module_(batch.inputs)
         criterion = self.criterion_
         loss, mass = criterion.losses.sums(raw.to(batch.y.dtype), batch.y, batch.weight)
@@ -281,7 +281,8 @@ class MultiTaskNet(NeuralNet):
     def _as_tensor(self, losses: np.ndarray) -> Tensor:
         return torch.as_tensor(losses).to(self.criterion_.weights)
 
-    def _autocast(self) -> AbstractContextManager[Any]:
+    def autocast_now(self) -> AbstractContextManager[Any]:
+        """Return the context in which products are computed while training."""
         if self.autocast is None:
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, dtype=self.autocast)

@@ -9,6 +9,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.trunks.dropout import Dropout
 from sklearn_mtl.trunks.trunk import ACTIVATIONS, Trunk, TrunkModule, check_hidden_layers
 
 NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm}
@@ -68,7 +69,7 @@ class MLP(Trunk):
             layers.append(NORMALIZATIONS[self.normalization](n_out))
         layers.append(ACTIVATIONS[self.activation]())
         if self.dropout > 0:
-            layers.append(nn.Dropout(self.dropout))
+            layers.append(Dropout(self.dropout))
         return nn.Sequential(*layers)
 
 

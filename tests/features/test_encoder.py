@@ -12,6 +12,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_mtl.features import Block, FeatureEncoder, FeatureSpec, read_features
+from sklearn_mtl.features import encoder as encoder_module
 
 RNG = np.random.default_rng(0)
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -257,6 +258,73 @@ def test_x_is_left_alone_and_need_not_be_writeable():
         encoder = FeatureEncoder(preprocessing, np.float64).fit(X)
         assert encoder.transform(X)["x"].flags.writeable
     np.testing.assert_array_equal(X, before)
+
+
+# Large tables
+
+
+@DTYPES
+@pytest.mark.parametrize("make", [make_array, make_frame])
+def test_stretches_of_rows_are_encoded_as_all_at_once(make, dtype, monkeypatch):
+    X = make()
+    fitted = FeatureEncoder("auto", dtype).fit(X)
+    whole = fitted.transform(X)["x"]
+    given = []
+    original = type(fitted.transformer).transform
+    monkeypatch.setattr(
+        type(fitted.transformer), "transform", lambda self, X: (given.append(len(X)), original(self, X))[1]
+    )
+    monkeypatch.setattr(encoder_module, "NUMBERS_AT_ONCE", 25 * X.shape[1])
+    stretches = fitted.transform(X)["x"]
+    assert given == [25, 25, 10]
+    assert stretches.dtype == whole.dtype
+    np.testing.assert_array_equal(stretches, whole)
+    some = np.arange(3, 57, 2)
+    np.testing.assert_array_equal(fitted.transform(X, some)["x"], whole[some])
+
+
+def test_a_frame_without_preprocessing_is_read_by_stretches_too(monkeypatch):
+    X = pd.DataFrame(make_array())
+    fitted = FeatureEncoder(None).fit(X)
+    whole = fitted.transform(X)["x"]
+    monkeypatch.setattr(encoder_module, "NUMBERS_AT_ONCE", 30)
+    np.testing.assert_array_equal(fitted.transform(X)["x"], whole)
+
+
+@pytest.mark.parametrize("preprocessing", ["auto", None])
+def test_statistics_are_those_of_evenly_spaced_rows(preprocessing, monkeypatch):
+    monkeypatch.setattr(encoder_module, "ROWS_FOR_STATISTICS", 10)
+    X = make_array()
+    X[::3, 3] = 1
+    weight = np.where(np.arange(60) % 2, 1.0, 0.0)
+    for rows, weights, expected in [
+        (None, None, X[::6]),
+        (np.arange(5, 55), None, X[5:55:5]),
+        (None, weight, X[1::6]),
+    ]:
+        sampled = FeatureEncoder(preprocessing).fit(X, weights, rows)
+        alone = FeatureEncoder(preprocessing).fit(expected)
+        assert sampled.spec == alone.spec
+        np.testing.assert_array_equal(sampled.transform(X)["x"], alone.transform(X)["x"])
+
+
+def test_a_transformer_of_the_users_sees_all_rows_at_once(monkeypatch):
+    monkeypatch.setattr(encoder_module, "ROWS_FOR_STATISTICS", 10)
+    monkeypatch.setattr(encoder_module, "NUMBERS_AT_ONCE", 10)
+    X = make_array()
+    centred = FunctionTransformer(lambda X: X - X.mean(axis=0))
+    values = FeatureEncoder(centred, np.float64).fit(X).transform(X)["x"]
+    np.testing.assert_array_equal(values, X - X.mean(axis=0))
+    fitted = FeatureEncoder(StandardScaler()).fit(X)
+    np.testing.assert_array_equal(fitted.transformer.mean_, StandardScaler().fit(X).mean_)
+
+
+@DTYPES
+def test_numbers_that_need_nothing_are_not_copied(dtype):
+    X = make_array(dtype=dtype)
+    read = read_features(BaseEstimator(), X, reset=True, allow_nan=False)
+    encoder = FeatureEncoder(None, dtype).fit(read)
+    assert encoder.transform(read)["x"] is X
 
 
 @pytest.mark.parametrize("preprocessing", ["auto", None, StandardScaler()])

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.training import Table, WholeBatches
+from sklearn_mtl.trunks import MLP
 
 
 def table(n_rows):
@@ -72,3 +74,53 @@ def test_taken_rows_are_those_rows():
     assert taken.y.ravel().tolist() == [7, 2]
     assert taken.inputs["code"].ravel().tolist() == [7, 2]
     assert len(taken) == 2
+
+
+def test_taken_rows_share_what_is_stored():
+    whole = table(10)
+    taken = whole.take(np.array([7, 2, 5])).take(np.array([2, 0]))
+    assert taken.y.ravel().tolist() == taken.inputs["x"].ravel().tolist() == [5, 7]
+    assert taken.weight.ravel().tolist() == [1, 1]
+    assert taken.blocks.tensors["x"] is whole.blocks.tensors["x"]
+    assert taken.stored_y is whole.stored_y
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_batches_are_copies(taken):
+    rows = table(10).take(np.arange(10)) if taken else table(10)
+    for batch in WholeBatches(rows, 4):
+        for tensor in (*batch.inputs.values(), batch.y, batch.weight):
+            tensor.zero_()
+    rows.rows(slice(2, 4)).inputs["x"].zero_()
+    assert rows.y.ravel().tolist() == rows.inputs["x"].ravel().tolist() == list(range(10))
+
+
+def test_batches_of_taken_rows_are_those_of_a_table_of_them():
+    rows = np.array([3, 9, 4, 1, 0, 6, 7])
+    arrays = rows[:, None].astype(np.float64)
+    alone = Table.from_arrays(
+        {"x": arrays}, arrays, np.ones((7, 1)), device=torch.device("cpu"), dtype=torch.float32
+    )
+    found = []
+    for each in (alone, table(10).take(rows)):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            found.append(
+                [batch.inputs["x"].ravel().tolist() for batch in WholeBatches(each, 3, shuffle=True)]
+            )
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(("n_rows", "expected"), [(2, 2), (3, 3), (5, 5), (6, 3), (7, 4), (9, 3)])
+def test_a_sample_is_evenly_spaced_and_large_enough(n_rows, expected):
+    sample = table(n_rows + 1).take(np.arange(1, n_rows + 1)).sample(3)
+    found = sample["x"].ravel()
+    assert len(found) == expected
+    assert len(found.diff().unique()) <= 1
+    assert found[0] == 1
+    assert set(sample) == {"x", "code"}
+
+
+def test_a_sample_that_nobody_looks_at_is_not_read(monkeypatch):
+    monkeypatch.setattr(Table, "rows", lambda *_: pytest.fail("was read"))
+    MLP().examine(FeatureSpec((Block("x", (1,)),)), table(10).sample(3))

@@ -6,6 +6,7 @@ from torch import nn
 
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.trunks import MLP
+from sklearn_mtl.trunks.dropout import Dropout
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_mlp_is_the_one_written_by_hand(activation, written, normalization, make
     layers = []
     for n_in, n_out in ((7, 9), (9, 4)):
         layers += [nn.Linear(n_in, n_out), *([nn.LayerNorm(n_out)] if normalization else [])]
-        layers += [written, nn.Dropout(0.2)]
+        layers += [written, Dropout(0.2)]
     by_hand = nn.Sequential(*layers)
     for theirs, ours in zip(by_hand.parameters(), module.parameters(), strict=True):
         nn.init.normal_(ours)

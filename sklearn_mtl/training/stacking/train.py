@@ -1,42 +1,202 @@
-"""Planned nets trained: those of one structure stacked, the others alone."""
+"""Planned nets trained: those of one structure as one, the others alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 
-from sklearn_mtl.training.fit import NetPlan, begin, train_alone
+import torch
+from torch import Tensor
+
+from sklearn_mtl.training.fit import Begun, NetPlan, begin, finish, train_alone
+from sklearn_mtl.training.stacking.arrangement import losses_key
+from sklearn_mtl.training.stacking.check import misfits, structure, why_alone
+from sklearn_mtl.training.stacking.limits import members_at_once
+from sklearn_mtl.training.stacking.lockstep import Lockstep
 from sklearn_mtl.training.stacking.outcome import Outcome
+
+# Nets that are built ahead of their training, to see which can be stacked.
+PLANS_AHEAD = 512
+
+# Told after each epoch: nets done so far, nets in all, epochs of the stack in training.
+Watch = Callable[[int, int, int], None]
 
 
 def train_nets(
-    plans: Sequence[NetPlan],
-    *,
-    max_members: int | None = None,  # noqa: ARG001 - nets are trained one by one for now
-    watch: Callable[[int, int, int], None] | None = None,
+    plans: Sequence[NetPlan], *, max_members: int | None = None, watch: Watch | None = None
 ) -> Iterator[tuple[int, Outcome]]:
-    """Train planned nets, and yield each with its position once it is done.
+    """Train nets, those of one structure stacked as one network.
 
     Parameters
     ----------
     plans : sequence of NetPlan
-        The plans.
+        The nets.
     max_members : int, optional
-        Most nets in a stack.
+        Most nets in one stack; as many as pay by default.
     watch : callable, optional
-        Told how many nets are done, how many there are, and the epoch.
+        Told after each epoch how many nets are done, of how many, and the epochs of this stack.
+
+    Yields
+    ------
+    position : int
+        Of a plan, not in order.
+    outcome : Outcome
+        What became of it.
     """
-    for position, plan in enumerate(plans):
-        outcome = _alone(plan)
-        if watch is not None and outcome.net is not None:
-            watch(position + 1, len(plans), len(outcome.net.history))
-        yield position, outcome
+    progress = _Progress(len(plans), watch)
+    for start in range(0, len(plans), PLANS_AHEAD):
+        window = range(start, min(start + PLANS_AHEAD, len(plans)))
+        for outcome in _of_window({place: plans[place] for place in window}, max_members, progress):
+            progress.n_done += 1
+            yield outcome
 
 
-def _alone(plan: NetPlan) -> Outcome:
+@dataclass
+class _Progress:
+    """How far a training has come.
+
+    Parameters
+    ----------
+    n_all : int
+        Nets in all.
+    watch : callable or None
+        Told of it.
+    n_done : int
+        Nets that are done.
+    """
+
+    n_all: int
+    watch: Watch | None
+    n_done: int = 0
+
+    def epoch(self, done_of_stack: int, number: int) -> None:
+        """Tell of an epoch that is over."""
+        if self.watch is not None:
+            self.watch(self.n_done + done_of_stack, self.n_all, number)
+
+
+def _of_window(
+    plans: Mapping[int, NetPlan], max_members: int | None, progress: _Progress
+) -> Iterator[tuple[int, Outcome]]:
+    """Train nets that are all built at once."""
+    facts = Facts()
+    groups: dict[Hashable, dict[int, Begun]] = {}
+    for place, plan in plans.items():
+        try:
+            one = begin(plan, facts.of(plan))
+        except Exception as error:
+            yield place, Outcome(None, error, "it could not be built", 0.0)
+            continue
+        reason = why_alone(one)
+        if reason is None:
+            groups.setdefault(structure(one), {})[place] = one
+        else:
+            yield place, _alone(one, reason)
+    while groups:
+        group = groups.pop(next(iter(groups)))
+        size = max_members or members_at_once(next(iter(group.values())))
+        for chunk in _chunks(group, size):
+            yield from _stack(chunk, facts, progress)
+
+
+def _chunks(group: Mapping[int, Begun], size: int) -> Iterator[dict[int, Begun]]:
+    """Cut a group into stacks of nearly equal size, what goes together next to each other."""
+    places = _sorted(group)
+    n_chunks = -(-len(places) // max(size, 1))
+    for number in range(n_chunks):
+        start, stop = (len(places) * (number + i) // n_chunks for i in (0, 1))
+        yield {place: group[place] for place in places[start:stop]}
+
+
+def _sorted(group: Mapping[int, Begun]) -> list[int]:
+    """Return places so that nets of equal losses, and of equal optimizer settings, are neighbours."""
+    ranks: dict[Hashable, int] = {}
+
+    def rank(place: int) -> tuple[int, int]:
+        one = group[place]
+        losses = losses_key(one.net.criterion_.losses)
+        settings = (losses, one.plan.settings.lr, one.plan.settings.weight_decay)
+        return ranks.setdefault(losses, len(ranks)), ranks.setdefault(settings, len(ranks))
+
+    return sorted(group, key=rank)
+
+
+def _stack(chunk: Mapping[int, Begun], facts: Facts, progress: _Progress) -> Iterator[tuple[int, Outcome]]:
+    """Train nets stacked, those that turn out not to fit alone; in halves where memory is short."""
+    if len(chunk) == 1:
+        ((place, one),) = chunk.items()
+        yield place, _alone(one, "no other net of its structure is trained with it")
+        return
+    try:
+        outcomes, alone = _train_stack(chunk, progress)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        outcomes, alone = {}, {}
+        short = True
+    else:
+        short = False
+    if short:
+        anew = {place: begin(one.plan, facts.of(one.plan)) for place, one in chunk.items()}
+        for half in _chunks(anew, -(-len(anew) // 2)):
+            yield from _stack(half, facts, progress)
+        return
+    yield from outcomes.items()
+    for place, reason in alone.items():
+        plan = chunk[place].plan
+        yield place, _alone(begin(plan, facts.of(plan)), reason)
+
+
+def _train_stack(
+    chunk: Mapping[int, Begun], progress: _Progress
+) -> tuple[dict[int, Outcome], dict[int, str]]:
+    """Return what became of the nets of a stack, and why others must be trained alone."""
+    start = perf_counter()
+    places = list(chunk)
+    lockstep = Lockstep(list(chunk.values()))
+    unfit = misfits(lockstep)
+    if len(unfit) == len(chunk):
+        return {}, {places[slot]: reason for slot, reason in unfit.items()}
+    lockstep.abandon(unfit)
+    ended: dict[int, Exception | None] = {}
+    lockstep.run(ended.__setitem__, lambda epoch: progress.epoch(len(ended), epoch))
+    outcomes = {}
+    for slot, error in ended.items():
+        one = chunk[places[slot]]
+        net = finish(one) if error is None else None
+        outcomes[places[slot]] = Outcome(net, error, None, (perf_counter() - start) / len(ended))
+    return outcomes, {places[slot]: reason for slot, reason in unfit.items()}
+
+
+def _alone(one: Begun, reason: str) -> Outcome:
     start = perf_counter()
     try:
-        net = train_alone(begin(plan))
+        net = train_alone(one)
     except Exception as error:
-        return Outcome(None, error, "nets are trained one by one", perf_counter() - start)
-    return Outcome(net, None, "nets are trained one by one", perf_counter() - start)
+        return Outcome(None, error, reason, perf_counter() - start)
+    return Outcome(net, None, reason, perf_counter() - start)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        word in str(error).lower() for word in words
+    )
+
+
+class Facts:
+    """What trunks know of the training rows, found once for nets that share rows and trunk."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Mapping[str, Tensor]] = {}
+
+    def of(self, plan: NetPlan) -> Mapping[str, Tensor] | None:
+        """Return what ``plan.examine`` does; None for a net that is trained on."""
+        if plan.before is not None:
+            return None
+        trunk = plan.blueprint.trunk
+        key = (id(plan.train), type(trunk), repr(sorted(trunk.get_params().items(), key=lambda kv: kv[0])))
+        if key not in self._known:
+            self._known[key] = plan.examine()
+        return self._known[key]

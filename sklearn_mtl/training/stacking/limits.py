@@ -1,0 +1,59 @@
+"""How many nets go into one stack."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_mtl.training.fit import Begun
+from sklearn_mtl.training.net import uncompiled
+from sklearn_mtl.training.stacking.arrangement import few_rows
+
+# On a CPU more nets at once gain nothing: what a launch costs is spread thin already.
+MOST_ON_CPU = 64
+NUMBERS_ON_CPU = 2**28
+# Weights, gradients, two moments and a moving average.
+TENSORS_OF_A_WEIGHT = 5
+# What is kept of each layer's output until its gradient is known, and what comes and goes.
+TENSORS_OF_AN_OUTPUT = 3
+# Of a card's free memory; the rest is for what the allocator holds in between.
+SHARE_OF_FREE = 0.7
+
+
+def members_at_once(begun: Begun) -> int:
+    """Return how many nets like this one memory allows, and pay.
+
+    Parameters
+    ----------
+    begun : Begun
+        One of the nets.
+    """
+    numbers = numbers_in_training(begun)
+    settings = begun.plan.settings
+    if settings.device.type == "cuda":
+        free = torch.cuda.mem_get_info(settings.device)[0] * SHARE_OF_FREE
+        return max(1, int(free / settings.dtype.itemsize) // numbers)
+    return max(1, min(MOST_ON_CPU, NUMBERS_ON_CPU // numbers))
+
+
+def numbers_in_training(begun: Begun) -> int:
+    """Return about how many numbers a net has in memory during a step."""
+    module = uncompiled(begun.net.module_)
+    weights = sum(parameter.numel() for parameter in module.parameters())
+    few = few_rows(begun.plan.train)
+    total = 0
+
+    def count(_part: nn.Module, _given: object, output: object) -> None:
+        nonlocal total
+        total += output.numel() if isinstance(output, Tensor) else 0
+
+    parts = [part for part in module.modules() if not list(part.children())]
+    hooks = [part.register_forward_hook(count) for part in parts]
+    try:
+        with begun.generator.restored(begun.plan.settings.device), torch.no_grad():
+            module.eval()(few.inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    outputs = total // len(few.y) * begun.plan.settings.batch_size
+    return weights * TENSORS_OF_A_WEIGHT + outputs * TENSORS_OF_AN_OUTPUT

@@ -1,0 +1,194 @@
+"""Many nets trained as one, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sklearn_mtl.training.batches import Batch
+from sklearn_mtl.training.fit import Begun
+from sklearn_mtl.training.net import StopTraining, to_numbers, uncompiled
+from sklearn_mtl.training.stacking.arrangement import Arrangement, few_rows
+from sklearn_mtl.training.stacking.module import StackedModule
+from sklearn_mtl.training.stacking.weights import StackedWeights
+
+# Told of each net that is done: its position, and the error that ended it, if one did.
+Done = Callable[[int, Exception | None], None]
+# A validation batch holds as many rows of all nets as one net alone would take, but not fewer of each.
+FEWEST_VALIDATION_ROWS = 64
+
+
+@dataclass(eq=False)
+class Member:
+    """A net in the stack.
+
+    Parameters
+    ----------
+    position : int
+        Its place in the sequence of nets.
+    begun : Begun
+        The net.
+    error : Exception or None
+        What ended it.
+    """
+
+    position: int
+    begun: Begun
+    error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        """Count the epochs still to come, at most."""
+        plan = self.begun.plan
+        self.epochs = plan.settings.max_epochs if plan.epochs is None else plan.epochs
+
+    @property
+    def net(self) -> Any:
+        """The net."""
+        return self.begun.net
+
+    def end_epoch(self) -> bool:
+        """Let the net's callbacks see the epoch; return whether it was the last."""
+        self.epochs -= 1
+        plan = self.begun.plan
+        try:
+            self.net.notify("on_epoch_end", dataset_train=plan.train, dataset_valid=plan.valid)
+        except StopTraining:
+            return True
+        except Exception as error:
+            self.error = error
+            return True
+        return self.epochs <= 0
+
+
+class Lockstep:
+    """Nets of one structure, trained together until each is done.
+
+    Each has the rows, weights, optimizer settings, random numbers, stopping and history of the fit that
+    it replaces; what they have in common is the launch of every operation.
+
+    Parameters
+    ----------
+    begun : sequence of Begun
+        The nets, those of equal losses next to each other; all have held-out rows, or none has.
+    """
+
+    def __init__(self, begun: Sequence[Begun]) -> None:
+        self.settings = begun[0].plan.settings
+        self.members = [Member(place, one) for place, one in enumerate(begun)]
+        with begun[0].generator.restored(self.settings.device):
+            few = few_rows(begun[0].plan.train).inputs
+            self.module = StackedModule(uncompiled(begun[0].net.module_), few)
+        for one in begun:
+            with one.generator.restored(self.settings.device):
+                one.net.open_training(one.plan.train, one.plan.valid)
+        self.weights = StackedWeights([one.net for one in begun])
+        self.arrangement = Arrangement(begun, self.module.calls)
+
+    def run(self, done: Done, watch: Callable[[int], None] | None = None) -> None:
+        """Train until every net is done.
+
+        Parameters
+        ----------
+        done : callable
+            Told of each net that is done.
+        watch : callable, optional
+            Told the number of each epoch when it is over.
+        """
+        epoch = 0
+        while self.members:
+            leaving = self._epoch()
+            epoch += 1
+            if watch is not None:
+                watch(epoch)
+            self._leave(leaving)
+            for member in leaving:
+                done(member.position, member.error)
+
+    def abandon(self, positions: Collection[int]) -> None:
+        """Leave out nets that have not yet been trained."""
+        leaving = [member for member in self.members if member.position in positions]
+        for member in leaving:
+            self.weights.release(self.members.index(member))
+        self._go_on_without(leaving)
+
+    def forward(
+        self, batch: Batch, masks: Sequence[Tensor] = (), *, training: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Return the nets' raw outputs and penalties for rows with networks in front."""
+        weights = self.weights.of_module(averaged=not training)
+        with self.members[0].net.autocast_now() if training else nullcontext():
+            raw, penalty = self.module(weights, batch.inputs, masks, training=training)
+        return raw.to(batch.y.dtype), penalty
+
+    def minimised(self, raw: Tensor, penalty: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what each net minimises, (networks,), and its losses and weights by task."""
+        loss, mass = self.arrangement.losses(raw, batch)
+        scaled = loss / torch.where(mass > 0, mass, 1.0)
+        return self.arrangement.total(scaled, self.weights.of_balancer()) + penalty, loss, mass
+
+    def _epoch(self) -> list[Member]:
+        """Train for one epoch; return the nets for which it was the last."""
+        for member in self.members:
+            plan = member.begun.plan
+            member.net.notify("on_epoch_begin", dataset_train=plan.train, dataset_valid=plan.valid)
+        self._train()
+        if self.members[0].begun.plan.valid is not None:
+            self._validate()
+        return [member for member in self.members if member.end_epoch()]
+
+    def _train(self) -> None:
+        steps = []
+        clips = [member.begun.plan.settings.gradient_clip for member in self.members]
+        self.weights.begin_epoch([member.begun.plan.n_batches for member in self.members])
+        for batch, masks in self.arrangement.epoch():
+            self.weights.clear_gradients()
+            raw, penalty = self.forward(batch, masks, training=True)
+            total, loss, mass = self.minimised(raw, penalty, batch)
+            total.sum().backward()
+            self.weights.clip(clips)
+            self.weights.step()
+            steps.append((loss.detach(), mass))
+        losses, masses = (to_numbers(torch.stack(values)) for values in zip(*steps, strict=True))
+        for slot, member in enumerate(self.members):
+            own = slice(member.begun.plan.n_batches)
+            member.net.record_training(losses[own, slot], masses[own, slot])
+            member.net.history.record("train_batch_count", own.stop)
+
+    @torch.no_grad()
+    def _validate(self) -> None:
+        alone = self.members[0].net.iterator_valid__batch_size
+        size = max(FEWEST_VALIDATION_ROWS, alone // len(self.members))
+        parts = [
+            (self.forward(batch)[0], batch.y, batch.weight) for batch in self.arrangement.validation(size)
+        ]
+        raw, y, weight = (torch.cat(of_all, dim=1) for of_all in zip(*parts, strict=True))
+        found = self.arrangement.validation_losses(raw, y, weight)
+        loss, mass, scores = (to_numbers(values) for values in found)
+        for slot, member in enumerate(self.members):
+            member.net.record_validation(loss[slot], mass[slot], scores[slot])
+            member.net.history.record("valid_batch_count", len(parts))
+
+    def _leave(self, leaving: Sequence[Member]) -> None:
+        """End the training of some nets as that of a single net ends."""
+        for member in leaving:
+            slot = self.members.index(member)
+            self.weights.release(slot)
+            if member.error is None:
+                with self.arrangement.stream_of(slot).state.restored(self.settings.device):
+                    member.net.notify("on_train_end", X=member.begun.plan.train, y=None)
+        self._go_on_without(leaving)
+
+    def _go_on_without(self, leaving: Sequence[Member]) -> None:
+        slots = [slot for slot, member in enumerate(self.members) if member not in leaving]
+        if not leaving or not slots:
+            self.members = [self.members[slot] for slot in slots]
+            return
+        self.members = [self.members[slot] for slot in slots]
+        self.weights.keep(slots)
+        begun = [member.begun for member in self.members]
+        self.arrangement = Arrangement(begun, self.module.calls, self.arrangement)

@@ -1,0 +1,277 @@
+"""The weights of many nets, one stack for each tensor, which the nets' own modules look into."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from itertools import groupby
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_mtl.training.net import MultiTaskNet, uncompiled
+from sklearn_mtl.training.schedules import StepSchedule
+
+
+class StackedWeights:
+    """Trained tensors of many nets, their moving averages, and the moments of AdamW.
+
+    While a net is in the stack its own parameters are views of its part: whatever reads or keeps its
+    weights, as callbacks do, sees them as they are. A tensor that is narrower in one net than in another,
+    as the first layer is where encoded widths differ, lies in the corner of its part; the rest is 0, and
+    stays so, as its inputs are 0.
+
+    Parameters
+    ----------
+    nets : sequence of MultiTaskNet
+        Of one structure, with AdamW, ready to be trained.
+    """
+
+    def __init__(self, nets: Sequence[MultiTaskNet]) -> None:
+        self.nets = list(nets)
+        own = [_trained(net) for net in self.nets]
+        self.trained = {name: _stacked([of_net[name] for of_net in own]) for name in own[0]}
+        for tensor in self.trained.values():
+            tensor.requires_grad_()
+        self.fixed = _fixed(self.nets)
+        averages = [_averages(net) for net in self.nets]
+        self.averages = {name: _stacked([of_net[name] for of_net in averages]) for name in averages[0]}
+        self.first, self.second = (self._moments(key) for key in ("exp_avg", "exp_avg_sq"))
+        self.steps = [_steps(net) for net in self.nets]
+        self._runs: list[Run] = []
+        self._attach()
+
+    def __len__(self) -> int:
+        """Return the number of nets."""
+        return len(self.nets)
+
+    def of_module(self, *, averaged: bool) -> dict[str, Tensor]:
+        """Return the stacked tensors that a forward pass needs, by their names in the module."""
+        latest = _of(self.trained, "module.")
+        return {**latest, **(self.averages if averaged else {}), **self.fixed}
+
+    def of_balancer(self) -> dict[str, Tensor]:
+        """Return the stacked tensors of the balancers, by their names in one."""
+        buffers = [dict(net.criterion_.balancer.named_buffers()) for net in self.nets]
+        stacked = {name: torch.stack([of_net[name] for of_net in buffers]) for name in buffers[0]}
+        return {**_of(self.trained, "criterion.balancer."), **stacked}
+
+    def clear_gradients(self) -> None:
+        """Forget the gradients of the last step."""
+        for tensor in self.trained.values():
+            tensor.grad = None
+
+    def clip(self, largest: Sequence[float | None]) -> None:
+        """Scale each net's gradient down to a largest norm, None for no bound."""
+        if all(norm is None for norm in largest):
+            return
+        gradients = [tensor.grad for tensor in self.trained.values() if tensor.grad is not None]
+        norm = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
+        bound = norm.new_tensor([float("inf") if value is None else value for value in largest])
+        # As torch.nn.utils.clip_grad_norm_ has it.
+        scale = (bound / (norm + 1e-6)).clamp_max(1.0)
+        for gradient in gradients:
+            gradient.mul_(scale.view(-1, *[1] * (gradient.ndim - 1)))
+
+    def begin_epoch(self, n_batches: Sequence[int]) -> None:
+        """Find out which nets take their steps together in this epoch.
+
+        Those are neighbours of the same settings, number of steps and batches.
+
+        Parameters
+        ----------
+        n_batches : sequence of int
+            Of each net.
+        """
+        keys = [
+            (_settings(net), steps, of_net)
+            for net, steps, of_net in zip(self.nets, self.steps, n_batches, strict=True)
+        ]
+        self._runs = []
+        for (_, steps, of_run), run in groupby(range(len(self)), keys.__getitem__):
+            places = list(run)
+            self._runs.append(Run(self, slice(places[0], places[-1] + 1), steps, of_run))
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Make one step with the nets that have a batch left."""
+        for run in self._runs:
+            if run.n_left:
+                run.step()
+
+    def release(self, position: int) -> None:
+        """Give a net tensors of its own, as they are now, and its optimizer the moments."""
+        net = self.nets[position]
+        for name, parameter in _trained(net).items():
+            parameter.data = parameter.data.clone()
+            net.optimizer_.state[parameter] = {
+                "step": torch.tensor(float(self.steps[position])),
+                **{
+                    key: _corner(moments[name][position], parameter).clone()
+                    for key, moments in (("exp_avg", self.first), ("exp_avg_sq", self.second))
+                },
+            }
+        for tensor in _averages(net).values():
+            tensor.data = tensor.data.clone()
+
+    def keep(self, positions: Sequence[int]) -> None:
+        """Go on with some of the nets, the others having been released."""
+        index = torch.tensor(positions, device=next(iter(self.trained.values())).device)
+        self.nets = [self.nets[position] for position in positions]
+        self.steps = [self.steps[position] for position in positions]
+        for stack in (self.fixed, self.averages, self.first, self.second):
+            for name, tensor in stack.items():
+                stack[name] = tensor.index_select(0, index)
+        for name, tensor in self.trained.items():
+            self.trained[name] = tensor.detach().index_select(0, index).requires_grad_()
+        self._attach()
+
+    def _attach(self) -> None:
+        for position, net in enumerate(self.nets):
+            for own, stack in ((_trained(net), self.trained), (_averages(net), self.averages)):
+                for name, tensor in own.items():
+                    tensor.data = _corner(stack[name].detach()[position], tensor)
+
+    def _moments(self, key: str) -> dict[str, Tensor]:
+        found = {name: torch.zeros_like(tensor, requires_grad=False) for name, tensor in self.trained.items()}
+        for position, net in enumerate(self.nets):
+            for name, parameter in _trained(net).items():
+                if key in net.optimizer_.state.get(parameter, {}):
+                    _corner(found[name][position], parameter).copy_(net.optimizer_.state[parameter][key])
+        return found
+
+
+class Run:
+    """Neighbours in a stack that take their steps of an epoch together.
+
+    Parameters
+    ----------
+    weights : StackedWeights
+        The stack.
+    part : slice
+        Their places in it.
+    steps : int
+        Steps that each has taken.
+    n_batches : int
+        Steps that each takes in this epoch.
+    """
+
+    def __init__(self, weights: StackedWeights, part: slice, steps: int, n_batches: int) -> None:
+        self.n_left = n_batches
+        self._weights = weights
+        self._places = range(len(weights))[part]
+        self._part = part
+        self._nets = weights.nets[part]
+        self._leaves = list(weights.trained.values())
+        self._tensors = [
+            [tensor.detach()[part] for tensor in stack.values()]
+            for stack in (weights.trained, weights.first, weights.second)
+        ]
+        self._steps = [torch.tensor(float(steps), device=leaf.device) for leaf in self._leaves]
+        self._moving = [net.average_ for net in self._nets if net.average_ is not None]
+        self._averages = [tensor[part] for tensor in weights.averages.values()]
+        of_module = _of(weights.trained, "module.")
+        self._latest = [of_module[name].detach()[part] for name in weights.averages]
+        self._schedules = [
+            (net, callback)
+            for net in self._nets
+            for _, callback in net.callbacks_
+            if isinstance(callback, StepSchedule)
+        ]
+
+    def step(self) -> None:
+        """Make a step of AdamW, and of the moving average."""
+        self.n_left -= 1
+        for net, schedule in self._schedules:
+            schedule.on_batch_begin(net, training=True)
+        group = self._nets[0].optimizer_.param_groups[0]
+        with_gradient = [i for i, leaf in enumerate(self._leaves) if leaf.grad is not None]
+        trained, first, second = ([of_all[i] for i in with_gradient] for of_all in self._tensors)
+        steps = [self._steps[i] for i in with_gradient]
+        torch._foreach_add_(steps, 1)
+        # What torch.optim.AdamW(fused=True) comes down to, without its sorting of tensors at each step.
+        torch._fused_adamw_(
+            trained,
+            [gradient[self._part] for leaf in self._leaves if (gradient := leaf.grad) is not None],
+            first,
+            second,
+            [],
+            steps,
+            lr=group["lr"],
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            amsgrad=False,
+            maximize=False,
+        )
+        for place in self._places:
+            self._weights.steps[place] += 1
+        if self._moving:
+            torch._foreach_lerp_(self._averages, self._latest, 1 - self._moving[0].decay_now)
+            for average in self._moving:
+                average.steps += 1
+
+
+def _trained(net: MultiTaskNet) -> dict[str, nn.Parameter]:
+    parts = {"module": uncompiled(net.module_), "criterion": net.criterion_}
+    return {
+        f"{part}.{name}": parameter
+        for part, module in parts.items()
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def _averages(net: MultiTaskNet) -> dict[str, Tensor]:
+    """Return the averages of the trained parameters; none where there is no average."""
+    if net.average_ is None:
+        return {}
+    trained = {name for name, value in uncompiled(net.module_).named_parameters() if value.requires_grad}
+    return {name: value for name, value in net.average_.module.named_parameters() if name in trained}
+
+
+def _fixed(nets: Sequence[MultiTaskNet]) -> dict[str, Tensor]:
+    """Buffers and frozen parameters of the modules that are not the same in all nets."""
+    of_nets = []
+    for net in nets:
+        module = uncompiled(net.module_)
+        frozen = {name: value for name, value in module.named_parameters() if not value.requires_grad}
+        of_nets.append({**frozen, **dict(module.named_buffers())})
+    found = {}
+    for name, first in of_nets[0].items():
+        tensors = [of_net[name].detach() for of_net in of_nets]
+        if not all(tensor.shape == first.shape and torch.equal(tensor, first) for tensor in tensors):
+            found[name] = _stacked(tensors)
+    return found
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    """Return tensors stacked, each in the corner of its part, which is as wide as the widest."""
+    shape = [max(sizes) for sizes in zip(*(tensor.shape for tensor in tensors), strict=True)]
+    stack = tensors[0].new_zeros((len(tensors), *shape)).detach()
+    for part, tensor in zip(stack, tensors, strict=True):
+        _corner(part, tensor).copy_(tensor.detach())
+    return stack
+
+
+def _corner(part: Tensor, like: Tensor) -> Tensor:
+    return part[tuple(slice(size) for size in like.shape)]
+
+
+def _of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _steps(net: MultiTaskNet) -> int:
+    states = [net.optimizer_.state.get(parameter) for parameter in _trained(net).values()]
+    return max((int(state["step"]) for state in states if state), default=0)
+
+
+def _settings(net: MultiTaskNet) -> Hashable:
+    """Return what nets must have in common to take a step together."""
+    group = net.optimizer_.param_groups[0]
+    schedules = [callback for _, callback in net.callbacks_ if isinstance(callback, StepSchedule)]
+    moving = tuple((callback.factor, callback.step_) for callback in schedules)
+    average = None if net.average_ is None else (net.average_.decay, net.average_.steps)
+    lr = net.lr if moving else group["lr"]
+    return (lr, group["betas"], group["eps"], group["weight_decay"], moving, average)

@@ -1,0 +1,400 @@
+"""A stack of nets is those nets: the same weights, history and end, to rounding."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from sklearn_mtl import MultiTaskClassifierRegressor
+from sklearn_mtl.balancing import GradientBalancer, LossBalancer
+from sklearn_mtl.datasets import make_multitask
+from sklearn_mtl.estimators.fitting import prepare
+from sklearn_mtl.tasks import Classification, Regression
+from sklearn_mtl.training import train_nets
+from sklearn_mtl.training.fit import begin, train_alone
+from sklearn_mtl.training.stacking import train as stacking
+from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
+
+
+@pytest.fixture(scope="module")
+def data():
+    X, Y = make_multitask(
+        n_samples=150,
+        n_features=5,
+        n_regression=2,
+        n_binary=1,
+        n_multiclass=1,
+        missing_labels=0.2,
+        noise=1.0,
+        random_state=0,
+    )
+    weight = np.random.default_rng(0).uniform(0.5, 2.0, len(X))
+    return X, Y, weight
+
+
+def plans_of(data, **params):
+    settings = {
+        "trunk": MLP((8,)),
+        "n_bags": 1,
+        "max_epochs": 6,
+        "lr": 0.01,
+        "precision": "float64",
+        "random_state": 0,
+    }
+    est = MultiTaskClassifierRegressor(**{**settings, **params})
+    return prepare(est, data, (None, None)).plans
+
+
+def rows(data, n_rows):
+    X, Y, weight = data
+    return X[:n_rows], {name: y[:n_rows] for name, y in Y.items()}, weight[:n_rows]
+
+
+def same_net(one, other, tolerance):
+    assert len(one.history) == len(other.history)
+    for name, value in one.module_.state_dict().items():
+        torch.testing.assert_close(value, other.module_.state_dict()[name], rtol=tolerance, atol=tolerance)
+    for name, value in one.resume_.weights.items():
+        torch.testing.assert_close(value, other.resume_.weights[name], rtol=tolerance, atol=tolerance)
+    assert torch.equal(one.resume_.generator.cpu, other.resume_.generator.cpu)
+    for key in ("train_loss", "valid_loss", "valid_score", "weight"):
+        for mine, theirs in zip(one.epochs_, other.epochs_, strict=True):
+            np.testing.assert_allclose(mine.get(key, 0), theirs.get(key, 0), rtol=tolerance, atol=tolerance)
+    for mine, theirs in zip(one.history, other.history, strict=True):
+        for key in ("epoch", "train_batch_count", "train_loss_best", "valid_loss_best"):
+            assert mine.get(key) == theirs.get(key)
+    mine, theirs = one.optimizer_.state_dict()["state"], other.optimizer_.state_dict()["state"]
+    assert mine.keys() == theirs.keys()
+    for place, moments in mine.items():
+        for key, value in moments.items():
+            torch.testing.assert_close(value, theirs[place][key], rtol=tolerance, atol=tolerance)
+
+
+def stacked_as_alone(plans, tolerance=1e-8, **options):
+    outcomes = dict(train_nets(plans, **options))
+    assert [outcomes[place].alone for place in range(len(plans))] == [None] * len(plans)
+    for place, plan in enumerate(plans):
+        same_net(outcomes[place].trained(), train_alone(begin(plan)), tolerance)
+    return outcomes
+
+
+TRUNKS = [
+    MLP((8, 8), dropout=0.2),
+    MLP((8,), normalization="layer", activation="gelu"),
+    MLP(()),
+    TabM((8,), members=3),
+    TabM((8, 8), members=2, embedding=None),
+]
+
+
+@pytest.mark.parametrize("trunk", TRUNKS, ids=repr)
+def test_candidates(data, trunk):
+    stacked_as_alone(
+        [
+            plan
+            for settings in (
+                {},
+                {"task_weights": {"regression0": 10.0, "binary0": 0.0}},
+                {"lr": 0.03, "weight_decay": 0.1},
+                {"random_state": 1},
+                {"patience": 1, "max_epochs": 9},
+            )
+            for plan in plans_of(data, trunk=trunk, **settings)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"ema_decay": None},
+        {"early_stopping": False, "calibrate": False},
+        {"gradient_clip": 0.05},
+        {"lr_schedule": "one_cycle"},
+        {"head_hidden_sizes": (4,)},
+        {"n_bags": 3},
+        {"batch_size": 7},
+    ],
+    ids=str,
+)
+def test_settings(data, params):
+    plans = [
+        plan
+        for weight in (0.1, 3.0)
+        for plan in plans_of(
+            data, trunk=MLP((8,), dropout=0.3), task_weights={"binary0": weight}, max_epochs=4, **params
+        )
+    ]
+    stacked_as_alone(plans)
+
+
+def test_dropout_rates_and_loss_parameters(data):
+    plans = []
+    for rate, smoothing, delta in ((0.1, 0.0, 1.0), (0.5, 0.0, 0.5), (0.1, 0.1, 1.0), (0.5, 0.1, 0.5)):
+        tasks = {
+            "regression0": Regression(loss="huber", delta=delta),
+            "binary0": Classification(label_smoothing=smoothing),
+            "multiclass0": Classification(label_smoothing=smoothing),
+        }
+        plans += plans_of(data, trunk=TabM((8,), members=2, dropout=rate), tasks=tasks)
+    stacked_as_alone(plans)
+
+
+def test_a_stack_in_single_precision(data):
+    plans = [
+        plan
+        for weight in (0.1, 1.0, 10.0)
+        for plan in plans_of(data, precision="float32", task_weights={"binary0": weight})
+    ]
+    stacked_as_alone(plans, tolerance=1e-4)
+
+
+def test_folds_of_other_rows_and_numbers_of_batches(data):
+    plans = [
+        plan
+        for n_rows in (150, 101, 72)
+        for plan in plans_of(
+            rows(data, n_rows), trunk=TabM((8,), members=2), batch_size=16, validation_fraction=0.2
+        )
+    ]
+    assert len({plan.n_batches for plan in plans}) > 1
+    stacked_as_alone(plans)
+
+
+@pytest.mark.parametrize("trunk", [MLP((8,)), TabM((8,), members=2)], ids=repr)
+def test_folds_of_other_encoded_widths(trunk):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"number": rng.normal(size=120), "level": rng.choice(list("abcdefgh"), size=120)})
+    y = {"price": frame["number"].to_numpy() + (frame["level"] == "a"), "kind": rng.integers(0, 2, 120)}
+    plans = []
+    for levels in ("abcdefgh", "abcde", "abc"):
+        some = frame["level"].isin(list(levels)).to_numpy()
+        part = (frame[some], {name: values[some] for name, values in y.items()}, None)
+        plans += plans_of(part, trunk=trunk, batch_size=32, early_stopping=False, calibrate=False)
+    widths = [plan.blueprint.spec.single.shape[0] for plan in plans]
+    assert len(set(widths)) == 3
+    outcomes = stacked_as_alone(plans)
+    for place, width in enumerate(widths):
+        assert outcomes[place].net.evaluated.sharing.trunk.stages[0][0].weight.shape[1] >= width
+
+
+def test_nets_that_stop_at_other_epochs(data):
+    plans = [
+        plan
+        for patience, lr in ((1, 0.3), (2, 0.1), (30, 0.003))
+        for plan in plans_of(data, patience=patience, lr=lr, max_epochs=25)
+    ]
+    outcomes = stacked_as_alone(plans, tolerance=1e-7)
+    assert len({len(outcome.net.history) for outcome in outcomes.values()}) > 1
+
+
+def test_a_learned_balancer_with_a_memory(data):
+    plans = [plan for seed in (0, 1) for plan in plans_of(data, balancing=Remembering(), random_state=seed)]
+    outcomes = stacked_as_alone(plans)
+    balancers = [outcome.net.criterion_.balancer for outcome in outcomes.values()]
+    assert not torch.equal(balancers[0].spread, torch.zeros(4))
+    assert not torch.equal(balancers[0].last, balancers[1].last)
+
+
+class Remembering(LossBalancer):
+    """Learned weights, and the losses of the last epoch."""
+
+    def start(self, n_tasks):
+        self.spread = nn.Parameter(torch.zeros(n_tasks))
+        self.register_buffer("last", torch.ones(n_tasks))
+
+    def end_epoch(self, losses):
+        self.last = losses.detach().clone().to(self.last)
+
+    def forward(self, losses, weights):
+        return (losses * weights / self.last * torch.exp(-self.spread) + self.spread).sum()
+
+
+# What is trained alone
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.LSTM(1, 6, batch_first=True)
+
+    def forward(self, x):
+        return self.cell(x.unsqueeze(-1))[0][:, -1]
+
+
+class Deciding(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(5, 6)
+
+    def forward(self, x):
+        hidden = self.linear(x)
+        return hidden if hidden.sum() > 0 else hidden * 2
+
+
+class Noisy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(5, 6)
+
+    def forward(self, x):
+        return nn.functional.dropout(self.linear(x), 0.2, self.training)
+
+
+class AcrossRows(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(5, 6)
+
+    def forward(self, x):
+        return self.linear(x - x.mean(0))
+
+
+class Chance(LossBalancer):
+    def forward(self, losses, weights):
+        return losses @ torch.rand_like(weights)
+
+
+class ByGradients(GradientBalancer):
+    def forward(self, gradients, losses, weights):
+        return weights @ gradients
+
+
+def normed():
+    return nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6))
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"trunk": ModuleTrunk(Recurrent())}, "vmap can't batch it"),
+        ({"trunk": ModuleTrunk(Deciding())}, "vmap can't batch it"),
+        ({"trunk": ModuleTrunk(Noisy())}, "random numbers other than by Dropout"),
+        ({"trunk": ModuleTrunk(AcrossRows())}, "computes something else"),
+        ({"trunk": ModuleTrunk(normed())}, "batch normalization"),
+        ({"balancing": Chance()}, "vmap can't batch it"),
+        ({"balancing": ByGradients()}, "balances gradients"),
+        ({"optimizer": "sgd"}, "its optimizer is SGD"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_stacked_is_trained_alone_and_says_why(data, params, words):
+    X, Y, weight = data
+    complete = (X.astype(np.float64), Y, weight)
+    plans = [
+        plan
+        for seed in (0, 1)
+        for plan in plans_of(complete, max_epochs=2, preprocessing=None, random_state=seed, **params)
+    ]
+    outcomes = dict(train_nets(plans))
+    for place, plan in enumerate(plans):
+        assert words in outcomes[place].alone
+        same_net(outcomes[place].trained(), train_alone(begin(plan)), 1e-12)
+
+
+def test_nets_of_other_structures_are_stacked_apart(data):
+    plans = [
+        plan
+        for hidden in ((8,), (8, 8), (6, 6))
+        for seed in (0, 1)
+        for plan in plans_of(data, trunk=MLP(hidden), random_state=seed, max_epochs=2)
+    ]
+    stacked_as_alone(plans)
+
+
+def test_a_single_net_is_no_stack(data):
+    (outcome,) = dict(train_nets(plans_of(data, max_epochs=1))).values()
+    assert "no other net" in outcome.alone
+
+
+# Failures, limits, and what is left as it was
+
+
+def test_a_net_that_diverges_does_not_hurt_the_others(data):
+    plans = [*plans_of(data), *plans_of(data, lr=1e30), *plans_of(data, random_state=3)]
+    outcomes = dict(train_nets(plans))
+    assert "nan or infinite in the first epoch" in str(outcomes[1].error)
+    with pytest.raises(ValueError, match="nan or infinite"):
+        outcomes[1].trained()
+    for place in (0, 2):
+        same_net(outcomes[place].trained(), train_alone(begin(plans[place])), 1e-10)
+
+
+def test_a_net_that_cannot_be_built_does_not_hurt_the_others(data):
+    plans = [*plans_of(data), *plans_of(data, trunk=MLP((0,))), *plans_of(data, random_state=1)]
+    outcomes = dict(train_nets(plans))
+    assert isinstance(outcomes[1].error, ValueError)
+    assert outcomes[0].alone is None
+    assert outcomes[2].alone is None
+
+
+@pytest.fixture
+def sizes(monkeypatch):
+    """Sizes of the stacks that are made."""
+    found = []
+    original = stacking.Lockstep
+
+    class Counted(original):
+        def __init__(self, begun):
+            found.append(len(begun))
+            super().__init__(begun)
+
+    monkeypatch.setattr(stacking, "Lockstep", Counted)
+    return found
+
+
+def test_stacks_of_at_most_so_many(data, sizes):
+    plans = [plan for seed in range(7) for plan in plans_of(data, max_epochs=2, random_state=seed)]
+    stacked_as_alone(plans, max_members=3)
+    assert sorted(sizes) == [2, 2, 3]
+
+
+def test_halves_where_memory_is_short(data, monkeypatch, sizes):
+    plans = [plan for seed in range(5) for plan in plans_of(data, max_epochs=2, random_state=seed)]
+    original = stacking.Lockstep.run
+
+    def short(self, *args):
+        if len(self.members) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        original(self, *args)
+
+    monkeypatch.setattr(stacking.Lockstep, "run", short)
+    outcomes = dict(train_nets(plans))
+    assert sizes == [5, 2, 3, 2]
+    assert sum(outcome.alone is None for outcome in outcomes.values()) == 4
+    for place, plan in enumerate(plans):
+        same_net(outcomes[place].trained(), train_alone(begin(plan)), 1e-10)
+
+
+def test_other_errors_are_raised(data, monkeypatch):
+    def broken(self, *args):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(stacking.Lockstep, "run", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        list(train_nets([plan for seed in (0, 1) for plan in plans_of(data, random_state=seed)]))
+
+
+def test_progress_is_told(data):
+    told = []
+    plans = [plan for epochs in (1, 3) for plan in plans_of(data, max_epochs=epochs)]
+    list(train_nets(plans, watch=lambda *state: told.append(state)))
+    assert told == [(0, 2, 1), (1, 2, 2), (1, 2, 3)]
+
+
+def test_generators_and_threads_are_left_alone(data):
+    torch.manual_seed(3)
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    list(train_nets([plan for seed in (0, 1) for plan in plans_of(data, random_state=seed, max_epochs=1)]))
+    assert torch.equal(before, torch.get_rng_state())
+    assert threads == torch.get_num_threads()
+
+
+def test_half_precision_products(data):
+    plans = [plan for seed in (0, 1) for plan in plans_of(data, precision="bf16", random_state=seed)]
+    outcomes = dict(train_nets(plans))
+    for place, plan in enumerate(plans):
+        alone = train_alone(begin(plan))
+        mine, theirs = outcomes[place].trained().history, alone.history
+        assert mine[-1, "train_loss"] == pytest.approx(theirs[-1, "train_loss"], rel=0.05)
