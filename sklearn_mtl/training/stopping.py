@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from math import isclose
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from torch import Tensor
 
 from sklearn_mtl.training.averaging import snapshot
 from sklearn_mtl.training.net import MultiTaskNet, StopTraining, uncompiled
+
+# What rounding may make of a loss: of a stack of networks and of one by itself.
+SAME_LOSS = 1e-5
 
 
 class BestEpoch(Callback):
@@ -33,9 +37,15 @@ class BestEpoch(Callback):
         # On the rows held out now: they need not be those of before.
         self.lowest_ = net.start_loss_
         watched = [epoch.get("valid_loss") for epoch in net.history]
-        # Where training goes on as if it had never stopped, so does the count of epochs in vain.
-        goes_on = net.resumed_ is not None and self.lowest_ in watched
-        self.best_epoch_ = 1 + watched.index(self.lowest_) if goes_on else len(watched)
+        self.best_epoch_ = len(watched)
+        if (
+            net.resumed_ is not None
+            and None not in watched
+            and isclose(self.lowest_, min(watched), rel_tol=SAME_LOSS)
+        ):
+            # Where training goes on as if it had never stopped, so does the count of epochs in vain.
+            self.lowest_ = min(watched)
+            self.best_epoch_ = 1 + watched.index(self.lowest_)
         self.best_: dict[str, Tensor] | None = net.started_from_
 
     def on_epoch_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
