@@ -117,3 +117,5 @@ def progress(shown: bool) -> Iterator[Callable[[int, int, int], None]]:
             bar.update(n_done - bar.n)
 
         yield watch
+        if bar.total is not None:
+            bar.update(bar.total - bar.n)

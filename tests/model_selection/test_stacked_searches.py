@@ -346,6 +346,17 @@ def test_other_estimators_are_searched_as_scikit_learn_does_it(X, Y):
     assert not ours.stacked_["stacked"].any()
 
 
+def test_why_nets_were_trained_alone(X, Y):
+    search = StackedGridSearchCV(quick(), {"optimizer": ["adamw", "sgd"]}, cv=CV, refit=False).fit(X, Y)
+    found = search.stacked_
+    assert found.columns.tolist() == ["candidate", "params", "n_nets", "stacked", "reason"]
+    assert found["params"].tolist() == search.cv_results_["params"]
+    assert found["stacked"].tolist() == [True, False]
+    assert found["n_nets"].tolist() == [3, 3]
+    assert found["reason"][0] == ""
+    assert found["reason"][1].startswith("its optimizer is SGD")
+
+
 class OwnFit(MultiTaskClassifierRegressor):
     def fit(self, X, y):
         return super().fit(X, y)
