@@ -153,7 +153,7 @@ def make_net(
     net = MultiTaskNet(
         module,
         loss,
-        optimizer=settings.optimizer,
+        optimizer=settings.optimizer_class,
         lr=settings.lr,
         batch_size=settings.batch_size,
         max_epochs=settings.max_epochs,
