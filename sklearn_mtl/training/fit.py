@@ -203,4 +203,4 @@ def _successor(plan: NetPlan, before: MultiTaskNet) -> MultiTaskNet:
 
 def _valid_size(module: MultiTaskModule, valid: Table | None) -> int:
     """Rows in each validation batch: without gradients to keep, as many as prediction takes."""
-    return 0 if valid is None else rows_at_once(module, valid.inputs)
+    return 0 if valid is None else rows_at_once(module, valid.blocks)
