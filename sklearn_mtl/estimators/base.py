@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mtl.estimators.checks import declared_classes
+from sklearn_mtl.estimators.checks import check_pair, declared_classes
 from sklearn_mtl.estimators.fitting import fit_batch, fit_on, prepare
 from sklearn_mtl.estimators.parameters import NestedParameters
 from sklearn_mtl.estimators.predictions import has_intervals, has_probabilities, intervals, score_by_task
@@ -122,8 +122,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
             If a parameter or the data is not what it must be; before any training. Also if a loss is
             nan or infinite in the first epoch.
         """
-        if (X_val is None) != (y_val is None):
-            raise ValueError("`X_val` and `y_val` must be given together. Found one without the other.")
+        check_pair(X_val, y_val)
         data, validation = (X, y, sample_weight), (X_val, y_val)
         before = getattr(self, "_fitted", None) if self.warm_start else None
         if before is None:

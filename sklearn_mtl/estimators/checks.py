@@ -107,6 +107,12 @@ def check_numbers(estimator: BaseMultiTask) -> None:
             raise ValueError(f"`{name}` must be {rule}. Found {value!r}.")
 
 
+def check_pair(X_val: Any, y_val: Any) -> None:
+    """Raise a ``ValueError`` if one of the two is given without the other."""
+    if (X_val is None) != (y_val is None):
+        raise ValueError("`X_val` and `y_val` must be given together. Found one without the other.")
+
+
 def task_kinds(
     tasks: Mapping[str, Any] | None,
     columns: Mapping[str, Column],

@@ -8,14 +8,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from sklearn.utils import check_random_state
 
 from sklearn_mtl.estimators import checks
+from sklearn_mtl.estimators.once import Once, each
 from sklearn_mtl.estimators.parameters import resolve_recipe
-from sklearn_mtl.estimators.rows import Rows, read_rows
+from sklearn_mtl.estimators.rows import Read, Rows, read_rows
+from sklearn_mtl.estimators.stages import (
+    bind,
+    fit_encoder,
+    held_out,
+    learnt_and_held,
+    learnt_by_some,
+    split_settings,
+    tensors,
+    validation_rows,
+)
 from sklearn_mtl.features import FeatureEncoder
-from sklearn_mtl.targets import Column, Layout
+from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import TaskSet
 from sklearn_mtl.training import (
     Blueprint,
@@ -23,12 +33,10 @@ from sklearn_mtl.training import (
     NetPlan,
     Table,
     TrainingSettings,
-    held_out_rows,
     numpy_dtype,
     plan_bag,
     plan_further,
     train_nets,
-    without_last,
 )
 from sklearn_mtl.trunks import resolve_trunk
 
@@ -89,9 +97,25 @@ class Fitted:
         blueprint = replace(self.blueprint, tasks=TaskSet(tuple(tasks)), task_weights=weights)
         return replace(self, blueprint=blueprint)
 
-    def table(self, rows: Rows, settings: TrainingSettings) -> Table:
-        """Return rows as tensors on the device."""
-        return _table(rows, self.encoder, self.tasks, settings)
+    def further(
+        self, rows: Rows, stop_on: list[np.ndarray] | Table, settings: TrainingSettings, epochs: int
+    ) -> Prepared:
+        """Return this with the plans by which its nets train on.
+
+        Parameters
+        ----------
+        rows : Rows
+            To learn from.
+        stop_on : list of ndarray, or Table
+            Rows of these that each net holds out, or other rows that all use.
+        settings : TrainingSettings
+            What the loop is told.
+        epochs : int
+            Most epochs to add.
+        """
+        table = tensors(rows, self.encoder, self.tasks, settings)
+        parts = learnt_and_held(self.blueprint, table, stop_on, len(self.nets))
+        return Prepared(self, plan_further(self.nets, self.blueprint, parts, settings, epochs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +148,7 @@ def prepare(
     data: tuple[Any, Any, Any],
     validation: tuple[Any, Any],
     classes: Mapping[str, Any] | None = None,
+    once: Once = each,
 ) -> Prepared:
     """Run the stages of ``fit`` that precede training.
 
@@ -137,9 +162,13 @@ def prepare(
         X_val and y_val; both or neither None.
     classes : mapping of str to array-like, optional
         Classes declared up front, for ``partial_fit``, which holds no row out.
+    once : callable, optional
+        A `MadeOnce`, where other fits to the same data share what they have in common.
     """
     checks.check_numbers(estimator)
-    rows, layout = read_rows(estimator, *data)
+    read = once(Read.of, *data, owner=type(estimator).__name__, allow_nan=_allow_nan(estimator))
+    read.record_on(estimator)
+    rows = read.rows
     kinds = checks.task_kinds(estimator.tasks, rows.columns, estimator._infer_kind)
     estimator._check_kinds(kinds)
     names = list(kinds)
@@ -151,19 +180,14 @@ def prepare(
     n_nets = checks.n_nets(estimator, len(rows))
     split = estimator.early_stopping and validation[0] is None and classes is None
     *seeds, split_seed = rng.randint(np.iinfo(np.int32).max, size=n_nets + 1).tolist()
-    held_out = held_out_by(estimator, rows, kinds, n_nets, split_seed, split=split)
-    settings = checks.training_settings(estimator, len(rows) - len(held_out[0]))
+    kept_out = once(held_out, rows, **split_settings(estimator, kinds, n_nets, split_seed, split=split))
+    settings = checks.training_settings(estimator, len(rows) - len(kept_out[0]))
 
-    # What every net holds out takes no part in scales and levels.
-    seen = rows.take(np.setdiff1d(np.arange(len(rows)), _in_all(held_out)))
-    tasks = TaskSet(
-        tuple(
-            kind.bind(seen.columns[name], seen.of_task(i), declared.get(name)).bounded_by(estimator.calibrate)
-            for i, (name, kind) in enumerate(kinds.items())
-        )
+    seen = once(learnt_by_some, rows, kept_out)
+    tasks = once(bind, seen, kinds=kinds, classes=declared, calibrate=estimator.calibrate)
+    encoder = once(
+        fit_encoder, seen, preprocessing=estimator.preprocessing, dtype=numpy_dtype(settings.dtype)
     )
-    encoder = FeatureEncoder(estimator.preprocessing, numpy_dtype(settings.dtype))
-    encoder.fit(seen.X, seen.weight.max(axis=1) if seen.weighted else None, seen.index)
     blueprint = Blueprint(
         encoder.spec,
         tasks,
@@ -173,11 +197,12 @@ def prepare(
         hidden,
         weights,
     )
-    begun = Fitted(encoder, blueprint, layout, [], split_seed)
-    stop_on = validation_table(estimator, begun, validation, settings) or held_out
+    stop_on = validation_rows(read.reader, validation, (encoder, blueprint, settings), once) or kept_out
+    table = tensors(rows, encoder, tasks, settings, once)
+    parts = learnt_and_held(blueprint, table, stop_on, n_nets, once)
     epochs = None if classes is None else 1
-    table = begun.table(rows, settings)
-    return Prepared(begun, plan_bag(blueprint, table, stop_on, settings, seeds, epochs))
+    begun = Fitted(encoder, blueprint, read.layout, [], split_seed)
+    return Prepared(begun, plan_bag(blueprint, parts, settings, seeds, epochs))
 
 
 def fit_on(
@@ -195,12 +220,13 @@ def fit_on(
         As of `prepare`.
     """
     checks.check_numbers(estimator)
-    rows, _ = read_rows(estimator, *data, tasks=fitted.tasks.names)
+    rows, _ = read_rows(estimator, *data, allow_nan=_allow_nan(estimator), tasks=fitted.tasks.names)
     fitted = fitted.met(rows, estimator.task_weights)
     split = estimator.early_stopping and validation[0] is None
     kinds = {task.name: task for task in fitted.tasks}
-    held_out = held_out_by(estimator, rows, kinds, len(fitted.nets), fitted.split_seed, split=split)
-    settings = checks.training_settings(estimator, len(rows) - len(held_out[0]))
+    how = split_settings(estimator, kinds, len(fitted.nets), fitted.split_seed, split=split)
+    kept_out = held_out(rows, **how)
+    settings = checks.training_settings(estimator, len(rows) - len(kept_out[0]))
     done = max(len(net.history) for net in fitted.nets)
     if done >= settings.max_epochs:
         warnings.warn(
@@ -209,11 +235,9 @@ def fit_on(
             stacklevel=3,
         )
         return fitted
-    stop_on = validation_table(estimator, fitted, validation, settings) or held_out
-    table = fitted.table(rows, settings)
-    epochs = settings.max_epochs - done
-    plans = plan_further(fitted.nets, fitted.blueprint, table, stop_on, settings, epochs)
-    return Prepared(fitted, plans).trained()
+    known = (fitted.encoder, fitted.blueprint, settings)
+    stop_on = validation_rows(estimator, validation, known) or kept_out
+    return fitted.further(rows, stop_on, settings, settings.max_epochs - done).trained()
 
 
 def fit_batch(
@@ -235,112 +259,13 @@ def fit_batch(
     if fitted is None:
         return prepare(estimator, data, (None, None), classes or {}).trained()
     checks.check_numbers(estimator)
-    rows, _ = read_rows(estimator, *data, tasks=fitted.tasks.names)
+    rows, _ = read_rows(estimator, *data, allow_nan=_allow_nan(estimator), tasks=fitted.tasks.names)
     fitted = fitted.met(rows, estimator.task_weights)
     checks.check_same_classes(fitted.tasks, classes)
     settings = checks.training_settings(estimator, len(rows))
     none = [np.empty(0, dtype=np.intp)] * len(fitted.nets)
-    table = fitted.table(rows, settings)
-    plans = plan_further(fitted.nets, fitted.blueprint, table, none, settings, epochs=1)
-    return Prepared(fitted, plans).trained()
+    return fitted.further(rows, none, settings, epochs=1).trained()
 
 
-def held_out_by(
-    estimator: BaseMultiTask,
-    rows: Rows,
-    kinds: Mapping[str, Any],
-    n_nets: int,
-    seed: int,
-    *,
-    split: bool,
-) -> list[np.ndarray]:
-    """Return the rows that each net holds out, none where ``split`` is False.
-
-    Parameters
-    ----------
-    estimator : BaseMultiTask
-        Says which share.
-    rows : Rows
-        Labelled rows.
-    kinds : mapping of str to TaskKind or Task
-        The first classification among them stratifies.
-    n_nets : int
-        Number of nets.
-    seed : int
-        Which rows.
-    split : bool
-        Whether any are held out.
-    """
-    if not split:
-        return [np.empty(0, dtype=np.intp)] * n_nets
-    codes = [
-        np.where(rows.of_task(position) > 0, _codes(column, kinds[name].kind), -1)
-        for position, (name, column) in enumerate(rows.columns.items())
-    ]
-    classified = [of_task for of_task, kind in zip(codes, kinds.values(), strict=True) if _has_classes(kind)]
-    strata = classified[0] + 1 if classified else None
-    drawn = held_out_rows(
-        len(rows), estimator.validation_fraction, n_nets, strata, np.random.RandomState(seed)
-    )
-    return [without_last(held, codes) for held in drawn]
-
-
-def validation_table(
-    estimator: BaseMultiTask, fitted: Fitted, validation: tuple[Any, Any], settings: TrainingSettings
-) -> Table | None:
-    """Return the user's own validation rows as tensors; None where there are none.
-
-    Parameters
-    ----------
-    estimator : BaseMultiTask
-        Compared with the features.
-    fitted : Fitted
-        Its encoder and tasks.
-    validation : tuple
-        X_val and y_val.
-    settings : TrainingSettings
-        The device.
-    """
-    if validation[0] is None:
-        return None
-    rows, _ = read_rows(estimator, *validation, tasks=fitted.tasks.names, name="y_val")
-    for task in fitted.tasks:
-        unknown = task.unknown_labels(rows.columns[task.name])
-        if unknown:
-            warnings.warn(
-                f"`y_val` has labels of task {task.name!r} that y has not, {unknown[:5]}: they are left out.",
-                stacklevel=4,
-            )
-    table = fitted.table(rows, settings)
-    if not fitted.blueprint.watches(table.weight):
-        raise ValueError("`y_val` must hold a label of some task of positive weight. Found none.")
-    return table
-
-
-def _has_classes(kind: Any) -> bool:
-    return bool(kind.kind == "classification")
-
-
-def _codes(column: Column, kind: str) -> np.ndarray:
-    """Code of each row's class, -1 for none; where there are no classes, 0 for any label."""
-    if column.missing.ndim == 2:
-        return np.where(column.missing.all(axis=1), -1, 0)
-    codes = np.where(column.missing, -1, 0)
-    if kind == "classification":
-        known = ~column.missing
-        codes[known] = pd.factorize(column.values[known])[0]
-    return codes
-
-
-def _in_all(held_out: list[np.ndarray]) -> np.ndarray:
-    """Rows that every net holds out."""
-    common = held_out[0]
-    for rows in held_out[1:]:
-        common = np.intersect1d(common, rows, assume_unique=True)
-    return common
-
-
-def _table(rows: Rows, encoder: FeatureEncoder, tasks: TaskSet, settings: TrainingSettings) -> Table:
-    y, weight = tasks.encode(rows.columns, rows.weight)
-    inputs = encoder.transform(rows.X, rows.index)
-    return Table.from_arrays(inputs, y, weight, device=settings.device, dtype=settings.dtype)
+def _allow_nan(estimator: BaseMultiTask) -> bool:
+    return estimator.preprocessing is not None

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
 from sklearn_mtl.features import read_features
 from sklearn_mtl.targets import Column, Layout, read_targets
-
-if TYPE_CHECKING:
-    from sklearn_mtl.estimators.base import BaseMultiTask
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +75,12 @@ class Rows:
 
 
 def read_rows(
-    estimator: BaseMultiTask,
+    estimator: BaseEstimator,
     X: Any,
     y: Any,
     sample_weight: Any = None,
     *,
+    allow_nan: bool,
     tasks: Sequence[str] | None = None,
     name: str = "y",
 ) -> tuple[Rows, Layout]:
@@ -89,17 +88,18 @@ def read_rows(
 
     Parameters
     ----------
-    estimator : BaseMultiTask
+    estimator : BaseEstimator
         The number and names of its features are recorded, or compared.
     X, y, sample_weight
         As the user gave them.
+    allow_nan : bool
+        Whether a table may have missing values.
     tasks : sequence of str, optional
         The tasks that y must have. Where they are given the features are compared, not recorded.
     name : str, default="y"
         What the user calls y.
     """
-    reset, allow_nan = tasks is None, estimator.preprocessing is not None
-    X = read_features(estimator, X, reset=reset, allow_nan=allow_nan)
+    X = read_features(estimator, X, reset=tasks is None, allow_nan=allow_nan)
     targets = read_targets(y, n_rows=len(X))
     columns = targets.columns
     if tasks is not None:
@@ -110,3 +110,46 @@ def read_rows(
     # Only ratios count; in single precision 1e39 would be infinite.
     weight = weight / weight[weight > 0].mean()
     return Rows(X, columns, weight, sample_weight is not None).labelled(name), targets.layout
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """The rows of a data set to fit, as any estimator of one class reads them.
+
+    Parameters
+    ----------
+    rows : Rows
+        Those that have a label.
+    layout : Layout
+        The container that y came in.
+    reader : BaseEstimator
+        Has the number and names of the features.
+    """
+
+    rows: Rows
+    layout: Layout
+    reader: BaseEstimator
+
+    @classmethod
+    def of(cls, X: Any, y: Any, sample_weight: Any, *, owner: str, allow_nan: bool) -> Read:
+        """Read a data set in the name of an estimator's class.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As the user gave them.
+        owner : str
+            The class, for messages.
+        allow_nan : bool
+            Whether a table may have missing values.
+        """
+        reader = type(owner, (BaseEstimator,), {})()
+        return cls(*read_rows(reader, X, y, sample_weight, allow_nan=allow_nan), reader)
+
+    def record_on(self, estimator: BaseEstimator) -> None:
+        """Set the number and names of the features on an estimator, as if it had read them."""
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.reader, name):
+                setattr(estimator, name, getattr(self.reader, name))
+            elif hasattr(estimator, name):
+                delattr(estimator, name)

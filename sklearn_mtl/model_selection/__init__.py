@@ -1,4 +1,8 @@
-"""Scores, splits and out-of-fold predictions of single tasks, for scikit-learn's own tools.
+"""Searches that train all candidates at once; scores, splits and out-of-fold predictions of single tasks.
+
+`StackedGridSearchCV` and `StackedRandomizedSearchCV` are scikit-learn's searches, but for how they train:
+the networks of all candidates and folds at once. `StackedHalvingGridSearchCV` drops the worse candidates
+meanwhile. The rest is for scikit-learn's own tools.
 
 `task_scorer` scores one task by any scikit-learn metric, `multitask_scorer` several as one number, and
 `multitask_scoring` makes the mapping that a search over several metrics takes; missing labels are left
@@ -27,10 +31,16 @@ Examples
 """
 
 from sklearn_mtl.model_selection.cross_val_predict import cross_val_predict_tasks
+from sklearn_mtl.model_selection.grid_search import StackedGridSearchCV
+from sklearn_mtl.model_selection.halving_search import StackedHalvingGridSearchCV
+from sklearn_mtl.model_selection.randomized_search import StackedRandomizedSearchCV
 from sklearn_mtl.model_selection.scorers import multitask_scorer, multitask_scoring, task_scorer
 from sklearn_mtl.model_selection.splitters import TaskStratifiedKFold, TaskStratifiedShuffleSplit
 
 __all__ = [
+    "StackedGridSearchCV",
+    "StackedHalvingGridSearchCV",
+    "StackedRandomizedSearchCV",
     "TaskStratifiedKFold",
     "TaskStratifiedShuffleSplit",
     "cross_val_predict_tasks",

@@ -15,7 +15,7 @@ Examples
 array([13, 22, 27, 31])
 """
 
-from sklearn_mtl.training.bag import bag_representation, bag_responses, plan_bag, plan_further
+from sklearn_mtl.training.bag import bag_representation, bag_responses, parted, plan_bag, plan_further
 from sklearn_mtl.training.batches import Batch, Table, WholeBatches
 from sklearn_mtl.training.calibration import calibrate
 from sklearn_mtl.training.devices import numpy_dtype, resolve_autocast, resolve_device, resolve_precision
@@ -32,7 +32,7 @@ from sklearn_mtl.training.settings import (
 from sklearn_mtl.training.splits import held_out_rows, without_last
 from sklearn_mtl.training.stacking import Outcome, train_nets
 from sklearn_mtl.training.state import NetState, pack_module, pack_net, unpack_module, unpack_net
-from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses
+from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses, has_ended
 
 __all__ = [
     "BalancedLoss",
@@ -54,11 +54,13 @@ __all__ = [
     "bag_responses",
     "calibrate",
     "check_lr_schedule",
+    "has_ended",
     "held_out_rows",
     "history_frame",
     "numpy_dtype",
     "pack_module",
     "pack_net",
+    "parted",
     "plan_bag",
     "plan_further",
     "resolve_autocast",

@@ -16,27 +16,24 @@ from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.settings import TrainingSettings
 
 Inputs = Mapping[str, np.ndarray] | Reader
+Parts = Sequence[tuple[Table, Table | None]]
 
 
 def plan_bag(
     blueprint: Blueprint,
-    table: Table,
-    held_out: Sequence[np.ndarray] | Table,
+    parts: Parts,
     settings: TrainingSettings,
     seeds: Sequence[int],
     epochs: int | None = None,
 ) -> list[NetPlan]:
-    """Return the plan of each net of a new bag, one for each seed.
+    """Return the plan of each net of a new bag.
 
     Parameters
     ----------
     blueprint : Blueprint
         What they are built from.
-    table : Table
-        All rows.
-    held_out : sequence of ndarray of int, or Table
-        Rows of ``table`` that each net holds out, or other rows that all use. Rows without a label of
-        a task of positive weight can't tell when to stop: a net with only such holds out none.
+    parts : sequence of tuple
+        For each net, the rows that it learns from and those it holds out, or None.
     settings : TrainingSettings
         What the loop is told.
     seeds : sequence of int
@@ -45,16 +42,14 @@ def plan_bag(
         Most epochs for now; ``max_epochs`` by default.
     """
     return [
-        NetPlan(blueprint, *_parts(blueprint, table, held_out, position), settings, seed, epochs)
-        for position, seed in enumerate(seeds)
+        NetPlan(blueprint, *part, settings, seed, epochs) for part, seed in zip(parts, seeds, strict=True)
     ]
 
 
 def plan_further(
     nets: Sequence[MultiTaskNet],
     blueprint: Blueprint,
-    table: Table,
-    held_out: Sequence[np.ndarray] | Table,
+    parts: Parts,
     settings: TrainingSettings,
     epochs: int,
 ) -> list[NetPlan]:
@@ -64,27 +59,19 @@ def plan_further(
     ----------
     nets : sequence of MultiTaskNet
         The bag; left as it is.
-    blueprint, table, held_out, settings
+    blueprint, parts, settings
         As of `plan_bag`.
     epochs : int
         Most epochs to add.
     """
     return [
-        NetPlan(blueprint, *_parts(blueprint, table, held_out, position), settings, 0, epochs, net)
-        for position, net in enumerate(nets)
+        NetPlan(blueprint, *part, settings, 0, epochs, net) for part, net in zip(parts, nets, strict=True)
     ]
 
 
-def _parts(
-    blueprint: Blueprint, table: Table, held_out: Sequence[np.ndarray] | Table, position: int
-) -> tuple[Table, Table | None]:
-    """Return the training and the validation rows of one net."""
-    if isinstance(held_out, Table):
-        return table, held_out
-    rows = held_out[position]
-    if not blueprint.watches(table.weight[rows]):
-        return table, None
-    return table.take(np.setdiff1d(np.arange(len(table)), rows)), table.take(rows)
+def parted(table: Table, held_out: np.ndarray) -> tuple[Table, Table]:
+    """Return the rows that are not held out, and those that are."""
+    return table.take(np.setdiff1d(np.arange(len(table)), held_out)), table.take(held_out)
 
 
 def bag_responses(nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Inputs) -> dict[str, np.ndarray]:

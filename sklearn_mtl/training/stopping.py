@@ -111,3 +111,23 @@ class FiniteLosses(Callback):
             return ", ".join(f"task {self.names[i]!r}" for i in bad[:5]) or "all tasks together"
         finite = all(bool(value.isfinite().all()) for value in net.evaluated.parameters())
         return None if finite else "all tasks together (the weights are no longer finite)"
+
+
+def has_ended(net: MultiTaskNet, epochs: int, patience: int | None) -> bool:
+    """Whether a net stopped by itself, and not for want of epochs.
+
+    Parameters
+    ----------
+    net : MultiTaskNet
+        Trained.
+    epochs : int
+        How many it was given in all.
+    patience : int or None
+        Epochs in vain after which training stops; None if it does not.
+    """
+    if len(net.history) < epochs:
+        return True
+    watched = [epoch.get("valid_loss") for epoch in net.history]
+    if patience is None or None in watched:
+        return False
+    return not np.isfinite(watched[-1]) or len(watched) - 1 - watched.index(min(watched)) >= patience

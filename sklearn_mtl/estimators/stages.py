@@ -1,0 +1,236 @@
+"""The stages of ``fit`` that precede training: each a function of rows and of what they are to become.
+
+Data and what is made of it come first, parameters by keyword, so that fits to the same rows can share
+what a stage makes; see `MadeOnce`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from sklearn_mtl.estimators.once import Once, each
+from sklearn_mtl.estimators.rows import Rows, read_rows
+from sklearn_mtl.features import FeatureEncoder
+from sklearn_mtl.targets import Column
+from sklearn_mtl.tasks import TaskSet
+from sklearn_mtl.training import Blueprint, Table, TrainingSettings, held_out_rows, parted, without_last
+
+if TYPE_CHECKING:
+    from sklearn_mtl.estimators.base import BaseMultiTask
+
+
+def split_settings(
+    estimator: BaseMultiTask, kinds: Mapping[str, Any], n_nets: int, seed: int, *, split: bool
+) -> dict[str, Any]:
+    """Return what says which rows each net holds out, for `held_out`.
+
+    Parameters
+    ----------
+    estimator : BaseMultiTask
+        Says which share.
+    kinds : mapping of str to TaskKind or Task
+        The first classification among them stratifies.
+    n_nets : int
+        Number of nets.
+    seed : int
+        Which rows.
+    split : bool
+        Whether any are held out.
+    """
+    fraction = estimator.validation_fraction if split else None
+    return {
+        "fraction": fraction,
+        "kinds": {name: kind.kind for name, kind in kinds.items()},
+        "n_nets": n_nets,
+        "seed": seed,
+    }
+
+
+def held_out(
+    rows: Rows, *, fraction: float | None, kinds: Mapping[str, str], n_nets: int, seed: int
+) -> list[np.ndarray]:
+    """Return the rows that each net holds out.
+
+    Parameters
+    ----------
+    rows : Rows
+        Labelled rows.
+    fraction : float or None
+        Which share; none of them for None.
+    kinds : mapping of str to str
+        The kind of each task; the first classification stratifies.
+    n_nets : int
+        Number of nets.
+    seed : int
+        Which rows.
+    """
+    if fraction is None:
+        return [np.empty(0, dtype=np.intp)] * n_nets
+    codes = [
+        np.where(rows.of_task(position) > 0, _codes(column, kinds[name]), -1)
+        for position, (name, column) in enumerate(rows.columns.items())
+    ]
+    classified = [
+        of_task for of_task, kind in zip(codes, kinds.values(), strict=True) if kind == "classification"
+    ]
+    strata = classified[0] + 1 if classified else None
+    drawn = held_out_rows(len(rows), fraction, n_nets, strata, np.random.RandomState(seed))
+    return [without_last(of_net, codes) for of_net in drawn]
+
+
+def learnt_by_some(rows: Rows, held_out: list[np.ndarray]) -> Rows:
+    """Return the rows that some net learns from: what all hold out takes no part in scales and levels."""
+    by_all = held_out[0]
+    for of_net in held_out[1:]:
+        by_all = np.intersect1d(by_all, of_net, assume_unique=True)
+    return rows.take(np.setdiff1d(np.arange(len(rows)), by_all))
+
+
+def bind(rows: Rows, *, kinds: Mapping[str, Any], classes: Mapping[str, Any], calibrate: bool) -> TaskSet:
+    """Return the tasks, with the classes and scales of their labels.
+
+    Parameters
+    ----------
+    rows : Rows
+        To learn from.
+    kinds : mapping of str to TaskKind
+        What each task is.
+    classes : mapping of str to array-like
+        Classes declared up front.
+    calibrate : bool
+        Whether a regression is held to the range of its labels.
+    """
+    return TaskSet(
+        tuple(
+            kind.bind(rows.columns[name], rows.of_task(i), classes.get(name)).bounded_by(calibrate)
+            for i, (name, kind) in enumerate(kinds.items())
+        )
+    )
+
+
+def fit_encoder(rows: Rows, *, preprocessing: Any, dtype: type[np.floating]) -> FeatureEncoder:
+    """Return the encoder of X, fitted to rows."""
+    encoder = FeatureEncoder(preprocessing, dtype)
+    return encoder.fit(rows.X, rows.weight.max(axis=1) if rows.weighted else None, rows.index)
+
+
+def tensors(
+    rows: Rows, encoder: FeatureEncoder, tasks: TaskSet, settings: TrainingSettings, once: Once = each
+) -> Table:
+    """Return rows as tensors on the device.
+
+    Parameters
+    ----------
+    rows : Rows
+        Labelled rows.
+    encoder : FeatureEncoder
+        Of their features.
+    tasks : TaskSet
+        Of their labels.
+    settings : TrainingSettings
+        The device and the precision.
+    once : callable, optional
+        As of `prepare`.
+    """
+    inputs = once(_encoded, rows, encoder)
+    table: Table = once(_table, rows, inputs, tasks, device=settings.device, dtype=settings.dtype)
+    return table
+
+
+def validation_rows(
+    reader: BaseEstimator,
+    validation: tuple[Any, Any],
+    known: tuple[FeatureEncoder, Blueprint, TrainingSettings],
+    once: Once = each,
+) -> Table | None:
+    """Return the user's own validation rows as tensors; None where there are none.
+
+    Parameters
+    ----------
+    reader : BaseEstimator
+        Has the number and names of the features, with which they are compared.
+    validation : tuple
+        X_val and y_val.
+    known : tuple
+        The encoder, the blueprint, and what the loop is told.
+    once : callable, optional
+        As of `prepare`.
+    """
+    if validation[0] is None:
+        return None
+    encoder, blueprint, settings = known
+    allow_nan = encoder.preprocessing is not None
+    rows = once(_validation, reader, *validation, blueprint.tasks, allow_nan=allow_nan)
+    table = tensors(rows, encoder, blueprint.tasks, settings, once)
+    if not blueprint.watches(table.weight):
+        raise ValueError("`y_val` must hold a label of some task of positive weight. Found none.")
+    return table
+
+
+def learnt_and_held(
+    blueprint: Blueprint,
+    table: Table,
+    stop_on: list[np.ndarray] | Table,
+    n_nets: int,
+    once: Once = each,
+) -> list[tuple[Table, Table | None]]:
+    """Return the rows that each net learns from, and those that tell it when to stop.
+
+    Parameters
+    ----------
+    blueprint : Blueprint
+        Rows without a label of a task of positive weight can't tell when to stop: a net with only such
+        holds out none.
+    table : Table
+        All rows.
+    stop_on : list of ndarray, or Table
+        Rows of ``table`` that each net holds out, or other rows that all use.
+    n_nets : int
+        Number of nets.
+    once : callable, optional
+        As of `prepare`.
+    """
+    if isinstance(stop_on, Table):
+        return [(table, stop_on)] * n_nets
+    return [
+        once(parted, table, of_net) if blueprint.watches(table.weight[of_net]) else (table, None)
+        for of_net in stop_on
+    ]
+
+
+def _codes(column: Column, kind: str) -> np.ndarray:
+    """Code of each row's class, -1 for none; where there are no classes, 0 for any label."""
+    if column.missing.ndim == 2:
+        return np.where(column.missing.all(axis=1), -1, 0)
+    codes = np.where(column.missing, -1, 0)
+    if kind == "classification":
+        known = ~column.missing
+        codes[known] = pd.factorize(column.values[known])[0]
+    return codes
+
+
+def _encoded(rows: Rows, encoder: FeatureEncoder) -> dict[str, np.ndarray]:
+    return encoder.transform(rows.X, rows.index)
+
+
+def _table(rows: Rows, inputs: dict[str, np.ndarray], tasks: TaskSet, *, device: Any, dtype: Any) -> Table:
+    y, weight = tasks.encode(rows.columns, rows.weight)
+    return Table.from_arrays(inputs, y, weight, device=device, dtype=dtype)
+
+
+def _validation(reader: BaseEstimator, X: Any, y: Any, tasks: TaskSet, *, allow_nan: bool) -> Rows:
+    rows, _ = read_rows(reader, X, y, allow_nan=allow_nan, tasks=tasks.names, name="y_val")
+    for task in tasks:
+        unknown = task.unknown_labels(rows.columns[task.name])
+        if unknown:
+            warnings.warn(
+                f"`y_val` has labels of task {task.name!r} that y has not, {unknown[:5]}: they are left out.",
+                stacklevel=6,
+            )
+    return rows

@@ -1,0 +1,119 @@
+"""Where all candidates are tried on all folds at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.utils.parallel import Parallel, delayed
+from tqdm import tqdm
+
+from sklearn_mtl.estimators.together import train_together
+from sklearn_mtl.model_selection.trials import (
+    Fold,
+    Scoring,
+    Tested,
+    Trial,
+    last_step,
+    why_left_to_scikit_learn,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What the trials of a search have in common.
+
+    Parameters
+    ----------
+    estimator : object
+        To be cloned.
+    folds : list of Fold
+        The rows.
+    scoring : Scoring
+        How trials are scored.
+    max_members : int or None
+        Most nets in a stack.
+    n_jobs, pre_dispatch, verbose
+        As of the search.
+    """
+
+    estimator: Any
+    folds: list[Fold]
+    scoring: Scoring
+    max_members: int | None
+    n_jobs: int | None
+    pre_dispatch: int | str
+    verbose: int
+
+    def plan(self, candidates: Sequence[dict[str, Any]]) -> list[Trial]:
+        """Return a trial of each candidate on each fold, ready to be trained.
+
+        Parameters
+        ----------
+        candidates : sequence of dict
+            Parameters.
+        """
+        trials = []
+        for number, params in enumerate(candidates):
+            for fold in self.folds:
+                # The parameters are cloned too: they may be estimators.
+                estimator = clone(self.estimator).set_params(**clone(params, safe=False))
+                alone = why_left_to_scikit_learn(last_step(estimator))
+                trial = Trial(number, params, fold, estimator, alone=alone).planned()
+                if trial.error is not None and self.scoring.error_score == "raise":
+                    raise trial.error
+                trials.append(trial)
+        return trials
+
+    def run(self, trials: Sequence[Trial], epochs: int | None = None) -> Iterator[tuple[int, Trial, Tested]]:
+        """Train and test all trials; yield each, once it is done, with its position and what came out.
+
+        Parameters
+        ----------
+        trials : sequence of Trial
+            Planned; such as were trained before train on.
+        epochs : int, optional
+            Most epochs of a net in all; as many as its estimator says by default.
+        """
+        alone = [i for i, trial in enumerate(trials) if trial.alone is not None]
+        with progress(self.verbose > 0) as watch:
+            for position, trial in self._trained(trials, epochs, watch):
+                yield position, trial, trial.tested(self.scoring)
+        parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)
+        jobs = (delayed(trials[i].to_send().fitted_and_tested)(self.scoring, self.verbose) for i in alone)
+        for i, tested in zip(alone, parallel(jobs), strict=True):
+            yield i, trials[i], tested
+
+    def _trained(
+        self, trials: Sequence[Trial], epochs: int | None, watch: Callable[[int, int, int], None]
+    ) -> Iterator[tuple[int, Trial]]:
+        """Yield each trial that is not left to scikit-learn, trained, or failed."""
+        for i, trial in enumerate(trials):
+            if trial.error is not None:
+                yield i, trial
+        stacked = [i for i, trial in enumerate(trials) if trial.fit is not None]
+        fits = [trial.fit for trial in trials if trial.fit is not None]
+        for position, fit in train_together(fits, epochs=epochs, max_members=self.max_members, watch=watch):
+            yield stacked[position], trials[stacked[position]].with_fit(fit)
+
+
+@contextmanager
+def progress(shown: bool) -> Iterator[Callable[[int, int, int], None]]:
+    """Show a bar of the nets that are done, and the epoch of the others.
+
+    Parameters
+    ----------
+    shown : bool
+        Whether there is one.
+    """
+    with tqdm(disable=not shown, unit="net", leave=True) as bar:
+
+        def watch(n_done: int, n_all: int, epoch: int) -> None:
+            bar.total = n_all
+            bar.set_postfix(epoch=epoch, refresh=False)
+            bar.update(n_done - bar.n)
+
+        yield watch

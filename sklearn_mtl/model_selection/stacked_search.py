@@ -1,0 +1,200 @@
+"""The ``fit`` of the stacked searches: scikit-learn's, but for how the fits are run."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral
+from typing import Any, Self
+
+import pandas as pd
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils import indexable
+
+from sklearn_mtl.model_selection.bench import Bench
+from sklearn_mtl.model_selection.pareto import mean_task_scores, pareto_front
+from sklearn_mtl.model_selection.scikit_learn import (
+    BaseSearchCV,
+    _fit_context,
+    _MultimetricScorer,
+    has_callbacks,
+    of_rows,
+    report_failures,
+)
+from sklearn_mtl.model_selection.splitters import splittable
+from sklearn_mtl.model_selection.trials import Fold, Scoring, Tested
+from sklearn_mtl.targets import MultiTaskTarget
+
+# Beside those of the search that it stands for; scikit-learn checks types by them.
+CONSTRAINTS = {"max_members": [Integral, None]}
+STACKED = ["candidate", "params", "n_nets", "stacked", "reason"]
+
+
+@dataclass
+class Record:
+    """What was tried, and what came of it, fold by fold.
+
+    Parameters
+    ----------
+    params : list of dict
+        The candidates.
+    tested : list of Tested
+        For each candidate, of each fold.
+    more : dict of str to list
+        Further columns of ``cv_results_``.
+    """
+
+    params: list[dict[str, Any]] = field(default_factory=list)
+    tested: list[Tested] = field(default_factory=list)
+    more: dict[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """What scikit-learn's search collects."""
+        return [tested.result for tested in self.tested]
+
+    def by_candidate(self) -> list[tuple[dict[str, Any], Sequence[Tested]]]:
+        """Return each candidate with what came of it on every fold."""
+        n_folds = len(self.tested) // len(self.params)
+        return [(p, self.tested[i * n_folds : (i + 1) * n_folds]) for i, p in enumerate(self.params)]
+
+
+class StackedSearch(BaseSearchCV):
+    """What the stacked searches have in common; not to be used itself."""
+
+    max_members: int | None
+
+    @abstractmethod
+    def _candidates(self) -> Iterable[dict[str, Any]]:
+        """Return the parameters to try."""
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Try all candidates on all folds, their nets trained together.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+            Features.
+        y : mapping, DataFrame or array-like
+            Labels by task; a plain dict too.
+        **params : dict of str to object
+            What ``fit`` of the estimator, the splitter (``groups``) and the scorer take, routed as
+            scikit-learn does it.
+
+        Returns
+        -------
+        Self
+            The fitted search.
+        """
+        y = splittable(y)
+        params = {name: splittable(v) if name.endswith("sample_weight") else v for name, v in params.items()}
+        if self.max_members is not None and self.max_members < 1:
+            raise ValueError(f"`max_members` must be None or a positive integer. Found {self.max_members!r}.")
+        if has_callbacks(self):
+            return self._fit_followed(X, y, params)
+        scorer, refit_metric = self._get_scorers()
+        X, y = indexable(X, y)
+        routed = self._get_routed_params_for_fit(of_rows(X, params))
+        scoring = Scoring(scorer, routed.scorer.score, self.return_train_score, self.error_score)
+        folds = self._folds(X, y, routed)
+        bench = Bench(
+            clone(self.estimator),
+            folds,
+            scoring,
+            self.max_members,
+            self.n_jobs,
+            self.pre_dispatch,
+            self.verbose,
+        )
+        record = self._search(bench)
+        self._conclude(record, refit_metric)
+        self.scorer_ = scorer._scorers if isinstance(scorer, _MultimetricScorer) else scorer
+        if self.refit:
+            self._refit(X, y, routed.estimator.fit)
+        return self
+
+    def _fit_followed(self, X: Any, y: Any, params: dict[str, Any]) -> Self:
+        """Fit with callbacks of scikit-learn, which follow its own search only."""
+        super().fit(X, y, **params)
+        reason = "callbacks of scikit-learn follow its own search"
+        rows = [(i, params, 0, False, reason) for i, params in enumerate(self.cv_results_["params"])]
+        self.stacked_ = pd.DataFrame(rows, columns=STACKED)
+        return self
+
+    def _folds(self, X: Any, y: Any, routed: Any) -> list[Fold]:
+        # Several tasks are no classes to stratify by.
+        several = isinstance(y, MultiTaskTarget) and len(y.keys()) > 1
+        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator) and not several)
+        self.n_splits_ = cv.get_n_splits(X, y, **routed.splitter.split)
+        splits = list(cv.split(X, y, **routed.splitter.split))
+        if len(splits) != self.n_splits_:
+            raise ValueError(
+                f"`cv` must give as many splits as its get_n_splits says, {self.n_splits_}. "
+                f"Found {len(splits)}."
+            )
+        return [Fold(X, y, routed.estimator.fit, train, test) for train, test in splits]
+
+    def _search(self, bench: Bench) -> Record:
+        """Try all candidates."""
+        candidates = list(self._candidates())
+        trials = bench.plan(candidates)
+        tested = {position: found for position, _, found in bench.run(trials)}
+        return self._checked(Record(candidates, [tested[i] for i in range(len(trials))]))
+
+    def _checked(self, record: Record) -> Record:
+        """Return the record; failed fits are warned of, or raised where all failed."""
+        if not record.tested:
+            raise ValueError("No fits were performed: `cv` gave no split, or there are no candidates.")
+        report_failures(record.results, self.error_score, callable_scoring=callable(self.scoring))
+        return record
+
+    def _conclude(self, record: Record, refit_metric: str) -> None:
+        """Set what is known before the best candidate is fitted anew."""
+        results = self._format_results(record.params, self.n_splits_, record.results, record.more)
+        first = record.results[0]["test_scores"]
+        self.multimetric_ = isinstance(first, dict)
+        if callable(self.scoring) and self.multimetric_:
+            # Only now is it known which scores there are.
+            self._check_refit_for_multimetric(first)
+            refit_metric = self.refit
+        if self.refit or not self.multimetric_:
+            self.best_index_ = self._select_best_index(self.refit, refit_metric, results)
+            if not callable(self.refit):
+                self.best_score_ = results[f"mean_test_{refit_metric}"][self.best_index_]
+            self.best_params_ = results["params"][self.best_index_]
+        self.cv_results_ = results
+        self.stacked_ = _stacked(record)
+        self._set_front(record)
+
+    def _set_front(self, record: Record) -> None:
+        scores = mean_task_scores([of_folds for _, of_folds in record.by_candidate()])
+        if scores is not None:
+            self.pareto_front_ = pareto_front(record.params, scores.iloc[self._finalists(record)])
+        elif hasattr(self, "pareto_front_"):
+            del self.pareto_front_
+
+    def _finalists(self, record: Record) -> Sequence[int]:
+        """Return which candidates compete for the front."""
+        return range(len(record.params))
+
+    def _refit(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
+        best = clone(self.best_params_, safe=False)
+        self.best_estimator_ = clone(self.estimator).set_params(**best)
+        start = time.time()
+        self.best_estimator_.fit(X, *(() if y is None else (y,)), **fit_params)
+        self.refit_time_ = time.time() - start
+        if hasattr(self.best_estimator_, "feature_names_in_"):
+            self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+
+def _stacked(record: Record) -> pd.DataFrame:
+    rows = []
+    for number, (params, of_folds) in enumerate(record.by_candidate()):
+        reasons = list(dict.fromkeys(reason for tested in of_folds for reason in tested.reasons))
+        n_nets = sum(tested.n_nets for tested in of_folds)
+        rows.append((number, params, n_nets, not reasons, "; ".join(reasons)))
+    return pd.DataFrame(rows, columns=STACKED)
