@@ -98,6 +98,7 @@ def compare(
     *,
     threads: int,
     rounds: int,
+    warm_up: bool = True,
     describe: Callable[[str, Mapping[str, Any]], str] = lambda *_: "",
 ) -> list[Result]:
     """Time contestants in turn; the first is the reference.
@@ -114,6 +115,8 @@ def compare(
         Threads that each may use.
     rounds : int
         How often each is timed, where ``options`` does not say.
+    warm_up : bool, default=True
+        Whether each runs untimed before.
     describe : callable, optional
         From a contestant's name, and what all of them returned, to a note.
     """
@@ -122,6 +125,7 @@ def compare(
             contestants,
             options.rounds_or(rounds),
             CLOCKS[options.clock],
+            warm_up=warm_up,
             shortest=0.0 if options.quick else SHORTEST_TIMING,
         )
     reference = next(iter(seconds.values()))
@@ -136,6 +140,7 @@ def race(
     rounds: int,
     clock: Callable[[], float] = perf_counter,
     *,
+    warm_up: bool = True,
     shortest: float = SHORTEST_TIMING,
 ) -> tuple[dict[str, list[float]], dict[str, Any]]:
     """Return the seconds of each contestant in each round, and what it returned last.
@@ -143,19 +148,20 @@ def race(
     Parameters
     ----------
     contestants : mapping of str to callable
-        Run once or twice before, untimed. Then in turn, a round beginning one contestant later than
-        the last.
+        Run in turn, a round beginning one contestant later than the last.
     rounds : int
         Number of rounds.
     clock : callable, optional
         Returns the time in seconds.
+    warm_up : bool, default=True
+        Whether each runs once or twice before, untimed.
     shortest : float, optional
-        Seconds; runs that are shorter are repeated within each timing.
+        Seconds; runs that were shorter in the warm-up are repeated within each timing.
     """
     names = list(contestants)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     returned: dict[str, Any] = {}
-    repeats = {name: _repeats(contestants[name], clock, shortest) for name in names}
+    repeats = {name: _repeats(contestants[name], clock, shortest) if warm_up else 1 for name in names}
     for turn in range(rounds):
         first = turn % len(names)
         for name in names[first:] + names[:first]:

@@ -40,6 +40,7 @@ def measure(options: Options) -> Iterator[list[Result]]:
                 options,
                 threads=threads,
                 rounds=ROUNDS,
+                warm_up=False,
                 describe=_found,
             )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Heads(nn.Module):
@@ -99,6 +100,8 @@ class MemberLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output."""
+        if len(self.weight) == 1 and self.weight.shape[1] > 1:
+            return F.linear(x, self.weight[0], self.bias[0])
         return _batched_linear(x.transpose(0, 1), self.weight).transpose(0, 1) + self.bias
 
 

@@ -64,6 +64,12 @@ def test_short_runs_are_repeated_within_one_timing():
     assert seconds["a"] == pytest.approx([0.02, 0.02])
 
 
+def test_without_warming_up_every_run_is_timed():
+    clock = Clock()
+    seconds, _ = race({"a": clock.contestant("a", 0.02)}, 2, clock, warm_up=False)
+    assert len(clock.turns) == len(seconds["a"]) == 2
+
+
 def test_ratios_are_to_the_first_contestant_round_by_round(clock):
     contestants = {"slow": clock.contestant("slow", 4.0), "fast": clock.contestant("fast", 1.0)}
     slow, fast = compare(

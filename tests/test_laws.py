@@ -215,7 +215,7 @@ def test_what_lies_under_a_missing_label_does_not_matter(four_tasks):
 def test_a_missing_label_has_no_gradient(mixed):
     X, Y = mixed
     est = quick().fit(X, Y)
-    net, table = est.net_, est._encoded(X)[0]
+    net, table = est.net_, est._encoded(X)[0].read(slice(None))
     inputs = {name: torch.as_tensor(block, dtype=torch.float64) for name, block in table.items()}
     n_columns = len(est.tasks_)
     gradients = []

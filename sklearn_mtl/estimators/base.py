@@ -19,7 +19,7 @@ from sklearn_mtl.estimators.parameters import NestedParameters
 from sklearn_mtl.estimators.predictions import has_intervals, has_probabilities, intervals, score_by_task
 from sklearn_mtl.estimators.state import FittedState
 from sklearn_mtl.estimators.task_view import TaskView, view_of
-from sklearn_mtl.features import read_features
+from sklearn_mtl.features import EncodedRows, read_features
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import TaskKind
 from sklearn_mtl.training import bag_representation, bag_responses
@@ -285,12 +285,13 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         check_is_fitted(self)
         return view_of(self, name)
 
-    def _encoded(self, X: Any) -> tuple[dict[str, np.ndarray], Any]:
-        """Return the input blocks, and the index of X where it has one."""
-        check_is_fitted(self)
+    def _encoded(self, X: Any) -> tuple[EncodedRows, Any]:
+        """Return the rows, to be encoded when they are read, and the index of X where it has one."""
+        if not hasattr(self, "_fitted"):
+            check_is_fitted(self, "_fitted")
         index = getattr(X, "index", None) if hasattr(X, "columns") else None
         X = read_features(self, X, reset=False, allow_nan=self._fitted.encoder.preprocessing is not None)
-        return self._fitted.encoder.transform(X), index
+        return EncodedRows(self._fitted.encoder, X), index
 
     def _responses(self, X: Any) -> tuple[dict[str, np.ndarray], Any]:
         inputs, index = self._encoded(X)

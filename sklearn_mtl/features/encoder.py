@@ -126,7 +126,7 @@ class FeatureEncoder:
         return self
 
     def transform(
-        self, X: np.ndarray | pd.DataFrame, rows: np.ndarray | None = None
+        self, X: np.ndarray | pd.DataFrame, rows: np.ndarray | slice | None = None
     ) -> dict[str, np.ndarray]:
         """Encode X.
 
@@ -134,8 +134,8 @@ class FeatureEncoder:
         ----------
         X : ndarray or pandas.DataFrame
             As `read_features` returns it.
-        rows : ndarray of int of shape (n_rows,), optional
-            Positions of the rows to encode; all of X by default.
+        rows : slice or ndarray of int of shape (n_rows,), optional
+            Which rows to encode; all of X by default.
 
         Returns
         -------
@@ -143,6 +143,8 @@ class FeatureEncoder:
             For each block of `spec` a C-contiguous, writeable array of shape ``(n_rows, *block.shape)``.
             It is X itself where there is nothing to do.
         """
+        if isinstance(rows, slice):
+            X, rows = _take(X, rows), None
         n_rows = len(X) if rows is None else len(rows)
         at_once = max(1, NUMBERS_AT_ONCE // math.prod(X.shape[1:]))
         if n_rows <= at_once or not self._by_stretches(X):
@@ -175,6 +177,11 @@ class FeatureEncoder:
         return names if self._kept is None else names[self._kept]
 
     @property
+    def is_own(self) -> bool:
+        """Whether the preprocessing is of this package, not the user's."""
+        return self.preprocessing is None or isinstance(self.preprocessing, str)
+
+    @property
     def _puts_in_order(self) -> bool:
         return isinstance(self.preprocessing, str)
 
@@ -186,20 +193,15 @@ class FeatureEncoder:
         if sample_weight is not None:
             keep = np.asarray(sample_weight) > 0
             used, sample_weight = used[keep], np.asarray(sample_weight)[keep]
-        if not self._is_own:
+        if not self.is_own:
             return used, sample_weight
         # Of images and sequences only the shape is looked at.
         every = max(1, len(used) // ROWS_FOR_STATISTICS) if X.ndim == 2 else len(used)
         return used[::every], None if sample_weight is None else sample_weight[::every]
 
-    @property
-    def _is_own(self) -> bool:
-        """Whether the preprocessing is of this package, not the user's."""
-        return self.preprocessing is None or isinstance(self.preprocessing, str)
-
     def _by_stretches(self, X: np.ndarray | pd.DataFrame) -> bool:
         """Whether to encode a stretch of rows at a time: it would take copies, and they are ours."""
-        return self._is_own and (self.transformer is not None or isinstance(X, pd.DataFrame))
+        return self.is_own and (self.transformer is not None or isinstance(X, pd.DataFrame))
 
     def _arranged(self, X: np.ndarray | pd.DataFrame) -> np.ndarray:
         """Encode X and put its columns in order."""
@@ -211,13 +213,18 @@ class FeatureEncoder:
         return values if self._kept is None else np.take(values, self._kept, axis=1)
 
     def _encode(self, X: np.ndarray | pd.DataFrame) -> np.ndarray:
+        if self.transformer is None and isinstance(X, np.ndarray) and X.dtype == self.dtype:
+            return X
         values: Any = X if self.transformer is None else self.transformer.transform(X)
         values = values.toarray() if issparse(values) else values
         values = to_numbers(values) if isinstance(values, pd.DataFrame) else np.asarray(values)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             # What does not fit becomes infinite, and is reported next.
             values = values.astype(self.dtype, copy=False)
-        assert_all_finite(values, input_name="X after preprocessing")
+            finite = np.isfinite(values.sum())
+        if not finite:
+            # Asked second, since it takes longer than a network does for a row; it knows what to say.
+            assert_all_finite(values, input_name="X after preprocessing")
         return values
 
 

@@ -7,7 +7,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.tasks.task_set import TaskSet
+from sklearn_mtl.tasks.task_set import TaskGroup, TaskSet
 
 # A task whose labels hardly vary has a baseline near 0; dividing by it would let it drown the rest.
 SMALLEST_BASELINE = 1e-3
@@ -37,6 +37,8 @@ class TaskLosses(nn.Module):
         super().__init__()
         self.groups = tasks.groups
         self.n_tasks = len(tasks)
+        # Where each task has one column, in the tasks' order, there is nothing to add up.
+        self.in_order = tasks.column_task.tolist() == list(range(len(tasks)))
         self.register_buffer("column_task", torch.tensor(tasks.column_task, device=y.device))
         baseline = self._baselines(y.double(), weight.double())
         self.register_buffer("baseline", baseline.to(y.dtype))
@@ -70,8 +72,9 @@ class TaskLosses(nn.Module):
         """
         cells = []
         for group in self.groups:
-            outputs = raw[..., group.raw].unflatten(-1, (group.n_columns, group.loss.width))
-            cells.append(group.loss(outputs, y[..., None, group.columns]).mean(-2))
+            outputs = self._of_group(raw, group)
+            cell = group.loss(outputs, y[..., None, group.columns])
+            cells.append(cell.squeeze(-2) if cell.shape[-2] == 1 else cell.mean(-2))
         return self._sums(cells, weight)
 
     def response_sums(self, responses: list[Tensor], y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,10 +126,7 @@ class TaskLosses(nn.Module):
         """
         # Contiguous, so that the same instructions serve every row: strided ones round by its place.
         return [
-            group.loss.response(
-                raw[..., group.raw].contiguous().unflatten(-1, (group.n_columns, group.loss.width))
-            ).mean(-3)
-            for group in self.groups
+            group.loss.response(self._of_group(raw, group).contiguous()).mean(-3) for group in self.groups
         ]
 
     def scores(self, responses: list[Tensor], y: Tensor, weight: Tensor) -> Tensor:
@@ -160,6 +160,13 @@ class TaskLosses(nn.Module):
         total = self._by_task((torch.cat(cells, dim=-1) * weight).sum(0))
         return (total / self._by_task(weight.sum(0)).clamp_min(1e-30)).clamp_min(SMALLEST_BASELINE)
 
+    @staticmethod
+    def _of_group(raw: Tensor, group: TaskGroup) -> Tensor:
+        outputs = raw[..., group.raw]
+        return outputs.view(*outputs.shape[:-1], group.n_columns, group.loss.width)
+
     def _by_task(self, columns: Tensor) -> Tensor:
+        if self.in_order:
+            return columns
         of_tasks = columns.new_zeros((*columns.shape[:-1], self.n_tasks))
         return of_tasks.index_add(-1, self.column_task, columns)

@@ -24,6 +24,9 @@ class WeightAverage:
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.module = deepcopy(module).eval().requires_grad_(requires_grad=False)
+        self._averages: list[Tensor] = list(self.module.parameters())
+        self._latest: list[Tensor] = list(module.parameters())
+        self._buffers = list(zip(self.module.buffers(), module.buffers(), strict=True))
         self.decay = decay
         self.steps = 0
 
@@ -38,12 +41,11 @@ class WeightAverage:
         self.steps = average.steps
 
     @torch.no_grad()
-    def update(self, module: nn.Module) -> None:
+    def update(self) -> None:
         """Take note of the parameters after one more step."""
-        parameters = [parameter.data for parameter in module.parameters()]
-        torch._foreach_lerp_(list(self.module.parameters()), parameters, 1 - self.decay_now)
+        torch._foreach_lerp_(self._averages, self._latest, 1 - self.decay_now)
         self.steps += 1
-        for average, buffer in zip(self.module.buffers(), module.buffers(), strict=True):
+        for average, buffer in self._buffers:
             average.copy_(buffer)
 
 

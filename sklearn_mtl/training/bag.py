@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
 from sklearn_mtl.tasks import TaskSet
 from sklearn_mtl.training.batches import Table
-from sklearn_mtl.training.blocks import to_tensor
+from sklearn_mtl.training.blocks import Blocks, InputRows, Reader, ReadRows
 from sklearn_mtl.training.fit import NetPlan
 from sklearn_mtl.training.inference import mean_responses, representations
-from sklearn_mtl.training.module import Blueprint
+from sklearn_mtl.training.module import Blueprint, MultiTaskModule
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.settings import TrainingSettings
 
+Inputs = Mapping[str, np.ndarray] | Reader
 Parts = Sequence[tuple[Table, Table | None]]
 
 
@@ -74,9 +74,7 @@ def parted(table: Table, held_out: np.ndarray) -> tuple[Table, Table]:
     return table.take(np.setdiff1d(np.arange(len(table)), held_out)), table.take(held_out)
 
 
-def bag_responses(
-    nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+def bag_responses(nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Inputs) -> dict[str, np.ndarray]:
     """Return each task's responses, averaged over members and nets.
 
     Parameters
@@ -85,27 +83,28 @@ def bag_responses(
         The bag.
     tasks : TaskSet
         The tasks.
-    inputs : mapping of str to ndarray
-        Encoded rows.
+    inputs : mapping of str to ndarray, or Reader
+        Encoded rows, or what encodes them when they are asked for.
 
     Returns
     -------
     dict of str to ndarray of float64, shape (n_rows, n_columns, loss.width)
     """
-    tensors = _on_device(nets[0], inputs)
-    totals: list[torch.Tensor] | None = None
-    for net in nets:
-        responses = mean_responses(net.evaluated, net.criterion_.losses, tensors)
-        totals = responses if totals is None else [a + b for a, b in zip(totals, responses, strict=True)]
-    return tasks.split([(total / len(nets)).numpy() for total in totals or []])
+    modules = [net.evaluated for net in nets]
+    losses = [net.criterion_.losses for net in nets]
+    responses = mean_responses(modules, losses, _for_network(modules[0], inputs))
+    return tasks.split([response.numpy() for response in responses])
 
 
-def bag_representation(nets: Sequence[MultiTaskNet], inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+def bag_representation(nets: Sequence[MultiTaskNet], inputs: Inputs) -> np.ndarray:
     """Return the first net's representation of each row, shape (n_rows, width)."""
-    found: np.ndarray = representations(nets[0].evaluated, _on_device(nets[0], inputs)).cpu().numpy()
+    module = nets[0].evaluated
+    found: np.ndarray = representations(module, _for_network(module, inputs)).cpu().numpy()
     return found
 
 
-def _on_device(net: MultiTaskNet, inputs: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    parameter = next(net.evaluated.parameters())
-    return {name: to_tensor(block, parameter.device, parameter.dtype) for name, block in inputs.items()}
+def _for_network(module: MultiTaskModule, inputs: Inputs) -> InputRows:
+    device, dtype = module.raw_scale.device, module.raw_scale.dtype
+    if isinstance(inputs, Mapping):
+        return Blocks.from_arrays(inputs, device=device, dtype=dtype)
+    return ReadRows(inputs, device, dtype)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sklearn_mtl.training.blocks import Blocks, Place, pick, pieces, to_tensor
+from sklearn_mtl.training.blocks import Blocks, InputRows, Place, pick, pieces, to_tensor
 
 
 class Batch(NamedTuple):
@@ -32,13 +32,13 @@ class Table(Dataset):
 
     Parameters
     ----------
-    blocks : Blocks
+    blocks : InputRows
         Their inputs.
     stored_y, stored_weight : tensor of shape (n_stored, n_columns)
         Encoded targets and cell weights of all rows that are stored.
     """
 
-    blocks: Blocks
+    blocks: InputRows
     stored_y: Tensor
     stored_weight: Tensor
 

@@ -1,28 +1,58 @@
-"""Input tensors by block, and rows of them."""
+"""Inputs of the network: rows of tensors by block, wherever they are kept."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-# Where rows lie in storage: a stretch of them, or their positions.
+# Where rows lie in what is kept: a stretch of them, or their positions.
 Place = slice | Tensor
 
 
+class InputRows(ABC):
+    """Rows of input blocks: all that are kept, or those at an index."""
+
+    index: Tensor | None
+
+    @property
+    @abstractmethod
+    def n_kept(self) -> int:
+        """Number of rows that are kept."""
+
+    @abstractmethod
+    def each(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
+        """Iterate over the rows at one place after the other, as tensors of their own."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.n_kept if self.index is None else len(self.index)
+
+    def take(self, rows: Tensor) -> Self:
+        """Return the given rows, which copies nothing but the index."""
+        found: Self = replace(self, index=self.place(rows))  # type: ignore[type-var]
+        return found
+
+    def place(self, rows: Place) -> Place:
+        """Return where the given rows are kept."""
+        return rows if self.index is None else self.index[rows]
+
+
 @dataclass(frozen=True, eq=False)
-class Blocks:
-    """Input tensors by block: of all rows that are stored, or of those at an index.
+class Blocks(InputRows):
+    """Rows that are kept as tensors on the network's device.
 
     Parameters
     ----------
-    tensors : dict of str to tensor, each of shape (n_stored, …)
-        What is stored; several may share it, and nobody writes to it.
+    tensors : dict of str to tensor, each of shape (n_kept, …)
+        Nobody writes to them: they may be shared with others, and with the user.
     index : tensor of int, optional
-        Which of the stored rows these are; all of them by default.
+        Which of the rows these are; all by default.
     """
 
     tensors: dict[str, Tensor]
@@ -35,22 +65,63 @@ class Blocks:
         """Put arrays on a device; on the CPU an array of the right dtype is shared, not copied."""
         return cls({name: to_tensor(array, device, dtype) for name, array in arrays.items()})
 
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(next(iter(self.tensors.values()))) if self.index is None else len(self.index)
-
-    def take(self, rows: Tensor) -> Blocks:
-        """Return the blocks of the given rows, which copies nothing but the index."""
-        return replace(self, index=rows if self.index is None else self.index[rows])
-
-    def place(self, rows: Place) -> Place:
-        """Return where in storage the given rows lie."""
-        return rows if self.index is None else self.index[rows]
+    @property
+    def n_kept(self) -> int:
+        """Number of rows that are kept."""
+        return len(next(iter(self.tensors.values())))
 
     def each(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
-        """Iterate over the rows at one place of storage after the other, each time as new tensors."""
+        """Iterate over the rows at one place after the other, as tensors of their own."""
         for place in places:
             yield {name: pick(tensor, place) for name, tensor in self.tensors.items()}
+
+
+class Reader(Protocol):
+    """Encodes rows when they are asked for."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def read(self, rows: Any) -> Mapping[str, np.ndarray]:
+        """Return the blocks of a slice of the rows, or of those at some positions."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReadRows(InputRows):
+    """Rows that are encoded, and put on the network's device, when they are asked for.
+
+    Parameters
+    ----------
+    reader : Reader
+        Encodes them.
+    device : torch.device
+        Where they are wanted.
+    dtype : torch.dtype
+        What floats are wanted in.
+    index : tensor of int, optional
+        Which of the reader's rows these are; all by default.
+    """
+
+    reader: Reader
+    device: torch.device
+    dtype: torch.dtype
+    index: Tensor | None = None
+
+    @property
+    def n_kept(self) -> int:
+        """Number of rows that can be read."""
+        return len(self.reader)
+
+    def each(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
+        """Iterate over the rows at one place after the other, as tensors of their own."""
+        for place in places:
+            # What is read by a slice may be a part of the user's array.
+            copy = isinstance(place, slice)
+            rows = place if isinstance(place, slice) else place.cpu().numpy()
+            yield {
+                name: to_tensor(block, self.device, self.dtype, copy=copy)
+                for name, block in self.reader.read(rows).items()
+            }
 
 
 def pieces(place: Place, bounds: Iterable[tuple[int, int]]) -> list[Place]:
@@ -63,7 +134,7 @@ def pick(tensor: Tensor, place: Place) -> Tensor:
     return tensor[place].clone() if isinstance(place, slice) else tensor.index_select(0, place)
 
 
-def to_tensor(array: np.ndarray, device: torch.device, dtype: torch.dtype) -> Tensor:
+def to_tensor(array: np.ndarray, device: torch.device, dtype: torch.dtype, *, copy: bool = False) -> Tensor:
     """Return a tensor on the device; floats in ``dtype``, codes as they are."""
-    tensor = torch.from_numpy(np.ascontiguousarray(array))
-    return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
+    tensor = torch.from_numpy(array if array.flags.c_contiguous else np.ascontiguousarray(array))
+    return tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype, copy=copy)

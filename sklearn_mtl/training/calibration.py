@@ -34,7 +34,7 @@ def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
     groups = [(group, group.loss) for group in tasks.groups if isinstance(group.loss, ProbabilityLoss)]
     if not groups:
         return
-    raw = raw_outputs(module, table.inputs, calibrated=False).double().cpu()
+    raw = raw_outputs(module, table.blocks, calibrated=False).double().cpu()
     y, weight = table.y.double().cpu(), table.weight.double().cpu()
     # The prior stands against a number of rows: weights count on average 1, whatever their unit.
     weight = weight * (weight > 0).sum(0) / weight.sum(0).clamp_min(1e-30)

@@ -153,7 +153,7 @@ def make_net(
     net = MultiTaskNet(
         module,
         loss,
-        optimizer=settings.optimizer,
+        optimizer=settings.optimizer_class,
         lr=settings.lr,
         batch_size=settings.batch_size,
         max_epochs=settings.max_epochs,
@@ -203,4 +203,4 @@ def _successor(plan: NetPlan, before: MultiTaskNet) -> MultiTaskNet:
 
 def _valid_size(module: MultiTaskModule, valid: Table | None) -> int:
     """Rows in each validation batch: without gradients to keep, as many as prediction takes."""
-    return 0 if valid is None else rows_at_once(module, valid.inputs)
+    return 0 if valid is None else rows_at_once(module, valid.blocks)

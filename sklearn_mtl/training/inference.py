@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.tasks import TaskLosses
+from sklearn_mtl.training.blocks import Blocks, InputRows, pieces
 from sklearn_mtl.training.module import MultiTaskModule
+from sklearn_mtl.training.padding import ENOUGH_ROWS, padded
 
-# Below this many rows the matrix product takes another path, with other rounding; smaller inputs are
-# padded to it, so that a row's prediction never depends on the rows beside it.
-FEWEST_ROWS = 64
-# Bounds the memory of a chunk's largest activation, in numbers.
-NUMBERS_AT_ONCE = 2**24
+# Bounds a chunk's largest activation, in numbers: a processor's caches are small, a GPU wants much to do.
+NUMBERS_AT_ONCE = 2**20
+NUMBERS_AT_ONCE_ON_GPU = 2**24
 
-Inputs = Mapping[str, Tensor]
+Inputs = Mapping[str, Tensor] | InputRows
+Forward = Callable[[Mapping[str, Tensor]], list[Tensor]]
+
+_numbers_per_row: WeakKeyDictionary[MultiTaskModule, int] = WeakKeyDictionary()
 
 
 def raw_outputs(module: MultiTaskModule, inputs: Inputs, *, calibrated: bool = True) -> Tensor:
@@ -27,7 +31,7 @@ def raw_outputs(module: MultiTaskModule, inputs: Inputs, *, calibrated: bool = T
     ----------
     module : MultiTaskModule
         The network, put into evaluation mode.
-    inputs : mapping of str to tensor
+    inputs : mapping of str to tensor, or InputRows
         Encoded rows, on the module's device.
     calibrated : bool, default=True
         Whether to divide by the temperatures.
@@ -36,23 +40,38 @@ def raw_outputs(module: MultiTaskModule, inputs: Inputs, *, calibrated: bool = T
     return by_chunk(module, inputs, lambda chunk: [forward(chunk)])[0]
 
 
-def mean_responses(module: MultiTaskModule, losses: TaskLosses, inputs: Inputs) -> list[Tensor]:
-    """Return what each group predicts, averaged over members, as float64 on the CPU.
+def mean_responses(
+    modules: Sequence[MultiTaskModule], losses: Sequence[TaskLosses], inputs: Inputs
+) -> list[Tensor]:
+    """Return what each group predicts, averaged over members and networks, as float64 on the CPU.
 
     Parameters
     ----------
-    module : MultiTaskModule
-        The network, put into evaluation mode.
-    losses : TaskLosses
-        Turns raw outputs into responses.
-    inputs : mapping of str to tensor
-        Encoded rows, on the module's device.
+    modules : sequence of MultiTaskModule
+        Networks of equal shape, put into evaluation mode.
+    losses : sequence of TaskLosses
+        One for each network: turns raw outputs into responses.
+    inputs : mapping of str to tensor, or InputRows
+        Encoded rows, on the modules' device.
 
     Returns
     -------
     list of tensor of shape (rows, group.n_columns, loss.width)
     """
-    return by_chunk(module, inputs, lambda chunk: losses.responses(module.calibrated(chunk).cpu().double()))
+    if len(modules) == 1:
+        return by_chunk(modules[0], inputs, lambda chunk: _responses(modules[0], losses[0], chunk))
+
+    def forward(chunk: Mapping[str, Tensor]) -> list[Tensor]:
+        # Copied: a module may work in place, and the next one takes the same rows.
+        each = [
+            _responses(module, loss, {name: block.clone() for name, block in chunk.items()})
+            for module, loss in zip(modules, losses, strict=True)
+        ]
+        return [sum(of_all[1:], of_all[0]) / len(modules) for of_all in zip(*each, strict=True)]
+
+    for module in modules:
+        _evaluating(module)
+    return by_chunk(modules[0], inputs, forward)
 
 
 def representations(module: MultiTaskModule, inputs: Inputs) -> Tensor:
@@ -61,39 +80,54 @@ def representations(module: MultiTaskModule, inputs: Inputs) -> Tensor:
 
 
 @torch.no_grad()
-def by_chunk(
-    module: MultiTaskModule, inputs: Inputs, forward: Callable[[Inputs], list[Tensor]]
-) -> list[Tensor]:
+def by_chunk(module: MultiTaskModule, inputs: Inputs, forward: Forward) -> list[Tensor]:
     """Run rows through the network in chunks of bounded memory.
 
     Parameters
     ----------
     module : MultiTaskModule
         The network, put into evaluation mode.
-    inputs : mapping of str to tensor
+    inputs : mapping of str to tensor, or InputRows
         Encoded rows, on the module's device.
     forward : callable
         From rows to tensors with as many rows.
     """
-    module.eval()
-    chunks = _chunks(inputs, rows_at_once(module, inputs))
-    parts = [[part[:n_rows] for part in forward(_padded(chunk))] for chunk, n_rows in chunks]
-    return [torch.cat(of_all) for of_all in zip(*parts, strict=True)]
+    _evaluating(module)
+    rows = Blocks(dict(inputs)) if isinstance(inputs, Mapping) else inputs
+    size, total = rows_at_once(module, rows), len(rows)
+    bounds = [(start, min(start + size, total)) for start in range(0, total, size)]
+    chunks = rows.each(pieces(rows.place(slice(None)), bounds))
+    parts = [
+        forward(chunk) if stop - start >= ENOUGH_ROWS else _padded_forward(module, chunk, forward)
+        for (start, stop), chunk in zip(bounds, chunks, strict=True)
+    ]
+    return parts[0] if len(parts) == 1 else [torch.cat(of_all) for of_all in zip(*parts, strict=True)]
 
 
-@torch.no_grad()
-def rows_at_once(module: MultiTaskModule, inputs: Inputs) -> int:
+def rows_at_once(module: MultiTaskModule, rows: InputRows) -> int:
     """Return how many rows the memory bound allows, by the largest activation of a few.
 
     Parameters
     ----------
     module : MultiTaskModule
         The network, put into evaluation mode.
-    inputs : mapping of str to tensor
+    rows : InputRows
         Encoded rows, on the module's device.
     """
-    if len(next(iter(inputs.values()))) <= FEWEST_ROWS:
-        return FEWEST_ROWS
+    if len(rows) <= ENOUGH_ROWS:
+        return ENOUGH_ROWS
+    if module not in _numbers_per_row:
+        few = next(iter(rows.each([rows.place(slice(ENOUGH_ROWS))])))
+        _numbers_per_row[module] = -(-_largest_activation(_evaluating(module), few) // ENOUGH_ROWS)
+    on_cpu = module.raw_scale.device.type == "cpu"
+    return max(
+        ENOUGH_ROWS,
+        (NUMBERS_AT_ONCE if on_cpu else NUMBERS_AT_ONCE_ON_GPU) // _numbers_per_row[module],
+    )
+
+
+@torch.no_grad()
+def _largest_activation(module: MultiTaskModule, rows: Mapping[str, Tensor]) -> int:
     largest = 1
 
     def measure(_part: nn.Module, _given: Any, output: Any) -> None:
@@ -103,27 +137,22 @@ def rows_at_once(module: MultiTaskModule, inputs: Inputs) -> int:
 
     hooks = [part.register_forward_hook(measure) for part in module.modules()]
     try:
-        few, n_rows = next(_chunks(inputs, FEWEST_ROWS))
-        module.eval()(few)
+        module(rows)
     finally:
         for hook in hooks:
             hook.remove()
-    return max(FEWEST_ROWS, NUMBERS_AT_ONCE * n_rows // largest)
+    return largest
 
 
-def _chunks(inputs: Inputs, size: int) -> Iterator[tuple[dict[str, Tensor], int]]:
-    total = len(next(iter(inputs.values())))
-    for start in range(0, total, size):
-        stop = min(start + size, total)
-        # Copied: a tensor may share the user's memory, and a module may work in place.
-        yield {name: block[start:stop].clone() for name, block in inputs.items()}, stop - start
+def _responses(module: MultiTaskModule, losses: TaskLosses, chunk: Mapping[str, Tensor]) -> list[Tensor]:
+    return losses.responses(module.calibrated(chunk).cpu().double())
 
 
-def _padded(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the inputs with zero rows added up to the fewest."""
-    short = FEWEST_ROWS - len(next(iter(inputs.values())))
-    if short <= 0:
-        return inputs
-    return {
-        name: torch.cat([block, block.new_zeros((short, *block.shape[1:]))]) for name, block in inputs.items()
-    }
+def _padded_forward(module: MultiTaskModule, chunk: dict[str, Tensor], forward: Forward) -> list[Tensor]:
+    n_rows = len(next(iter(chunk.values())))
+    return [part[:n_rows] for part in forward(padded(module, chunk))]
+
+
+def _evaluating(module: MultiTaskModule) -> MultiTaskModule:
+    """Return the module in evaluation mode; asked first, since setting it visits every layer."""
+    return module.eval() if module.training else module

@@ -11,15 +11,20 @@ from typing import Any
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import EpochTimer, PrintLog
+from skorch.callbacks import Callback, EpochTimer, PrintLog
 from torch import Tensor, nn
 
 from sklearn_mtl.training.averaging import WeightAverage, snapshot
 from sklearn_mtl.training.batches import Batch, Table, WholeBatches
+from sklearn_mtl.training.optimizer import FusedAdamW
 from sklearn_mtl.training.randomness import GeneratorState
 
 # What a step gives back of every task: its summed loss, and the weight of the labels it was summed over.
 LOSS_AND_MASS = ("task_loss", "task_mass")
+# A task without a label in a batch has a loss of 0; what it is divided by must not be.
+SMALLEST_MASS = 1e-30
+# What callbacks may be told of within an epoch.
+PER_STEP = ("on_batch_begin", "on_grad_computed", "on_batch_end")
 
 
 class StopTraining(KeyboardInterrupt):
@@ -81,6 +86,7 @@ class MultiTaskNet(NeuralNet):
         self.resumed_: Resume | None = None
         self.started_from_: dict[str, Tensor] | None = None
         self.start_loss_ = float("inf")
+        self._heard_at_steps = True
 
     def continue_from(self, net: MultiTaskNet) -> MultiTaskNet:
         """Take over another net's history, optimizer state and unaveraged weights, to train on.
@@ -167,6 +173,11 @@ class MultiTaskNet(NeuralNet):
                 self.average_.go_on(before.average)
             module.load_state_dict(before.weights)
         self.shared_ = list(module.sharing.shared_parameters())
+        self._heard_at_steps = any(
+            getattr(type(callback), name) is not getattr(Callback, name)
+            for _, callback in self.callbacks_
+            for name in PER_STEP
+        )
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Put the averaged weights in place; keep what it takes to train on."""
@@ -193,7 +204,7 @@ class MultiTaskNet(NeuralNet):
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             if training and self.average_ is not None:
-                self.average_.update(uncompiled(self.module_))
+                self.average_.update()
             steps.append(step)
             self.notify("on_batch_end", batch=batch, training=training, **step)
         losses, masses = (_host(steps, key) for key in LOSS_AND_MASS)
@@ -203,13 +214,30 @@ class MultiTaskNet(NeuralNet):
             self.record_validation(losses.sum(0), masses.sum(0), self._scores(steps, iterator))
         self.history.record(f"{prefix}_batch_count", len(steps))
 
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Tell the callbacks; at each step only where one listens."""
+        if method_name not in PER_STEP or self._heard_at_steps:
+            super().notify(method_name, **cb_kwargs)
+
+    def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
+        """Make one step of the optimizer."""
+        if self._heard_at_steps or not isinstance(self.optimizer_, FusedAdamW):
+            # Callbacks and optimizers that want more than a gradient are served by skorch's own way.
+            step: dict[str, Any] = super().train_step(batch, **fit_params)
+            return step
+        for parameter in self._groups[0]["params"]:
+            parameter.grad = None
+        step = self.train_step_single(batch)
+        self.optimizer_.step()
+        return step
+
     def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
         """Put gradients on all parameters for one batch."""
         with self.autocast_now():
             raw = self.module_(batch.inputs)
         criterion = self.criterion_
         loss, mass = criterion.losses.sums(raw.to(batch.y.dtype), batch.y, batch.weight)
-        losses = loss / torch.where(mass > 0, mass, 1.0)
+        losses = loss / mass.clamp_min(SMALLEST_MASS)
         penalty = uncompiled(self.module_).sharing.penalty()
         total = criterion.balancer.backward(losses, criterion.weights, penalty, self.shared_)
         return {"loss": total, "task_loss": loss.detach(), "task_mass": mass}

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from skorch.callbacks import BatchScoring, Callback, EpochScoring, GradientNormClipping, LRScheduler
 
+from sklearn_mtl.training.optimizer import FusedAdamW
 from sklearn_mtl.training.schedules import SCHEDULES, StepSchedule
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
@@ -95,6 +96,12 @@ class TrainingSettings:
             callbacks=(),
             verbose=0,
         )
+
+    @property
+    def optimizer_class(self) -> type[torch.optim.Optimizer]:
+        """The optimizer, in its fastest form."""
+        fused = self.optimizer is torch.optim.AdamW and self.device.type in ("cpu", "cuda")
+        return FusedAdamW if fused else self.optimizer
 
     def optimizer_options(self) -> dict[str, Any]:
         """Return the optimizer's parameters, in skorch's spelling."""

@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 
-from sklearn_mtl.features import read_features
+from sklearn_mtl.features import read_features, reading
 
 
 def read(X, estimator=None, *, reset=True, allow_nan=True, **options):
@@ -187,3 +187,44 @@ def test_images(given, dtype):
 def test_images_must_be_finite(value, message):
     with pytest.raises(ValueError, match=message):
         read(np.full((5, 3, 4), value))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("allow_nan", [False, True])
+def test_plain_arrays_come_through_quickly(dtype, allow_nan, monkeypatch):
+    estimator = BaseEstimator()
+    X = np.ones((3, 2), dtype=dtype)
+    read(X, estimator)
+    monkeypatch.setattr(reading, "validate_data", lambda *_, **__: pytest.fail("was checked at length"))
+    assert read(X, estimator, reset=False, allow_nan=allow_nan) is X
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.ones((3, 3)), "X has 3 features"),
+        (np.ones((0, 2)), r"0 sample\(s\)"),
+        (np.ones(3), "Expected 2D array"),
+        (np.array([[np.nan, 1.0]]), "contains NaN"),
+        (np.array([[np.inf, 1.0]]), "contains infinity"),
+    ],
+)
+def test_arrays_that_are_not_plain_are_refused_as_ever(X, message):
+    estimator = BaseEstimator()
+    read(np.ones((3, 2)), estimator)
+    with pytest.raises(ValueError, match=message):
+        read(X, estimator, reset=False, allow_nan=False)
+
+
+def test_large_but_finite_numbers_are_numbers():
+    estimator = BaseEstimator()
+    X = np.full((3, 2), 3e38, dtype=np.float32)
+    read(X, estimator)
+    assert read(X, estimator, reset=False) is X
+
+
+def test_an_array_in_place_of_a_frame_is_warned_about():
+    estimator = BaseEstimator()
+    read(pd.DataFrame({"a": [1.0], "b": [2.0]}), estimator)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        read(np.ones((3, 2)), estimator, reset=False)

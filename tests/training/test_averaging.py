@@ -17,7 +17,7 @@ def test_the_average_follows_the_formula(decay):
     for step in range(200):
         value = float(np.sin(step))
         module.weight.data.fill_(value)
-        average.update(module)
+        average.update()
         rate = min(decay, (1 + step) / (10 + step))
         expected = rate * expected + (1 - rate) * value
         assert float(average.module.weight) == pytest.approx(expected, rel=1e-5, abs=1e-7)
@@ -30,7 +30,7 @@ def test_the_average_is_a_copy_that_is_not_trained():
     assert not any(parameter.requires_grad for parameter in average.module.parameters())
     assert module.training
     assert all(parameter.requires_grad for parameter in module.parameters())
-    average.update(module)
+    average.update()
     module[0].weight.data.fill_(7.0)
     assert (average.module[0].weight != 7.0).all()
 
@@ -39,7 +39,7 @@ def test_buffers_are_copied_not_averaged():
     module = nn.BatchNorm1d(3)
     average = WeightAverage(module, 0.99)
     module(torch.randn(8, 3))
-    average.update(module)
+    average.update()
     for ours, theirs in zip(average.module.buffers(), module.buffers(), strict=True):
         assert torch.equal(ours, theirs)
 

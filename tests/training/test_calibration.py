@@ -111,7 +111,7 @@ def test_members_are_averaged_before_the_log_loss(data):
     X, Y = data[1]
     trunk = TabM((16,), members=3, dropout=0.0)
     with_, without = fitted(data, trunk=trunk), fitted(data, trunk=trunk, calibrate=False)
-    inputs = {"x": torch.as_tensor(without._encoded(X)[0]["x"])}
+    inputs = {"x": torch.as_tensor(without._encoded(X)[0].read(slice(None))["x"])}
     with torch.no_grad():
         raw = without.net_.module_.eval()(inputs).numpy()
     group = next(g for g in without._fitted.tasks.groups if g.loss.width == 3)

@@ -51,7 +51,7 @@ def halves(data):
 
 def loss_on(est, X, Y):
     """The watched loss, anew from the kept network."""
-    inputs, _ = est._encoded(X)
+    inputs = est._encoded(X)[0].read(slice(None))
     y, weight = est._fitted.tasks.encode(read_targets(Y).columns, np.ones((len(X), 1)))
     table = Table.from_arrays(inputs, y, weight, device=torch.device("cpu"), dtype=torch.float32)
     with torch.no_grad():

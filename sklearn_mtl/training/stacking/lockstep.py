@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sklearn_mtl.training.batches import Batch
 from sklearn_mtl.training.fit import Begun
-from sklearn_mtl.training.net import StopTraining, to_numbers, uncompiled
+from sklearn_mtl.training.net import SMALLEST_MASS, StopTraining, to_numbers, uncompiled
 from sklearn_mtl.training.stacking.arrangement import Arrangement, few_rows
 from sklearn_mtl.training.stacking.module import StackedModule
 from sklearn_mtl.training.stacking.weights import StackedWeights
@@ -128,7 +128,7 @@ class Lockstep:
     def minimised(self, raw: Tensor, penalty: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Return what each net minimises, (networks,), and its losses and weights by task."""
         loss, mass = self.arrangement.losses(raw, batch)
-        scaled = loss / torch.where(mass > 0, mass, 1.0)
+        scaled = loss / mass.clamp_min(SMALLEST_MASS)
         return self.arrangement.total(scaled, self.weights.of_balancer()) + penalty, loss, mass
 
     def _epoch(self) -> list[Member]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.training.net import MultiTaskNet, uncompiled
+from sklearn_mtl.training.optimizer import fused_step
 from sklearn_mtl.training.schedules import StepSchedule
 
 
@@ -187,23 +188,8 @@ class Run:
         with_gradient = [i for i, leaf in enumerate(self._leaves) if leaf.grad is not None]
         trained, first, second = ([of_all[i] for i in with_gradient] for of_all in self._tensors)
         steps = [self._steps[i] for i in with_gradient]
-        torch._foreach_add_(steps, 1)
-        # What torch.optim.AdamW(fused=True) comes down to, without its sorting of tensors at each step.
-        torch._fused_adamw_(
-            trained,
-            [gradient[self._part] for leaf in self._leaves if (gradient := leaf.grad) is not None],
-            first,
-            second,
-            [],
-            steps,
-            lr=group["lr"],
-            beta1=group["betas"][0],
-            beta2=group["betas"][1],
-            weight_decay=group["weight_decay"],
-            eps=group["eps"],
-            amsgrad=False,
-            maximize=False,
-        )
+        gradients = [gradient[self._part] for leaf in self._leaves if (gradient := leaf.grad) is not None]
+        fused_step(trained, gradients, first, second, steps, group)
         for place in self._places:
             self._weights.steps[place] += 1
         if self._moving:

@@ -1,0 +1,53 @@
+"""Rows of X that are encoded when they are asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sklearn_mtl.features.encoder import FeatureEncoder
+
+
+class EncodedRows:
+    """Rows of X, encoded when they are read, so that X is never encoded in memory as a whole.
+
+    Where the preprocessing is the user's own, X is encoded at once: nobody knows whether it would do the
+    same to parts.
+
+    Parameters
+    ----------
+    encoder : FeatureEncoder
+        Fitted.
+    X : ndarray or pandas.DataFrame
+        As `read_features` returns it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[1.0], [3.0], [2.0]])
+    >>> EncodedRows(FeatureEncoder(None).fit(X), X).read(np.array([2, 0]))
+    {'x': array([[2.],
+           [1.]], dtype=float32)}
+    """
+
+    def __init__(self, encoder: FeatureEncoder, X: Any) -> None:
+        self._encoder = encoder
+        self._X = X
+        self._encoded = None if encoder.is_own else encoder.transform(X)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self._X)
+
+    def read(self, rows: slice | np.ndarray) -> dict[str, np.ndarray]:
+        """Return the blocks of some rows, which may be views of X where there is nothing to encode.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of int
+            Which.
+        """
+        if self._encoded is not None:
+            return {name: block[rows] for name, block in self._encoded.items()}
+        return self._encoder.transform(self._X, rows)

@@ -1,0 +1,87 @@
+"""AdamW with little around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class FusedAdamW(torch.optim.AdamW):
+    """torch's AdamW in its fused form, the same numbers, for parameters in one group.
+
+    A step of torch's own sorts the tensors by device and dtype and opens two profiler records, which on
+    a small network takes a quarter of the time of a whole step.
+
+    Parameters
+    ----------
+    params, lr, weight_decay
+        As of ``torch.optim.AdamW``.
+    """
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Make one step; a closure is called first, as torch does."""
+        if closure is not None:
+            closure()
+        (group,) = self.param_groups
+        with_gradient = [parameter for parameter in group["params"] if parameter.grad is not None]
+        states = [self.state[parameter] or self._new_state(parameter) for parameter in with_gradient]
+        with torch.no_grad():
+            fused_step(
+                with_gradient,
+                [parameter.grad for parameter in with_gradient],
+                [state["exp_avg"] for state in states],
+                [state["exp_avg_sq"] for state in states],
+                [state["step"] for state in states],
+                group,
+            )
+
+    # torch puts a profiler record around the steps of every optimizer that has not this mark.
+    step.hooked = True  # type: ignore[attr-defined]
+
+    def _new_state(self, parameter: Tensor) -> dict[str, Tensor]:
+        state: dict[str, Tensor] = self.state[parameter]
+        state["step"] = torch.zeros((), device=parameter.device)
+        state["exp_avg"] = torch.zeros_like(parameter)
+        state["exp_avg_sq"] = torch.zeros_like(parameter)
+        return state
+
+
+def fused_step(
+    parameters: list[Tensor],
+    gradients: list[Any],
+    first: list[Tensor],
+    second: list[Tensor],
+    steps: list[Tensor],
+    group: dict[str, Any],
+) -> None:
+    """Move parameters, in place, by one step of AdamW (Loshchilov & Hutter 2019, algorithm 2).
+
+    Parameters
+    ----------
+    parameters, gradients, first, second : list of tensor
+        What is moved, its gradients, and the two moments.
+    steps : list of tensor
+        Steps so far, one scalar for each tensor.
+    group : dict
+        The optimizer's settings.
+    """
+    if not parameters:
+        return
+    torch._foreach_add_(steps, 1)
+    torch._fused_adamw_(
+        parameters,
+        gradients,
+        first,
+        second,
+        [],
+        steps,
+        lr=group["lr"],
+        beta1=group["betas"][0],
+        beta2=group["betas"][1],
+        weight_decay=group["weight_decay"],
+        eps=group["eps"],
+        amsgrad=False,
+        maximize=False,
+    )

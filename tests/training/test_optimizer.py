@@ -1,0 +1,59 @@
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import nn
+
+from sklearn_mtl.training.optimizer import FusedAdamW
+
+
+def trained(optimizer_class, *, dtype, skip=()):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)).to(dtype)
+    optimizer = optimizer_class(module.parameters(), lr=0.05, weight_decay=0.1, fused=True)
+    x = torch.randn(7, 3, dtype=dtype)
+    for step in range(6):
+        optimizer.zero_grad()
+        module(x).square().mean().backward()
+        if step in skip:
+            module[0].weight.grad = None
+        optimizer.step()
+    return module, optimizer
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("skip", [(), (0, 3)])
+def test_the_same_numbers_as_torch(dtype, skip):
+    module, optimizer = trained(FusedAdamW, dtype=dtype, skip=skip)
+    reference, theirs = trained(torch.optim.AdamW, dtype=dtype, skip=skip)
+    for mine, expected in zip(module.parameters(), reference.parameters(), strict=True):
+        assert torch.equal(mine, expected)
+    mine, expected = optimizer.state_dict()["state"], theirs.state_dict()["state"]
+    assert mine.keys() == expected.keys()
+    for place, state in expected.items():
+        for key, value in state.items():
+            assert torch.equal(mine[place][key], value)
+
+
+def test_it_goes_on_from_the_state_of_torch():
+    module, optimizer = trained(torch.optim.AdamW, dtype=torch.float64)
+    successor = FusedAdamW(module.parameters(), lr=0.05, weight_decay=0.1, fused=True)
+    successor.load_state_dict(deepcopy(optimizer.state_dict()))
+    before = [parameter.detach().clone() for parameter in module.parameters()]
+    optimizer.step()
+    expected = [parameter.detach().clone() for parameter in module.parameters()]
+    for parameter, value in zip(module.parameters(), before, strict=True):
+        parameter.data.copy_(value)
+    successor.step()
+    for parameter, value in zip(module.parameters(), expected, strict=True):
+        assert torch.equal(parameter, value)
+
+
+def test_a_closure_is_called_first():
+    weight = nn.Parameter(torch.ones(2))
+
+    def closure():
+        weight.grad = torch.ones(2)
+
+    FusedAdamW([weight], lr=0.5, weight_decay=0.0, fused=True).step(closure)
+    torch.testing.assert_close(weight.detach(), torch.full((2,), 0.5))
