@@ -119,11 +119,22 @@ class StackedWeights:
         index = torch.tensor(positions, device=next(iter(self.trained.values())).device)
         self.nets = [self.nets[position] for position in positions]
         self.steps = [self.steps[position] for position in positions]
-        for stack in (self.fixed, self.averages, self.first, self.second):
+        trained = [_trained(net) for net in self.nets]
+        averages, fixed = [_averages(net) for net in self.nets], [_untrained(net) for net in self.nets]
+        for stack, own in (
+            (self.trained, trained),
+            (self.first, trained),
+            (self.second, trained),
+            (self.averages, averages),
+            (self.fixed, fixed),
+        ):
             for name, tensor in stack.items():
-                stack[name] = tensor.index_select(0, index)
-        for name, tensor in self.trained.items():
-            self.trained[name] = tensor.detach().index_select(0, index).requires_grad_()
+                # The widest may have left, and batches are as wide as the widest that stayed.
+                widest = _widest([of_net[name] for of_net in own])
+                part = (slice(None), *(slice(size) for size in widest))
+                stack[name] = tensor.detach().index_select(0, index)[part].contiguous()
+        for tensor in self.trained.values():
+            tensor.requires_grad_()
         self._attach()
 
     def _attach(self) -> None:
@@ -218,11 +229,7 @@ def _averages(net: MultiTaskNet) -> dict[str, Tensor]:
 
 def _fixed(nets: Sequence[MultiTaskNet]) -> dict[str, Tensor]:
     """Buffers and frozen parameters of the modules that are not the same in all nets."""
-    of_nets = []
-    for net in nets:
-        module = uncompiled(net.module_)
-        frozen = {name: value for name, value in module.named_parameters() if not value.requires_grad}
-        of_nets.append({**frozen, **dict(module.named_buffers())})
+    of_nets = [_untrained(net) for net in nets]
     found = {}
     for name, first in of_nets[0].items():
         tensors = [of_net[name].detach() for of_net in of_nets]
@@ -231,10 +238,19 @@ def _fixed(nets: Sequence[MultiTaskNet]) -> dict[str, Tensor]:
     return found
 
 
+def _untrained(net: MultiTaskNet) -> dict[str, Tensor]:
+    module = uncompiled(net.module_)
+    frozen = {name: value for name, value in module.named_parameters() if not value.requires_grad}
+    return {**frozen, **dict(module.named_buffers())}
+
+
+def _widest(tensors: Sequence[Tensor]) -> list[int]:
+    return [max(sizes) for sizes in zip(*(tensor.shape for tensor in tensors), strict=True)]
+
+
 def _stacked(tensors: Sequence[Tensor]) -> Tensor:
     """Return tensors stacked, each in the corner of its part, which is as wide as the widest."""
-    shape = [max(sizes) for sizes in zip(*(tensor.shape for tensor in tensors), strict=True)]
-    stack = tensors[0].new_zeros((len(tensors), *shape)).detach()
+    stack = tensors[0].new_zeros((len(tensors), *_widest(tensors))).detach()
     for part, tensor in zip(stack, tensors, strict=True):
         _corner(part, tensor).copy_(tensor.detach())
     return stack
