@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from sklearn_mtl.tasks import TaskSet
+from sklearn_mtl.tasks import Responses, TaskSet
 from sklearn_mtl.training.batches import Table, to_tensor
 from sklearn_mtl.training.fit import continue_net, fit_net
 from sklearn_mtl.training.inference import mean_responses, representations
@@ -87,7 +87,7 @@ def _parts(
 
 def bag_responses(
     nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+) -> Responses:
     """Return each task's responses, averaged over members and nets.
 
     Parameters
@@ -101,7 +101,8 @@ def bag_responses(
 
     Returns
     -------
-    dict of str to ndarray of float64, shape (n_rows, n_columns, loss.width)
+    Responses
+        By task, float64 of shape (n_rows, n_columns, loss.width).
     """
     tensors = _on_device(nets[0], inputs)
     totals: list[torch.Tensor] | None = None
