@@ -55,7 +55,7 @@ class TaskLosses(nn.Module):
         cells = []
         for group in self.groups:
             outputs = raw[..., group.raw].unflatten(-1, (group.n_columns, group.loss.width))
-            cells.append(group.loss(outputs, y[:, None, group.columns]).mean(1))
+            cells.append(_over_members(group.loss(outputs, y[:, None, group.columns])))
         return self._sums(cells, weight)
 
     def response_sums(self, responses: list[Tensor], y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,9 +107,11 @@ class TaskLosses(nn.Module):
         """
         # Contiguous, so that the same instructions serve every row: strided ones round by its place.
         return [
-            group.loss.response(
-                raw[..., group.raw].contiguous().unflatten(-1, (group.n_columns, group.loss.width))
-            ).mean(1)
+            _over_members(
+                group.loss.response(
+                    raw[..., group.raw].contiguous().unflatten(-1, (group.n_columns, group.loss.width))
+                )
+            )
             for group in self.groups
         ]
 
@@ -145,3 +147,8 @@ class TaskLosses(nn.Module):
 
     def _by_task(self, columns: Tensor) -> Tensor:
         return columns.new_zeros(self.n_tasks).index_add(0, self.column_task, columns)
+
+
+def _over_members(values: Tensor) -> Tensor:
+    """Return the mean over members; of a single one no copy is made."""
+    return values.squeeze(1) if values.shape[1] == 1 else values.mean(1)

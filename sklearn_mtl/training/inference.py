@@ -78,7 +78,8 @@ def by_chunk(
     module.eval()
     chunks = _chunks(inputs, rows_at_once(module, inputs))
     parts = [[part[:n_rows] for part in forward(_padded(chunk))] for chunk, n_rows in chunks]
-    return [torch.cat(of_all) for of_all in zip(*parts, strict=True)]
+    # A single chunk needs no copy.
+    return parts[0] if len(parts) == 1 else [torch.cat(of_all) for of_all in zip(*parts, strict=True)]
 
 
 @torch.no_grad()
