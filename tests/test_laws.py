@@ -328,6 +328,19 @@ def test_a_thousand_tasks_are_as_many_modules_as_ten():
     assert counts[0] == counts[1]
 
 
+def test_more_tasks_of_mixed_kinds_are_no_more_modules_or_parameter_tensors():
+    X, _ = make_multitask(n_samples=60, n_features=4, n_factors=2, random_state=0)
+    rng = np.random.RandomState(0)
+    gaps = np.where(rng.random_sample((60, 300)) < 0.2, np.nan, rng.normal(size=(60, 300)))
+    codes = rng.randint(0, 3, size=(60, 300))
+    counts = []
+    for n_tasks in (2, 300):
+        y = {f"{kind}{i}": block[:, i] for i in range(n_tasks) for kind, block in (("r", gaps), ("c", codes))}
+        module = quick(max_epochs=1).fit(X, y).net_.module_
+        counts.append((sum(1 for _ in module.modules()), sum(1 for _ in module.parameters())))
+    assert counts[0] == counts[1]
+
+
 # Rows are predicted by themselves
 
 

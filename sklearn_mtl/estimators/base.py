@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-import numpy as np
 import pandas as pd
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
@@ -21,7 +20,7 @@ from sklearn_mtl.estimators.state import FittedState
 from sklearn_mtl.estimators.task_view import TaskView, view_of
 from sklearn_mtl.features import EncodedRows, read_features
 from sklearn_mtl.targets import Column
-from sklearn_mtl.tasks import TaskKind
+from sklearn_mtl.tasks import Responses, TaskKind
 from sklearn_mtl.training import bag_representation, bag_responses
 
 
@@ -169,8 +168,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
             The container that y was given in; regression as float64, labels in their own dtype.
         """
         parts, index = self._responses(X)
-        predictions = {name: self.tasks_[name].predict(part) for name, part in parts.items()}
-        return self._fitted.layout.restore(predictions, index=index)
+        return self._fitted.layout.restore(parts.predictions(), index=index)
 
     @available_if(has_probabilities)
     def predict_proba(self, X: Any) -> Any:
@@ -293,7 +291,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         X = read_features(self, X, reset=False, allow_nan=self._fitted.encoder.preprocessing is not None)
         return EncodedRows(self._fitted.encoder, X), index
 
-    def _responses(self, X: Any) -> tuple[dict[str, np.ndarray], Any]:
+    def _responses(self, X: Any) -> tuple[Responses, Any]:
         inputs, index = self._encoded(X)
         return bag_responses(self.nets_, self._fitted.tasks, inputs), index
 

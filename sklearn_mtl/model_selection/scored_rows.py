@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any, Self
@@ -37,7 +37,7 @@ class ScoredRows:
         Sample weights, tasks as in ``estimator.tasks_``.
     weighted : bool
         Whether the user gave any weights.
-    responses : dict of str to ndarray
+    responses : mapping of str to ndarray
         Averaged responses by task of the estimator.
     """
 
@@ -46,7 +46,7 @@ class ScoredRows:
     columns: dict[str, Column]
     weight: np.ndarray
     weighted: bool
-    responses: dict[str, np.ndarray]
+    responses: Mapping[str, np.ndarray]
 
     @classmethod
     def read(cls, estimator: Any, X: Any, y: Any, sample_weight: Any) -> Self:

@@ -34,6 +34,11 @@ class Column:
         """Return the number of rows."""
         return len(self.values)
 
+    @property
+    def known(self) -> np.ndarray:
+        """The labels that are there, one after the other."""
+        return self.values[~self.missing] if self.missing.any() else self.values.ravel()
+
     def take(self, rows: np.ndarray) -> Column:
         """Return the column of the given rows.
 

@@ -146,6 +146,11 @@ class MultiTaskTarget(Mapping):
         -------
         pandas.DataFrame
         """
+        dtypes = {values.dtype if values.ndim == 1 else None for values in self._data.values()}
+        if len(dtypes) == 1 and all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in dtypes):
+            # As one block: pandas looks long at each of many columns.
+            block = np.array(list(self._data.values()))
+            return pd.DataFrame(block.T, columns=list(self._data), index=index, copy=False)
         columns: dict[str, Any] = {}
         for name, values in self._data.items():
             if values.ndim == 1:

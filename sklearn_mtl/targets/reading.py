@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -143,7 +144,7 @@ def read_targets(y: Any, n_rows: int | None = None) -> Targets:
         layout, data = Layout("mapping"), dict(y)
     elif isinstance(y, pd.DataFrame):
         _check_unique(list(y.columns))
-        layout, data = Layout("pandas"), {name: y[name] for name in y.columns}
+        layout, data = Layout("pandas"), _columns_of(y)
     elif type(y).__module__.partition(".")[0] == "polars" and hasattr(y, "columns"):
         layout, data = Layout("polars", dict(y.schema)), {name: y[name] for name in y.columns}
     else:
@@ -173,7 +174,16 @@ def _from_array(y: Any) -> tuple[Layout, dict[str, Any]]:
         return Layout("1d"), {"y": array}
     if array.ndim != 2:
         raise ValueError(f"y must have one or two dimensions. Found an array of shape {array.shape}.")
-    return Layout("2d"), {f"y{i}": array[:, i] for i in range(array.shape[1])}
+    # By columns, so that the labels of each task lie together.
+    return Layout("2d"), {f"y{i}": labels for i, labels in enumerate(np.asfortranarray(array).T)}
+
+
+def _columns_of(frame: pd.DataFrame) -> dict[str, Any]:
+    """Return the labels of each column; where all are numbers of one dtype, taken as one block."""
+    dtypes = set(frame.dtypes)
+    if len(dtypes) == 1 and all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in dtypes):
+        return dict(zip(frame.columns, np.asfortranarray(frame.to_numpy()).T, strict=True))
+    return {name: frame[name] for name in frame.columns}
 
 
 def _check_names(names: list[Any]) -> None:
@@ -187,7 +197,7 @@ def _check_names(names: list[Any]) -> None:
 
 
 def _check_unique(names: list[Any]) -> None:
-    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    twice = sorted({str(name) for name, count in Counter(names).items() if count > 1})
     if twice:
         raise ValueError(f"Task names must be unique. Found several columns named {twice}.")
 

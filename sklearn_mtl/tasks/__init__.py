@@ -26,7 +26,7 @@ from sklearn_mtl.tasks.regression import Regression, RegressionTask
 from sklearn_mtl.tasks.row_loss import RowLoss
 from sklearn_mtl.tasks.task import Task, TaskKind
 from sklearn_mtl.tasks.task_losses import TaskLosses
-from sklearn_mtl.tasks.task_set import TaskGroup, TaskSet
+from sklearn_mtl.tasks.task_set import Responses, TaskGroup, TaskSet
 
 __all__ = [
     "Classification",
@@ -35,6 +35,7 @@ __all__ = [
     "MultilabelTask",
     "Regression",
     "RegressionTask",
+    "Responses",
     "RowLoss",
     "Task",
     "TaskGroup",

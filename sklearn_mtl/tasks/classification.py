@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,11 @@ from sklearn_mtl.targets import Column, read_column, restore_dtype
 from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, CrossEntropy
 from sklearn_mtl.tasks.row_loss import RowLoss
 from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
+
+# Comparing labels with each of so many classes is quicker than hashing them.
+FEW_CLASSES = 8
+# Whole numbers up to here can be subtracted from one another.
+HALF_RANGE = 2**62
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +43,13 @@ class ClassificationTask(Task):
     def encode(self, column: Column) -> np.ndarray:
         """Return class codes; NaN where missing and for classes not seen in ``fit``."""
         codes = np.full(len(column), np.nan)
-        known = ~column.missing
-        found = self.codes(column.values[known])
-        codes[known] = np.where(found < 0, np.nan, found)
+        codes[~column.missing] = self.codes(column.known)
+        codes[codes < 0] = np.nan
         return codes[:, None]
 
     def unknown_labels(self, column: Column) -> list[Any]:
         """Return the distinct labels that are none of the classes."""
-        labels = column.values[~column.missing]
+        labels = column.known
         unknown: list[Any] = _classes(labels[self.codes(labels) < 0]).tolist()
         return unknown
 
@@ -57,28 +61,55 @@ class ClassificationTask(Task):
 
     def predict(self, response: np.ndarray) -> Any:
         """Return the most probable class, in the dtype of the labels."""
-        codes = self.predict_proba(response).argmax(axis=1)
-        return restore_dtype(self.classes[codes], self.dtype)
+        return self.predict_all([self], response)[0]
+
+    @classmethod
+    def predict_all(cls, tasks: Sequence[Self], response: np.ndarray) -> list[Any]:
+        """Return the most probable classes of each of several tasks."""
+        # By tasks, so that the codes of each lie together.
+        codes = np.ascontiguousarray(tasks[0]._most_probable(response).T)
+        return [
+            restore_dtype(task.classes[of_task], task.dtype)
+            for task, of_task in zip(tasks, codes.astype(np.intp, copy=False), strict=True)
+        ]
 
     def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
         """Return the accuracy; a class not seen in ``fit`` counts as wrong."""
         known = ~column.missing & (weight > 0)
         if not known.any():
             return float("nan")
-        right = self.predict_proba(response[known]).argmax(axis=1) == self.codes(column.values[known])
+        right = self._most_probable(response)[known, 0] == self.codes(column.values[known])
         return float(np.average(right, weights=weight[known]))
 
     def codes(self, labels: np.ndarray) -> np.ndarray:
         """Return the place of each label among the classes, -1 for none."""
-        codes: np.ndarray = pd.Index(self.classes).get_indexer(pd.Index(labels))
+        codes: np.ndarray
+        alike = labels.dtype == self.classes.dtype and labels.dtype.kind in "biuf"
+        if not alike or len(self.classes) > FEW_CLASSES:
+            codes = pd.Index(self.classes).get_indexer(pd.Index(labels))
+            return codes
+        codes = np.full(len(labels), -1)
+        for code, label in enumerate(self.classes):
+            np.putmask(codes, labels == label, code)
         return codes
 
     def predict_proba(self, response: np.ndarray) -> np.ndarray:
         """Return class probabilities, shape (n_rows, n_classes)."""
-        if self.loss.width > 1 or len(self.classes) == 1:
+        if not self._binary:
             return response[:, 0, :]
-        second = response[:, 0, 0]
-        return np.column_stack([1 - second, second])
+        probabilities = np.empty((len(response), 2))
+        probabilities[:, 1] = response[:, 0, 0]
+        np.subtract(1, probabilities[:, 1], out=probabilities[:, 0])
+        return probabilities
+
+    @property
+    def _binary(self) -> bool:
+        """Whether the response is the probability of the second class alone."""
+        return isinstance(self.loss, BinaryCrossEntropy)
+
+    def _most_probable(self, response: np.ndarray) -> np.ndarray:
+        """Return class codes for a response of any number of columns, shape (n_rows, n_columns)."""
+        return response[..., 0] > 0.5 if self._binary else response.argmax(axis=-1)
 
 
 class Classification(TaskKind):
@@ -184,6 +215,14 @@ class Classification(TaskKind):
 
 def _classes(labels: np.ndarray) -> np.ndarray:
     """Return the distinct labels, sorted."""
+    if labels.dtype.kind in "biu" and len(labels):
+        low, high = int(labels.min()), int(labels.max())
+        if -HALF_RANGE < low <= high < min(HALF_RANGE, low + len(labels)):
+            # Counting takes a tenth of the time of hashing.
+            counts = np.bincount(labels.astype(np.int64) - low)
+            return (np.flatnonzero(counts) + low).astype(labels.dtype)
+    if pd.api.types.infer_dtype(labels, skipna=False) == "string":
+        labels = pd.unique(labels)
     try:
         return np.unique(labels)
     except TypeError:

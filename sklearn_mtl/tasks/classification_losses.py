@@ -49,7 +49,7 @@ class BinaryCrossEntropy(ProbabilityLoss):
         """Return the loss of each cell."""
         logit = raw[..., 0]
         y = y.expand_as(logit)
-        smooth = y * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+        smooth = y * (1 - self.label_smoothing) + 0.5 * self.label_smoothing if self.label_smoothing else y
         loss = F.binary_cross_entropy_with_logits(logit, smooth, reduction="none")
         if self.focusing == 0:
             return loss
@@ -62,6 +62,14 @@ class BinaryCrossEntropy(ProbabilityLoss):
         smooth = prior * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
         logit = smooth.clamp(1e-6, 1 - 1e-6).logit()[:, None]
         return _best_logits(self, logit, torch.stack([1 - prior, prior])) if self.focusing else logit
+
+    def reference(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the loss of each cell under the best constant: one of two for each column."""
+        if self.focusing:
+            return super().reference(y, weight)
+        constant = self.constant(y, weight).expand(2, -1, -1)
+        of_zero, of_one = self(constant, y.new_tensor([[0.0], [1.0]]))
+        return torch.where(y > 0.5, of_one, of_zero)
 
     def response(self, raw: Tensor) -> Tensor:
         """Return the probability of the second class."""
@@ -120,6 +128,14 @@ class CrossEntropy(ProbabilityLoss):
         smooth = prior * (1 - self.label_smoothing) + self.label_smoothing / self.n_classes
         logits = smooth.clamp_min(1e-6).log()
         return _best_logits(self, logits, prior.T) if self.focusing else logits
+
+    def reference(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the loss of each cell under the best constant: one for each class of a column."""
+        if self.focusing:
+            return super().reference(y, weight)
+        constant = self.constant(y, weight).expand(self.n_classes, -1, -1)
+        of_class = self(constant, torch.arange(self.n_classes, device=y.device)[:, None])
+        return of_class.gather(0, y.long())
 
     def response(self, raw: Tensor) -> Tensor:
         """Return the class probabilities."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -79,6 +80,23 @@ class Task(ABC):
         response : ndarray of float64, shape (n_rows, n_columns, loss.width)
             Averaged over members and networks.
         """
+
+    @classmethod
+    def predict_all(cls, tasks: Sequence[Self], response: np.ndarray) -> list[Any]:
+        """Return what `predict` gives for each of several tasks of this class and one loss.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+            The tasks, side by side.
+        response : ndarray of float64, shape (n_rows, columns of all tasks, loss.width)
+            Averaged over members and networks.
+        """
+        ends = np.cumsum([task.n_columns for task in tasks])
+        return [
+            task.predict(response[:, end - task.n_columns : end])
+            for task, end in zip(tasks, ends, strict=True)
+        ]
 
     def bounded_by(self, bounded: bool) -> Task:
         """Return the task whose predictions are, or are not, held to the range of its labels."""

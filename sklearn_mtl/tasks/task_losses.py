@@ -72,9 +72,8 @@ class TaskLosses(nn.Module):
         """
         cells = []
         for group in self.groups:
-            outputs = self._of_group(raw, group)
-            cell = group.loss(outputs, y[..., None, group.columns])
-            cells.append(cell.squeeze(-2) if cell.shape[-2] == 1 else cell.mean(-2))
+            cell = group.loss(self._of_group(raw, group), y[..., None, group.columns])
+            cells.append(_over_members(cell, -2))
         return self._sums(cells, weight)
 
     def response_sums(self, responses: list[Tensor], y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,7 +125,8 @@ class TaskLosses(nn.Module):
         """
         # Contiguous, so that the same instructions serve every row: strided ones round by its place.
         return [
-            group.loss.response(self._of_group(raw, group).contiguous()).mean(-3) for group in self.groups
+            _over_members(group.loss.response(self._of_group(raw, group).contiguous()), -3)
+            for group in self.groups
         ]
 
     def scores(self, responses: list[Tensor], y: Tensor, weight: Tensor) -> Tensor:
@@ -170,3 +170,8 @@ class TaskLosses(nn.Module):
             return columns
         of_tasks = columns.new_zeros((*columns.shape[:-1], self.n_tasks))
         return of_tasks.index_add(-1, self.column_task, columns)
+
+
+def _over_members(values: Tensor, axis: int) -> Tensor:
+    """Return the mean over members; of a single one no copy is made."""
+    return values.squeeze(axis) if values.shape[axis] == 1 else values.mean(axis)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -46,12 +48,24 @@ class TaskSet:
     ----------
     tasks : tuple of Task
         In the user's order.
+
+    Attributes
+    ----------
+    groups : tuple of TaskGroup
+        Tasks of one loss each.
+    order : tuple of int
+        Positions of the tasks in the order of their columns.
+    column_task : ndarray of int, shape (n_columns,)
+        Position of the task that each column belongs to.
+    places : dict
+        By name, the number of a task's group and its columns of that group.
     """
 
     tasks: tuple[Task, ...]
     groups: tuple[TaskGroup, ...] = field(init=False)
     order: tuple[int, ...] = field(init=False)
     column_task: np.ndarray = field(init=False)
+    places: Mapping[str, tuple[int, slice]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Lay the tasks out."""
@@ -69,6 +83,15 @@ class TaskSet:
         object.__setattr__(self, "order", tuple(order))
         counts = [self.tasks[position].n_columns for position in order]
         object.__setattr__(self, "column_task", np.repeat(order, counts))
+        object.__setattr__(self, "places", dict(self._places(by_loss.values())))
+
+    def _places(self, groups: Iterable[list[int]]) -> Iterator[tuple[str, tuple[int, slice]]]:
+        """Yield each task's name, the number of its group and its columns of that group."""
+        for group, members in enumerate(groups):
+            start = 0
+            for task in (self.tasks[position] for position in members):
+                yield task.name, (group, slice(start, start + task.n_columns))
+                start += task.n_columns
 
     def __len__(self) -> int:
         """Return the number of tasks."""
@@ -113,37 +136,73 @@ class TaskSet:
         n_rows = len(weight)
         y = np.empty((n_rows, len(self.column_task)))
         cell_weight = np.empty_like(y)
-        weight = np.broadcast_to(weight, (n_rows, len(self.tasks)))
+        cell_weight[:] = weight if weight.shape[1] == 1 else weight[:, self.column_task]
         start = 0
-        for position, task in zip(self.order, self.ordered, strict=True):
+        for task in self.ordered:
             block = slice(start, start + task.n_columns)
             start = block.stop
-            y[:, block] = task.encode(columns[task.name])
-            cell_weight[:, block] = weight[:, position, None] * task.cell_weight(y[:, block])
+            encoded = task.encode(columns[task.name])
+            y[:, block] = encoded
+            factor = task.cell_weight(encoded)
+            if isinstance(factor, np.ndarray):
+                cell_weight[:, block] *= factor
         missing = np.isnan(y)
-        y[missing] = 0.0
-        cell_weight[missing] = 0.0
+        if missing.any():
+            y[missing] = 0.0
+            cell_weight[missing] = 0.0
         return y, cell_weight
 
-    def split(self, responses: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    def split(self, responses: Sequence[np.ndarray]) -> Responses:
         """Return each task's share of the groups' responses.
 
         Parameters
         ----------
         responses : sequence of ndarray, each of shape (n_rows, group.n_columns, loss.width)
             One for each group.
-
-        Returns
-        -------
-        dict of str to ndarray of shape (n_rows, task.n_columns, loss.width)
-            In the user's order.
         """
-        parts: dict[str, np.ndarray] = {}
-        tasks = iter(self.ordered)
-        for group, response in zip(self.groups, responses, strict=True):
-            start = 0
-            while start < group.n_columns:
-                task = next(tasks)
-                parts[task.name] = response[:, start : start + task.n_columns]
-                start += task.n_columns
-        return {name: parts[name] for name in self.names}
+        return Responses(self, responses)
+
+
+class Responses(Mapping[str, np.ndarray]):
+    """What the networks answer, by task in the user's order: shape (n_rows, task.n_columns, loss.width).
+
+    Parameters
+    ----------
+    tasks : TaskSet
+        The tasks.
+    groups : sequence of ndarray of float64, each of shape (n_rows, group.n_columns, loss.width)
+        The answer for each group, averaged over members and networks.
+    """
+
+    def __init__(self, tasks: TaskSet, groups: Sequence[np.ndarray]) -> None:
+        self.tasks = tasks
+        self.groups = groups
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Return the answer for one task."""
+        group, columns = self.tasks.places[name]
+        return self.groups[group][:, columns]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the tasks."""
+        return iter(self.tasks.names)
+
+    def __len__(self) -> int:
+        """Return the number of tasks."""
+        return len(self.tasks)
+
+    def predictions(self) -> dict[str, Any]:
+        """Return what each task predicts, in its labels' own units and dtype.
+
+        Neighbours of one class and loss are decoded together.
+        """
+        found: dict[str, Any] = {}
+        places = self.tasks.places
+        for (group, kind), run in groupby(
+            self.tasks.ordered, lambda task: (places[task.name][0], type(task))
+        ):
+            tasks = list(run)
+            first, last = places[tasks[0].name][1], places[tasks[-1].name][1]
+            decoded = kind.predict_all(tasks, self.groups[group][:, first.start : last.stop])
+            found.update(zip((task.name for task in tasks), decoded, strict=True))
+        return {name: found[name] for name in self.tasks.names}

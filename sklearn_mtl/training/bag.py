@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sklearn_mtl.tasks import TaskSet
+from sklearn_mtl.tasks import Responses, TaskSet
 from sklearn_mtl.training.batches import Table
 from sklearn_mtl.training.blocks import Blocks, InputRows, Reader, ReadRows
 from sklearn_mtl.training.fit import NetPlan
@@ -74,7 +74,7 @@ def parted(table: Table, held_out: np.ndarray) -> tuple[Table, Table]:
     return table.take(np.setdiff1d(np.arange(len(table)), held_out)), table.take(held_out)
 
 
-def bag_responses(nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Inputs) -> dict[str, np.ndarray]:
+def bag_responses(nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Inputs) -> Responses:
     """Return each task's responses, averaged over members and nets.
 
     Parameters
@@ -88,7 +88,8 @@ def bag_responses(nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Inputs) 
 
     Returns
     -------
-    dict of str to ndarray of float64, shape (n_rows, n_columns, loss.width)
+    Responses
+        By task, float64 of shape (n_rows, n_columns, loss.width).
     """
     modules = [net.evaluated for net in nets]
     losses = [net.criterion_.losses for net in nets]

@@ -231,3 +231,14 @@ def test_grid_search_goes_through(X, whole, n_jobs):
 def test_an_ensemble_of_single_targets_is_refused_in_our_words(X, whole):
     with pytest.raises(TypeError, match="Bagging"):
         BaggingRegressor().fit(X, whole)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32, bool, object, "U1"])
+def test_a_frame_of_one_dtype_is_the_frame_of_its_columns(dtype):
+    arrays = {name: np.array([0, 1, 1]).astype(dtype) for name in ("a", "b")}
+    frame = MultiTaskTarget(arrays).to_frame(index=[5, 6, 7])
+    as_given = dtype if dtype is object else None
+    expected = pd.DataFrame({k: pd.Series(v, dtype=as_given, index=[5, 6, 7]) for k, v in arrays.items()})
+    pd.testing.assert_frame_equal(frame, expected)
+    frame.loc[5, "a"] = frame.loc[6, "a"]
+    assert arrays["a"][0] != arrays["a"][1]

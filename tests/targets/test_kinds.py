@@ -85,3 +85,15 @@ def test_what_could_be_anything_is_refused(labels):
 def test_the_kind_ignores_the_order_of_rows(n_rows):
     labels = np.random.default_rng(0).permutation(np.repeat([1, 2, 7], n_rows))
     assert infer_kind(column(labels)) == infer_kind(column(labels[::-1])) == "classification"
+
+
+def test_integers_far_from_zero_are_counted_by_their_values():
+    few = np.array([2**62, 2**62 + 1] * 10)
+    assert infer_kind(column(few)) == "classification"
+    assert infer_kind(column(np.r_[few, np.arange(40)])) == "regression"
+    apart = np.arange(14) * 10**6
+    assert infer_kind(column(apart)) == "classification"
+
+
+def test_text_and_bytes_together_are_classes():
+    assert infer_kind(column(np.array(["a", b"b", None], dtype=object))) == "classification"

@@ -242,3 +242,30 @@ def test_gaps_do_not_change_the_kind():
     for labels in ([1, 2, None], [True, False, None], ["a", "b", None]):
         for given in (labels, pl.Series(labels), pd.array(labels)):
             assert infer_kind(read_targets({"a": given}).columns["a"]) == "classification"
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, bool])
+def test_a_frame_of_one_dtype_reads_as_its_columns_do(dtype):
+    block = np.random.default_rng(0).integers(0, 2, (6, 3)).astype(dtype)
+    if dtype == np.float32:
+        block[2, 1] = np.nan
+    frame = pd.DataFrame(block, columns=list("abc"))
+    together = read_targets(frame).columns
+    alone = read_targets({name: frame[name] for name in frame}).columns
+    for name in frame:
+        assert together[name].dtype == alone[name].dtype == dtype
+        np.testing.assert_array_equal(together[name].values, alone[name].values)
+        np.testing.assert_array_equal(together[name].missing, alone[name].missing)
+
+
+def test_labels_of_a_task_lie_together():
+    # Reading a column across the rows of a wide array costs a thousand tasks more than all else.
+    block = np.zeros((6, 3))
+    for y in (block, pd.DataFrame(block, columns=list("abc"))):
+        assert all(column.values.flags.c_contiguous for column in read_targets(y).columns.values())
+
+
+def test_known_labels_leave_out_the_gaps():
+    columns = read_targets({"a": [1.0, np.nan, 3.0], "b": [[1, 2], [3, 4], [5, 6]]}).columns
+    assert columns["a"].known.tolist() == [1.0, 3.0]
+    assert columns["b"].known.tolist() == [1, 2, 3, 4, 5, 6]

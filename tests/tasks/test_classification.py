@@ -260,3 +260,27 @@ def test_parameters_are_kept_as_given_and_cloned():
         "class_weight": {"a": 2},
         "label_smoothing": 0.1,
     }
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([5, -3, 5, 9]),
+        np.array([2**62 + 1, -(2**62) - 1, 0, 0]),
+        np.array([2**64 - 1, 0, 2**64 - 1, 2**63], dtype=np.uint64),
+        np.array([127, -128, 0, 127], dtype=np.int8),
+        np.array([True, True, False, True]),
+        np.array([2.0, -0.0, 0.0, 2.0]),
+        np.array(["b", "a", "b", "ä"], dtype=object),
+        np.arange(30)[::-1] * 3,
+    ],
+    ids=lambda labels: f"{labels.dtype} {labels[0]}",
+)
+def test_classes_are_the_sorted_distinct_labels_and_codes_their_places(labels):
+    column = read_column("type", labels)
+    task = Classification().bind(column, np.ones(len(labels)))
+    expected, codes = np.unique(labels, return_inverse=True)
+    assert task.classes.dtype == labels.dtype
+    np.testing.assert_array_equal(task.classes, expected)
+    np.testing.assert_array_equal(task.codes(labels), codes)
+    np.testing.assert_array_equal(task.encode(column)[:, 0], codes)

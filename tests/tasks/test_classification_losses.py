@@ -80,3 +80,23 @@ def test_constant_without_smoothing_is_the_prior():
     for loss in (BinaryCrossEntropy(), CrossEntropy(3)):
         response = loss.response(loss.constant(y, weight))[0]
         np.testing.assert_allclose(response, [0.5] if loss.width == 1 else [0.5, 0.5, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        BinaryCrossEntropy(),
+        BinaryCrossEntropy(0.1),
+        BinaryCrossEntropy(focusing=2.0),
+        CrossEntropy(4),
+        CrossEntropy(4, 0.1),
+        CrossEntropy(4, focusing=2.0),
+    ],
+    ids=str,
+)
+def test_reference_is_the_loss_of_each_cell_under_the_constant(loss):
+    rng = np.random.default_rng(0)
+    y = torch.tensor(rng.integers(0, getattr(loss, "n_classes", 2), (60, 3)), dtype=torch.float64)
+    weight = torch.tensor(rng.random((60, 3)))
+    expected = loss(loss.constant(y, weight).expand(60, -1, -1), y)
+    assert torch.equal(loss.reference(y, weight), expected)

@@ -229,3 +229,19 @@ def test_parameters_are_kept_as_given_and_cloned():
     kind = Regression(loss="quantile", quantiles=[0.2, 0.8])
     assert clone(kind).get_params() == {"loss": "quantile", "delta": 1.0, "quantiles": [0.2, 0.8]}
     assert kind.set_params(delta=-1).delta == -1
+
+
+@pytest.mark.parametrize("labels", [[1.0, 2.0, 4.0, 8.0], [3.0] * 4], ids=["varying", "constant"])
+@pytest.mark.parametrize("error", [0.0, 0.25])
+def test_scores_are_scikit_learns_to_the_bit(labels, error):
+    labels, weight = np.tile(labels, 50), np.random.default_rng(0).random(200)
+    column, task = bind(labels)
+    response = (task.encode(column) + error * np.sin(np.arange(200.0))[:, None])[..., None]
+    expected = r2_score(labels, task.predict(response), sample_weight=weight)
+    assert task.score(column, response, weight) == expected
+
+
+def test_a_prediction_that_is_not_finite_has_no_score():
+    column, task = bind([1.0, 2.0, 4.0])
+    with pytest.raises(ValueError, match="NaN"):
+        task.score(column, np.full((3, 1, 1), np.nan), np.ones(3))

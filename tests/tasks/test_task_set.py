@@ -95,3 +95,20 @@ def test_permuting_tasks_permutes_columns(every_kind, seed):
         own, moved = every_kind.tasks.column_task == source, other.tasks.column_task == position
         np.testing.assert_array_equal(other_y[:, moved], y[:, own])
         np.testing.assert_array_equal(other_weight[:, moved], weight[:, own])
+
+
+def test_tasks_decoded_together_predict_what_each_does_alone(every_kind):
+    column = read_column("again", np.array([3, 7] * 45, dtype=np.uint8))
+    again = Classification().bind(column, np.ones(90))
+    yes_or_no = Classification().bind(read_column("sure", np.arange(90) % 2 == 0), np.ones(90))
+    tasks = TaskSet((*every_kind.tasks.tasks, again, yes_or_no))
+    rng = np.random.default_rng(0)
+    responses = tasks.split([rng.random((90, group.n_columns, group.loss.width)) for group in tasks.groups])
+    predictions = responses.predictions()
+    assert list(predictions) == list(responses) == tasks.names
+    for task in tasks:
+        alone = task.predict(np.ascontiguousarray(responses[task.name]))
+        assert predictions[task.name].dtype == alone.dtype
+        np.testing.assert_array_equal(predictions[task.name], alone)
+    assert predictions["again"].dtype == np.uint8
+    assert predictions["sure"].dtype == bool
