@@ -152,7 +152,7 @@ def plain_network(X, encoded, row_loss, *, epochs, batch_size, random_state):
         head.weight.data = torch.empty(16, 1).uniform_(-1, 1).T / 4
         head.bias.data = torch.empty(1).uniform_(-1, 1) / 4
         network = nn.Sequential(hidden, nn.ReLU(), head).double()
-        optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-4)
+        optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-4)
         inputs, targets = torch.from_numpy(X), torch.from_numpy(encoded)
         for _ in range(epochs):
             order = torch.randperm(len(X))

@@ -41,12 +41,12 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         scikit-learn transformer does. It is fitted on the rows that some net of the bag learns from.
     optimizer : str or type of torch Optimizer, default="adamw"
         ``"adamw"``, ``"adam"``, ``"sgd"``, ``"rmsprop"`` or a class.
-    lr : float, default=2e-3
+    lr : float, default=3e-3
         Learning rate.
     weight_decay : float, default=1e-4
         Weight decay.
     batch_size : int or "auto", default="auto"
-        Rows in a step; ``"auto"`` is the power of two nearest a twentieth of the rows, 32 to 256.
+        Rows in a step; ``"auto"`` is the power of two nearest a twentieth of the rows, 32 to 128.
     max_epochs : int, default=200
         Most passes over the rows.
     lr_schedule : None, "cosine", "one_cycle" or skorch LRScheduler, default=None
@@ -59,8 +59,8 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         With fewer than ten rows none are held out either.
     validation_fraction : float, default=0.1
         Share of rows held out, stratified by the first classification task.
-    patience : int, default=10
-        Epochs without a lower loss before training stops.
+    patience : int or "auto", default="auto"
+        Epochs without a lower loss before training stops; ``"auto"`` is 6, and 12 below 1,000 rows.
     n_bags : int or "auto", default="auto"
         Nets on different held-out rows (different seeds where none are held out), whose predictions
         are averaged; ``"auto"`` is 2, and 8 below 1,000 rows. 1 is the fast way.

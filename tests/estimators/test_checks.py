@@ -10,7 +10,7 @@ from skorch.callbacks import EarlyStopping
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskRegressor
 from sklearn_mtl.estimators import fitting
-from sklearn_mtl.estimators.checks import auto_batch_size
+from sklearn_mtl.estimators.checks import auto_batch_size, training_settings
 from sklearn_mtl.tasks import Classification
 from sklearn_mtl.trunks import MLP
 
@@ -94,8 +94,8 @@ def no_training(monkeypatch):
         ({"batch_size": "all"}, ValueError, r"`batch_size` must be"),
         ({"max_epochs": 0}, ValueError, r"`max_epochs` must be a positive integer"),
         ({"max_epochs": True}, ValueError, r"`max_epochs` must be a positive integer"),
-        ({"patience": 0}, ValueError, r"`patience` must be a positive integer"),
-        ({"patience": None}, ValueError, r"`patience` must be a positive integer"),
+        ({"patience": 0}, ValueError, r"`patience` must be 'auto' or a positive integer. Found 0"),
+        ({"patience": None}, ValueError, r"`patience` must be 'auto' or a positive integer"),
         ({"validation_fraction": 0}, ValueError, r"`validation_fraction` must be a number between 0 and 1"),
         ({"validation_fraction": 1.0}, ValueError, r"`validation_fraction` must be"),
         ({"n_bags": 0}, ValueError, r"`n_bags` must be 'auto' or a positive integer"),
@@ -292,6 +292,13 @@ def test_a_task_that_is_not_there_is_refused(quick):
         quick(max_epochs=1).fit(X, Y).task("prise")
 
 
-@pytest.mark.parametrize(("n_rows", "size"), [(10, 32), (600, 32), (1000, 64), (2600, 128), (100_000, 256)])
+@pytest.mark.parametrize(("n_rows", "size"), [(10, 32), (600, 32), (1000, 64), (2600, 128), (100_000, 128)])
 def test_batches_grow_with_the_rows(n_rows, size):
     assert auto_batch_size(n_rows) == size
+
+
+@pytest.mark.parametrize(("n_rows", "patience"), [(999, 12), (1000, 6), (100_000, 6)])
+def test_patience_is_shorter_where_more_rows_are_held_out(n_rows, patience):
+    assert training_settings(MultiTaskRegressor(), n_rows).patience == patience
+    assert training_settings(MultiTaskRegressor(patience=3), n_rows).patience == 3
+    assert training_settings(MultiTaskRegressor(early_stopping=False), n_rows).patience is None

@@ -82,6 +82,24 @@ def test_weights_are_drawn_as_the_authors_draw_them(make_table):
         torch.testing.assert_close(our, their, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("embed", [True, False])
+def test_networks_of_different_rows_can_be_stacked(embed, make_table):
+    trunk = TabM(hidden_sizes=(16,), members=3, embedding="piecewise_linear" if embed else None)
+    table, few = make_table(n_rows=80), make_table(n_rows=9, seed=1)
+    networks = [rows.build(trunk).eval() for rows in (table, few)]
+    for network in networks:
+        for parameter in network.parameters():
+            nn.init.normal_(parameter)
+    parameters, buffers = torch.func.stack_module_state(networks)
+
+    def call(parameters, buffers):
+        return torch.func.functional_call(networks[0], (parameters, buffers), (table.inputs,))
+
+    together = torch.vmap(call)(parameters, buffers)
+    alone = torch.stack([network(table.inputs) for network in networks])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+
+
 def test_members_differ_from_the_start(make_table):
     table = make_table()
     for embedding in ("piecewise_linear", None):
