@@ -54,6 +54,9 @@ class Heads(nn.Module):
             else _branch(members, len(tasks), n_inputs, hidden, n_outputs)
             for (n_outputs, hidden), tasks in groups.items()
         )
+        # On the device, so that no step has to copy an index to it.
+        for number, tasks in enumerate(self.tasks):
+            self.register_buffer(f"tasks_{number}", torch.tensor(tasks), persistent=False)
         self.register_buffer("columns", self._column_order(outputs), persistent=False)
 
     def forward(self, representation: Tensor) -> Tensor:
@@ -65,12 +68,12 @@ class Heads(nn.Module):
             Shared, or one for each task.
         """
         raw = []
-        for tasks, branch in zip(self.tasks, self.branches, strict=True):
+        for number, (tasks, branch) in enumerate(zip(self.tasks, self.branches, strict=True)):
             if isinstance(branch, MemberLinear):
                 raw.append(branch(representation))
                 continue
             own = (
-                representation[:, :, list(tasks)]
+                representation.index_select(2, self.get_buffer(f"tasks_{number}"))
                 if self.per_task
                 else representation.unsqueeze(2).expand(-1, -1, len(tasks), -1)
             )

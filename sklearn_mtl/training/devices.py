@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from multiprocessing import current_process, parent_process
+
 import numpy as np
 import torch
 
@@ -20,19 +23,49 @@ def resolve_device(device: str | torch.device) -> torch.device:
     ------
     ValueError
         If there is no such device here.
+    RuntimeError
+        If it is CUDA, and this process was forked from one that had started it.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"`device` must be 'auto' or a torch device. Found {device!r}.") from error
-    if found.type == "cuda" and not torch.cuda.is_available():
+        found = _own_card() if torch.cuda.is_available() else torch.device("cpu")
+    else:
+        try:
+            found = torch.device(device)
+        except (RuntimeError, TypeError) as error:
+            raise ValueError(f"`device` must be 'auto' or a torch device. Found {device!r}.") from error
+    if found.type == "cuda":
+        _check_cuda(device)
+    return found
+
+
+def _own_card() -> torch.device:
+    """Return a card: in the n-th worker of a parallel search the n-th, so that they do not all share one."""
+    n_cards = torch.cuda.device_count()
+    if n_cards < 2 or parent_process() is None:
+        return torch.device("cuda")
+    number = current_process()._identity[-1:] or (1,)
+    return torch.device("cuda", (number[0] - 1) % n_cards)
+
+
+def _check_cuda(device: str | torch.device) -> None:
+    if not torch.cuda.is_available():
         raise ValueError(
             f"`device` must be a device of this machine. Found {device!r}, and torch sees no CUDA here; "
             "'auto' falls back to the CPU."
         )
-    return found
+    if torch.cuda._is_in_bad_fork():
+        raise RuntimeError(
+            f"`device` must not be CUDA in a process that was forked after CUDA had started. Found "
+            f"{device!r} in such a process, which would hang: start workers anew (joblib's default backend "
+            'does, or multiprocessing with "spawn"), or set device="cpu".'
+        )
+
+
+def give_back(device: torch.device) -> None:
+    """Return the memory that nothing holds any more to the card, for other processes and the next fit."""
+    if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def resolve_precision(precision: str) -> torch.dtype:

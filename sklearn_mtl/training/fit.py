@@ -142,13 +142,14 @@ def make_net(
     valid_size : int, default=0
         Rows in each validation batch; 0 where there are no held-out rows to stop by.
     """
+    stops_early = settings.patience is not None and valid_size > 0
     # Stopping comes last, so that every other callback sees the last epoch.
     callbacks = [
         *settings.schedule_callbacks(n_batches, done),
         *deepcopy(list(settings.callbacks)),
-        ("finite_losses", FiniteLosses(blueprint.tasks.names)),
+        ("finite_losses", FiniteLosses(blueprint.tasks.names, keeps=not stops_early)),
     ]
-    if settings.patience is not None and valid_size:
+    if settings.patience is not None and stops_early:
         callbacks.append(("best_epoch", BestEpoch(settings.patience)))
     net = MultiTaskNet(
         module,

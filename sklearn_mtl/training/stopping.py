@@ -74,25 +74,29 @@ class FiniteLosses(Callback):
     ----------
     names : list of str
         Names of the tasks.
+    keeps : bool, default=True
+        Whether the last finite epoch's weights are kept; not where those of the best epoch are.
     """
 
-    def __init__(self, names: list[str]) -> None:
+    def __init__(self, names: list[str], *, keeps: bool = True) -> None:
         self.names = names
+        self.keeps = keeps
 
     def on_train_begin(self, net: MultiTaskNet, **kwargs: Any) -> None:
         """Forget the epochs of an earlier training."""
         self.last_: dict[str, Tensor] | None = None
-        self.tripped_ = False
+        self.began_, self.tripped_ = False, False
 
     def on_epoch_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
         """Look at the losses of this epoch."""
         broken = self._broken(net)
         if broken is None:
-            self.last_ = snapshot(net.evaluated)
+            self.began_ = True
+            self.last_ = snapshot(net.evaluated) if self.keeps else None
             return
         epoch = net.history[-1, "epoch"]
         advice = "try a smaller `lr`, `gradient_clip=1.0`, or look for extreme values in X and y"
-        if self.last_ is None:
+        if not self.began_:
             raise ValueError(f"The loss of {broken} became nan or infinite in the first epoch; {advice}.")
         self.tripped_ = True
         warnings.warn(
@@ -119,7 +123,10 @@ class FiniteLosses(Callback):
                 continue
             bad = net.first_broken_ if len(net.first_broken_) else np.flatnonzero(~np.isfinite(losses[key]))
             return ", ".join(f"task {self.names[i]!r}" for i in bad[:5]) or "all tasks together"
-        finite = all(bool(value.isfinite().all()) for value in net.evaluated.parameters())
+        # After the last step no loss was computed, but on held-out rows.
+        finite = "valid_loss" in net.history[-1] or all(
+            bool(value.isfinite().all()) for value in net.evaluated.parameters()
+        )
         return None if finite else "all tasks together (the weights are no longer finite)"
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_mtl.training import numpy_dtype, resolve_autocast, resolve_device, resolve_precision
+from sklearn_mtl.training import devices, numpy_dtype, resolve_autocast, resolve_device, resolve_precision
+from sklearn_mtl.training.devices import give_back
 
 
 def test_auto_takes_cuda_where_it_is():
@@ -25,6 +26,48 @@ def test_what_is_no_device_is_refused(device):
 def test_cuda_is_refused_where_there_is_none(device):
     with pytest.raises(ValueError, match=r"`device`.*sees no CUDA"):
         resolve_device(device)
+
+
+class _Worker:
+    def __init__(self, *identity):
+        self._identity = identity
+
+
+@pytest.fixture
+def three_cards(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: False)
+
+
+@pytest.mark.usefixtures("three_cards")
+def test_workers_are_dealt_over_the_cards(monkeypatch):
+    assert resolve_device("auto") == torch.device("cuda")
+    monkeypatch.setattr(devices, "parent_process", object)
+    found = []
+    for number in (1, 2, 3, 4):
+        monkeypatch.setattr(devices, "current_process", lambda number=number: _Worker(7, number))
+        found.append(resolve_device("auto").index)
+    assert found == [0, 1, 2, 0]
+    assert resolve_device("cuda:2") == torch.device("cuda:2")
+
+
+@pytest.mark.usefixtures("three_cards")
+@pytest.mark.parametrize("device", ["auto", "cuda", "cuda:1"])
+def test_a_fork_after_cuda_has_started_is_an_error_and_no_hang(monkeypatch, device):
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
+    with pytest.raises(RuntimeError, match=r"forked after CUDA had started.*spawn"):
+        resolve_device(device)
+    assert resolve_device("cpu").type == "cpu"
+
+
+def test_memory_goes_back_to_the_card(monkeypatch):
+    emptied = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(1))
+    give_back(torch.device("cpu"))
+    assert emptied == []
+    give_back(torch.device("cuda"))
+    assert emptied == [1]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from sklearn_mtl.training.devices import give_back
 from sklearn_mtl.training.fit import Begun, NetPlan, begin, finish, train_alone
 from sklearn_mtl.training.stacking.arrangement import losses_key
 from sklearn_mtl.training.stacking.check import misfits, structure, why_alone
@@ -50,6 +51,8 @@ def train_nets(
         for outcome in _of_window({place: plans[place] for place in window}, max_members, progress):
             progress.n_done += 1
             yield outcome
+    for device in {plan.settings.device for plan in plans}:
+        give_back(device)
 
 
 @dataclass
