@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn_mtl.estimators import checks
 from sklearn_mtl.estimators.parameters import resolve_recipe
 from sklearn_mtl.estimators.rows import Rows, read_rows
-from sklearn_mtl.features import FeatureEncoder
+from sklearn_mtl.features import EncodedRows, FeatureEncoder
 from sklearn_mtl.targets import Column, Layout
 from sklearn_mtl.tasks import TaskSet
 from sklearn_mtl.training import (
@@ -314,5 +314,5 @@ def _in_all(held_out: list[np.ndarray]) -> np.ndarray:
 
 def _table(rows: Rows, encoder: FeatureEncoder, tasks: TaskSet, settings: TrainingSettings) -> Table:
     y, weight = tasks.encode(rows.columns, rows.weight)
-    inputs = encoder.transform(rows.X, rows.index)
-    return Table.from_arrays(inputs, y, weight, device=settings.device, dtype=settings.dtype)
+    reader = EncodedRows(encoder, rows.X, rows.index)
+    return Table.from_reader(reader, y, weight, device=settings.device, dtype=settings.dtype)

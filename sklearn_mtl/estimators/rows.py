@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
-from sklearn_mtl.features import read_features
+from sklearn_mtl.features import is_own, read_features
 from sklearn_mtl.targets import Column, Layout, read_targets
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Rows:
 
     Parameters
     ----------
-    X : ndarray or DataFrame
+    X : ndarray, DataFrame or StreamedRows
         The features of these rows, and maybe of others.
     columns : dict of str to Column
         Their labels.
@@ -99,7 +99,8 @@ def read_rows(
         What the user calls y.
     """
     reset, allow_nan = tasks is None, estimator.preprocessing is not None
-    X = read_features(estimator, X, reset=reset, allow_nan=allow_nan)
+    stream = is_own(estimator.preprocessing)
+    X = read_features(estimator, X, reset=reset, allow_nan=allow_nan, stream=stream)
     targets = read_targets(y, n_rows=len(X))
     columns = targets.columns
     if tasks is not None:

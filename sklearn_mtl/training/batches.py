@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sklearn_mtl.training.blocks import Blocks, InputRows, Place, pick, pieces, to_tensor
+from sklearn_mtl.training.streaming import Reader, rows_for_training
 
 
 class Batch(NamedTuple):
@@ -54,6 +55,20 @@ class Table(Dataset):
     ) -> Table:
         """Put arrays on a device."""
         blocks = Blocks.from_arrays(inputs, device=device, dtype=dtype)
+        return cls(blocks, to_tensor(y, device, dtype), to_tensor(weight, device, dtype))
+
+    @classmethod
+    def from_reader(
+        cls,
+        reader: Reader,
+        y: np.ndarray,
+        weight: np.ndarray,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> Table:
+        """Put rows on a device, or bring them there batch by batch where they are streamed or do not fit."""
+        blocks = rows_for_training(reader, device, dtype)
         return cls(blocks, to_tensor(y, device, dtype), to_tensor(weight, device, dtype))
 
     def __len__(self) -> int:
