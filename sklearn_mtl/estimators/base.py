@@ -100,7 +100,8 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         Parameters
         ----------
         X : DataFrame of pandas or polars, or array-like of shape (n_rows, n_features, ...)
-            Features.
+            Features. Of a ``numpy.memmap`` or a ``torch.utils.data.Dataset``, rows are read when they are
+            needed; the other methods take them likewise.
         y : mapping, DataFrame or array-like
             Labels by task, each of shape (n_rows,) or (n_rows, n_outputs); NaN, None, NA and NaT are
             missing. A two-dimensional array has the tasks y0, y1, …, and may have NaN; a
@@ -288,8 +289,10 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         if not hasattr(self, "_fitted"):
             check_is_fitted(self, "_fitted")
         index = getattr(X, "index", None) if hasattr(X, "columns") else None
-        X = read_features(self, X, reset=False, allow_nan=self._fitted.encoder.preprocessing is not None)
-        return EncodedRows(self._fitted.encoder, X), index
+        encoder = self._fitted.encoder
+        allow_nan = encoder.preprocessing is not None
+        X = read_features(self, X, reset=False, allow_nan=allow_nan, stream=encoder.is_own)
+        return EncodedRows(encoder, X), index
 
     def _responses(self, X: Any) -> tuple[Responses, Any]:
         inputs, index = self._encoded(X)

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn_mtl.estimators import checks
 from sklearn_mtl.estimators.once import Once, each
 from sklearn_mtl.estimators.parameters import resolve_recipe
-from sklearn_mtl.estimators.rows import Read, Rows, read_rows
+from sklearn_mtl.estimators.rows import Admitted, Read, Rows, read_rows
 from sklearn_mtl.estimators.stages import (
     bind,
     fit_encoder,
@@ -166,7 +166,7 @@ def prepare(
         A `MadeOnce`, where other fits to the same data share what they have in common.
     """
     checks.check_numbers(estimator)
-    read = once(Read.of, *data, owner=type(estimator).__name__, allow_nan=_allow_nan(estimator))
+    read = once(Read.of, *data, owner=type(estimator).__name__, admitted=Admitted.by(estimator.preprocessing))
     read.record_on(estimator)
     rows = read.rows
     kinds = checks.task_kinds(estimator.tasks, rows.columns, estimator._infer_kind)
@@ -220,7 +220,9 @@ def fit_on(
         As of `prepare`.
     """
     checks.check_numbers(estimator)
-    rows, _ = read_rows(estimator, *data, allow_nan=_allow_nan(estimator), tasks=fitted.tasks.names)
+    rows, _ = read_rows(
+        estimator, *data, admitted=Admitted.by(estimator.preprocessing), tasks=fitted.tasks.names
+    )
     fitted = fitted.met(rows, estimator.task_weights)
     split = estimator.early_stopping and validation[0] is None
     kinds = {task.name: task for task in fitted.tasks}
@@ -259,13 +261,11 @@ def fit_batch(
     if fitted is None:
         return prepare(estimator, data, (None, None), classes or {}).trained()
     checks.check_numbers(estimator)
-    rows, _ = read_rows(estimator, *data, allow_nan=_allow_nan(estimator), tasks=fitted.tasks.names)
+    rows, _ = read_rows(
+        estimator, *data, admitted=Admitted.by(estimator.preprocessing), tasks=fitted.tasks.names
+    )
     fitted = fitted.met(rows, estimator.task_weights)
     checks.check_same_classes(fitted.tasks, classes)
     settings = checks.training_settings(estimator, len(rows))
     none = [np.empty(0, dtype=np.intp)] * len(fitted.nets)
     return fitted.further(rows, none, settings, epochs=1).trained()
-
-
-def _allow_nan(estimator: BaseMultiTask) -> bool:
-    return estimator.preprocessing is not None

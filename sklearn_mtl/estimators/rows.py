@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
-from sklearn_mtl.features import read_features
+from sklearn_mtl.features import is_own, read_features
 from sklearn_mtl.targets import Column, Layout, read_targets
 
 
@@ -20,7 +20,7 @@ class Rows:
 
     Parameters
     ----------
-    X : ndarray or DataFrame
+    X : ndarray, DataFrame or StreamedRows
         The features of these rows, and maybe of others.
     columns : dict of str to Column
         Their labels.
@@ -74,13 +74,34 @@ class Rows:
         return self.take(np.flatnonzero(useful))
 
 
+@dataclass(frozen=True)
+class Admitted:
+    """What X may be, by what preprocesses it.
+
+    Parameters
+    ----------
+    gaps : bool
+        Whether a table may have missing values.
+    streams : bool
+        Whether rows may be read when they are needed.
+    """
+
+    gaps: bool
+    streams: bool
+
+    @classmethod
+    def by(cls, preprocessing: Any) -> Admitted:
+        """Return what a preprocessing takes."""
+        return cls(gaps=preprocessing is not None, streams=is_own(preprocessing))
+
+
 def read_rows(
     estimator: BaseEstimator,
     X: Any,
     y: Any,
     sample_weight: Any = None,
     *,
-    allow_nan: bool,
+    admitted: Admitted,
     tasks: Sequence[str] | None = None,
     name: str = "y",
 ) -> tuple[Rows, Layout]:
@@ -92,14 +113,14 @@ def read_rows(
         The number and names of its features are recorded, or compared.
     X, y, sample_weight
         As the user gave them.
-    allow_nan : bool
-        Whether a table may have missing values.
+    admitted : Admitted
+        What X may be.
     tasks : sequence of str, optional
         The tasks that y must have. Where they are given the features are compared, not recorded.
     name : str, default="y"
         What the user calls y.
     """
-    X = read_features(estimator, X, reset=tasks is None, allow_nan=allow_nan)
+    X = read_features(estimator, X, reset=tasks is None, allow_nan=admitted.gaps, stream=admitted.streams)
     targets = read_targets(y, n_rows=len(X))
     columns = targets.columns
     if tasks is not None:
@@ -131,7 +152,7 @@ class Read:
     reader: BaseEstimator
 
     @classmethod
-    def of(cls, X: Any, y: Any, sample_weight: Any, *, owner: str, allow_nan: bool) -> Read:
+    def of(cls, X: Any, y: Any, sample_weight: Any, *, owner: str, admitted: Admitted) -> Read:
         """Read a data set in the name of an estimator's class.
 
         Parameters
@@ -140,11 +161,11 @@ class Read:
             As the user gave them.
         owner : str
             The class, for messages.
-        allow_nan : bool
-            Whether a table may have missing values.
+        admitted : Admitted
+            What X may be.
         """
         reader = type(owner, (BaseEstimator,), {})()
-        return cls(*read_rows(reader, X, y, sample_weight, allow_nan=allow_nan), reader)
+        return cls(*read_rows(reader, X, y, sample_weight, admitted=admitted), reader)
 
     def record_on(self, estimator: BaseEstimator) -> None:
         """Set the number and names of the features on an estimator, as if it had read them."""

@@ -15,11 +15,20 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.once import Once, each
-from sklearn_mtl.estimators.rows import Rows, read_rows
-from sklearn_mtl.features import FeatureEncoder
+from sklearn_mtl.estimators.rows import Admitted, Rows, read_rows
+from sklearn_mtl.features import EncodedRows, FeatureEncoder
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import TaskSet
-from sklearn_mtl.training import Blueprint, Table, TrainingSettings, held_out_rows, parted, without_last
+from sklearn_mtl.training import (
+    Blueprint,
+    InputRows,
+    Table,
+    TrainingSettings,
+    held_out_rows,
+    parted,
+    rows_for_training,
+    without_last,
+)
 
 if TYPE_CHECKING:
     from sklearn_mtl.estimators.base import BaseMultiTask
@@ -138,8 +147,9 @@ def tensors(
     once : callable, optional
         As of `prepare`.
     """
-    inputs = once(_encoded, rows, encoder)
-    table: Table = once(_table, rows, inputs, tasks, device=settings.device, dtype=settings.dtype)
+    place = {"device": settings.device, "dtype": settings.dtype}
+    blocks = once(_encoded, rows, encoder, **place)
+    table: Table = once(_table, rows, blocks, tasks, **place)
     return table
 
 
@@ -165,8 +175,8 @@ def validation_rows(
     if validation[0] is None:
         return None
     encoder, blueprint, settings = known
-    allow_nan = encoder.preprocessing is not None
-    rows = once(_validation, reader, *validation, blueprint.tasks, allow_nan=allow_nan)
+    admitted = Admitted.by(encoder.preprocessing)
+    rows = once(_validation, reader, *validation, blueprint.tasks, admitted=admitted)
     table = tensors(rows, encoder, blueprint.tasks, settings, once)
     if not blueprint.watches(table.weight):
         raise ValueError("`y_val` must hold a label of some task of positive weight. Found none.")
@@ -215,17 +225,17 @@ def _codes(column: Column, kind: str) -> np.ndarray:
     return codes
 
 
-def _encoded(rows: Rows, encoder: FeatureEncoder) -> dict[str, np.ndarray]:
-    return encoder.transform(rows.X, rows.index)
+def _encoded(rows: Rows, encoder: FeatureEncoder, *, device: Any, dtype: Any) -> InputRows:
+    return rows_for_training(EncodedRows(encoder, rows.X, rows.index), device, dtype)
 
 
-def _table(rows: Rows, inputs: dict[str, np.ndarray], tasks: TaskSet, *, device: Any, dtype: Any) -> Table:
+def _table(rows: Rows, blocks: InputRows, tasks: TaskSet, *, device: Any, dtype: Any) -> Table:
     y, weight = tasks.encode(rows.columns, rows.weight)
-    return Table.from_arrays(inputs, y, weight, device=device, dtype=dtype)
+    return Table.of(blocks, y, weight, device=device, dtype=dtype)
 
 
-def _validation(reader: BaseEstimator, X: Any, y: Any, tasks: TaskSet, *, allow_nan: bool) -> Rows:
-    rows, _ = read_rows(reader, X, y, allow_nan=allow_nan, tasks=tasks.names, name="y_val")
+def _validation(reader: BaseEstimator, X: Any, y: Any, tasks: TaskSet, *, admitted: Admitted) -> Rows:
+    rows, _ = read_rows(reader, X, y, admitted=admitted, tasks=tasks.names, name="y_val")
     for task in tasks:
         unknown = task.unknown_labels(rows.columns[task.name])
         if unknown:

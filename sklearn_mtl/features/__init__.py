@@ -26,9 +26,19 @@ array([[0., 0., 0., 0.]], dtype=float32)
 """
 
 from sklearn_mtl.features.encoded import EncodedRows
-from sklearn_mtl.features.encoder import FeatureEncoder
+from sklearn_mtl.features.encoder import FeatureEncoder, is_own
 from sklearn_mtl.features.reading import read_features
 from sklearn_mtl.features.spec import Block, FeatureSpec
+from sklearn_mtl.features.streamed import StreamedRows
 from sklearn_mtl.features.table import default_preprocessing
 
-__all__ = ["Block", "EncodedRows", "FeatureEncoder", "FeatureSpec", "default_preprocessing", "read_features"]
+__all__ = [
+    "Block",
+    "EncodedRows",
+    "FeatureEncoder",
+    "FeatureSpec",
+    "StreamedRows",
+    "default_preprocessing",
+    "is_own",
+    "read_features",
+]

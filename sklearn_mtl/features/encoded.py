@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_mtl.features.encoder import FeatureEncoder
+from sklearn_mtl.features.streamed import StreamedRows
 
 
 class EncodedRows:
@@ -19,8 +20,10 @@ class EncodedRows:
     ----------
     encoder : FeatureEncoder
         Fitted.
-    X : ndarray or pandas.DataFrame
+    X : ndarray, pandas.DataFrame or StreamedRows
         As `read_features` returns it.
+    rows : ndarray of int, optional
+        Positions of the rows; all of X by default.
 
     Examples
     --------
@@ -31,14 +34,20 @@ class EncodedRows:
            [1.]], dtype=float32)}
     """
 
-    def __init__(self, encoder: FeatureEncoder, X: Any) -> None:
+    def __init__(self, encoder: FeatureEncoder, X: Any, rows: np.ndarray | None = None) -> None:
         self._encoder = encoder
         self._X = X
-        self._encoded = None if encoder.is_own else encoder.transform(X)
+        self._rows = rows
+        self._encoded = None if encoder.is_own else encoder.transform(X, rows)
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return len(self._X)
+        return len(self._X if self._rows is None else self._rows)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether X is not in memory, so that there is something to wait for."""
+        return isinstance(self._X, StreamedRows)
 
     def read(self, rows: slice | np.ndarray) -> dict[str, np.ndarray]:
         """Return the blocks of some rows, which may be views of X where there is nothing to encode.
@@ -50,4 +59,4 @@ class EncodedRows:
         """
         if self._encoded is not None:
             return {name: block[rows] for name, block in self._encoded.items()}
-        return self._encoder.transform(self._X, rows)
+        return self._encoder.transform(self._X, rows if self._rows is None else self._rows[rows])

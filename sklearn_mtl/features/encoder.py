@@ -105,7 +105,7 @@ class FeatureEncoder:
         """
         self.transformer = _new_transformer(self.preprocessing, X)
         used, sample_weight = self._rows_to_fit(X, sample_weight, rows)
-        sample = X if len(used) == len(X) and rows is None else _take(X, used)
+        sample = _take(X, slice(None) if len(used) == len(X) and rows is None else used)
         if self.transformer is None:
             # An array, since the pandas index would go into pickles and files.
             self._names = np.array(X.columns.astype(str), object) if isinstance(X, pd.DataFrame) else None
@@ -179,7 +179,7 @@ class FeatureEncoder:
     @property
     def is_own(self) -> bool:
         """Whether the preprocessing is of this package, not the user's."""
-        return self.preprocessing is None or isinstance(self.preprocessing, str)
+        return is_own(self.preprocessing)
 
     @property
     def _puts_in_order(self) -> bool:
@@ -228,7 +228,12 @@ class FeatureEncoder:
         return values
 
 
-def _take(X: np.ndarray | pd.DataFrame, rows: np.ndarray | slice) -> np.ndarray | pd.DataFrame:
+def is_own(preprocessing: Any) -> bool:
+    """Whether the preprocessing is of this package: it is fitted on a sample, and takes rows in any parts."""
+    return preprocessing is None or isinstance(preprocessing, str)
+
+
+def _take(X: Any, rows: np.ndarray | slice) -> Any:
     return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
 
 

@@ -11,12 +11,20 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from sklearn_mtl.features.streamed import StreamedRows, can_be_streamed, streamed_rows
+
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def read_features(
-    estimator: BaseEstimator, X: Any, *, reset: bool, allow_nan: bool, dtype: type[np.floating] = np.float32
-) -> np.ndarray | pd.DataFrame:
+    estimator: BaseEstimator,
+    X: Any,
+    *,
+    reset: bool,
+    allow_nan: bool,
+    dtype: type[np.floating] = np.float32,
+    stream: bool = False,
+) -> np.ndarray | pd.DataFrame | StreamedRows:
     """Check X and record, or compare with, ``n_features_in_`` and ``feature_names_in_``.
 
     Parameters
@@ -31,12 +39,16 @@ def read_features(
         Whether a table may have missing values. Arrays of three or more dimensions never may.
     dtype : {numpy.float32, numpy.float64}
         What arrays of three or more dimensions come back in.
+    stream : bool, default=False
+        Whether rows may be read when they are asked for. Otherwise a memory map is read into memory, and
+        a Dataset is refused.
 
     Returns
     -------
-    ndarray or pandas.DataFrame
-        A pandas frame for a frame of either library. Otherwise an array: of float64 or float32,
-        as it came, in two dimensions, where more precision helps whatever rescales the columns.
+    ndarray, pandas.DataFrame or StreamedRows
+        A pandas frame for a frame of either library, and `StreamedRows` for what is streamed. Otherwise an
+        array: of float64 or float32, as it came, in two dimensions, where more precision helps whatever
+        rescales the columns.
 
     Examples
     --------
@@ -57,6 +69,8 @@ def read_features(
     """
     if not reset and _is_plain(estimator, X):
         return X
+    if can_be_streamed(X) and (stream or not isinstance(X, np.memmap)):
+        return _read_streamed(estimator, X, reset=reset, allow_nan=allow_nan, dtype=dtype, stream=stream)
     if isinstance(X, Mapping):
         raise TypeError(f"`X` must be an array or a DataFrame. Found {type(X).__name__} with keys {list(X)}.")
     if _is_polars(X):
@@ -72,6 +86,21 @@ def read_features(
         ensure_all_finite="allow-nan" if allow_nan and not many else True,
         allow_nd=True,
     )
+
+
+def _read_streamed(
+    estimator: BaseEstimator, X: Any, *, reset: bool, allow_nan: bool, dtype: type[np.floating], stream: bool
+) -> StreamedRows:
+    if not stream:
+        raise TypeError(
+            "`X` must be in memory, or a memory map, for a transformer of your own as `preprocessing`, which "
+            f"is fitted on all rows at once. Found a {type(X).__name__}; 'auto' and None take one."
+        )
+    rows = streamed_rows(X, allow_nan=allow_nan, dtype=dtype)
+    first = np.empty(rows.shape) if 0 in rows.shape or rows.ndim < 2 else rows[slice(1)]
+    # The first row tells the number of features, and what else is wrong with all of them.
+    validate_data(estimator, first, reset=reset, ensure_all_finite="allow-nan", allow_nd=True)
+    return rows
 
 
 def _is_plain(estimator: BaseEstimator, X: Any) -> bool:

@@ -17,6 +17,7 @@ array([13, 22, 27, 31])
 
 from sklearn_mtl.training.bag import bag_representation, bag_responses, parted, plan_bag, plan_further
 from sklearn_mtl.training.batches import Batch, Table, WholeBatches
+from sklearn_mtl.training.blocks import InputRows
 from sklearn_mtl.training.calibration import calibrate
 from sklearn_mtl.training.devices import numpy_dtype, resolve_autocast, resolve_device, resolve_precision
 from sklearn_mtl.training.fit import NetPlan
@@ -33,6 +34,7 @@ from sklearn_mtl.training.splits import held_out_rows, without_last
 from sklearn_mtl.training.stacking import Outcome, train_nets
 from sklearn_mtl.training.state import NetState, pack_module, pack_net, unpack_module, unpack_net
 from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses, has_ended
+from sklearn_mtl.training.streaming import rows_for_training
 
 __all__ = [
     "BalancedLoss",
@@ -40,6 +42,7 @@ __all__ = [
     "BestEpoch",
     "Blueprint",
     "FiniteLosses",
+    "InputRows",
     "MultiTaskModule",
     "MultiTaskNet",
     "NetPlan",
@@ -67,6 +70,7 @@ __all__ = [
     "resolve_device",
     "resolve_optimizer",
     "resolve_precision",
+    "rows_for_training",
     "train_nets",
     "unpack_module",
     "unpack_net",

@@ -8,12 +8,13 @@ import numpy as np
 
 from sklearn_mtl.tasks import Responses, TaskSet
 from sklearn_mtl.training.batches import Table
-from sklearn_mtl.training.blocks import Blocks, InputRows, Reader, ReadRows
+from sklearn_mtl.training.blocks import Blocks, InputRows
 from sklearn_mtl.training.fit import NetPlan
 from sklearn_mtl.training.inference import mean_responses, representations
 from sklearn_mtl.training.module import Blueprint, MultiTaskModule
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.settings import TrainingSettings
+from sklearn_mtl.training.streaming import Reader, ReadRows
 
 Inputs = Mapping[str, np.ndarray] | Reader
 Parts = Sequence[tuple[Table, Table | None]]

@@ -54,6 +54,19 @@ class Table(Dataset):
     ) -> Table:
         """Put arrays on a device."""
         blocks = Blocks.from_arrays(inputs, device=device, dtype=dtype)
+        return cls.of(blocks, y, weight, device=device, dtype=dtype)
+
+    @classmethod
+    def of(
+        cls,
+        blocks: InputRows,
+        y: np.ndarray,
+        weight: np.ndarray,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> Table:
+        """Put the labels of encoded rows on a device."""
         return cls(blocks, to_tensor(y, device, dtype), to_tensor(weight, device, dtype))
 
     def __len__(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -74,54 +74,6 @@ class Blocks(InputRows):
         """Iterate over the rows at one place after the other, as tensors of their own."""
         for place in places:
             yield {name: pick(tensor, place) for name, tensor in self.tensors.items()}
-
-
-class Reader(Protocol):
-    """Encodes rows when they are asked for."""
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-
-    def read(self, rows: Any) -> Mapping[str, np.ndarray]:
-        """Return the blocks of a slice of the rows, or of those at some positions."""
-
-
-@dataclass(frozen=True, eq=False)
-class ReadRows(InputRows):
-    """Rows that are encoded, and put on the network's device, when they are asked for.
-
-    Parameters
-    ----------
-    reader : Reader
-        Encodes them.
-    device : torch.device
-        Where they are wanted.
-    dtype : torch.dtype
-        What floats are wanted in.
-    index : tensor of int, optional
-        Which of the reader's rows these are; all by default.
-    """
-
-    reader: Reader
-    device: torch.device
-    dtype: torch.dtype
-    index: Tensor | None = None
-
-    @property
-    def n_kept(self) -> int:
-        """Number of rows that can be read."""
-        return len(self.reader)
-
-    def each(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
-        """Iterate over the rows at one place after the other, as tensors of their own."""
-        for place in places:
-            # What is read by a slice may be a part of the user's array.
-            copy = isinstance(place, slice)
-            rows = place if isinstance(place, slice) else place.cpu().numpy()
-            yield {
-                name: to_tensor(block, self.device, self.dtype, copy=copy)
-                for name, block in self.reader.read(rows).items()
-            }
 
 
 def pieces(place: Place, bounds: Iterable[tuple[int, int]]) -> list[Place]:

@@ -1,0 +1,113 @@
+"""X that is too large for memory: rows are read when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+from torch.utils.data import Dataset, IterableDataset
+
+
+class StreamedRows:
+    """Rows of numbers that are read, and checked, when they are asked for.
+
+    Parameters
+    ----------
+    fetch : callable
+        From positions, an array of integers or a slice, to an array of those rows.
+    shape : tuple of int
+        Number of rows, and shape of each.
+    check : callable
+        Returns an array of rows as the encoder takes them, or raises a ``ValueError``.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[Any], np.ndarray],
+        shape: tuple[int, ...],
+        check: Callable[[np.ndarray], np.ndarray],
+    ) -> None:
+        self._fetch = fetch
+        self._check = check
+        self.shape = shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, that of the rows included."""
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Read rows into memory."""
+        return self._check(self._fetch(rows))
+
+
+def can_be_streamed(X: Any) -> bool:
+    """Whether rows of X can be read when they are asked for: a memory map, or a Dataset of torch."""
+    return isinstance(X, np.memmap | Dataset)
+
+
+def streamed_rows(X: np.memmap | Dataset, *, allow_nan: bool, dtype: type[np.floating]) -> StreamedRows:
+    """Return the rows of X, of which none but the first is read.
+
+    Parameters
+    ----------
+    X : memmap or Dataset
+        A dataset has ``__len__``, and ``__getitem__`` that returns the features of a row.
+    allow_nan : bool
+        Whether a table may have missing values.
+    dtype : {numpy.float32, numpy.float64}
+        What rows of more than one dimension come back in.
+    """
+    fetch = _from_memmap(X) if isinstance(X, np.memmap) else _from_dataset(X)
+    row_shape = X.shape[1:] if isinstance(X, np.memmap) else fetch(np.arange(1)).shape[1:]
+    many = len(row_shape) > 1
+
+    def check(rows: np.ndarray) -> np.ndarray:
+        checked: np.ndarray = check_array(
+            rows,
+            dtype=dtype if many else [np.float64, np.float32],
+            ensure_all_finite="allow-nan" if allow_nan and not many else True,
+            allow_nd=True,
+            input_name="X",
+        )
+        return checked
+
+    return StreamedRows(fetch, (len(X), *row_shape), check)  # type: ignore[arg-type]
+
+
+def _from_memmap(X: np.memmap) -> Callable[[Any], np.ndarray]:
+    # Copied: what is still mapped would be read twice, and could not be written to.
+    return lambda rows: np.array(X[rows])
+
+
+def _from_dataset(X: Any) -> Callable[[Any], np.ndarray]:
+    if isinstance(X, IterableDataset) or not hasattr(X, "__len__"):
+        raise TypeError(
+            "`X` must be a Dataset with `__len__` and `__getitem__`, or its rows could not be shuffled. "
+            f"Found {type(X).__name__}."
+        )
+    if not len(X):
+        raise ValueError(f"Found array with 0 sample(s): the {type(X).__name__} is empty.")
+    several = getattr(X, "__getitems__", None)
+
+    def fetch(rows: slice | np.ndarray) -> np.ndarray:
+        positions = range(len(X))[rows] if isinstance(rows, slice) else rows.tolist()
+        found = [X[i] for i in positions] if several is None else several(list(positions))
+        return np.stack([_as_row(row) for row in found])
+
+    return fetch
+
+
+def _as_row(row: Any) -> np.ndarray:
+    if isinstance(row, tuple | Mapping):
+        raise TypeError(
+            "A row of the Dataset `X` must be one array or tensor, the features; labels go into `y`. "
+            f"Found a {type(row).__name__} of {len(row)}."
+        )
+    return np.asarray(row)
