@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from sklearn_mtl.tasks import TaskLosses
 from sklearn_mtl.training.module import MultiTaskModule
 
-# Below this many rows the matrix product takes another path, with other rounding; smaller inputs are
-# padded to it, so that a row's prediction never depends on the rows beside it.
+# Below this many rows the matrix product takes another path, and the numbers left over by a whole number
+# of vectors are computed one at a time, both with other rounding: inputs are padded to a multiple of it,
+# so that a row's prediction never depends on the rows beside it.
 FEWEST_ROWS = 64
 # Bounds the memory of a chunk's largest activation, in numbers.
 NUMBERS_AT_ONCE = 2**24
@@ -83,7 +84,7 @@ def by_chunk(
 
 @torch.no_grad()
 def rows_at_once(module: MultiTaskModule, inputs: Inputs) -> int:
-    """Return how many rows the memory bound allows, by the largest activation of a few.
+    """Return how many rows the memory bound allows, by the largest activation of a few; multiples of 64.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def rows_at_once(module: MultiTaskModule, inputs: Inputs) -> int:
     finally:
         for hook in hooks:
             hook.remove()
-    return max(FEWEST_ROWS, NUMBERS_AT_ONCE * n_rows // largest)
+    return max(NUMBERS_AT_ONCE * n_rows // largest // FEWEST_ROWS, 1) * FEWEST_ROWS
 
 
 def _chunks(inputs: Inputs, size: int) -> Iterator[tuple[dict[str, Tensor], int]]:
@@ -120,8 +121,9 @@ def _chunks(inputs: Inputs, size: int) -> Iterator[tuple[dict[str, Tensor], int]
 
 
 def _padded(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the inputs with zero rows added up to the fewest."""
-    short = FEWEST_ROWS - len(next(iter(inputs.values())))
+    """Return the inputs with zero rows added up to a multiple of the fewest."""
+    n_rows = len(next(iter(inputs.values())))
+    short = max(-n_rows % FEWEST_ROWS, FEWEST_ROWS - n_rows)
     if short <= 0:
         return inputs
     return {

@@ -26,14 +26,14 @@ def test_chunks_bound_memory_and_change_nothing(data, monkeypatch):
     whole = est.predict(X)
     seen = []
     original = type(est.net_.module_).calibrated
-    monkeypatch.setattr(inference, "NUMBERS_AT_ONCE", 16 * 70)
+    monkeypatch.setattr(inference, "NUMBERS_AT_ONCE", 16 * 140)
     monkeypatch.setattr(
         type(est.net_.module_),
         "calibrated",
         lambda self, inputs: (seen.append(len(inputs["x"])), original(self, inputs))[1],
     )
     np.testing.assert_allclose(est.predict(X), whole, rtol=1e-6)
-    assert seen == [70, 70, 64]
+    assert seen == [128, 128]
 
 
 @pytest.mark.parametrize(
