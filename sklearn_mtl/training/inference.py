@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sklearn_mtl.tasks import TaskLosses
 from sklearn_mtl.training.blocks import Blocks, InputRows, pieces
 from sklearn_mtl.training.module import MultiTaskModule
-from sklearn_mtl.training.padding import ENOUGH_ROWS, padded
+from sklearn_mtl.training.padding import ENOUGH_ROWS, padded, whole_rows
 
 # Bounds a chunk's largest activation, in numbers: a processor's caches are small, a GPU wants much to do.
 NUMBERS_AT_ONCE = 2**20
@@ -98,14 +98,14 @@ def by_chunk(module: MultiTaskModule, inputs: Inputs, forward: Forward) -> list[
     bounds = [(start, min(start + size, total)) for start in range(0, total, size)]
     chunks = rows.each(pieces(rows.place(slice(None)), bounds))
     parts = [
-        forward(chunk) if stop - start >= ENOUGH_ROWS else _padded_forward(module, chunk, forward)
+        _padded_forward(module, chunk, forward) if (stop - start) % ENOUGH_ROWS else forward(chunk)
         for (start, stop), chunk in zip(bounds, chunks, strict=True)
     ]
     return parts[0] if len(parts) == 1 else [torch.cat(of_all) for of_all in zip(*parts, strict=True)]
 
 
 def rows_at_once(module: MultiTaskModule, rows: InputRows) -> int:
-    """Return how many rows the memory bound allows, by the largest activation of a few.
+    """Return how many rows the memory bound allows, by the largest activation of a few; a multiple of 64.
 
     Parameters
     ----------
@@ -120,10 +120,8 @@ def rows_at_once(module: MultiTaskModule, rows: InputRows) -> int:
         few = next(iter(rows.each([rows.place(slice(ENOUGH_ROWS))])))
         _numbers_per_row[module] = -(-_largest_activation(_evaluating(module), few) // ENOUGH_ROWS)
     on_cpu = module.raw_scale.device.type == "cpu"
-    return max(
-        ENOUGH_ROWS,
-        (NUMBERS_AT_ONCE if on_cpu else NUMBERS_AT_ONCE_ON_GPU) // _numbers_per_row[module],
-    )
+    numbers = NUMBERS_AT_ONCE if on_cpu else NUMBERS_AT_ONCE_ON_GPU
+    return max(numbers // _numbers_per_row[module] // ENOUGH_ROWS, 1) * ENOUGH_ROWS
 
 
 @torch.no_grad()
@@ -145,7 +143,8 @@ def _largest_activation(module: MultiTaskModule, rows: Mapping[str, Tensor]) -> 
 
 
 def _responses(module: MultiTaskModule, losses: TaskLosses, chunk: Mapping[str, Tensor]) -> list[Tensor]:
-    return losses.responses(module.calibrated(chunk).cpu().double())
+    # What is left over by a whole number of vectors is computed one at a time, with other rounding.
+    return losses.responses(whole_rows(module.calibrated(chunk).cpu().double()))
 
 
 def _padded_forward(module: MultiTaskModule, chunk: dict[str, Tensor], forward: Forward) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Few rows, padded: each must round as it does among many."""
+"""Rows, padded: each must round as it does among any others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch.nn.functional import pad
 
 from sklearn_mtl.training.module import MultiTaskModule
 
-# With so many rows or more, a matrix product rounds each row alike. With fewer it may take another path.
+# With multiples of so many rows each is rounded alike. With fewer a matrix product may take another path, and
+# what is left over by a whole number of vectors, or of a product's tiles, another than the rest.
 ENOUGH_ROWS = 64
 # Numbers of rows that are tried, since fewer are faster. A single row always takes another path.
 TRIED = (4, 8, 16, 32)
@@ -33,14 +34,20 @@ def padded(module: MultiTaskModule, inputs: dict[str, Tensor]) -> dict[str, Tens
     """
     n_rows = len(next(iter(inputs.values())))
     if n_rows >= ENOUGH_ROWS:
-        return inputs
+        return {name: whole_rows(block) for name, block in inputs.items()}
     sizes = sizes_that_round_alike(module, inputs)
     missing = sizes[bisect_left(sizes, n_rows)] - n_rows
+    return {name: _longer(block, missing) for name, block in inputs.items()}
+
+
+def whole_rows(block: Tensor) -> Tensor:
+    """Return a tensor with rows of zeros added, up to the next multiple of 64."""
+    return _longer(block, -len(block) % ENOUGH_ROWS)
+
+
+def _longer(block: Tensor, missing: int) -> Tensor:
     # Pairs of paddings, the last axis first.
-    return {
-        name: pad(block, (0, 0) * (block.ndim - 1) + (0, missing)) if missing else block
-        for name, block in inputs.items()
-    }
+    return pad(block, (0, 0) * (block.ndim - 1) + (0, missing)) if missing else block
 
 
 def sizes_that_round_alike(module: MultiTaskModule, inputs: Mapping[str, Tensor]) -> list[int]:

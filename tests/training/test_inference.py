@@ -30,14 +30,14 @@ def test_chunks_bound_memory_and_change_nothing(data, monkeypatch):
     est.predict(X[:1])
     seen = []
     original = type(est.net_.module_).calibrated
-    monkeypatch.setattr(inference, "NUMBERS_AT_ONCE", 16 * 70)
+    monkeypatch.setattr(inference, "NUMBERS_AT_ONCE", 16 * 140)
     monkeypatch.setattr(
         type(est.net_.module_),
         "calibrated",
         lambda self, inputs: (seen.append(len(inputs["x"])), original(self, inputs))[1],
     )
     np.testing.assert_allclose(est.predict(X), whole, rtol=1e-6)
-    assert seen == [70, 70, 64]
+    assert seen == [128, 128]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_no_more_rows_are_encoded_than_the_network_takes_at_once(data, preproces
     )
     monkeypatch.setattr(inference, "NUMBERS_AT_ONCE", 16 * 70)
     np.testing.assert_allclose(est.predict(X), whole, rtol=1e-6)
-    assert encoded == [70, 70, 60]
+    assert encoded == [64, 64, 64, 8]
 
 
 def test_a_transformer_of_the_users_encodes_all_rows_at_once(data, monkeypatch):
