@@ -25,10 +25,18 @@ Block(name='x', shape=(4,), kind='float', n_continuous=1, cardinalities=())
 array([[0., 0., 0., 0.]], dtype=float32)
 """
 
-from sklearn_mtl.features.encoded import EncodedRows
+from sklearn_mtl.features.encoded import EncodedRows, SharedRows
 from sklearn_mtl.features.encoder import FeatureEncoder
 from sklearn_mtl.features.reading import read_features
 from sklearn_mtl.features.spec import Block, FeatureSpec
 from sklearn_mtl.features.table import default_preprocessing
 
-__all__ = ["Block", "EncodedRows", "FeatureEncoder", "FeatureSpec", "default_preprocessing", "read_features"]
+__all__ = [
+    "Block",
+    "EncodedRows",
+    "FeatureEncoder",
+    "FeatureSpec",
+    "SharedRows",
+    "default_preprocessing",
+    "read_features",
+]

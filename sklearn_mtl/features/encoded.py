@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ class EncodedRows:
         Fitted.
     X : ndarray or pandas.DataFrame
         As `read_features` returns it.
+    at_once : bool, default=False
+        Whether to encode X at once all the same: rows that are read again and again.
 
     Examples
     --------
@@ -31,10 +34,10 @@ class EncodedRows:
            [1.]], dtype=float32)}
     """
 
-    def __init__(self, encoder: FeatureEncoder, X: Any) -> None:
+    def __init__(self, encoder: FeatureEncoder, X: Any, *, at_once: bool = False) -> None:
         self._encoder = encoder
         self._X = X
-        self._encoded = None if encoder.is_own else encoder.transform(X)
+        self._encoded = encoder.transform(X) if at_once or not encoder.is_own else None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -51,3 +54,19 @@ class EncodedRows:
         if self._encoded is not None:
             return {name: block[rows] for name, block in self._encoded.items()}
         return self._encoder.transform(self._X, rows)
+
+
+@dataclass(eq=False)
+class SharedRows:
+    """Rows that several estimators with one encoder are asked about: the first of them encodes them.
+
+    Parameters
+    ----------
+    X : object
+        As a user gives it. Only this very object is meant.
+    encoded : EncodedRows, optional
+        What the first estimator made of it.
+    """
+
+    X: Any
+    encoded: EncodedRows | None = None
