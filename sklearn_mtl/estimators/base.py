@@ -18,7 +18,7 @@ from sklearn_mtl.estimators.parameters import NestedParameters
 from sklearn_mtl.estimators.predictions import has_intervals, has_probabilities, intervals, score_by_task
 from sklearn_mtl.estimators.state import FittedState
 from sklearn_mtl.estimators.task_view import TaskView, view_of
-from sklearn_mtl.features import EncodedRows, read_features
+from sklearn_mtl.features import EncodedRows, SharedRows, read_features
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import Responses, TaskKind
 from sklearn_mtl.training import bag_representation, bag_responses
@@ -26,6 +26,9 @@ from sklearn_mtl.training import bag_representation, bag_responses
 
 class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedState, NestedParameters):
     """What the three estimators have in common; not to be used itself."""
+
+    # Rows that others with the same encoder are asked about too; a search sets them while it scores.
+    _shared: Sequence[SharedRows] = ()
 
     def __init__(
         self,
@@ -289,10 +292,16 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         if not hasattr(self, "_fitted"):
             check_is_fitted(self, "_fitted")
         index = getattr(X, "index", None) if hasattr(X, "columns") else None
+        shared = next((rows for rows in self._shared if rows.X is X), None)
+        if shared is not None and shared.encoded is not None:
+            return shared.encoded, index
         encoder = self._fitted.encoder
         allow_nan = encoder.preprocessing is not None
         X = read_features(self, X, reset=False, allow_nan=allow_nan, stream=encoder.is_own)
-        return EncodedRows(encoder, X), index
+        encoded = EncodedRows(encoder, X, at_once=shared is not None)
+        if shared is not None:
+            shared.encoded = encoded
+        return encoded, index
 
     def _responses(self, X: Any) -> tuple[Responses, Any]:
         inputs, index = self._encoded(X)

@@ -40,6 +40,8 @@ class FittedState(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for pickling: networks as arrays, so that it loads on any machine."""
         state: dict[str, Any] = super().__getstate__()
+        # Rows of a search that is scoring are no part of what was fitted.
+        state.pop("_shared", None)
         if "_fitted" in state:
             state = {key: value for key, value in state.items() if key not in DERIVED}
             state["_fitted"] = pack_fitted(self._fitted)

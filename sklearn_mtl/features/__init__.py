@@ -25,7 +25,7 @@ Block(name='x', shape=(4,), kind='float', n_continuous=1, cardinalities=())
 array([[0., 0., 0., 0.]], dtype=float32)
 """
 
-from sklearn_mtl.features.encoded import EncodedRows
+from sklearn_mtl.features.encoded import EncodedRows, SharedRows
 from sklearn_mtl.features.encoder import FeatureEncoder, is_own
 from sklearn_mtl.features.reading import read_features
 from sklearn_mtl.features.spec import Block, FeatureSpec
@@ -37,6 +37,7 @@ __all__ = [
     "EncodedRows",
     "FeatureEncoder",
     "FeatureSpec",
+    "SharedRows",
     "StreamedRows",
     "default_preprocessing",
     "is_own",

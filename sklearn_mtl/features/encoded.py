@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ class EncodedRows:
         As `read_features` returns it.
     rows : ndarray of int, optional
         Positions of the rows; all of X by default.
+    at_once : bool, default=False
+        Whether to encode X at once all the same: rows that are read again and again.
 
     Examples
     --------
@@ -34,11 +37,13 @@ class EncodedRows:
            [1.]], dtype=float32)}
     """
 
-    def __init__(self, encoder: FeatureEncoder, X: Any, rows: np.ndarray | None = None) -> None:
+    def __init__(
+        self, encoder: FeatureEncoder, X: Any, rows: np.ndarray | None = None, *, at_once: bool = False
+    ) -> None:
         self._encoder = encoder
         self._X = X
         self._rows = rows
-        self._encoded = None if encoder.is_own else encoder.transform(X, rows)
+        self._encoded = encoder.transform(X, rows) if at_once or not encoder.is_own else None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -60,3 +65,19 @@ class EncodedRows:
         if self._encoded is not None:
             return {name: block[rows] for name, block in self._encoded.items()}
         return self._encoder.transform(self._X, rows if self._rows is None else self._rows[rows])
+
+
+@dataclass(eq=False)
+class SharedRows:
+    """Rows that several estimators with one encoder are asked about: the first of them encodes them.
+
+    Parameters
+    ----------
+    X : object
+        As a user gives it. Only this very object is meant.
+    encoded : EncodedRows, optional
+        What the first estimator made of it.
+    """
+
+    X: Any
+    encoded: EncodedRows | None = None

@@ -12,8 +12,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
 from sklearn_mtl.estimators.together import train_together
+from sklearn_mtl.model_selection.folds import Fold
 from sklearn_mtl.model_selection.trials import (
-    Fold,
     Scoring,
     Tested,
     Trial,

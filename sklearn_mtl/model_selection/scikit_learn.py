@@ -10,6 +10,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
     _fit_and_score,
     _insert_error_scores,
+    _score,
     _warn_or_raise_about_fit_failures,
 )
 from sklearn.utils.validation import _check_method_params
@@ -22,6 +23,7 @@ __all__ = [
     "has_callbacks",
     "of_rows",
     "report_failures",
+    "scores_of",
 ]
 
 
@@ -30,6 +32,14 @@ def fit_and_score(estimator: Any, X: Any, y: Any, **settings: Any) -> dict[str, 
     found: dict[str, Any] = _fit_and_score(
         estimator, X, y, return_n_test_samples=True, return_times=True, return_parameters=False, **settings
     )
+    return found
+
+
+def scores_of(
+    estimator: Any, X: Any, y: Any, scorer: Any, params: dict[str, Any], error_score: Any
+) -> dict[str, float] | float:
+    """Return the scores of a fitted estimator; what a scorer raises is warned of, or raised if asked."""
+    found: dict[str, float] | float = _score(estimator, X, y, scorer, params, error_score)
     return found
 
 

@@ -15,6 +15,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 
 from sklearn_mtl.model_selection.bench import Bench
+from sklearn_mtl.model_selection.folds import Fold
 from sklearn_mtl.model_selection.pareto import mean_task_scores, pareto_front
 from sklearn_mtl.model_selection.scikit_learn import (
     BaseSearchCV,
@@ -25,7 +26,7 @@ from sklearn_mtl.model_selection.scikit_learn import (
     report_failures,
 )
 from sklearn_mtl.model_selection.splitters import splittable
-from sklearn_mtl.model_selection.trials import Fold, Scoring, Tested
+from sklearn_mtl.model_selection.trials import Scoring, Tested
 from sklearn_mtl.targets import MultiTaskTarget
 
 # Beside those of the search that it stands for; scikit-learn checks types by them.

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from copy import copy
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 from sklearn_mtl.estimators.base import BaseMultiTask
-from sklearn_mtl.estimators.once import MadeOnce, fingerprint
+from sklearn_mtl.estimators.once import MadeOnce
 from sklearn_mtl.estimators.together import PlannedFit
-from sklearn_mtl.model_selection.scikit_learn import fit_and_score, of_rows
+from sklearn_mtl.model_selection.folds import Fold, in_place_of_fit, with_last
+from sklearn_mtl.model_selection.scikit_learn import fit_and_score, of_rows, scores_of
 from sklearn_mtl.model_selection.wrapped import innermost
 
 
@@ -43,61 +41,19 @@ class Scoring:
     return_train_score: bool
     error_score: Any
 
-
-# What an estimator's ``fit`` was called with.
-Call = tuple[tuple[Any, ...], dict[str, Any]]
-
-
-@dataclass(frozen=True, eq=False)
-class Fold:
-    """Rows to train on and to test on, and what the trials on them share.
-
-    Parameters
-    ----------
-    X, y : object
-        All rows.
-    fit_params : dict
-        What ``fit`` is given, for all rows.
-    train, test : ndarray of int
-        Which rows are which.
-    """
-
-    X: Any
-    y: Any
-    fit_params: dict[str, Any]
-    train: np.ndarray
-    test: np.ndarray
-    once: MadeOnce = field(default_factory=MadeOnce)
-    _reached: dict[Any, tuple[Any, Call]] = field(default_factory=dict)
-
-    @cached_property
-    def training(self) -> Call:
-        """What ``fit`` is called with."""
-        rows = [_safe_indexing(part, self.train) for part in (self.X, self.y) if part is not None]
-        return tuple(rows), of_rows(self.X, self.fit_params, self.train)
-
-    def up_to(self, estimator: Any, last: BaseMultiTask) -> tuple[Any, Call]:
-        """Return the estimator with the steps before its last fitted, and what the last's ``fit`` gets.
+    def of(self, estimator: Any, X: Any, y: Any, params: dict[str, Any]) -> dict[str, float] | float:
+        """Return the scores of a fitted estimator on some rows.
 
         Parameters
         ----------
         estimator : object
-            A Pipeline, or the last step itself.
-        last : BaseMultiTask
-            The last step.
+            Fitted.
+        X, y : object
+            The rows.
+        params : dict
+            What the scorer is given, for these rows.
         """
-        key = (fingerprint(with_last(estimator, None)), str(last.get_metadata_routing()))
-        if key not in self._reached:
-            calls: list[Call] = []
-            in_place_of_fit(last, lambda *args, **kwargs: calls.append((args, kwargs)))
-            args, kwargs = self.training
-            try:
-                estimator.fit(*args, **kwargs)
-            finally:
-                last.__dict__.pop("fit", None)
-            self._reached[key] = (estimator, calls[0])
-        fitted, call = self._reached[key]
-        return with_last(fitted, last), call
+        return scores_of(estimator, X, y, self.scorer, params, self.error_score)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,8 +118,11 @@ class Trial:
             seconds += sum(outcome.seconds for outcome in self.fit.outcomes)
             error = self.fit.error
             estimator = estimator if error is not None else with_last(estimator, self.fit.fitted())
-        in_place_of_fit(estimator, lambda *_, **__: _done(estimator, error))
-        result = self._scored(estimator, scoring, verbose=0)
+        if error is None:
+            result = self._asked(estimator, scoring)
+        else:
+            in_place_of_fit(estimator, partial(_raise, error))
+            result = self._scored(estimator, scoring, verbose=0)
         result["fit_time"] = seconds
         return self._with_tasks(result, estimator, scoring)
 
@@ -174,6 +133,19 @@ class Trial:
             self.estimator, scoring, verbose=verbose, parameters=self.params, return_estimator=keeps
         )
         return self._with_tasks(result, result.pop("estimator", None), scoring)
+
+    def _asked(self, estimator: Any, scoring: Scoring) -> dict[str, Any]:
+        """Return what scikit-learn keeps of a fit that went well, of rows that the trials share."""
+        fold = self.fold
+        X, y = fold.asked(fold.test, estimator)
+        start = perf_counter()
+        scores = scoring.of(estimator, X, y, of_rows(fold.X, scoring.params, fold.test))
+        result = {"fit_error": None, "test_scores": scores, "score_time": perf_counter() - start}
+        if scoring.return_train_score:
+            X_train, y_train = fold.asked(fold.train, estimator)
+            params = of_rows(fold.X, scoring.params, fold.train)
+            result["train_scores"] = scoring.of(estimator, X_train, y_train, params)
+        return {**result, "n_test_samples": _num_samples(X)}
 
     def _scored(self, estimator: Any, scoring: Scoring, **settings: Any) -> dict[str, Any]:
         fold = self.fold
@@ -234,24 +206,6 @@ def last_step(estimator: Any) -> Any:
     return estimator
 
 
-def with_last(estimator: Any, last: Any) -> Any:
-    """Return a Pipeline of the same steps but for the last; for anything else that last step.
-
-    Parameters
-    ----------
-    estimator : object
-        Left as it is.
-    last : object
-        The new last step.
-    """
-    if not isinstance(estimator, Pipeline):
-        return last
-    found = copy(estimator)
-    *before, (name, step) = estimator.steps
-    found.steps = [*before, (name, with_last(step, last))]
-    return found
-
-
 def why_left_to_scikit_learn(last: Any) -> str | None:
     """Say why an estimator's nets can't be handed over before they are trained; None if they can.
 
@@ -266,16 +220,6 @@ def why_left_to_scikit_learn(last: Any) -> str | None:
     if type(last).fit is not BaseMultiTask.fit:
         return f"{type(last).__name__} has a fit of its own"
     return None
-
-
-def in_place_of_fit(estimator: Any, call: Callable[..., Any]) -> None:
-    """Let an estimator's next ``fit`` be a call of something else."""
-
-    def fit(*args: Any, **kwargs: Any) -> Any:
-        del estimator.fit
-        return call(*args, **kwargs)
-
-    estimator.fit = fit
 
 
 def task_scores(estimator: Any, fold: Fold, scoring: Scoring) -> pd.Series | None:
@@ -295,13 +239,12 @@ def task_scores(estimator: Any, fold: Fold, scoring: Scoring) -> pd.Series | Non
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            found, X = innermost(estimator, _safe_indexing(fold.X, fold.test))
-            return found.score_tasks(X, _safe_indexing(fold.y, fold.test), weight)
+            X, y = fold.asked(fold.test, estimator)
+            found, X = innermost(estimator, X)
+            return found.score_tasks(X, y, weight)
         except Exception:
             return None
 
 
-def _done(estimator: Any, error: Exception | None) -> Any:
-    if error is not None:
-        raise error
-    return estimator
+def _raise(error: Exception, *_args: Any, **_kwargs: Any) -> None:
+    raise error

@@ -324,6 +324,61 @@ def test_preprocessing_runs_once_for_each_fold(monkeypatch, X, Y):
     assert Counted.n_fits == 3 * 2
 
 
+def test_rows_to_score_are_encoded_once_for_each_fold_and_encoder(monkeypatch, X, Y):
+    encoded = []
+    transform = FeatureEncoder.transform
+
+    def spy(encoder, X, rows=None):
+        blocks = transform(encoder, X, rows)
+        encoded.append(len(blocks["x"]))
+        return blocks
+
+    monkeypatch.setattr(FeatureEncoder, "transform", spy)
+    frame, Y = pd.DataFrame(X, columns=list("abcd")), MultiTaskTarget(Y)
+    scoring = {**multitask_scoring(["price", "type"]), "own": mean_price}
+    settings = {"cv": CV, "refit": False, "scoring": scoring}
+    StackedGridSearchCV(quick(preprocessing="auto"), GRID, **settings).fit(frame, Y)
+    # The 48 rows to train on are encoded to be learnt from, the 24 others to be scored on.
+    assert sorted(encoded) == [24] * 3 + [48] * 3
+    encoded.clear()
+    grid = {**GRID, "preprocessing": ["auto", StandardScaler()]}
+    StackedGridSearchCV(quick(), grid, **settings, return_train_score=True).fit(frame, Y)
+    assert sorted(encoded) == [24] * 6 + [48] * 12
+
+
+def mean_price(estimator, X, y):
+    return float(estimator.predict(X)["price"].mean())
+
+
+def test_what_is_scored_takes_no_rows_of_the_search_along(X, Y):
+    sizes = []
+
+    def size(estimator, X, y):
+        estimator.predict(X)
+        assert estimator._shared
+        sizes.append(len(pickle.loads(pickle.dumps(estimator))._shared))
+        # Of rows that are another object nothing is remembered.
+        changed = X + 1.0
+        np.testing.assert_array_equal(estimator.predict(changed)["price"], clean(estimator, changed))
+        return 0.0
+
+    def clean(estimator, X):
+        return pickle.loads(pickle.dumps(estimator)).predict(X)["price"]
+
+    search = StackedGridSearchCV(quick(), {"lr": [0.01, 0.1]}, cv=2, scoring=size).fit(X, Y)
+    assert sizes == [0] * 4
+    assert not search.best_estimator_._shared
+
+
+def test_preprocessing_that_writes_to_its_rows_gets_its_own(X, Y):
+    own, grid = quick(preprocessing=StandardScaler(copy=False)), {"lr": [0.003, 0.03]}
+    both(own, grid, X, MultiTaskTarget(Y))
+    pipe = Pipeline([("scale", StandardScaler(copy=False)), ("model", quick())])
+    ours, _ = both(pipe, {"model__lr": [0.003, 0.03]}, X, MultiTaskTarget(Y))
+    front = ours.pareto_front_.filter(like="mean_test_").mean(axis=1)
+    np.testing.assert_allclose(front, ours.cv_results_["mean_test_score"][front.index], atol=1e-6)
+
+
 def test_steps_that_can_not_be_compared_are_not_shared(X, Y):
     offset = 1.0
     step = FunctionTransformer(lambda values: values + offset)
