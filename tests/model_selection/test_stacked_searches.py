@@ -402,14 +402,15 @@ def test_other_estimators_are_searched_as_scikit_learn_does_it(X, Y):
 
 
 def test_why_nets_were_trained_alone(X, Y):
-    search = StackedGridSearchCV(quick(), {"optimizer": ["adamw", "sgd"]}, cv=CV, refit=False).fit(X, Y)
+    grid = [{"optimizer": ["adamw"], "lr": [0.003, 0.01]}, {"optimizer": ["sgd"]}]
+    search = StackedGridSearchCV(quick(), grid, cv=CV, refit=False).fit(X, Y)
     found = search.stacked_
     assert found.columns.tolist() == ["candidate", "params", "n_nets", "stacked", "reason"]
     assert found["params"].tolist() == search.cv_results_["params"]
-    assert found["stacked"].tolist() == [True, False]
-    assert found["n_nets"].tolist() == [3, 3]
+    assert found["stacked"].tolist() == [True, True, False]
+    assert found["n_nets"].tolist() == [3, 3, 3]
     assert found["reason"][0] == ""
-    assert found["reason"][1].startswith("its optimizer is SGD")
+    assert found["reason"][2].startswith("its optimizer is SGD")
 
 
 class OwnFit(MultiTaskClassifierRegressor):

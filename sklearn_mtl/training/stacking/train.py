@@ -13,7 +13,7 @@ from sklearn_mtl.training.devices import give_back
 from sklearn_mtl.training.fit import Begun, NetPlan, begin, finish, train_alone
 from sklearn_mtl.training.stacking.arrangement import losses_key
 from sklearn_mtl.training.stacking.check import misfits, structure, why_alone
-from sklearn_mtl.training.stacking.limits import members_at_once
+from sklearn_mtl.training.stacking.limits import fewest_members, members_at_once
 from sklearn_mtl.training.stacking.lockstep import Lockstep
 from sklearn_mtl.training.stacking.outcome import Outcome
 
@@ -98,8 +98,13 @@ def _of_window(
             yield place, _alone(one, reason)
     while groups:
         group = groups.pop(next(iter(groups)))
-        size = max_members or members_at_once(next(iter(group.values())))
-        for chunk in _chunks(group, size):
+        first = next(iter(group.values()))
+        fewest = fewest_members(first.plan.settings.device)
+        if len(group) < fewest:
+            for place, one in group.items():
+                yield place, _alone(one, f"a stack of fewer than {fewest} nets is no faster")
+            continue
+        for chunk in _chunks(group, max_members or members_at_once(first)):
             yield from _stack(chunk, facts, progress)
 
 

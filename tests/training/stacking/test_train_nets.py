@@ -13,6 +13,7 @@ from sklearn_mtl.estimators.fitting import prepare
 from sklearn_mtl.tasks import Classification, Regression
 from sklearn_mtl.training import train_nets
 from sklearn_mtl.training.fit import begin, train_alone
+from sklearn_mtl.training.stacking import limits
 from sklearn_mtl.training.stacking import train as stacking
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
 
@@ -31,6 +32,11 @@ def data():
     )
     weight = np.random.default_rng(0).uniform(0.5, 2.0, len(X))
     return X, Y, weight
+
+
+@pytest.fixture(autouse=True)
+def stack_even_two(monkeypatch):
+    monkeypatch.setattr(limits, "FEWEST_ON_CPU", 2)
 
 
 def plans_of(data, **params):
@@ -309,7 +315,28 @@ def test_nets_of_other_structures_are_stacked_apart(data):
 
 def test_a_single_net_is_no_stack(data):
     (outcome,) = dict(train_nets(plans_of(data, max_epochs=1))).values()
-    assert "no other net" in outcome.alone
+    assert "fewer than 2 nets" in outcome.alone
+
+
+def test_few_nets_are_no_stack_on_a_cpu(data, monkeypatch):
+    monkeypatch.undo()
+    fewest = limits.FEWEST_ON_CPU
+    assert fewest > 2
+    plans = [plan for seed in range(fewest) for plan in plans_of(data, max_epochs=1, random_state=seed)]
+    few = dict(train_nets(plans[1:]))
+    assert {outcome.alone for outcome in few.values()} == {
+        f"a stack of fewer than {fewest} nets is no faster"
+    }
+    assert {outcome.alone for outcome in dict(train_nets(plans)).values()} == {None}
+
+
+def test_memory_bounds_the_stack(data, monkeypatch):
+    begun = begin(plans_of(data)[0])
+    assert limits.members_at_once(begun) == limits.MOST_ON_CPU
+    monkeypatch.setattr(limits, "NUMBERS_ON_CPU", 3 * limits.numbers_in_training(begun) + 1)
+    assert limits.members_at_once(begun) == 3
+    wider = begin(plans_of(data, trunk=MLP((64, 64)))[0])
+    assert limits.numbers_in_training(wider) > limits.numbers_in_training(begun)
 
 
 # Failures, limits, and what is left as it was
