@@ -172,6 +172,8 @@ class Classification(TaskKind):
         task = ClassificationTask(column.name, loss, 1, False, column.dtype, found, np.ones(len(found)))
         if classes is not None:
             task.check_known(column)
+        if self.class_weight is None:
+            return task
         factors = self._factors(column.name, found, task.codes(labels), weight[known])
         return replace(task, class_weight=factors)
 
@@ -187,8 +189,6 @@ class Classification(TaskKind):
         return 2.0 if self.loss == "focal" else 0.0
 
     def _factors(self, name: str, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        if self.class_weight is None:
-            return np.ones(len(classes))
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             mass = np.bincount(codes, weight, minlength=len(classes))
             # A class that was declared and not seen yet has nothing to balance.
