@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pickle import PicklingError
 from typing import Any, TypeVar
 
-import joblib
+from sklearn_mtl.training import fingerprint
 
 T = TypeVar("T")
 
@@ -47,11 +46,3 @@ class MadeOnce:
             self._made[key] = (sources, make(*sources, **settings))
         made: T = self._made[key][1]
         return made
-
-
-def fingerprint(value: Any) -> Any:
-    """Return what is equal for equal values, and for those that can't be pickled like nothing else."""
-    try:
-        return joblib.hash(value)
-    except (PicklingError, TypeError, AttributeError, NotImplementedError):
-        return object()

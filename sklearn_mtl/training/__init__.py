@@ -20,6 +20,7 @@ from sklearn_mtl.training.batches import Batch, Table, WholeBatches
 from sklearn_mtl.training.blocks import InputRows
 from sklearn_mtl.training.calibration import calibrate
 from sklearn_mtl.training.devices import numpy_dtype, resolve_autocast, resolve_device, resolve_precision
+from sklearn_mtl.training.fingerprint import fingerprint
 from sklearn_mtl.training.fit import NetPlan
 from sklearn_mtl.training.history import history_frame
 from sklearn_mtl.training.module import BalancedLoss, Blueprint, MultiTaskModule
@@ -57,6 +58,7 @@ __all__ = [
     "bag_responses",
     "calibrate",
     "check_lr_schedule",
+    "fingerprint",
     "has_ended",
     "held_out_rows",
     "history_frame",

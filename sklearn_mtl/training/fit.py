@@ -57,8 +57,9 @@ class NetPlan:
         return len(WholeBatches(self.train, self.settings.batch_size))
 
     def examine(self) -> dict[str, Tensor]:
-        """Return what the network must know of the training rows."""
-        return self.blueprint.examine(self.train.sample(ROWS_TO_EXAMINE))
+        """Return what the network must know of the training rows, whatever it draws being of the seed."""
+        with seeded(self.seed, self.settings.device):
+            return self.blueprint.examine(self.train.sample(ROWS_TO_EXAMINE))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +91,11 @@ def begin(plan: NetPlan, facts: Mapping[str, Tensor] | None = None) -> Begun:
     facts : mapping of str to tensor, optional
         What ``plan.examine`` returns, where it is known already.
     """
+    if facts is None and plan.before is None:
+        facts = plan.examine()
+    # Seeded anew: what is drawn here must not depend on whether the facts were known.
     with seeded(plan.seed, plan.settings.device):
-        net = _new(plan, facts) if plan.before is None else _successor(plan, plan.before)
+        net = _new(plan, facts or {}) if plan.before is None else _successor(plan, plan.before)
         state = GeneratorState.now(plan.settings.device)
     if plan.before is not None and plan.before.resume_ is not None:
         state = plan.before.resume_.generator
@@ -171,15 +175,14 @@ def make_net(
     return net.initialize()
 
 
-def _new(plan: NetPlan, facts: Mapping[str, Tensor] | None) -> MultiTaskNet:
+def _new(plan: NetPlan, facts: Mapping[str, Tensor]) -> MultiTaskNet:
     settings = plan.settings
-    facts = dict(plan.examine() if facts is None else facts)
     module = plan.blueprint.build(facts).to(settings.device, settings.dtype)
     loss = plan.blueprint.build_loss(plan.train.y, plan.train.weight).to(settings.device)
     net = make_net(
         plan.blueprint, module, loss, settings, plan.n_batches, valid_size=_valid_size(module, plan.valid)
     )
-    net.facts_ = facts
+    net.facts_ = dict(facts)
     return net
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sklearn_mtl.training.devices import give_back
+from sklearn_mtl.training.fingerprint import fingerprint
 from sklearn_mtl.training.fit import Begun, NetPlan, begin, finish, train_alone
 from sklearn_mtl.training.stacking.arrangement import losses_key
 from sklearn_mtl.training.stacking.check import misfits, structure, why_alone
@@ -96,25 +97,23 @@ def _of_window(
             groups.setdefault(structure(one), {})[place] = one
         else:
             yield place, _alone(one, reason)
-    while groups:
-        group = groups.pop(next(iter(groups)))
-        first = next(iter(group.values()))
-        fewest = fewest_members(first.plan.settings.device)
+    for group in groups.values():
+        fewest = fewest_members(next(iter(group.values())).plan.settings.device)
         if len(group) < fewest:
             for place, one in group.items():
                 yield place, _alone(one, f"a stack of fewer than {fewest} nets is no faster")
             continue
-        for chunk in _chunks(group, max_members or members_at_once(first)):
+        for chunk in _chunks(group, max_members or members_at_once(next(iter(group.values())))):
             yield from _stack(chunk, facts, progress)
 
 
-def _chunks(group: Mapping[int, Begun], size: int) -> Iterator[dict[int, Begun]]:
-    """Cut a group into stacks of nearly equal size, what goes together next to each other."""
+def _chunks(group: dict[int, Begun], size: int) -> Iterator[dict[int, Begun]]:
+    """Take stacks of nearly equal size from a group, what goes together next to each other."""
     places = _sorted(group)
     n_chunks = -(-len(places) // max(size, 1))
     for number in range(n_chunks):
         start, stop = (len(places) * (number + i) // n_chunks for i in (0, 1))
-        yield {place: group[place] for place in places[start:stop]}
+        yield {place: group.pop(place) for place in places[start:stop]}
 
 
 def _sorted(group: Mapping[int, Begun]) -> list[int]:
@@ -130,30 +129,37 @@ def _sorted(group: Mapping[int, Begun]) -> list[int]:
     return sorted(group, key=rank)
 
 
-def _stack(chunk: Mapping[int, Begun], facts: Facts, progress: _Progress) -> Iterator[tuple[int, Outcome]]:
+def _stack(chunk: dict[int, Begun], facts: Facts, progress: _Progress) -> Iterator[tuple[int, Outcome]]:
     """Train nets stacked, those that turn out not to fit alone; in halves where memory is short."""
     if len(chunk) == 1:
         ((place, one),) = chunk.items()
         yield place, _alone(one, "no other net of its structure is trained with it")
         return
-    try:
-        outcomes, alone = _train_stack(chunk, progress)
-    except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
-            raise
-        outcomes, alone = {}, {}
-        short = True
-    else:
-        short = False
-    if short:
-        anew = {place: begin(one.plan, facts.of(one.plan)) for place, one in chunk.items()}
+    plans = {place: one.plan for place, one in chunk.items()}
+    found = _tried(chunk, progress)
+    if found is None:
+        # Nobody else has these nets: with them goes the stack, which their weights are views of.
+        chunk.clear()
+        anew = {place: begin(plan, facts.of(plan)) for place, plan in plans.items()}
         for half in _chunks(anew, -(-len(anew) // 2)):
             yield from _stack(half, facts, progress)
         return
+    outcomes, alone = found
     yield from outcomes.items()
     for place, reason in alone.items():
-        plan = chunk[place].plan
-        yield place, _alone(begin(plan, facts.of(plan)), reason)
+        yield place, _alone(begin(plans[place], facts.of(plans[place])), reason)
+
+
+def _tried(
+    chunk: Mapping[int, Begun], progress: _Progress
+) -> tuple[dict[int, Outcome], dict[int, str]] | None:
+    """Return what `_train_stack` does, or None where memory is short."""
+    try:
+        return _train_stack(chunk, progress)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+    return None
 
 
 def _train_stack(
@@ -204,7 +210,7 @@ class Facts:
         if plan.before is not None:
             return None
         trunk = plan.blueprint.trunk
-        key = (id(plan.train), type(trunk), repr(sorted(trunk.get_params().items(), key=lambda kv: kv[0])))
+        key = (id(plan.train), plan.seed, type(trunk), fingerprint(trunk.get_params()))
         if key not in self._known:
             self._known[key] = plan.examine()
         return self._known[key]

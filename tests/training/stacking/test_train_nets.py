@@ -1,5 +1,7 @@
 """A stack of nets is those nets: the same weights, history and end, to rounding."""
 
+from weakref import ref
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -339,6 +341,35 @@ def test_memory_bounds_the_stack(data, monkeypatch):
     assert limits.numbers_in_training(wider) > limits.numbers_in_training(begun)
 
 
+class Shifted(MLP):
+    """What it knows of the rows is drawn, and depends on a parameter too long to be shown whole."""
+
+    def __init__(self, shifts=None, *, hidden_sizes=(8,)):
+        super().__init__(hidden_sizes)
+        self.shifts = shifts
+
+    def examine(self, spec, sample):
+        return {"shift": torch.rand(()) + float(self.shifts[1000])}
+
+
+def test_facts_are_of_the_seed_and_of_all_of_the_trunk(data):
+    shifts = np.zeros((2, 2000))
+    shifts[1, 1000] = 5.0
+    plans = [
+        plan
+        for of_trunk in shifts
+        for seed in (0, 1)
+        for plan in plans_of(data, trunk=Shifted(of_trunk), random_state=seed)
+    ]
+    before = torch.get_rng_state()
+    outcomes = dict(train_nets(plans))
+    assert torch.equal(before, torch.get_rng_state())
+    found = [float(outcomes[place].trained().facts_["shift"]) for place in range(4)]
+    assert found == [float(train_alone(begin(plan)).facts_["shift"]) for plan in plans]
+    assert len(set(found)) == 4
+    assert [shift > 5 for shift in found] == [False, False, True, True]
+
+
 # Failures, limits, and what is left as it was
 
 
@@ -384,9 +415,13 @@ def test_stacks_of_at_most_so_many(data, sizes):
 def test_halves_where_memory_is_short(data, monkeypatch, sizes):
     plans = [plan for seed in range(5) for plan in plans_of(data, max_epochs=2, random_state=seed)]
     original = stacking.Lockstep.run
+    stacks = []
 
     def short(self, *args):
+        # What ran short is gone before a smaller one is tried.
+        assert [stack() for stack in stacks] == [None] * len(stacks)
         if len(self.members) > 2:
+            stacks.append(ref(next(iter(self.weights.trained.values()))))
             raise torch.OutOfMemoryError("CUDA out of memory.")
         original(self, *args)
 
