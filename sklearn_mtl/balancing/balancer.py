@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
+from torch.func import vmap
+
+if TYPE_CHECKING:
+    from sklearn_mtl.tasks import StepLosses
 
 
 class Balancer(BaseEstimator, nn.Module, ABC):
@@ -35,14 +39,14 @@ class Balancer(BaseEstimator, nn.Module, ABC):
 
     @abstractmethod
     def backward(
-        self, losses: Tensor, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
+        self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
     ) -> Tensor:
         """Put gradients on all parameters.
 
         Parameters
         ----------
-        losses : tensor of shape (n_tasks,)
-            Scale-free losses, with gradient.
+        losses : StepLosses
+            Scale-free losses.
         weights : tensor of shape (n_tasks,)
             The task weights of the user.
         penalty : tensor or None
@@ -76,14 +80,33 @@ class LossBalancer(Balancer):
         """
 
     def backward(
-        self, losses: Tensor, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
+        self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
     ) -> Tensor:
         """Put the gradient of the balanced loss on all parameters."""
-        total: Tensor = self(losses, weights)
-        if penalty is not None:
-            total = total + penalty
-        total.backward()
-        return total.detach()
+        total, rates = self.rates(losses.values, weights)
+        if penalty is None:
+            losses.raw.backward(losses.pull(rates))
+            return total
+        torch.autograd.backward([losses.raw, penalty], [losses.pull(rates), torch.ones_like(penalty)])
+        return total + penalty.detach()
+
+    def rates(self, losses: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the balanced loss, and its derivative in each loss; put gradients on learned parameters.
+
+        Parameters
+        ----------
+        losses, weights : tensor of shape (n_tasks,) or (n_networks, n_tasks)
+            As `forward` takes them; several networks must not have learned parameters.
+
+        Returns
+        -------
+        total : tensor of shape () or (n_networks,)
+        rates : tensor, shaped as the losses
+        """
+        losses = losses.detach().requires_grad_()
+        total: Tensor = self(losses, weights) if losses.ndim == 1 else vmap(self)(losses, weights)
+        total.sum().backward()
+        return total.detach(), torch.zeros_like(losses) if losses.grad is None else losses.grad
 
 
 class GradientBalancer(Balancer):
@@ -107,28 +130,30 @@ class GradientBalancer(Balancer):
         """
 
     def backward(
-        self, losses: Tensor, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
+        self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
     ) -> Tensor:
         """Put the balanced gradient on the shared parameters, the weighted one on all others."""
         shared = [parameter for parameter in shared if parameter.requires_grad]
         # A frozen trunk, or one without layers, has nothing to balance.
         gradients = self._per_task(losses, shared) if shared else None
-        total = losses @ weights
-        total.backward(retain_graph=penalty is not None)
+        total = losses.values @ weights
+        losses.raw.backward(losses.pull(weights), retain_graph=penalty is not None)
         if gradients is not None:
-            balanced = self(gradients, losses.detach(), weights)
+            balanced = self(gradients, losses.values, weights)
             sizes = [parameter.numel() for parameter in shared]
             for parameter, flat in zip(shared, balanced.split(sizes), strict=True):
                 parameter.grad = flat.view_as(parameter).clone()
         if penalty is not None:
             penalty.backward()
-            total = total + penalty
-        return total.detach()
+            total = total + penalty.detach()
+        return total
 
     @staticmethod
-    def _per_task(losses: Tensor, shared: Sequence[nn.Parameter]) -> Tensor:
+    def _per_task(losses: StepLosses, shared: Sequence[nn.Parameter]) -> Tensor:
         rows = []
-        for loss in losses:
-            found = torch.autograd.grad(loss, shared, retain_graph=True, materialize_grads=True)
+        for task in torch.eye(len(losses.values)).to(losses.values):
+            found = torch.autograd.grad(
+                losses.raw, shared, losses.pull(task), retain_graph=True, materialize_grads=True
+            )
             rows.append(torch.cat([gradient.flatten() for gradient in found]))
         return torch.stack(rows)

@@ -24,3 +24,7 @@ class StaticWeights(LossBalancer):
     def forward(self, losses: Tensor, weights: Tensor) -> Tensor:
         """Return the weighted sum."""
         return losses @ weights
+
+    def rates(self, losses: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weighted sum, and the weights."""
+        return (losses * weights).sum(-1), weights

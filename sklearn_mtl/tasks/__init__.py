@@ -24,6 +24,7 @@ from sklearn_mtl.tasks.classification import Classification, ClassificationTask
 from sklearn_mtl.tasks.multilabel import Multilabel, MultilabelTask
 from sklearn_mtl.tasks.regression import Regression, RegressionTask
 from sklearn_mtl.tasks.row_loss import RowLoss
+from sklearn_mtl.tasks.step_losses import StepLosses
 from sklearn_mtl.tasks.task import Task, TaskKind
 from sklearn_mtl.tasks.task_losses import TaskLosses
 from sklearn_mtl.tasks.task_set import Responses, TaskGroup, TaskSet
@@ -37,6 +38,7 @@ __all__ = [
     "RegressionTask",
     "Responses",
     "RowLoss",
+    "StepLosses",
     "Task",
     "TaskGroup",
     "TaskKind",

@@ -49,12 +49,23 @@ class BinaryCrossEntropy(ProbabilityLoss):
         """Return the loss of each cell."""
         logit = raw[..., 0]
         y = y.expand_as(logit)
-        smooth = y * (1 - self.label_smoothing) + 0.5 * self.label_smoothing if self.label_smoothing else y
-        loss = F.binary_cross_entropy_with_logits(logit, smooth, reduction="none")
+        loss = F.binary_cross_entropy_with_logits(logit, self._smoothed(y), reduction="none")
         if self.focusing == 0:
             return loss
         wrong = torch.sigmoid(torch.where(y > 0.5, -logit, logit))
         return wrong**self.focusing * loss
+
+    def with_slope(self, raw: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each cell, and how far the probability is from the label."""
+        if self.focusing:
+            return super().with_slope(raw, y)
+        target = self._smoothed(y).unsqueeze(-1).expand_as(raw)
+        loss = F.binary_cross_entropy_with_logits(raw, target, reduction="none")
+        return loss[..., 0], raw.sigmoid().sub_(target)
+
+    def _smoothed(self, y: Tensor) -> Tensor:
+        """Return the probability that the label stands for."""
+        return y * (1 - self.label_smoothing) + 0.5 * self.label_smoothing if self.label_smoothing else y
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the log-odds of the smoothed prior; with focusing, what a search from there finds."""
@@ -120,6 +131,20 @@ class CrossEntropy(ProbabilityLoss):
             return loss
         right = raw.softmax(-1).gather(-1, code.unsqueeze(-1))[..., 0]
         return (1 - right) ** self.focusing * loss
+
+    def with_slope(self, raw: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each cell, and how far the probabilities are from the label."""
+        if self.focusing:
+            return super().with_slope(raw, y)
+        code = y.long().unsqueeze(-1).expand(*raw.shape[:-1], 1)
+        log_probability = raw.log_softmax(-1)
+        loss = log_probability.gather(-1, code)[..., 0].neg_()
+        slope = log_probability.exp()
+        if self.label_smoothing:
+            loss.mul_(1 - self.label_smoothing).sub_(log_probability.mean(-1), alpha=self.label_smoothing)
+            slope.sub_(self.label_smoothing / self.n_classes)
+        certain = slope.new_full((), self.label_smoothing - 1).expand_as(code)
+        return loss, slope.scatter_add_(-1, code, certain)
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the logarithm of the smoothed prior; with focusing, what a search from there finds."""

@@ -60,6 +60,11 @@ class SquaredError(_Direct):
         """Return the loss of each cell."""
         return (raw[..., 0] - y) ** 2
 
+    def with_slope(self, raw: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each cell, and twice the error."""
+        error = raw - y.unsqueeze(-1)
+        return (error * error)[..., 0], error + error
+
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the mean."""
         return weighted_mean(y, weight)[:, None]
@@ -153,7 +158,8 @@ class Pinball(PointLoss):
 
     def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
         """Return the loss of each cell."""
-        level = raw.new_tensor(self.quantiles)
+        # Filled in place: a copy from the host would hold up a GPU in every step.
+        level = torch.cat([raw.new_full((1,), quantile) for quantile in self.quantiles])
         error = y.unsqueeze(-1) - raw
         return torch.maximum(level * error, (level - 1) * error).mean(-1)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from torch import Tensor
+import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,27 @@ class RowLoss(ABC):
     @abstractmethod
     def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
         """Return the loss of each cell, shape (..., columns)."""
+
+    def with_slope(self, raw: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each cell, and its derivative in the raw outputs, without a graph.
+
+        Parameters
+        ----------
+        raw : tensor of shape (..., columns, width)
+            Raw outputs, not to be differentiated.
+        y : tensor of shape (..., columns)
+            Encoded targets; broadcasts against the raw outputs.
+
+        Returns
+        -------
+        loss : tensor of shape (..., columns)
+        slope : tensor of shape (..., columns, width)
+        """
+        with torch.enable_grad():
+            leaf = raw.detach().requires_grad_()
+            cell = self(leaf, y)
+            (slope,) = torch.autograd.grad(cell.sum(), leaf)
+        return cell.detach(), slope
 
     @abstractmethod
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from sklearn_mtl.tasks.step_losses import StepLosses
 from sklearn_mtl.tasks.task_set import TaskGroup, TaskSet
 
 # A task whose labels hardly vary has a baseline near 0; dividing by it would let it drown the rest.
@@ -31,6 +32,7 @@ class TaskLosses(nn.Module):
     """
 
     column_task: Tensor
+    raw_column: Tensor | None
     baseline: Tensor
 
     def __init__(self, tasks: TaskSet, y: Tensor, weight: Tensor) -> None:
@@ -40,6 +42,7 @@ class TaskLosses(nn.Module):
         # Where each task has one column, in the tasks' order, there is nothing to add up.
         self.in_order = tasks.column_task.tolist() == list(range(len(tasks)))
         self.register_buffer("column_task", torch.tensor(tasks.column_task, device=y.device))
+        self.register_buffer("raw_column", self._raw_columns(y.device))
         baseline = self._baselines(y.double(), weight.double())
         self.register_buffer("baseline", baseline.to(y.dtype))
 
@@ -55,8 +58,9 @@ class TaskLosses(nn.Module):
         other.baseline = baseline
         return other
 
-    def sums(self, raw: Tensor, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return each task's weighted loss and weight, summed over the rows.
+    @torch.no_grad()
+    def forward(self, raw: Tensor, y: Tensor, weight: Tensor) -> StepLosses:
+        """Return the loss of each task over some rows, and the way back to the raw outputs.
 
         Parameters
         ----------
@@ -67,19 +71,41 @@ class TaskLosses(nn.Module):
 
         Returns
         -------
-        loss, weight : tensor of shape (n_tasks,)
-            ``loss / weight`` is the scale-free loss of each task.
+        StepLosses
+            A task without a label has a loss of 0, and no gradient.
         """
-        cells = []
+        cells, slopes = [], []
         for group in self.groups:
-            cell = group.loss(self._of_group(raw, group), y[..., None, group.columns])
+            cell, slope = group.loss.with_slope(self._of_group(raw, group), y[..., None, group.columns])
             cells.append(_over_members(cell, -2))
-        return self._sums(cells, weight)
+            slopes.append(slope.flatten(-2))
+        total, mass = self._sums(cells, weight)
+        return StepLosses(raw, total, mass, _joined(slopes), weight, self)
+
+    def spread(self, of_tasks: Tensor, weight: Tensor) -> Tensor:
+        """Return numbers of the tasks, divided by the baselines, as ones of the raw outputs' columns.
+
+        Parameters
+        ----------
+        of_tasks : tensor of shape (n_tasks,)
+            A number for each task.
+        weight : tensor of shape (rows, n_columns)
+            Cell weights, which the numbers are multiplied by.
+
+        Returns
+        -------
+        tensor of shape (rows, raw_width)
+        """
+        of_tasks = of_tasks / self.baseline
+        of_columns = of_tasks if self.in_order else of_tasks.index_select(-1, self.column_task)
+        cells = weight * of_columns.unsqueeze(-2)
+        return cells if self.raw_column is None else cells.index_select(-1, self.raw_column)
 
     def response_sums(self, responses: list[Tensor], y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what `sums` does, for predictions that were averaged: the loss of the average.
+        """Return each task's loss and weight, summed over the rows, for predictions that were averaged.
 
-        It is lower than the members' average loss, and goes on falling after that has begun to rise.
+        The loss of the average is lower than the members' average loss, and goes on falling after that has
+        begun to rise.
 
         Parameters
         ----------
@@ -95,21 +121,8 @@ class TaskLosses(nn.Module):
         return self._sums(cells, weight)
 
     def _sums(self, cells: list[Tensor], weight: Tensor) -> tuple[Tensor, Tensor]:
-        cell = cells[0] if len(cells) == 1 else torch.cat(cells, dim=-1)
-        total = self._by_task((cell * weight).sum(-2))
+        total = self._by_task((_joined(cells) * weight).sum(-2))
         return total / self.baseline, self._by_task(weight.sum(-2))
-
-    def forward(self, raw: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the scale-free loss of each task; 0, without gradient, where a task has no label.
-
-        Parameters and shapes are those of `sums`.
-
-        Returns
-        -------
-        tensor of shape (n_tasks,)
-        """
-        loss, mass = self.sums(raw, y, weight)
-        return loss / torch.where(mass > 0, mass, 1.0)
 
     def responses(self, raw: Tensor) -> list[Tensor]:
         """Return what each group predicts, averaged over members.
@@ -160,6 +173,14 @@ class TaskLosses(nn.Module):
         total = self._by_task((torch.cat(cells, dim=-1) * weight).sum(0))
         return (total / self._by_task(weight.sum(0)).clamp_min(1e-30)).clamp_min(SMALLEST_BASELINE)
 
+    def _raw_columns(self, device: torch.device) -> Tensor | None:
+        """Return the target column of each raw output; None where every target has one raw output."""
+        widths = [group.loss.width for group in self.groups for _ in range(group.n_columns)]
+        if all(width == 1 for width in widths):
+            return None
+        columns = torch.arange(len(widths), device=device)
+        return columns.repeat_interleave(torch.tensor(widths, device=device))
+
     @staticmethod
     def _of_group(raw: Tensor, group: TaskGroup) -> Tensor:
         outputs = raw[..., group.raw]
@@ -170,6 +191,10 @@ class TaskLosses(nn.Module):
             return columns
         of_tasks = columns.new_zeros((*columns.shape[:-1], self.n_tasks))
         return of_tasks.index_add(-1, self.column_task, columns)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
 
 def _over_members(values: Tensor, axis: int) -> Tensor:

@@ -21,8 +21,6 @@ from sklearn_mtl.training.randomness import GeneratorState
 
 # What a step gives back of every task: its summed loss, and the weight of the labels it was summed over.
 LOSS_AND_MASS = ("task_loss", "task_mass")
-# A task without a label in a batch has a loss of 0; what it is divided by must not be.
-SMALLEST_MASS = 1e-30
 # What callbacks may be told of within an epoch.
 PER_STEP = ("on_batch_begin", "on_grad_computed", "on_batch_end")
 
@@ -236,11 +234,10 @@ class MultiTaskNet(NeuralNet):
         with self.autocast_now():
             raw = self.module_(batch.inputs)
         criterion = self.criterion_
-        loss, mass = criterion.losses.sums(raw.to(batch.y.dtype), batch.y, batch.weight)
-        losses = loss / mass.clamp_min(SMALLEST_MASS)
+        losses = criterion.losses(raw.to(batch.y.dtype), batch.y, batch.weight)
         penalty = uncompiled(self.module_).sharing.penalty()
         total = criterion.balancer.backward(losses, criterion.weights, penalty, self.shared_)
-        return {"loss": total, "task_loss": loss.detach(), "task_mass": mass}
+        return {"loss": total, "task_loss": losses.total, "task_mass": losses.mass}
 
     @torch.no_grad()
     def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:

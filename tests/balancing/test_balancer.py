@@ -1,11 +1,18 @@
 """Laws of both bases, with balancers written here."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from sklearn.base import clone
 from torch import nn
 
 from sklearn_mtl.balancing import BALANCERS, Balancer, GradientBalancer, LossBalancer, StaticWeights
+
+
+def given(losses):
+    """What a balancer is given for losses with a graph."""
+    return SimpleNamespace(raw=losses, values=losses.detach(), pull=lambda rates: rates)
 
 
 class LogVariances(LossBalancer):
@@ -64,7 +71,7 @@ def gradients_of(balancer, weights=(1.0, 0.5, 2.0), *, penalty=False, freeze=Fal
         balancer.fresh(3)
         .double()
         .backward(
-            network.losses(),
+            given(network.losses()),
             torch.tensor(weights, dtype=torch.float64),
             network.penalty() if penalty else None,
             list(network.trunk.parameters()),
@@ -135,7 +142,7 @@ def test_nothing_shared_leaves_the_heads_to_be_trained(shared, balancer):
     network = Network()
     network.trunk.requires_grad_(False)
     shared = list(network.trunk.parameters()) if shared else []
-    balancer.fresh(3).backward(network.losses(), torch.ones(3), None, shared)
+    balancer.fresh(3).backward(given(network.losses()), torch.ones(3), None, shared)
     assert all(weights.grad is None for weights in network.trunk.parameters())
     assert all((weights.grad != 0).any() for weights in network.heads.parameters())
 
@@ -144,7 +151,7 @@ def test_task_without_gradient_in_the_shared_parameters_is_a_row_of_zeros():
     weight = nn.Parameter(torch.ones(2))
     own = nn.Parameter(torch.ones(1))
     losses = torch.stack([weight.sum() ** 2, own.sum() ** 2])
-    WeightedSum().fresh(2).backward(losses, torch.ones(2), None, [weight])
+    WeightedSum().fresh(2).backward(given(losses), torch.ones(2), None, [weight])
     assert weight.grad.tolist() == [4, 4]
     assert own.grad.tolist() == [2]
 
@@ -155,7 +162,8 @@ def test_learned_parameters_get_gradients_and_are_trained():
     descent = torch.optim.SGD(balancer.parameters(), lr=0.1)
     for _ in range(500):
         descent.zero_grad()
-        balancer.backward(torch.tensor([0.5, 2.0], requires_grad=True), torch.ones(2), None, [])
+        losses = given(torch.tensor([0.5, 2.0], requires_grad=True))
+        balancer.backward(losses, torch.ones(2), None, [])
         descent.step()
     torch.testing.assert_close(balancer.log_variance.detach().exp(), torch.tensor([0.5, 2.0]))
 
@@ -203,3 +211,40 @@ def test_bases_cannot_be_made(base):
 @pytest.mark.parametrize("name", BALANCERS)
 def test_short_names_are_balancers_without_needed_parameters(name):
     assert isinstance(BALANCERS[name]().fresh(2), Balancer)
+
+
+class Softmax(LossBalancer):
+    """Weighs the worst loss most; without parameters to learn."""
+
+    def forward(self, losses, weights):
+        return torch.logsumexp(weights * losses, 0)
+
+
+def test_rates_are_the_derivative_of_the_balanced_loss():
+    losses, weights = torch.tensor([0.5, 2.0, 1.0]), torch.tensor([1.0, 0.5, 0.0])
+    total, rates = Softmax().fresh(3).rates(losses, weights)
+    torch.testing.assert_close(rates, weights * (weights * losses).softmax(0))
+    torch.testing.assert_close(total, torch.logsumexp(weights * losses, 0))
+    assert not total.requires_grad
+    assert not rates.requires_grad
+
+
+@pytest.mark.parametrize("make", [StaticWeights, Softmax], ids=lambda make: make.__name__)
+def test_rates_of_several_networks_are_each_ones_own(make):
+    losses, weights = torch.tensor([[0.5, 2.0], [1.0, 3.0]]), torch.tensor([[1.0, 0.5], [2.0, 0.1]])
+    together = make().fresh(2).rates(losses, weights)
+    for number in range(2):
+        alone = make().fresh(2).rates(losses[number], weights[number])
+        torch.testing.assert_close([part[number] for part in together], list(alone))
+
+
+def test_losses_that_do_not_count_have_a_rate_of_0():
+    class Idle(LossBalancer):
+        def start(self, n_tasks):
+            self.level = nn.Parameter(torch.ones(()))
+
+        def forward(self, losses, weights):
+            return self.level**2
+
+    _, rates = Idle().fresh(2).rates(torch.ones(2), torch.ones(2))
+    assert rates.tolist() == [0, 0]

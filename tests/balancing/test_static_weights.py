@@ -1,10 +1,17 @@
 """The weighted sum."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from sklearn_mtl.balancing import StaticWeights
+
+
+def given(losses):
+    """What a balancer is given for losses with a graph."""
+    return SimpleNamespace(raw=losses, values=losses.detach(), pull=lambda rates: rates)
 
 
 def test_loss_is_the_weighted_sum():
@@ -20,7 +27,8 @@ def test_weight_zero_leaves_every_gradient_to_the_other_tasks():
         trunk, heads = nn.Linear(4, 3), nn.ModuleList(nn.Linear(3, 1) for _ in range(2))
         hidden = trunk(x)
         losses = torch.stack([heads[0](hidden).square().mean(), scale * heads[1](hidden).exp().mean()])
-        StaticWeights().fresh(2).backward(losses, torch.tensor([1.0, 0.0]), None, list(trunk.parameters()))
+        shared = list(trunk.parameters())
+        StaticWeights().fresh(2).backward(given(losses), torch.tensor([1.0, 0.0]), None, shared)
         assert all((weights.grad == 0).all() for weights in heads[1].parameters())
         found.append([weights.grad for weights in (*trunk.parameters(), *heads[0].parameters())])
     for first, second in zip(*found, strict=True):
@@ -37,6 +45,7 @@ def test_permuting_tasks_changes_nothing():
 
 def test_gradient_is_the_weight():
     losses = torch.tensor([0.7, 1.3], requires_grad=True)
-    total = StaticWeights().fresh(2).backward(losses, torch.tensor([2.0, 0.5]), losses.sum(), [])
+    weights = torch.tensor([2.0, 0.5])
+    total = StaticWeights().fresh(2).backward(given(losses), weights, losses.sum(), [])
     assert losses.grad.tolist() == [3.0, 1.5]
     assert total.item() == pytest.approx(2 * 0.7 + 0.5 * 1.3 + 2.0)

@@ -42,6 +42,12 @@ class Problem:
         shared = list(network.sharing.shared_parameters())
         return loss.balancer.backward(losses, loss.weights, network.sharing.penalty(), shared)
 
+    def gradient(self, network, loss, task, part):
+        """Return the gradient of one task's loss in the parameters of a part of the network."""
+        losses = loss.losses(network(self.inputs), self.y, self.weight)
+        alone = losses.pull(torch.eye(len(losses.values), dtype=losses.values.dtype)[task])
+        return torch.autograd.grad(losses.raw, list(part.parameters()), alone, materialize_grads=True)
+
 
 @pytest.fixture(params=TRUNKS)
 def problem(request):

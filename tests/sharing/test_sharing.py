@@ -209,10 +209,7 @@ def test_cross_stitch_that_mixes_nothing_is_trunks_apart(problem):
 def test_cross_stitch_lets_a_task_train_the_others_trunk(problem):
     for sharing, reached in ((CrossStitch(), True), (Apart(), False)):
         network, loss = problem.build(sharing)
-        first = loss.losses(network(problem.inputs), problem.y, problem.weight)[0]
-        gradient = torch.autograd.grad(
-            first, list(network.sharing.trunks[1].parameters()), materialize_grads=True
-        )
+        gradient = problem.gradient(network, loss, 0, network.sharing.trunks[1])
         assert any((part != 0).any() for part in gradient) == reached
 
 
@@ -239,9 +236,7 @@ def test_last_task_of_a_cascade_trains_the_head_of_the_first(problem):
     for sharing, reached in ((Cascade(), True), (Apart(), False)):
         # Branches of their own shape, or the heads of both would be one tensor.
         network, loss = problem.build(sharing, hidden=((3,), (), (16,)))
-        last = loss.losses(network(problem.inputs), problem.y, problem.weight)[2]
-        first_head = list(network.heads.branches[0].parameters())
-        gradient = torch.autograd.grad(last, first_head, materialize_grads=True)
+        gradient = problem.gradient(network, loss, 2, network.heads.branches[0])
         assert any((part != 0).any() for part in gradient) == reached
 
 

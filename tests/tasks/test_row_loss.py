@@ -116,6 +116,20 @@ def test_loss_and_gradient_are_finite_at_extreme_outputs(loss, extreme):
 
 
 @every_loss
+def test_slope_is_the_derivative_of_the_loss(loss):
+    rng = np.random.default_rng(5)
+    y = draw_labels(loss, (9, 1, 2), rng).double()
+    raw = torch.tensor(rng.normal(size=(9, 3, 2, loss.width))).requires_grad_()
+    cells = loss(raw, y)
+    (expected,) = torch.autograd.grad(cells.sum(), raw)
+    found, slope = loss.with_slope(raw.detach(), y)
+    assert not found.requires_grad
+    assert not slope.requires_grad
+    torch.testing.assert_close(found, cells.detach())
+    torch.testing.assert_close(slope, expected)
+
+
+@every_loss
 def test_cell_of_weight_zero_has_no_gradient(loss):
     raw = torch.tensor([-30.0, 0.0, 30.0]).repeat_interleave(2 * loss.width).view(3, 2, loss.width)
     raw.requires_grad_()

@@ -49,7 +49,7 @@ def test_task_of_ones_own_lies_beside_ours():
     y, cell_weight = (torch.tensor(part) for part in tasks.encode(columns, weight[:, None]))
     losses = TaskLosses(tasks, y, cell_weight)
     assert len(tasks.groups) == 1
-    assert losses(y[:, None], y, cell_weight).tolist() == [0.0, 0.0]
+    assert losses(y[:, None], y, cell_weight).values.tolist() == [0.0, 0.0]
     parts = tasks.split([response.numpy() for response in losses.responses(y[:, None])])
     np.testing.assert_allclose(tasks.tasks[1].predict(parts["wind"]), columns["wind"].values)
 

@@ -40,7 +40,7 @@ def test_losses_are_each_tasks_own_by_the_best_constant(every_kind):
     tasks, places = every_kind.tasks, raw_columns(every_kind.tasks)
     losses = TaskLosses(tasks, *every_kind.encode())
     raw = draw_raw(tasks)
-    found = losses(raw, *every_kind.encode())
+    found = losses(raw, *every_kind.encode()).values
     for position, task in enumerate(tasks):
         encoded = task.encode(every_kind.columns[task.name])
         weight = np.broadcast_to(every_kind.weight[:, None] * task.cell_weight(encoded), encoded.shape)
@@ -62,7 +62,7 @@ def best_constants(tasks, y, weight):
 def test_best_constant_has_loss_1(every_kind):
     y, weight = every_kind.encode()
     found = TaskLosses(every_kind.tasks, y, weight)(best_constants(every_kind.tasks, y, weight), y, weight)
-    np.testing.assert_allclose(found, 1, rtol=1e-12)
+    np.testing.assert_allclose(found.values, 1, rtol=1e-12)
 
 
 def test_baseline_is_floored_where_labels_do_not_vary():
@@ -73,7 +73,7 @@ def test_baseline_is_floored_where_labels_do_not_vary():
     y, cell_weight = (torch.tensor(part) for part in tasks.encode(columns, weight[:, None]))
     losses = TaskLosses(tasks, y, cell_weight)
     assert losses.baseline.tolist() == [SMALLEST_BASELINE] * 2
-    assert (losses(best_constants(tasks, y, cell_weight), y, cell_weight) <= 1).all()
+    assert (losses(best_constants(tasks, y, cell_weight), y, cell_weight).values <= 1).all()
 
 
 def test_task_without_a_label_in_the_batch_has_loss_0_and_no_gradient(every_kind):
@@ -82,32 +82,65 @@ def test_task_without_a_label_in_the_batch_has_loss_0_and_no_gradient(every_kind
     losses = TaskLosses(tasks, y, weight)
     absent = tasks.names.index("type")
     weight = torch.where(torch.tensor(tasks.column_task == absent), 0.0, weight)
-    raw = (30 * draw_raw(tasks)).requires_grad_()
-    found = losses(raw, y, weight)
-    assert found.isfinite().all()
-    assert float(found[absent].detach()) == 0
-    assert (found.detach() > 0).sum() == len(tasks) - 1
-    (gradient,) = torch.autograd.grad(found.sum(), raw, retain_graph=True)
-    assert (gradient[..., places["type"]] == 0).all()
-    (own,) = torch.autograd.grad(found[absent], raw)
-    assert (own == 0).all()
+    found = losses(30 * draw_raw(tasks), y, weight)
+    assert found.values.isfinite().all()
+    assert float(found.values[absent]) == 0
+    assert (found.values > 0).sum() == len(tasks) - 1
+    assert (found.pull(torch.ones(len(tasks)))[..., places["type"]] == 0).all()
+    only = torch.zeros(len(tasks)).double()
+    only[absent] = 1
+    assert (found.pull(only) == 0).all()
 
 
 def test_missing_label_has_no_gradient_and_no_say(every_kind):
     tasks = every_kind.tasks
     y, weight = every_kind.encode()
     losses = TaskLosses(tasks, y, weight)
-    raw = (10 * draw_raw(tasks)).clamp(-30, 30).requires_grad_()
+    raw = (10 * draw_raw(tasks)).clamp(-30, 30)
     found = losses(raw, y, weight)
-    found.sum().backward()
-    assert raw.grad.isfinite().all()
+    gradient = found.pull(torch.ones(len(tasks)).double())
+    assert gradient.isfinite().all()
     for group in tasks.groups:
-        gradient = raw.grad[..., group.raw].unflatten(-1, (group.n_columns, -1))
-        assert (gradient[(weight[:, group.columns] == 0)[:, None].expand(-1, 3, -1)] == 0).all()
-        assert (gradient != 0).any()
+        own = gradient[..., group.raw].unflatten(-1, (group.n_columns, -1))
+        assert (own[(weight[:, group.columns] == 0)[:, None].expand(-1, 3, -1)] == 0).all()
+        assert (own != 0).any()
     # Other labels in the cells of weight 0: codes of 0 and 1 are valid for every loss.
     other = torch.where(weight == 0, 1.0 - y.clamp(0, 1).round(), y)
-    torch.testing.assert_close(losses(raw, other, weight), found, rtol=0, atol=0)
+    torch.testing.assert_close(losses(raw, other, weight).values, found.values, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_pulled_gradient_is_that_of_the_losses_written_out(every_kind, members):
+    tasks = every_kind.tasks
+    y, weight = every_kind.encode()
+    losses, raw = TaskLosses(tasks, y, weight), draw_raw(tasks, members).requires_grad_()
+    rates = torch.linspace(0.2, 3.0, len(tasks), dtype=torch.float64)
+    written = []
+    for task, place in zip(tasks.ordered, raw_columns(tasks).values(), strict=True):
+        columns = torch.tensor(tasks.column_task == tasks.names.index(task.name))
+        outputs = raw[..., place].unflatten(-1, (task.n_columns, -1))
+        cells = task.loss(outputs, y[:, None, columns]).mean(1)
+        mean = (cells * weight[:, columns]).sum() / weight[:, columns].sum()
+        written.append(rates[tasks.names.index(task.name)] * mean)
+    baseline = losses.baseline[list(tasks.order)]
+    (expected,) = torch.autograd.grad((torch.stack(written) / baseline).sum(), raw)
+    torch.testing.assert_close(losses(raw, y, weight).pull(rates), expected)
+
+
+def test_losses_of_several_networks_are_each_ones_own(every_kind):
+    tasks = every_kind.tasks
+    y, weight = every_kind.encode()
+    raw = torch.stack([draw_raw(tasks), 0.5 * draw_raw(tasks)])
+    own = [TaskLosses(tasks, y, one) for one in (weight, weight.flip(0) * (weight > 0))]
+    together = own[0].with_baseline(torch.stack([losses.baseline for losses in own]))
+    weights = torch.stack([weight, weight.flip(0) * (weight > 0)])
+    found = together(raw, torch.stack([y, y]), weights)
+    rates = torch.linspace(0.2, 3.0, 2 * len(tasks), dtype=torch.float64).view(2, -1)
+    gradient = found.pull(rates)
+    for number, losses in enumerate(own):
+        alone = losses(raw[number], y, weights[number])
+        torch.testing.assert_close(found.values[number], alone.values)
+        torch.testing.assert_close(gradient[number], alone.pull(rates[number]))
 
 
 def test_weight_two_is_a_row_twice(every_kind):
@@ -118,8 +151,8 @@ def test_weight_two_is_a_row_twice(every_kind):
     weighted = weight * times[:, None]
     repeated = [part.repeat_interleave(times, 0) for part in (raw, y, weight)]
     torch.testing.assert_close(
-        TaskLosses(tasks, y, weighted)(raw, y, weighted),
-        TaskLosses(tasks, *repeated[1:])(*repeated),
+        TaskLosses(tasks, y, weighted)(raw, y, weighted).values,
+        TaskLosses(tasks, *repeated[1:])(*repeated).values,
         rtol=1e-7,
         atol=1e-7,
     )
@@ -129,8 +162,8 @@ def test_scale_of_the_weights_does_not_matter(every_kind):
     y, weight = every_kind.encode()
     raw = draw_raw(every_kind.tasks)
     torch.testing.assert_close(
-        TaskLosses(every_kind.tasks, y, 1e-3 * weight)(raw, y, 1e-3 * weight),
-        TaskLosses(every_kind.tasks, y, weight)(raw, y, weight),
+        TaskLosses(every_kind.tasks, y, 1e-3 * weight)(raw, y, 1e-3 * weight).values,
+        TaskLosses(every_kind.tasks, y, weight)(raw, y, weight).values,
         rtol=1e-7,
         atol=1e-7,
     )
@@ -139,9 +172,9 @@ def test_scale_of_the_weights_does_not_matter(every_kind):
 def test_sums_of_batches_add_up(every_kind):
     y, weight = every_kind.encode()
     losses, raw = TaskLosses(every_kind.tasks, y, weight), draw_raw(every_kind.tasks)
-    parts = [losses.sums(raw[rows], y[rows], weight[rows]) for rows in (slice(0, 20), slice(20, 90))]
-    loss, mass = (sum(part) for part in zip(*parts, strict=True))
-    torch.testing.assert_close(loss / mass, losses(raw, y, weight))
+    parts = [losses(raw[rows], y[rows], weight[rows]) for rows in (slice(0, 20), slice(20, 90))]
+    loss, mass = sum(part.total for part in parts), sum(part.mass for part in parts)
+    torch.testing.assert_close(loss / mass, losses(raw, y, weight).values)
 
 
 def test_permuting_tasks_permutes_losses_and_scores(every_kind):
@@ -154,7 +187,7 @@ def test_permuting_tasks_permutes_losses_and_scores(every_kind):
         y, weight = labelled.encode()
         losses = TaskLosses(labelled.tasks, y, weight)
         scores = losses.scores(losses.responses(outputs), y, weight)
-        found.append(torch.stack([losses(outputs, y, weight), scores]))
+        found.append(torch.stack([losses(outputs, y, weight).values, scores]))
     torch.testing.assert_close(found[1], found[0][:, order])
 
 
@@ -173,16 +206,17 @@ def test_loss_of_one_members_response_is_its_loss(every_kind):
     for group in every_kind.tasks.groups:
         outputs = raw[..., group.raw].unflatten(-1, (group.n_columns, -1))
         raw[..., group.raw] = outputs.sort(-1).values.flatten(-2)
-    found = losses.response_sums(losses.responses(raw), y, weight)
-    for part, expected in zip(found, losses.sums(raw, y, weight), strict=True):
-        torch.testing.assert_close(part, expected)
+    loss, mass = losses.response_sums(losses.responses(raw), y, weight)
+    of_members = losses(raw, y, weight)
+    torch.testing.assert_close(loss, of_members.total)
+    torch.testing.assert_close(mass, of_members.mass)
 
 
 def test_average_prediction_has_at_most_the_members_average_loss(every_kind):
     y, weight = every_kind.encode()
     losses, raw = TaskLosses(every_kind.tasks, y, weight), 0.3 * draw_raw(every_kind.tasks)
     averaged, _ = losses.response_sums(losses.responses(raw), y, weight)
-    members, _ = losses.sums(raw, y, weight)
+    members = losses(raw, y, weight).total
     # Deviances of a log link and the normal likelihood are not convex in what is averaged.
     convex = ["price", "sold", "size", "type", "tags", "age", "old", "rooms"]
     for name in convex:
@@ -216,8 +250,10 @@ def test_score_of_a_task_without_labels_is_nan(every_kind):
 def test_losses_are_in_the_precision_of_the_targets(every_kind):
     y, weight = every_kind.encode()
     raw = draw_raw(every_kind.tasks)
-    double = TaskLosses(every_kind.tasks, y, weight)(raw, y, weight)
-    single = TaskLosses(every_kind.tasks, y.float(), weight.float())(raw.float(), y.float(), weight.float())
+    double = TaskLosses(every_kind.tasks, y, weight)(raw, y, weight).values
+    single = TaskLosses(every_kind.tasks, y.float(), weight.float())(
+        raw.float(), y.float(), weight.float()
+    ).values
     assert single.dtype == torch.float32
     torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=1e-5)
 

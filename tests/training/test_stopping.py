@@ -57,7 +57,7 @@ def loss_on(est, X, Y):
     with torch.no_grad():
         losses = est.net_.criterion_.losses(est.net_.module_.eval()(table.inputs), table.y, table.weight)
     watched = est.net_.criterion_.weights > 0
-    return float(losses[watched].mean())
+    return float(losses.values[watched].mean())
 
 
 # Early stopping

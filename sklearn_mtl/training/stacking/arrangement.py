@@ -53,7 +53,6 @@ class Arrangement:
         self.task_weights = torch.stack([one.net.criterion_.weights for one in begun])
         self._losses = _by_loss([one.net.criterion_.losses for one in begun])
         self._balancer = begun[0].net.criterion_.balancer
-        self._balance = vmap(self._balance_one)
 
     def _stream(self, one: Begun, known: Mapping[Hashable, Stream]) -> Hashable:
         module = uncompiled(one.net.module_)
@@ -94,11 +93,36 @@ class Arrangement:
             rows = [table.rows(slice(start, start + n_rows)) for table in self._valid_tables]
             yield stacked_batch(rows, self._valid)
 
-    def losses(self, raw: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the summed losses and the weights of every net's tasks, each (networks, tasks)."""
-        return _joined(
-            [losses.sums(raw[part], batch.y[part], batch.weight[part]) for part, losses in self._losses]
+    def gradient(
+        self, raw: Tensor, batch: Batch, state: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the gradient, in the raw outputs, of what each net's balancer makes of its losses.
+
+        Learned parameters of the balancers get theirs on the way.
+
+        Parameters
+        ----------
+        raw : tensor of shape (networks, rows, members, raw_width)
+            What the nets put out.
+        batch : Batch
+            The rows, with networks in front.
+        state : mapping of str to tensor, each with networks in front
+            Parameters and buffers of the balancers.
+
+        Returns
+        -------
+        gradient : tensor
+            Shaped as the raw outputs.
+        loss, mass : tensor of shape (networks, tasks)
+            Summed losses, and the weights of their labels.
+        """
+        steps = [losses(raw[part], batch.y[part], batch.weight[part]) for part, losses in self._losses]
+        values, loss, mass = _joined([(step.values, step.total, step.mass) for step in steps])
+        rates = self._rates(values, state)
+        (gradient,) = _joined(
+            [(step.pull(rates[part]),) for (part, _), step in zip(self._losses, steps, strict=True)]
         )
+        return gradient, loss, mass
 
     def validation_losses(self, raw: Tensor, y: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
         """Return summed losses, weights and metrics on the held-out rows, each (networks, tasks)."""
@@ -109,22 +133,15 @@ class Arrangement:
             found.append((*sums, losses.scores(responses, y[part], weight[part])))
         return _joined(found)
 
-    def total(self, losses: Tensor, state: Mapping[str, Tensor]) -> Tensor:
-        """Return what each net's balancer makes of its losses, (networks,).
-
-        Parameters
-        ----------
-        losses : tensor of shape (networks, tasks)
-            Scale-free losses.
-        state : mapping of str to tensor, each with networks in front
-            Parameters and buffers of the balancers.
-        """
-        total: Tensor = self._balance(dict(state), losses, self.task_weights)
-        return total
+    def _rates(self, losses: Tensor, state: Mapping[str, Tensor]) -> Tensor:
+        """Return the derivative of each net's balanced loss in its losses, (networks, tasks)."""
+        if not state:
+            return self._balancer.rates(losses, self.task_weights)[1]
+        losses = losses.detach().requires_grad_()
+        vmap(self._balance_one)(dict(state), losses, self.task_weights).sum().backward()
+        return torch.zeros_like(losses) if losses.grad is None else losses.grad
 
     def _balance_one(self, state: dict[str, Tensor], losses: Tensor, weights: Tensor) -> Any:
-        if not state:
-            return self._balancer(losses, weights)
         return functional_call(self._balancer, state, (losses, weights))
 
     def _masks(self, batches: Sequence[Batch]) -> list[Tensor]:

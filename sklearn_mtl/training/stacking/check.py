@@ -78,12 +78,12 @@ def misfits(lockstep: Lockstep) -> dict[int, str]:
     shares = Shares(range(len(members)), lockstep.settings.device)
     rows = [_with_empty_rows(batch) for batch in batches]
     try:
-        raw, penalty = lockstep.forward(
+        raw, _ = lockstep.forward(
             stacked_batch(rows, shares),
             [shares.expand(layer) for layer in zip(*masks, strict=True)],
             training=True,
         )
-        lockstep.minimised(raw, penalty, stacked_batch(rows, shares))
+        lockstep.gradient(raw, stacked_batch(rows, shares))
     except Exception as error:
         return {member.position: f"vmap can't batch it: {_first_line(error)}" for member in members}
     for slot, member in enumerate(members):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sklearn_mtl.training.batches import Batch
 from sklearn_mtl.training.fit import Begun
-from sklearn_mtl.training.net import SMALLEST_MASS, StopTraining, to_numbers, uncompiled
+from sklearn_mtl.training.net import StopTraining, to_numbers, uncompiled
 from sklearn_mtl.training.stacking.arrangement import Arrangement, few_rows
 from sklearn_mtl.training.stacking.module import StackedModule
 from sklearn_mtl.training.stacking.weights import StackedWeights
@@ -125,11 +125,9 @@ class Lockstep:
             raw, penalty = self.module(weights, batch.inputs, masks, training=training)
         return raw.to(batch.y.dtype), penalty
 
-    def minimised(self, raw: Tensor, penalty: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what each net minimises, (networks,), and its losses and weights by task."""
-        loss, mass = self.arrangement.losses(raw, batch)
-        scaled = loss / mass.clamp_min(SMALLEST_MASS)
-        return self.arrangement.total(scaled, self.weights.of_balancer()) + penalty, loss, mass
+    def gradient(self, raw: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the gradient in the raw outputs, and each net's losses and weights by task."""
+        return self.arrangement.gradient(raw, batch, self.weights.of_balancer())
 
     def _epoch(self) -> list[Member]:
         """Train for one epoch; return the nets for which it was the last."""
@@ -148,11 +146,11 @@ class Lockstep:
         for batch, masks in self.arrangement.epoch():
             self.weights.clear_gradients()
             raw, penalty = self.forward(batch, masks, training=True)
-            total, loss, mass = self.minimised(raw, penalty, batch)
-            total.sum().backward()
+            gradient, loss, mass = self.gradient(raw, batch)
+            torch.autograd.backward(*_with_penalty(raw, gradient, penalty))
             self.weights.clip(clips)
             self.weights.step()
-            steps.append((loss.detach(), mass))
+            steps.append((loss, mass))
         losses, masses = (to_numbers(torch.stack(values)) for values in zip(*steps, strict=True))
         for slot, member in enumerate(self.members):
             own = slice(member.begun.plan.n_batches)
@@ -192,3 +190,10 @@ class Lockstep:
         self.weights.keep(slots)
         begun = [member.begun for member in self.members]
         self.arrangement = Arrangement(begun, self.module.calls, self.arrangement)
+
+
+def _with_penalty(raw: Tensor, gradient: Tensor, penalty: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """Return what is differentiated, and its gradients; a penalty that nothing is trained by is left out."""
+    if not penalty.requires_grad:
+        return [raw], [gradient]
+    return [raw, penalty], [gradient, torch.ones_like(penalty)]
