@@ -103,9 +103,14 @@ class MemberLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output."""
-        if len(self.weight) == 1 and self.weight.shape[1] > 1:
-            return F.linear(x, self.weight[0], self.bias[0])
-        return _batched_linear(x.transpose(0, 1), self.weight).transpose(0, 1) + self.bias
+        weight = self.weight if self.training else _two_columns(self.weight)
+        n_out = self.weight.shape[1]
+        if len(weight) > 1:
+            product = torch.bmm(x.transpose(0, 1), weight.transpose(1, 2)).transpose(0, 1)
+            return product[..., :n_out] + self.bias
+        if weight is self.weight:
+            return F.linear(x, weight[0], self.bias[0])
+        return F.linear(x, weight[0])[..., :n_out] + self.bias[0]
 
 
 class TaskLinear(nn.Module):
@@ -120,20 +125,20 @@ class TaskLinear(nn.Module):
         """Return the layer's output."""
         members, n_tasks = self.weight.shape[:2]
         by_layer = x.permute(1, 2, 0, 3).flatten(0, 1)
-        product = _batched_linear(by_layer, self.weight.flatten(0, 1))
+        weight = self.weight.flatten(0, 1)
+        weight = weight if self.training else _two_columns(weight)
+        product = torch.bmm(by_layer, weight.transpose(1, 2))[..., : self.weight.shape[2]]
         return product.unflatten(0, (members, n_tasks)).permute(2, 0, 1, 3) + self.bias
 
 
-def _batched_linear(x: Tensor, weight: Tensor) -> Tensor:
-    """Multiply (layers, rows, n_in) by (layers, n_out, n_in), each row by itself.
+def _two_columns(weight: Tensor) -> Tensor:
+    """Return weights, (layers, n_out, n_in), of which a single column of outputs has got a second.
 
-    Weights lie as a linear layer's do, rows of inputs: laid the other way, products of few columns round
-    a row differently by its place in the batch. So does a product of one column, which gets a second.
+    A product of one column rounds a row by its place among the others, and a prediction must not depend on
+    it; to train, one column is three times as fast. Weights lie as a linear layer's do, rows of inputs: laid
+    the other way, products of few columns round by the place too.
     """
-    n_out = weight.shape[1]
-    if n_out == 1:
-        weight = weight.expand(-1, 2, -1)
-    return torch.bmm(x, weight.transpose(1, 2))[..., :n_out]
+    return weight.expand(-1, 2, -1) if weight.shape[1] == 1 else weight
 
 
 def _branch(members: int, n_tasks: int, n_inputs: int, hidden: tuple[int, ...], n_outputs: int) -> nn.Module:

@@ -21,7 +21,7 @@ from sklearn_mtl.estimators.task_view import TaskView, view_of
 from sklearn_mtl.features import EncodedRows, SharedRows, read_features
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import Responses, TaskKind
-from sklearn_mtl.training import bag_representation, bag_responses
+from sklearn_mtl.training import bag_predictions, bag_representation, bag_responses
 
 
 class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedState, NestedParameters):
@@ -171,8 +171,9 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         MultiTaskTarget, DataFrame or ndarray
             The container that y was given in; regression as float64, labels in their own dtype.
         """
-        parts, index = self._responses(X)
-        return self._fitted.layout.restore(parts.predictions(), index=index)
+        inputs, index = self._encoded(X)
+        predictions = bag_predictions(self.nets_, self._fitted.tasks, inputs)
+        return self._fitted.layout.restore(predictions, index=index)
 
     @available_if(has_probabilities)
     def predict_proba(self, X: Any) -> Any:

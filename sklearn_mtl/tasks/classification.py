@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -43,8 +44,11 @@ class ClassificationTask(Task):
     def encode(self, column: Column) -> np.ndarray:
         """Return class codes; NaN where missing and for classes not seen in ``fit``."""
         codes = np.full(len(column), np.nan)
-        codes[~column.missing] = self.codes(column.known)
-        codes[codes < 0] = np.nan
+        known = ~column.missing if column.missing.any() else slice(None)
+        codes[known] = self.codes(column.known)
+        unknown = codes < 0
+        if unknown.any():
+            codes[unknown] = np.nan
         return codes[:, None]
 
     def unknown_labels(self, column: Column) -> list[Any]:
@@ -59,38 +63,39 @@ class ClassificationTask(Task):
             return 1.0
         return self.class_weight[np.nan_to_num(encoded).astype(np.intp)]
 
-    def predict(self, response: np.ndarray) -> Any:
-        """Return the most probable class, in the dtype of the labels."""
-        return self.predict_all([self], response)[0]
+    def decode(self, decision: np.ndarray) -> Any:
+        """Return the classes of codes, in the dtype of the labels."""
+        return restore_dtype(self._labels(decision[:, 0]), self.dtype)
 
     @classmethod
-    def predict_all(cls, tasks: Sequence[Self], response: np.ndarray) -> list[Any]:
-        """Return the most probable classes of each of several tasks."""
+    def decode_all(cls, tasks: Sequence[Self], decision: np.ndarray) -> list[Any]:
+        """Return the classes of the codes of each of several tasks, those of equal classes at once."""
         # By tasks, so that the codes of each lie together.
-        codes = np.ascontiguousarray(tasks[0]._most_probable(response).T)
-        return [
-            restore_dtype(task.classes[of_task], task.dtype)
-            for task, of_task in zip(tasks, codes.astype(np.intp, copy=False), strict=True)
-        ]
+        codes = np.ascontiguousarray(decision.T)
+        found: list[Any] = []
+        for _, run in groupby(tasks, lambda task: task._classes_key):
+            of_run = list(run)
+            labels = of_run[0]._labels(codes[len(found) : len(found) + len(of_run)])
+            found += [restore_dtype(own, task.dtype) for own, task in zip(labels, of_run, strict=True)]
+        return found
 
     def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
         """Return the accuracy; a class not seen in ``fit`` counts as wrong."""
         known = ~column.missing & (weight > 0)
         if not known.any():
             return float("nan")
-        right = self._most_probable(response)[known, 0] == self.codes(column.values[known])
+        right = self._decided(response)[known, 0] == self.codes(column.values[known])
         return float(np.average(right, weights=weight[known]))
 
     def codes(self, labels: np.ndarray) -> np.ndarray:
         """Return the place of each label among the classes, -1 for none."""
-        codes: np.ndarray
         alike = labels.dtype == self.classes.dtype and labels.dtype.kind in "biuf"
         if not alike or len(self.classes) > FEW_CLASSES:
-            codes = pd.Index(self.classes).get_indexer(pd.Index(labels))
-            return codes
-        codes = np.full(len(labels), -1)
+            found: np.ndarray = pd.Index(self.classes).get_indexer(pd.Index(labels))
+            return found
+        codes = np.full(len(labels), -1, dtype=np.int8)
         for code, label in enumerate(self.classes):
-            np.putmask(codes, labels == label, code)
+            codes += np.multiply(labels == label, code + 1, dtype=np.int8)
         return codes
 
     def predict_proba(self, response: np.ndarray) -> np.ndarray:
@@ -107,9 +112,15 @@ class ClassificationTask(Task):
         """Whether the response is the probability of the second class alone."""
         return isinstance(self.loss, BinaryCrossEntropy)
 
-    def _most_probable(self, response: np.ndarray) -> np.ndarray:
-        """Return class codes for a response of any number of columns, shape (n_rows, n_columns)."""
-        return response[..., 0] > 0.5 if self._binary else response.argmax(axis=-1)
+    def _labels(self, codes: np.ndarray) -> np.ndarray:
+        # Of two classes the code is whether it is the second.
+        return np.where(codes, *self.classes[::-1, None]) if codes.dtype == bool else self.classes[codes]
+
+    @property
+    def _classes_key(self) -> Hashable:
+        """What tasks of equal classes have in common; objects are compared by being the same task."""
+        classes = self.classes
+        return id(self) if classes.dtype.hasobject else (classes.dtype.str, classes.tobytes())
 
 
 class Classification(TaskKind):
@@ -157,7 +168,7 @@ class Classification(TaskKind):
         known = ~column.missing & (weight > 0)
         if column.values.dtype.kind == "f":
             check_classification_targets(column.values[known])
-        labels = column.values[known]
+        labels = column.values if known.all() else column.values[known]
         found = _classes(labels if classes is None else read_column(column.name, classes).values)
         if len(found) == 1:
             warnings.warn(

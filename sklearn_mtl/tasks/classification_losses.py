@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sklearn_mtl.tasks.row_loss import RowLoss, weighted_mean
+from sklearn_mtl.tasks.row_loss import RowLoss, summed, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -70,21 +70,22 @@ class BinaryCrossEntropy(ProbabilityLoss):
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the log-odds of the smoothed prior; with focusing, what a search from there finds."""
         prior = weighted_mean(y, weight)
-        smooth = prior * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
-        logit = smooth.clamp(1e-6, 1 - 1e-6).logit()[:, None]
+        logit = self._smoothed(prior).clamp(1e-6, 1 - 1e-6).logit()[:, None]
         return _best_logits(self, logit, torch.stack([1 - prior, prior])) if self.focusing else logit
 
     def reference(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the loss of each cell under the best constant: one of two for each column."""
-        if self.focusing:
-            return super().reference(y, weight)
-        constant = self.constant(y, weight).expand(2, -1, -1)
-        of_zero, of_one = self(constant, y.new_tensor([[0.0], [1.0]]))
-        return torch.where(y > 0.5, of_one, of_zero)
+        """Return the summed loss of each column's best constant: that of two rows, one of each class."""
+        of_one = (y * weight).sum(0, dtype=torch.float64)
+        mass = torch.stack([summed(weight, torch.float64) - of_one, of_one])
+        return super().reference(mass.new_tensor([[0.0], [1.0]]).expand_as(mass), mass)
 
     def response(self, raw: Tensor) -> Tensor:
         """Return the probability of the second class."""
         return raw.sigmoid()
+
+    def decision(self, response: Tensor) -> Tensor:
+        """Return whether it is the second class."""
+        return response[..., 0] > 0.5
 
     def link(self, response: Tensor) -> Tensor:
         """Return the log-odds."""
@@ -96,7 +97,7 @@ class BinaryCrossEntropy(ProbabilityLoss):
 
     def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Return the accuracy of each column."""
-        return weighted_mean(((response[..., 0] > 0.5) == (y > 0.5)).to(weight.dtype), weight)
+        return weighted_mean((self.decision(response) == (y > 0.5)).to(weight.dtype), weight)
 
 
 @dataclass(frozen=True)
@@ -155,16 +156,19 @@ class CrossEntropy(ProbabilityLoss):
         return _best_logits(self, logits, prior.T) if self.focusing else logits
 
     def reference(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the loss of each cell under the best constant: one for each class of a column."""
-        if self.focusing:
-            return super().reference(y, weight)
-        constant = self.constant(y, weight).expand(self.n_classes, -1, -1)
-        of_class = self(constant, torch.arange(self.n_classes, device=y.device)[:, None])
-        return of_class.gather(0, y.long())
+        """Return the summed loss of each column's best constant: that of one row of each class."""
+        mass = weight.new_zeros((self.n_classes, y.shape[1]), dtype=torch.float64)
+        mass.scatter_add_(0, y.long(), weight.double())
+        code = torch.arange(self.n_classes, device=y.device, dtype=torch.float64)
+        return super().reference(code[:, None].expand_as(mass), mass)
 
     def response(self, raw: Tensor) -> Tensor:
         """Return the class probabilities."""
         return raw.softmax(-1)
+
+    def decision(self, response: Tensor) -> Tensor:
+        """Return the code of the most probable class."""
+        return response.argmax(-1)
 
     def link(self, response: Tensor) -> Tensor:
         """Return the log-probabilities."""
@@ -177,7 +181,7 @@ class CrossEntropy(ProbabilityLoss):
 
     def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Return the accuracy of each column."""
-        return weighted_mean((response.argmax(-1) == y.long()).to(weight.dtype), weight)
+        return weighted_mean((self.decision(response) == y.long()).to(weight.dtype), weight)
 
 
 def _best_logits(loss: RowLoss, start: Tensor, prior: Tensor) -> Tensor:

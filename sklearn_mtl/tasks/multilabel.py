@@ -47,15 +47,15 @@ class MultilabelTask(Task):
             return 1.0
         return np.where(encoded == 1, self.pos_weight, 1.0)
 
-    def predict(self, response: np.ndarray) -> np.ndarray:
+    def decode(self, decision: np.ndarray) -> np.ndarray:
         """Return 0 and 1 in the dtype of the labels, shape (n_rows, n_columns)."""
-        return np.array([0, 1]).astype(self.dtype)[(response[..., 0] > 0.5).astype(np.intp)]
+        return decision.astype(np.int64).astype(self.dtype, copy=False)
 
     def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
         """Return the accuracy of each label, the mean over labels."""
         values = self.encode(column)
         known = ~np.isnan(values) & (weight > 0)[:, None]
-        right = (response[..., 0] > 0.5) == (values == 1)
+        right = self._decided(response) == (values == 1)
         scores = [
             np.average(right[rows, i], weights=weight[rows]) for i, rows in enumerate(known.T) if rows.any()
         ]

@@ -8,7 +8,6 @@ from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from scipy.stats import norm
 from sklearn.metrics import r2_score
 
@@ -67,19 +66,17 @@ class RegressionTask(Task):
             )
         return (values - self.loc) / self.scale
 
-    def predict(self, response: np.ndarray) -> np.ndarray:
+    def decode(self, decision: np.ndarray) -> np.ndarray:
         """Return the point predictions as float64."""
-        return self._squeeze(
-            self._held(self.loss.point(torch.from_numpy(response)).numpy() * self.scale + self.loc)
-        )
+        return self._squeeze(self._held(decision * self.scale + self.loc))
 
     @classmethod
-    def predict_all(cls, tasks: Sequence[Self], response: np.ndarray) -> list[np.ndarray]:
+    def decode_all(cls, tasks: Sequence[Self], decision: np.ndarray) -> list[np.ndarray]:
         """Return the point predictions of each of several tasks."""
         # Several tasks of one column are one task of several.
         joined = replace(
             tasks[0],
-            n_columns=response.shape[1],
+            n_columns=decision.shape[1],
             two_dimensional=True,
             loc=np.concatenate([task.loc for task in tasks]),
             scale=np.concatenate([task.scale for task in tasks]),
@@ -87,7 +84,7 @@ class RegressionTask(Task):
             high=np.concatenate([task.high for task in tasks]),
         )
         ends = np.cumsum([task.n_columns for task in tasks])
-        points = np.ascontiguousarray(joined.predict(response).T)
+        points = np.ascontiguousarray(joined.decode(decision).T)
         return [
             task._squeeze(points[end - task.n_columns : end].T) for task, end in zip(tasks, ends, strict=True)
         ]

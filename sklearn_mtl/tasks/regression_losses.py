@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from sklearn_mtl.tasks.row_loss import RowLoss, weighted_mean
+from sklearn_mtl.tasks.row_loss import RowLoss, summed, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -24,13 +23,9 @@ class PointLoss(RowLoss):
         """Raw outputs for each target column."""
         return 1
 
-    @abstractmethod
-    def point(self, response: Tensor) -> Tensor:
-        """Return the point prediction, shape (..., columns)."""
-
     def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Return R² of each column; nan where the labels do not vary."""
-        residual = weighted_mean((self.point(response) - y) ** 2, weight)
+        residual = weighted_mean((self.decision(response) - y) ** 2, weight)
         total = weighted_mean((y - weighted_mean(y, weight).unsqueeze(-2)) ** 2, weight)
         return torch.where(total > 0, 1 - residual / total, torch.nan)
 
@@ -47,7 +42,7 @@ class _Direct(PointLoss):
         """Return the response."""
         return response
 
-    def point(self, response: Tensor) -> Tensor:
+    def decision(self, response: Tensor) -> Tensor:
         """Return the prediction."""
         return response[..., 0]
 
@@ -115,7 +110,7 @@ class _LogLink(PointLoss):
         """Return the logarithm of the mean."""
         return response.clamp_min(1e-30).log()
 
-    def point(self, response: Tensor) -> Tensor:
+    def decision(self, response: Tensor) -> Tensor:
         """Return the predicted mean."""
         return response[..., 0]
 
@@ -175,7 +170,7 @@ class Pinball(PointLoss):
         """Return the quantiles."""
         return response
 
-    def point(self, response: Tensor) -> Tensor:
+    def decision(self, response: Tensor) -> Tensor:
         """Return the quantile nearest the median."""
         nearest = min(range(self.width), key=lambda i: abs(self.quantiles[i] - 0.5))
         return response[..., nearest]
@@ -206,11 +201,11 @@ class GaussianNLL(PointLoss):
         return torch.stack([mean, variance.log()], dim=-1)
 
     def reference(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return one half, the loss of a standardised target under its own mean and variance.
+        """Return half of each column's weight: the loss of a standardised target under its own moments.
 
         The constant's own loss is no scale: it is negative for labels that vary less than that.
         """
-        return torch.full_like(y, 0.5)
+        return 0.5 * summed(weight, torch.float64)
 
     def response(self, raw: Tensor) -> Tensor:
         """Return the first two moments."""
@@ -223,7 +218,7 @@ class GaussianNLL(PointLoss):
         variance = (response[..., 1] - mean**2).clamp_min(math.exp(_LOG_VARIANCE[0]))
         return torch.stack([mean, variance.log()], dim=-1)
 
-    def point(self, response: Tensor) -> Tensor:
+    def decision(self, response: Tensor) -> Tensor:
         """Return the mean."""
         return response[..., 0]
 

@@ -67,7 +67,7 @@ class RowLoss(ABC):
         """
 
     def reference(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the loss of each cell under the best constant, which a task's loss is divided by.
+        """Return the summed loss of each column's best constant, which a task's loss is divided by.
 
         Parameters
         ----------
@@ -76,14 +76,19 @@ class RowLoss(ABC):
 
         Returns
         -------
-        tensor of shape (rows, columns)
+        tensor of float64, shape (columns,)
         """
-        constant = self.constant(y, weight)
-        return self(constant.expand(len(y), -1, -1), y)
+        y, weight = y.double(), weight.double()
+        cells: Tensor = self(self.constant(y, weight).expand(len(y), -1, -1), y)
+        return (cells * weight).sum(0)
 
     @abstractmethod
     def response(self, raw: Tensor) -> Tensor:
         """Return what may be averaged over members and networks, shape (..., columns, width)."""
+
+    @abstractmethod
+    def decision(self, response: Tensor) -> Tensor:
+        """Return what is predicted by an averaged response, the number or the class code, (..., columns)."""
 
     @abstractmethod
     def link(self, response: Tensor) -> Tensor:
@@ -108,3 +113,10 @@ class RowLoss(ABC):
 def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     """Return the weighted mean over rows, the last axis but one; 0 in a column that weighs nothing."""
     return (values * weight).sum(-2) / weight.sum(-2).clamp_min(1e-30)
+
+
+def summed(weight: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """Return cell weights summed over rows, the last axis but one; columns that are one are summed once."""
+    if weight.shape[-1] > 1 and weight.stride(-1) == 0:
+        return weight[..., :1].sum(-2, dtype=dtype).expand(*weight.shape[:-2], weight.shape[-1])
+    return weight.sum(-2, dtype=dtype)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator
 
 from sklearn_mtl.targets import pack_dtype, unpack_dtype
@@ -72,6 +73,32 @@ class Task(ABC):
         return 1.0
 
     @abstractmethod
+    def decode(self, decision: np.ndarray) -> Any:
+        """Return predictions in the labels' own units and dtype.
+
+        Parameters
+        ----------
+        decision : ndarray of shape (n_rows, n_columns)
+            What the loss makes of the averaged response: a number, or a class code.
+        """
+
+    @classmethod
+    def decode_all(cls, tasks: Sequence[Self], decision: np.ndarray) -> list[Any]:
+        """Return what `decode` gives for each of several tasks of this class and one loss.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+            The tasks, side by side.
+        decision : ndarray of shape (n_rows, columns of all tasks)
+            As `decode` takes it.
+        """
+        ends = np.cumsum([task.n_columns for task in tasks])
+        return [
+            task.decode(decision[:, end - task.n_columns : end])
+            for task, end in zip(tasks, ends, strict=True)
+        ]
+
     def predict(self, response: np.ndarray) -> Any:
         """Return predictions in the labels' own units and dtype.
 
@@ -80,23 +107,11 @@ class Task(ABC):
         response : ndarray of float64, shape (n_rows, n_columns, loss.width)
             Averaged over members and networks.
         """
+        return self.decode(self._decided(response))
 
-    @classmethod
-    def predict_all(cls, tasks: Sequence[Self], response: np.ndarray) -> list[Any]:
-        """Return what `predict` gives for each of several tasks of this class and one loss.
-
-        Parameters
-        ----------
-        tasks : sequence of Task
-            The tasks, side by side.
-        response : ndarray of float64, shape (n_rows, columns of all tasks, loss.width)
-            Averaged over members and networks.
-        """
-        ends = np.cumsum([task.n_columns for task in tasks])
-        return [
-            task.predict(response[:, end - task.n_columns : end])
-            for task, end in zip(tasks, ends, strict=True)
-        ]
+    def _decided(self, response: np.ndarray) -> np.ndarray:
+        decision: np.ndarray = self.loss.decision(torch.from_numpy(response)).numpy()
+        return decision
 
     def bounded_by(self, bounded: bool) -> Task:
         """Return the task whose predictions are, or are not, held to the range of its labels."""

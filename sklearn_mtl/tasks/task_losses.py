@@ -7,6 +7,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from sklearn_mtl.tasks.row_loss import summed
 from sklearn_mtl.tasks.step_losses import StepLosses
 from sklearn_mtl.tasks.task_set import TaskGroup, TaskSet
 
@@ -43,7 +44,7 @@ class TaskLosses(nn.Module):
         self.in_order = tasks.column_task.tolist() == list(range(len(tasks)))
         self.register_buffer("column_task", torch.tensor(tasks.column_task, device=y.device))
         self.register_buffer("raw_column", self._raw_columns(y.device))
-        baseline = self._baselines(y.double(), weight.double())
+        baseline = self._baselines(y, weight)
         self.register_buffer("baseline", baseline.to(y.dtype))
 
     def with_baseline(self, baseline: Tensor) -> TaskLosses:
@@ -122,7 +123,7 @@ class TaskLosses(nn.Module):
 
     def _sums(self, cells: list[Tensor], weight: Tensor) -> tuple[Tensor, Tensor]:
         total = self._by_task((_joined(cells) * weight).sum(-2))
-        return total / self.baseline, self._by_task(weight.sum(-2))
+        return total / self.baseline, self._by_task(summed(weight))
 
     def responses(self, raw: Tensor) -> list[Tensor]:
         """Return what each group predicts, averaged over members.
@@ -141,6 +142,10 @@ class TaskLosses(nn.Module):
             _over_members(group.loss.response(self._of_group(raw, group).contiguous()), -3)
             for group in self.groups
         ]
+
+    def decisions(self, responses: list[Tensor]) -> list[Tensor]:
+        """Return what each group predicts by its averaged responses, (rows, group.n_columns)."""
+        return [group.loss.decision(response) for group, response in zip(self.groups, responses, strict=True)]
 
     def scores(self, responses: list[Tensor], y: Tensor, weight: Tensor) -> Tensor:
         """Return the metric of each task: the mean over its columns of R² or accuracy.
@@ -164,14 +169,16 @@ class TaskLosses(nn.Module):
             ],
             dim=-1,
         )
-        usable = (weight.sum(-2) > 0) & ~scores.isnan()
+        usable = (summed(weight) > 0) & ~scores.isnan()
         total = self._by_task(torch.where(usable, scores, 0.0))
         return total / self._by_task(usable.to(scores.dtype))
 
     def _baselines(self, y: Tensor, weight: Tensor) -> Tensor:
-        cells = [group.loss.reference(y[:, group.columns], weight[:, group.columns]) for group in self.groups]
-        total = self._by_task((torch.cat(cells, dim=-1) * weight).sum(0))
-        return (total / self._by_task(weight.sum(0)).clamp_min(1e-30)).clamp_min(SMALLEST_BASELINE)
+        totals = [
+            group.loss.reference(y[:, group.columns], weight[:, group.columns]) for group in self.groups
+        ]
+        mass = self._by_task(summed(weight, torch.float64))
+        return (self._by_task(torch.cat(totals)) / mass.clamp_min(1e-30)).clamp_min(SMALLEST_BASELINE)
 
     def _raw_columns(self, device: torch.device) -> Tensor | None:
         """Return the target column of each raw output; None where every target has one raw output."""

@@ -131,25 +131,31 @@ class TaskSet:
         y : ndarray of float64, shape (n_rows, n_columns)
             0 where there is no label.
         cell_weight : ndarray of float64, shape (n_rows, n_columns)
-            Sample weight times class weight; 0 where there is no label.
+            Sample weight times class weight; 0 where there is no label. One column, broadcast, where all
+            cells of a row weigh the same.
         """
-        n_rows = len(weight)
-        y = np.empty((n_rows, len(self.column_task)))
-        cell_weight = np.empty_like(y)
-        cell_weight[:] = weight if weight.shape[1] == 1 else weight[:, self.column_task]
+        n_columns = len(self.column_task)
+        # By columns, as the labels come; a batch wants the cells of a row together.
+        by_column = np.empty((n_columns, len(weight)))
+        factors: dict[int, np.ndarray] = {}
         start = 0
         for task in self.ordered:
-            block = slice(start, start + task.n_columns)
-            start = block.stop
             encoded = task.encode(columns[task.name])
-            y[:, block] = encoded
+            by_column[start : start + task.n_columns] = encoded.T
             factor = task.cell_weight(encoded)
             if isinstance(factor, np.ndarray):
-                cell_weight[:, block] *= factor
+                factors[start] = factor
+            start += task.n_columns
+        y = np.ascontiguousarray(by_column.T)
         missing = np.isnan(y)
-        if missing.any():
-            y[missing] = 0.0
-            cell_weight[missing] = 0.0
+        if n_columns > 1 and weight.shape[1] == 1 and not factors and not missing.any():
+            return y, np.broadcast_to(weight, y.shape)
+        cell_weight = np.empty_like(y)
+        cell_weight[:] = weight if weight.shape[1] == 1 else weight[:, self.column_task]
+        for start, factor in factors.items():
+            cell_weight[:, start : start + factor.shape[1]] *= factor
+        y[missing] = 0.0
+        cell_weight[missing] = 0.0
         return y, cell_weight
 
     def split(self, responses: Sequence[np.ndarray]) -> Responses:
@@ -161,6 +167,26 @@ class TaskSet:
             One for each group.
         """
         return Responses(self, responses)
+
+    def decode(self, decisions: Sequence[np.ndarray]) -> dict[str, Any]:
+        """Return what each task predicts, in its labels' own units and dtype.
+
+        Neighbours of one class and loss are decoded together.
+
+        Parameters
+        ----------
+        decisions : sequence of ndarray, each of shape (n_rows, group.n_columns)
+            One for each group.
+        """
+        found: dict[str, Any] = {}
+        places = self.places
+        for (group, kind), run in groupby(self.ordered, lambda task: (places[task.name][0], type(task))):
+            tasks = list(run)
+            first, last = places[tasks[0].name][1], places[tasks[-1].name][1]
+            decision = decisions[group][:, first.start : last.stop]
+            decoded = kind.decode_all(tasks, decision) if len(tasks) > 1 else [tasks[0].decode(decision)]
+            found.update(zip((task.name for task in tasks), decoded, strict=True))
+        return {name: found[name] for name in self.names}
 
 
 class Responses(Mapping[str, np.ndarray]):
@@ -190,19 +216,3 @@ class Responses(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         """Return the number of tasks."""
         return len(self.tasks)
-
-    def predictions(self) -> dict[str, Any]:
-        """Return what each task predicts, in its labels' own units and dtype.
-
-        Neighbours of one class and loss are decoded together.
-        """
-        found: dict[str, Any] = {}
-        places = self.tasks.places
-        for (group, kind), run in groupby(
-            self.tasks.ordered, lambda task: (places[task.name][0], type(task))
-        ):
-            tasks = list(run)
-            first, last = places[tasks[0].name][1], places[tasks[-1].name][1]
-            decoded = kind.predict_all(tasks, self.groups[group][:, first.start : last.stop])
-            found.update(zip((task.name for task in tasks), decoded, strict=True))
-        return {name: found[name] for name in self.tasks.names}

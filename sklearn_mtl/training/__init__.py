@@ -15,7 +15,14 @@ Examples
 array([13, 22, 27, 31])
 """
 
-from sklearn_mtl.training.bag import bag_representation, bag_responses, parted, plan_bag, plan_further
+from sklearn_mtl.training.bag import (
+    bag_predictions,
+    bag_representation,
+    bag_responses,
+    parted,
+    plan_bag,
+    plan_further,
+)
 from sklearn_mtl.training.batches import Batch, Table, WholeBatches
 from sklearn_mtl.training.blocks import InputRows
 from sklearn_mtl.training.calibration import calibrate
@@ -54,6 +61,7 @@ __all__ = [
     "TrainingSettings",
     "WholeBatches",
     "are_callbacks",
+    "bag_predictions",
     "bag_representation",
     "bag_responses",
     "calibrate",

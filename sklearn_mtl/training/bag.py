@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -92,10 +93,25 @@ def bag_responses(nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Inputs) 
     Responses
         By task, float64 of shape (n_rows, n_columns, loss.width).
     """
+    return tasks.split(_of_bag(nets, inputs, decided=False))
+
+
+def bag_predictions(nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Inputs) -> dict[str, Any]:
+    """Return what each task predicts, in its labels' own units and dtype.
+
+    Parameters
+    ----------
+    nets, tasks, inputs
+        As of `bag_responses`.
+    """
+    return tasks.decode(_of_bag(nets, inputs, decided=True))
+
+
+def _of_bag(nets: Sequence[MultiTaskNet], inputs: Inputs, *, decided: bool) -> list[np.ndarray]:
     modules = [net.evaluated for net in nets]
     losses = [net.criterion_.losses for net in nets]
-    responses = mean_responses(modules, losses, _for_network(modules[0], inputs))
-    return tasks.split([response.numpy() for response in responses])
+    found = mean_responses(modules, losses, _for_network(modules[0], inputs), decided=decided)
+    return [of_group.numpy() for of_group in found]
 
 
 def bag_representation(nets: Sequence[MultiTaskNet], inputs: Inputs) -> np.ndarray:

@@ -67,7 +67,12 @@ class Table(Dataset):
         dtype: torch.dtype,
     ) -> Table:
         """Put the labels of encoded rows on a device."""
-        return cls(blocks, to_tensor(y, device, dtype), to_tensor(weight, device, dtype))
+        if weight.shape[1] > 1 and weight.strides[1] == 0:
+            # Every cell of a row weighs the same: one column is kept, and looked at from all of them.
+            stored_weight = to_tensor(weight[:, :1].copy(), device, dtype).expand(weight.shape)
+        else:
+            stored_weight = to_tensor(weight, device, dtype)
+        return cls(blocks, to_tensor(y, device, dtype), stored_weight)
 
     def __len__(self) -> int:
         """Return the number of rows."""

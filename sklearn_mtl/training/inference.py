@@ -15,7 +15,7 @@ from sklearn_mtl.training.module import MultiTaskModule
 from sklearn_mtl.training.padding import ENOUGH_ROWS, padded, whole_rows
 
 # Bounds a chunk's largest activation, in numbers: a processor's caches are small, a GPU wants much to do.
-NUMBERS_AT_ONCE = 2**20
+NUMBERS_AT_ONCE = 2**18
 NUMBERS_AT_ONCE_ON_GPU = 2**24
 
 Inputs = Mapping[str, Tensor] | InputRows
@@ -41,7 +41,11 @@ def raw_outputs(module: MultiTaskModule, inputs: Inputs, *, calibrated: bool = T
 
 
 def mean_responses(
-    modules: Sequence[MultiTaskModule], losses: Sequence[TaskLosses], inputs: Inputs
+    modules: Sequence[MultiTaskModule],
+    losses: Sequence[TaskLosses],
+    inputs: Inputs,
+    *,
+    decided: bool = False,
 ) -> list[Tensor]:
     """Return what each group predicts, averaged over members and networks, as float64 on the CPU.
 
@@ -53,25 +57,31 @@ def mean_responses(
         One for each network: turns raw outputs into responses.
     inputs : mapping of str to tensor, or InputRows
         Encoded rows, on the modules' device.
+    decided : bool, default=False
+        Whether to return, chunk by chunk, what is decided by the averages: probabilities of many classes
+        are in memory for a chunk only.
 
     Returns
     -------
-    list of tensor of shape (rows, group.n_columns, loss.width)
+    list of tensor of shape (rows, group.n_columns, loss.width), or (rows, group.n_columns) if decided
     """
-    if len(modules) == 1:
-        return by_chunk(modules[0], inputs, lambda chunk: _responses(modules[0], losses[0], chunk))
 
     def forward(chunk: Mapping[str, Tensor]) -> list[Tensor]:
-        # Copied: a module may work in place, and the next one takes the same rows.
+        # Copied for several: a module may work in place, and the next one takes the same rows.
         each = [
-            _responses(module, loss, {name: block.clone() for name, block in chunk.items()})
+            _responses(module, loss, chunk if len(modules) == 1 else _copied(chunk))
             for module, loss in zip(modules, losses, strict=True)
         ]
-        return [sum(of_all[1:], of_all[0]) / len(modules) for of_all in zip(*each, strict=True)]
+        means = each[0] if len(each) == 1 else [sum(parts) / len(each) for parts in zip(*each, strict=True)]
+        return losses[0].decisions(means) if decided else means
 
     for module in modules:
         _evaluating(module)
     return by_chunk(modules[0], inputs, forward)
+
+
+def _copied(chunk: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: block.clone() for name, block in chunk.items()}
 
 
 def representations(module: MultiTaskModule, inputs: Inputs) -> Tensor:
@@ -97,11 +107,17 @@ def by_chunk(module: MultiTaskModule, inputs: Inputs, forward: Forward) -> list[
     size, total = rows_at_once(module, rows), len(rows)
     bounds = [(start, min(start + size, total)) for start in range(0, total, size)]
     chunks = rows.each(pieces(rows.place(slice(None)), bounds))
-    parts = [
-        _padded_forward(module, chunk, forward) if (stop - start) % ENOUGH_ROWS else forward(chunk)
-        for (start, stop), chunk in zip(bounds, chunks, strict=True)
-    ]
-    return parts[0] if len(parts) == 1 else [torch.cat(of_all) for of_all in zip(*parts, strict=True)]
+    results: list[Tensor] = []
+    for (start, stop), chunk in zip(bounds, chunks, strict=True):
+        whole = (stop - start) % ENOUGH_ROWS == 0
+        parts = forward(chunk) if whole else _padded_forward(module, chunk, forward)
+        if len(bounds) == 1:
+            return parts
+        if not results:
+            results = [part.new_empty((total, *part.shape[1:])) for part in parts]
+        for result, part in zip(results, parts, strict=True):
+            result[start:stop] = part
+    return results
 
 
 def rows_at_once(module: MultiTaskModule, rows: InputRows) -> int:

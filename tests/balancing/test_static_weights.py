@@ -49,3 +49,13 @@ def test_gradient_is_the_weight():
     total = StaticWeights().fresh(2).backward(given(losses), weights, losses.sum(), [])
     assert losses.grad.tolist() == [3.0, 1.5]
     assert total.item() == pytest.approx(2 * 0.7 + 0.5 * 1.3 + 2.0)
+
+
+def test_subclass_is_asked_for_its_own_sum():
+    class Squared(StaticWeights):
+        def forward(self, losses, weights):
+            return losses**2 @ weights
+
+    losses, weights = torch.tensor([0.7, 1.3]), torch.tensor([2.0, 0.5])
+    _, rates = Squared().fresh(2).rates(losses, weights)
+    torch.testing.assert_close(rates, 2 * losses * weights)

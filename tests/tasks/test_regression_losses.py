@@ -80,7 +80,7 @@ def test_pinball_response_puts_crossing_quantiles_in_order():
     loss = Pinball((0.1, 0.4, 0.9))
     response = loss.response(torch.tensor([[3.0, 1.0, 2.0]]))
     assert response.tolist() == [[1.0, 2.0, 3.0]]
-    assert loss.point(response).item() == 2.0
+    assert loss.decision(response).item() == 2.0
 
 
 def test_gaussian_nll_is_torchs(rows):

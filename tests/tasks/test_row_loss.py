@@ -169,7 +169,7 @@ def test_score_is_scikit_learns(loss):
         rows = weight[:, column] > 0
         labels, found, s = y[rows, column], response[rows, column], weight[rows, column]
         if loss.metric == "r2":
-            expected = r2_score(labels, loss.point(found[:, None])[:, 0], sample_weight=s)
+            expected = r2_score(labels, loss.decision(found[:, None])[:, 0], sample_weight=s)
         else:
             codes = found.argmax(-1) if loss.width > 1 else found[:, 0] > 0.5
             expected = accuracy_score(labels.long(), codes.long(), sample_weight=s)

@@ -23,8 +23,8 @@ class AngleTask(Task):
         angle = np.where(column.missing, np.nan, column.values)
         return np.column_stack([np.cos(angle), np.sin(angle)])
 
-    def predict(self, response):
-        return np.arctan2(response[:, 1, 0], response[:, 0, 0])
+    def decode(self, decision):
+        return np.arctan2(decision[:, 1], decision[:, 0])
 
     def score(self, column, response, weight):
         return float(np.mean(np.cos(self.predict(response) - column.values)))

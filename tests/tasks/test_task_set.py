@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from sklearn_mtl.targets import read_column
 from sklearn_mtl.tasks import Classification, Regression, TaskSet
@@ -104,7 +105,11 @@ def test_tasks_decoded_together_predict_what_each_does_alone(every_kind):
     tasks = TaskSet((*every_kind.tasks.tasks, again, yes_or_no))
     rng = np.random.default_rng(0)
     responses = tasks.split([rng.random((90, group.n_columns, group.loss.width)) for group in tasks.groups])
-    predictions = responses.predictions()
+    decisions = [
+        group.loss.decision(torch.from_numpy(of_group)).numpy()
+        for group, of_group in zip(tasks.groups, responses.groups, strict=True)
+    ]
+    predictions = tasks.decode(decisions)
     assert list(predictions) == list(responses) == tasks.names
     for task in tasks:
         alone = task.predict(np.ascontiguousarray(responses[task.name]))
