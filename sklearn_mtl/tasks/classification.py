@@ -65,7 +65,7 @@ class ClassificationTask(Task):
 
     def decode(self, decision: np.ndarray) -> Any:
         """Return the classes of codes, in the dtype of the labels."""
-        return restore_dtype(self._labels(decision[:, 0]), self.dtype)
+        return self.decode_all([self], decision)[0]
 
     @classmethod
     def decode_all(cls, tasks: Sequence[Self], decision: np.ndarray) -> list[Any]:
@@ -113,8 +113,12 @@ class ClassificationTask(Task):
         return isinstance(self.loss, BinaryCrossEntropy)
 
     def _labels(self, codes: np.ndarray) -> np.ndarray:
-        # Of two classes the code is whether it is the second.
-        return np.where(codes, *self.classes[::-1, None]) if codes.dtype == bool else self.classes[codes]
+        """Return the classes of codes, shape (tasks, n_rows); of two, the code is whether it is the second."""
+        labels = np.empty(codes.shape, dtype=self.classes.dtype)
+        for of_task, own in zip(codes.view(np.int8) if codes.dtype == bool else codes, labels, strict=True):
+            # Any other mode writes to a copy first.
+            self.classes.take(of_task, out=own, mode="clip")
+        return labels
 
     @property
     def _classes_key(self) -> Hashable:
