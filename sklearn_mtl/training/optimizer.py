@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from inspect import unwrap
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 
 class FusedAdamW(torch.optim.AdamW):
@@ -19,6 +21,13 @@ class FusedAdamW(torch.optim.AdamW):
     params, lr, weight_decay
         As of ``torch.optim.AdamW``.
     """
+
+    # torch imports its compiler on the first call of these, to keep it from them: most of a second of the
+    # first fit in every process. Nothing here is compiled, and what they wrap does the work.
+    add_param_group = unwrap(Optimizer.add_param_group)
+    zero_grad = unwrap(Optimizer.zero_grad)
+    state_dict = unwrap(Optimizer.state_dict)
+    load_state_dict = unwrap(Optimizer.load_state_dict)
 
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Make one step; a closure is called first, as torch does."""

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from copy import deepcopy
 
 import pytest
@@ -57,3 +59,16 @@ def test_a_closure_is_called_first():
 
     FusedAdamW([weight], lr=0.5, weight_decay=0.0, fused=True).step(closure)
     torch.testing.assert_close(weight.detach(), torch.full((2,), 0.5))
+
+
+def test_the_first_fit_of_a_process_does_not_wait_for_the_compiler():
+    code = """
+import sys
+import numpy as np
+from sklearn_mtl import MultiTaskRegressor
+X = np.random.default_rng(0).normal(size=(30, 2))
+MultiTaskRegressor(trunk="mlp", n_bags=1, max_epochs=1).fit(X, X)
+assert "torch" in sys.modules
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
