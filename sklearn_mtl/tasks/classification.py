@@ -113,7 +113,7 @@ class ClassificationTask(Task):
         return isinstance(self.loss, BinaryCrossEntropy)
 
     def _labels(self, codes: np.ndarray) -> np.ndarray:
-        """Return the classes of codes, shape (tasks, n_rows); of two, the code is whether it is the second."""
+        """Return the classes of codes, (tasks, n_rows); of two, the code is whether it is the second."""
         labels = np.empty(codes.shape, dtype=self.classes.dtype)
         for of_task, own in zip(codes.view(np.int8) if codes.dtype == bool else codes, labels, strict=True):
             # Any other mode writes to a copy first.
