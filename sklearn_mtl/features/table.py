@@ -179,8 +179,10 @@ def _to_text(column: pd.Series) -> np.ndarray:
         levels = [_text(level) for level in column.cat.categories]
         # The code of a missing value is -1: the last.
         return np.array([*levels, None], dtype=object)[column.cat.codes.to_numpy()]
+    gaps = column.isna().to_numpy()
+    if pd.api.types.infer_dtype(column, skipna=True) == "string":
+        return np.where(gaps, None, column.to_numpy(dtype=object))
     texts = np.empty(len(column), dtype=object)
-    gaps = column.isna()
     texts[:] = [None if gap else _text(value) for value, gap in zip(column, gaps, strict=True)]
     return texts
 
