@@ -17,6 +17,8 @@ from sklearn_mtl.training.padding import ENOUGH_ROWS, padded, whole_rows
 # Bounds a chunk's largest activation, in numbers: a processor's caches are small, a GPU wants much to do.
 NUMBERS_AT_ONCE = 2**18
 NUMBERS_AT_ONCE_ON_GPU = 2**24
+# Below so many rows the launch of the operations costs more than caches save.
+FEWEST_ROWS_AT_ONCE = 3 * ENOUGH_ROWS
 
 Inputs = Mapping[str, Tensor] | InputRows
 Forward = Callable[[Mapping[str, Tensor]], list[Tensor]]
@@ -137,7 +139,8 @@ def rows_at_once(module: MultiTaskModule, rows: InputRows) -> int:
         _numbers_per_row[module] = -(-_largest_activation(_evaluating(module), few) // ENOUGH_ROWS)
     on_cpu = module.raw_scale.device.type == "cpu"
     numbers = NUMBERS_AT_ONCE if on_cpu else NUMBERS_AT_ONCE_ON_GPU
-    return max(numbers // _numbers_per_row[module] // ENOUGH_ROWS, 1) * ENOUGH_ROWS
+    at_once = numbers // _numbers_per_row[module] // ENOUGH_ROWS * ENOUGH_ROWS
+    return max(at_once, FEWEST_ROWS_AT_ONCE)
 
 
 @torch.no_grad()

@@ -30,6 +30,7 @@ def test_chunks_bound_memory_and_change_nothing(data, monkeypatch):
     est.predict(X[:1])
     seen = []
     original = type(est.net_.module_).calibrated
+    monkeypatch.setattr(inference, "FEWEST_ROWS_AT_ONCE", 64)
     monkeypatch.setattr(inference, "NUMBERS_AT_ONCE", 16 * 140)
     monkeypatch.setattr(
         type(est.net_.module_),
@@ -119,6 +120,7 @@ def test_no_more_rows_are_encoded_than_the_network_takes_at_once(data, preproces
     monkeypatch.setattr(
         FeatureEncoder, "_encode", lambda *given: (encoded.append(len(given[1])), original(*given))[1]
     )
+    monkeypatch.setattr(inference, "FEWEST_ROWS_AT_ONCE", 64)
     monkeypatch.setattr(inference, "NUMBERS_AT_ONCE", 16 * 70)
     np.testing.assert_allclose(est.predict(X), whole, rtol=1e-6)
     assert encoded == [64, 64, 64, 8]
@@ -128,5 +130,6 @@ def test_a_transformer_of_the_users_encodes_all_rows_at_once(data, monkeypatch):
     X, y = data
     est = quick(preprocessing=FunctionTransformer(lambda X: X - X.mean(axis=0))).fit(X, y)
     whole = est.predict(X)
+    monkeypatch.setattr(inference, "FEWEST_ROWS_AT_ONCE", 64)
     monkeypatch.setattr(inference, "NUMBERS_AT_ONCE", 16 * 70)
     np.testing.assert_allclose(est.predict(X), whole, rtol=1e-6)
