@@ -151,7 +151,7 @@ class GradientBalancer(Balancer):
     @staticmethod
     def _per_task(losses: StepLosses, shared: Sequence[nn.Parameter]) -> Tensor:
         rows = []
-        for task in torch.eye(len(losses.values)).to(losses.values):
+        for task in torch.diag_embed(torch.ones_like(losses.values)):
             found = torch.autograd.grad(
                 losses.raw, shared, losses.pull(task), retain_graph=True, materialize_grads=True
             )

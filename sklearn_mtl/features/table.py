@@ -181,7 +181,9 @@ def _to_text(column: pd.Series) -> np.ndarray:
         return np.array([*levels, None], dtype=object)[column.cat.codes.to_numpy()]
     gaps = column.isna().to_numpy()
     if pd.api.types.infer_dtype(column, skipna=True) == "string":
-        return np.where(gaps, None, column.to_numpy(dtype=object))
+        given = column.to_numpy(dtype=object, copy=True)
+        given[gaps] = None
+        return given
     texts = np.empty(len(column), dtype=object)
     texts[:] = [None if gap else _text(value) for value, gap in zip(column, gaps, strict=True)]
     return texts

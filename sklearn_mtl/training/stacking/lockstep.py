@@ -141,14 +141,14 @@ class Lockstep:
 
     def _train(self) -> None:
         steps = []
-        clips = [member.begun.plan.settings.gradient_clip for member in self.members]
+        bounds = self.weights.bounds([member.begun.plan.settings.gradient_clip for member in self.members])
         self.weights.begin_epoch([member.begun.plan.n_batches for member in self.members])
         for batch, masks in self.arrangement.epoch():
             self.weights.clear_gradients()
             raw, penalty = self.forward(batch, masks, training=True)
             gradient, loss, mass = self.gradient(raw, batch)
             torch.autograd.backward(*_with_penalty(raw, gradient, penalty))
-            self.weights.clip(clips)
+            self.weights.clip(bounds)
             self.weights.step()
             steps.append((loss, mass))
         losses, masses = (to_numbers(torch.stack(values)) for values in zip(*steps, strict=True))

@@ -61,15 +61,21 @@ class StackedWeights:
         for tensor in self.trained.values():
             tensor.grad = None
 
-    def clip(self, largest: Sequence[float | None]) -> None:
-        """Scale each net's gradient down to a largest norm, None for no bound."""
+    def bounds(self, largest: Sequence[float | None]) -> Tensor | None:
+        """Return the largest norm of each net's gradient as a tensor; None where none is bounded."""
         if all(norm is None for norm in largest):
+            return None
+        numbers = [float("inf") if norm is None else norm for norm in largest]
+        return next(iter(self.trained.values())).new_tensor(numbers)
+
+    def clip(self, bounds: Tensor | None) -> None:
+        """Scale each net's gradient down to a largest norm, as `bounds` returned them."""
+        if bounds is None:
             return
         gradients = [tensor.grad for tensor in self.trained.values() if tensor.grad is not None]
         norm = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
-        bound = norm.new_tensor([float("inf") if value is None else value for value in largest])
         # As torch.nn.utils.clip_grad_norm_ has it.
-        scale = (bound / (norm + 1e-6)).clamp_max(1.0)
+        scale = (bounds / (norm + 1e-6)).clamp_max(1.0)
         for gradient in gradients:
             gradient.mul_(scale.view(-1, *[1] * (gradient.ndim - 1)))
 
