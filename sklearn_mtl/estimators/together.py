@@ -11,7 +11,7 @@ from sklearn_mtl.estimators.base import BaseMultiTask
 from sklearn_mtl.estimators.checks import check_pair
 from sklearn_mtl.estimators.fitting import Prepared, prepare
 from sklearn_mtl.estimators.once import Once
-from sklearn_mtl.training import NetPlan, Outcome, has_ended, train_nets
+from sklearn_mtl.training import NetPlan, Outcome, RunJobs, has_ended, train_nets
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +132,7 @@ def train_together(
     epochs: int | None = None,
     max_members: int | None = None,
     watch: Callable[[int, int, int], None] | None = None,
+    run_jobs: RunJobs | None = None,
 ) -> Iterator[tuple[int, PlannedFit]]:
     """Train the nets of all fits at once, and yield each fit with its position once it is done.
 
@@ -141,7 +142,7 @@ def train_together(
         New ones, or such that train on.
     epochs : int, optional
         Most epochs of a net in all; ``max_epochs`` by default.
-    max_members, watch
+    max_members, watch, run_jobs
         As of `train_nets`.
     """
     todo = [fit.plans(epochs) for fit in fits]
@@ -151,7 +152,7 @@ def train_together(
         if not of_fit:
             yield fit, fits[fit].trained({}, epochs)
     plans = [todo[fit][net] for fit, net in places]
-    for position, outcome in train_nets(plans, max_members=max_members, watch=watch):
+    for position, outcome in train_nets(plans, max_members=max_members, watch=watch, run_jobs=run_jobs):
         fit, net = places[position]
         found[fit][net] = outcome
         if len(found[fit]) == len(todo[fit]):

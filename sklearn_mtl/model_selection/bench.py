@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
@@ -20,6 +21,7 @@ from sklearn_mtl.model_selection.trials import (
     last_step,
     why_left_to_scikit_learn,
 )
+from sklearn_mtl.training import RunJobs
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +98,19 @@ class Bench:
                 yield i, trial
         stacked = [i for i, trial in enumerate(trials) if trial.fit is not None]
         fits = [trial.fit for trial in trials if trial.fit is not None]
-        for position, fit in train_together(fits, epochs=epochs, max_members=self.max_members, watch=watch):
+        trained = train_together(
+            fits, epochs=epochs, max_members=self.max_members, watch=watch, run_jobs=self._run_jobs
+        )
+        for position, fit in trained:
             yield stacked[position], trials[stacked[position]].with_fit(fit)
+
+    @property
+    def _run_jobs(self) -> RunJobs | None:
+        """What runs jobs in ``n_jobs`` processes; None where that is this one."""
+        if effective_n_jobs(self.n_jobs) == 1:
+            return None
+        parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch, return_as="generator")
+        return lambda jobs: parallel(delayed(job)() for job in jobs)
 
 
 @contextmanager

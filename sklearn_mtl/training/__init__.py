@@ -39,7 +39,7 @@ from sklearn_mtl.training.settings import (
     resolve_optimizer,
 )
 from sklearn_mtl.training.splits import held_out_rows, without_last
-from sklearn_mtl.training.stacking import Outcome, train_nets
+from sklearn_mtl.training.stacking import Outcome, RunJobs, train_nets
 from sklearn_mtl.training.state import NetState, pack_module, pack_net, unpack_module, unpack_net
 from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses, has_ended
 from sklearn_mtl.training.streaming import rows_for_training
@@ -56,6 +56,7 @@ __all__ = [
     "NetPlan",
     "NetState",
     "Outcome",
+    "RunJobs",
     "StopTraining",
     "Table",
     "TrainingSettings",

@@ -413,6 +413,13 @@ def test_why_nets_were_trained_alone(X, Y):
     assert found["reason"][2].startswith("its optimizer is SGD")
 
 
+def test_nets_in_no_stack_are_trained_in_several_processes(X, Y):
+    grid = {"optimizer": ["sgd", "rmsprop"], "lr": [0.003, 0.01]}
+    ours, _ = both(quick(), grid, X, MultiTaskTarget(Y), n_jobs=2)
+    assert not ours.stacked_["stacked"].any()
+    assert ours.stacked_["reason"][0].startswith("its optimizer is SGD")
+
+
 class OwnFit(MultiTaskClassifierRegressor):
     def fit(self, X, y):
         return super().fit(X, y)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 import torch
@@ -23,10 +24,18 @@ PLANS_AHEAD = 512
 
 # Told after each epoch: nets done so far, nets in all, epochs of the stack in training.
 Watch = Callable[[int, int, int], None]
+# Runs jobs that can be sent to other processes, and returns what they do, in order.
+RunJobs = Callable[[Iterable[Callable[[], Outcome]]], Iterable[Outcome]]
+# Deals with a net that is in no stack: its place, itself, and the reason.
+TrainAlone = Callable[[int, Begun, str], Iterator[tuple[int, Outcome]]]
 
 
 def train_nets(
-    plans: Sequence[NetPlan], *, max_members: int | None = None, watch: Watch | None = None
+    plans: Sequence[NetPlan],
+    *,
+    max_members: int | None = None,
+    watch: Watch | None = None,
+    run_jobs: RunJobs | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
     """Train nets, those of one structure stacked as one network.
 
@@ -38,6 +47,8 @@ def train_nets(
         Most nets in one stack; as many as pay by default.
     watch : callable, optional
         Told after each epoch how many nets are done, of how many, and the epochs of this stack.
+    run_jobs : callable, optional
+        Trains the nets that are in no stack; here, one after the other, by default.
 
     Yields
     ------
@@ -49,7 +60,8 @@ def train_nets(
     progress = _Progress(len(plans), watch)
     for start in range(0, len(plans), PLANS_AHEAD):
         window = range(start, min(start + PLANS_AHEAD, len(plans)))
-        for outcome in _of_window({place: plans[place] for place in window}, max_members, progress):
+        of_window = {place: plans[place] for place in window}
+        for outcome in _of_window(of_window, max_members, progress, run_jobs):
             progress.n_done += 1
             yield outcome
     for device in {plan.settings.device for plan in plans}:
@@ -81,10 +93,34 @@ class _Progress:
 
 
 def _of_window(
-    plans: Mapping[int, NetPlan], max_members: int | None, progress: _Progress
+    plans: Mapping[int, NetPlan],
+    max_members: int | None,
+    progress: _Progress,
+    run_jobs: RunJobs | None,
 ) -> Iterator[tuple[int, Outcome]]:
     """Train nets that are all built at once."""
     facts = Facts()
+    jobs: dict[int, Callable[[], Outcome]] = {}
+
+    def alone(place: int, one: Begun, reason: str) -> Iterator[tuple[int, Outcome]]:
+        if run_jobs is None:
+            yield place, _alone(one, reason)
+        else:
+            # The plan is sent, not what was built of it: a network and its optimizer share their tensors.
+            jobs[place] = partial(_alone_from, one.plan, facts.of(one.plan), reason)
+
+    yield from _stacked(plans, facts, max_members, progress, alone)
+    if run_jobs is not None and jobs:
+        yield from zip(jobs, run_jobs(jobs.values()), strict=True)
+
+
+def _stacked(
+    plans: Mapping[int, NetPlan],
+    facts: Facts,
+    max_members: int | None,
+    progress: _Progress,
+    alone: TrainAlone,
+) -> Iterator[tuple[int, Outcome]]:
     groups: dict[Hashable, dict[int, Begun]] = {}
     for place, plan in plans.items():
         try:
@@ -96,15 +132,15 @@ def _of_window(
         if reason is None:
             groups.setdefault(structure(one), {})[place] = one
         else:
-            yield place, _alone(one, reason)
+            yield from alone(place, one, reason)
     for group in groups.values():
         fewest = fewest_members(next(iter(group.values())).plan.settings.device)
         if len(group) < fewest:
             for place, one in group.items():
-                yield place, _alone(one, f"a stack of fewer than {fewest} nets is no faster")
+                yield from alone(place, one, f"a stack of fewer than {fewest} nets is no faster")
             continue
         for chunk in _chunks(group, max_members or members_at_once(next(iter(group.values())))):
-            yield from _stack(chunk, facts, progress)
+            yield from _stack(chunk, facts, progress, alone)
 
 
 def _chunks(group: dict[int, Begun], size: int) -> Iterator[dict[int, Begun]]:
@@ -129,11 +165,13 @@ def _sorted(group: Mapping[int, Begun]) -> list[int]:
     return sorted(group, key=rank)
 
 
-def _stack(chunk: dict[int, Begun], facts: Facts, progress: _Progress) -> Iterator[tuple[int, Outcome]]:
+def _stack(
+    chunk: dict[int, Begun], facts: Facts, progress: _Progress, alone: TrainAlone
+) -> Iterator[tuple[int, Outcome]]:
     """Train nets stacked, those that turn out not to fit alone; in halves where memory is short."""
     if len(chunk) == 1:
         ((place, one),) = chunk.items()
-        yield place, _alone(one, "no other net of its structure is trained with it")
+        yield from alone(place, one, "no other net of its structure is trained with it")
         return
     plans = {place: one.plan for place, one in chunk.items()}
     found = _tried(chunk, progress)
@@ -142,12 +180,12 @@ def _stack(chunk: dict[int, Begun], facts: Facts, progress: _Progress) -> Iterat
         chunk.clear()
         anew = {place: begin(plan, facts.of(plan)) for place, plan in plans.items()}
         for half in _chunks(anew, -(-len(anew) // 2)):
-            yield from _stack(half, facts, progress)
+            yield from _stack(half, facts, progress, alone)
         return
-    outcomes, alone = found
+    outcomes, unfit = found
     yield from outcomes.items()
-    for place, reason in alone.items():
-        yield place, _alone(begin(plans[place], facts.of(plans[place])), reason)
+    for place, reason in unfit.items():
+        yield from alone(place, begin(plans[place], facts.of(plans[place])), reason)
 
 
 def _tried(
@@ -190,6 +228,10 @@ def _alone(one: Begun, reason: str) -> Outcome:
     except Exception as error:
         return Outcome(None, error, reason, perf_counter() - start)
     return Outcome(net, None, reason, perf_counter() - start)
+
+
+def _alone_from(plan: NetPlan, facts: Mapping[str, Tensor] | None, reason: str) -> Outcome:
+    return _alone(begin(plan, facts), reason)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

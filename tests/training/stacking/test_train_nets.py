@@ -1,5 +1,6 @@
 """A stack of nets is those nets: the same weights, history and end, to rounding."""
 
+import pickle
 from weakref import ref
 
 import numpy as np
@@ -464,3 +465,26 @@ def test_half_precision_products(data):
         alone = train_alone(begin(plan))
         mine, theirs = outcomes[place].trained().history, alone.history
         assert mine[-1, "train_loss"] == pytest.approx(theirs[-1, "train_loss"], rel=0.05)
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_nets_in_no_stack_can_be_trained_elsewhere(data, early_stopping):
+    plans = [
+        *plans_of(data, optimizer="sgd", early_stopping=early_stopping),
+        *plans_of(data, trunk=TabM((8,), members=2), early_stopping=early_stopping),
+        *plans_of(data, random_state=1, early_stopping=early_stopping),
+        *plans_of(data, random_state=2, early_stopping=early_stopping),
+    ]
+    sent = []
+
+    def run_jobs(jobs):
+        sent.extend(pickle.dumps(job) for job in jobs)
+        return [pickle.loads(pickle.dumps(pickle.loads(job)())) for job in sent]
+
+    elsewhere, here = dict(train_nets(plans, run_jobs=run_jobs)), dict(train_nets(plans))
+    assert len(sent) == 2
+    assert elsewhere.keys() == here.keys() == set(range(4))
+    for place, outcome in here.items():
+        assert elsewhere[place].alone == outcome.alone
+        same_net(elsewhere[place].net, outcome.net, 0)
+    assert [here[place].alone is None for place in range(4)] == [False, False, True, True]
