@@ -29,7 +29,7 @@ class StackedGridSearchCV(StackedSearch, GridSearchCV):
     scoring : str, callable, list, tuple or dict, default=None
         As of ``GridSearchCV``; None is ``score`` of the estimator.
     n_jobs : int, default=None
-        Processes for the fits that are left to scikit-learn. The others share one.
+        Processes for what is in no stack. All stacks share one.
     refit : bool, str or callable, default=True
         As of ``GridSearchCV``.
     cv : int, splitter or iterable, default=None
