@@ -109,8 +109,8 @@ class MemberLinear(nn.Module):
             product = torch.bmm(x.transpose(0, 1), weight.transpose(1, 2)).transpose(0, 1)
             return product[..., :n_out] + self.bias
         if weight is self.weight:
-            return F.linear(x, weight[0], self.bias[0])
-        return F.linear(x, weight[0])[..., :n_out] + self.bias[0]
+            return F.linear(x, weight.squeeze(0), self.bias.squeeze(0))
+        return F.linear(x, weight.squeeze(0))[..., :n_out] + self.bias.squeeze(0)
 
 
 class TaskLinear(nn.Module):

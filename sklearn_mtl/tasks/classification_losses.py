@@ -61,7 +61,7 @@ class BinaryCrossEntropy(ProbabilityLoss):
             return super().with_slope(raw, y)
         target = self._smoothed(y).unsqueeze(-1).expand_as(raw)
         loss = F.binary_cross_entropy_with_logits(raw, target, reduction="none")
-        return loss[..., 0], raw.sigmoid().sub_(target)
+        return loss.squeeze(-1), raw.sigmoid().sub_(target)
 
     def _smoothed(self, y: Tensor) -> Tensor:
         """Return the probability that the label stands for."""
@@ -139,13 +139,12 @@ class CrossEntropy(ProbabilityLoss):
             return super().with_slope(raw, y)
         code = y.long().unsqueeze(-1).expand(*raw.shape[:-1], 1)
         log_probability = raw.log_softmax(-1)
-        loss = log_probability.gather(-1, code)[..., 0].neg_()
+        loss = log_probability.gather(-1, code).squeeze(-1).neg_()
         slope = log_probability.exp()
         if self.label_smoothing:
             loss.mul_(1 - self.label_smoothing).sub_(log_probability.mean(-1), alpha=self.label_smoothing)
             slope.sub_(self.label_smoothing / self.n_classes)
-        certain = slope.new_full((), self.label_smoothing - 1).expand_as(code)
-        return loss, slope.scatter_add_(-1, code, certain)
+        return loss, slope.scatter_(-1, code, self.label_smoothing - 1, reduce="add")
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the logarithm of the smoothed prior; with focusing, what a search from there finds."""

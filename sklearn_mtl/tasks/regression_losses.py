@@ -58,7 +58,7 @@ class SquaredError(_Direct):
     def with_slope(self, raw: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each cell, and twice the error."""
         error = raw - y.unsqueeze(-1)
-        return (error * error)[..., 0], error + error
+        return (error * error).squeeze(-1), error + error
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the mean."""

@@ -9,6 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+# Fewer are summed as quickly as it is found out whether they are the same.
+MANY_COLUMNS = 32
+
 
 @dataclass(frozen=True)
 class RowLoss(ABC):
@@ -116,7 +119,7 @@ def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
 
 
 def summed(weight: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    """Return cell weights summed over rows, the last axis but one; columns that are one are summed once."""
-    if weight.shape[-1] > 1 and weight.stride(-1) == 0:
+    """Return cell weights summed over rows, the last axis but one; many columns that are one are so once."""
+    if weight.shape[-1] > MANY_COLUMNS and weight.stride(-1) == 0:
         return weight[..., :1].sum(-2, dtype=dtype).expand(*weight.shape[:-2], weight.shape[-1])
     return weight.sum(-2, dtype=dtype)

@@ -59,7 +59,6 @@ class TaskLosses(nn.Module):
         other.baseline = baseline
         return other
 
-    @torch.no_grad()
     def forward(self, raw: Tensor, y: Tensor, weight: Tensor) -> StepLosses:
         """Return the loss of each task over some rows, and the way back to the raw outputs.
 
@@ -76,8 +75,12 @@ class TaskLosses(nn.Module):
             A task without a label has a loss of 0, and no gradient.
         """
         cells, slopes = [], []
-        for group in self.groups:
-            cell, slope = group.loss.with_slope(self._of_group(raw, group), y[..., None, group.columns])
+        # Cut once, and without a graph: on a small network every operation tells.
+        outputs = raw.detach().split([group.raw.stop - group.raw.start for group in self.groups], -1)
+        labels = y.unsqueeze(-2).split([group.n_columns for group in self.groups], -1)
+        for group, of_group, own in zip(self.groups, outputs, labels, strict=True):
+            columns = of_group.view(*of_group.shape[:-1], group.n_columns, group.loss.width)
+            cell, slope = group.loss.with_slope(columns, own)
             cells.append(_over_members(cell, -2))
             slopes.append(slope.flatten(-2))
         total, mass = self._sums(cells, weight)

@@ -35,7 +35,11 @@ class FusedAdamW(torch.optim.AdamW):
             closure()
         (group,) = self.param_groups
         with_gradient = [parameter for parameter in group["params"] if parameter.grad is not None]
-        states = [self.state[parameter] or self._new_state(parameter) for parameter in with_gradient]
+        states = self._states(with_gradient)
+        if len(with_gradient) < len(group["params"]):
+            # A count that is shared must not go on for those that are left out.
+            for state in states:
+                state["step"] = state["step"].clone()
         with torch.no_grad():
             fused_step(
                 with_gradient,
@@ -49,12 +53,15 @@ class FusedAdamW(torch.optim.AdamW):
     # torch puts a profiler record around the steps of every optimizer that has not this mark.
     step.hooked = True  # type: ignore[attr-defined]
 
-    def _new_state(self, parameter: Tensor) -> dict[str, Tensor]:
-        state: dict[str, Tensor] = self.state[parameter]
-        state["step"] = torch.zeros((), device=parameter.device)
-        state["exp_avg"] = torch.zeros_like(parameter)
-        state["exp_avg_sq"] = torch.zeros_like(parameter)
-        return state
+    def _states(self, parameters: list[Tensor]) -> list[dict[str, Tensor]]:
+        """Return the state of each parameter; those that are new share a count of their steps."""
+        new = [parameter for parameter in parameters if not self.state[parameter]]
+        if new:
+            step = torch.zeros((), device=new[0].device)
+            for parameter in new:
+                moments = {key: torch.zeros_like(parameter) for key in ("exp_avg", "exp_avg_sq")}
+                self.state[parameter].update(step=step, **moments)
+        return [self.state[parameter] for parameter in parameters]
 
 
 def fused_step(
@@ -72,13 +79,13 @@ def fused_step(
     parameters, gradients, first, second : list of tensor
         What is moved, its gradients, and the two moments.
     steps : list of tensor
-        Steps so far, one scalar for each tensor.
+        Steps so far, a scalar for each tensor; tensors may share one.
     group : dict
         The optimizer's settings.
     """
     if not parameters:
         return
-    torch._foreach_add_(steps, 1)
+    torch._foreach_add_(list({id(step): step for step in steps}.values()), 1)
     torch._fused_adamw_(
         parameters,
         gradients,

@@ -184,7 +184,7 @@ class Run:
             [tensor.detach()[part] for tensor in stack.values()]
             for stack in (weights.trained, weights.first, weights.second)
         ]
-        self._steps = [torch.tensor(float(steps), device=leaf.device) for leaf in self._leaves]
+        self._step = torch.tensor(float(steps), device=self._leaves[0].device)
         self._moving = [net.average_ for net in self._nets if net.average_ is not None]
         self._averages = [tensor[part] for tensor in weights.averages.values()]
         of_module = _of(weights.trained, "module.")
@@ -204,9 +204,8 @@ class Run:
         group = self._nets[0].optimizer_.param_groups[0]
         with_gradient = [i for i, leaf in enumerate(self._leaves) if leaf.grad is not None]
         trained, first, second = ([of_all[i] for i in with_gradient] for of_all in self._tensors)
-        steps = [self._steps[i] for i in with_gradient]
         gradients = [gradient[self._part] for leaf in self._leaves if (gradient := leaf.grad) is not None]
-        fused_step(trained, gradients, first, second, steps, group)
+        fused_step(trained, gradients, first, second, [self._step] * len(trained), group)
         for place in self._places:
             self._weights.steps[place] += 1
         if self._moving:
