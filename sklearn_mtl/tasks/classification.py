@@ -65,7 +65,7 @@ class ClassificationTask(Task):
 
     def decode(self, decision: np.ndarray) -> Any:
         """Return the classes of codes, in the dtype of the labels."""
-        return self.decode_all([self], decision)[0]
+        return restore_dtype(self._labels(decision.T)[0], self.dtype)
 
     @classmethod
     def decode_all(cls, tasks: Sequence[Self], decision: np.ndarray) -> list[Any]:

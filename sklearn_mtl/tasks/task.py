@@ -195,7 +195,7 @@ def check_labelled(column: Column, weight: np.ndarray) -> None:
             f"{np.flatnonzero(column.missing.all(axis=0))[:5].tolist()}: predictions there mean nothing.",
             stacklevel=2,
         )
-    if not (weight[known] > 0).any():
+    if not ((weight > 0) & known).any():
         raise ValueError(
             f"Task {column.name!r} needs at least one labelled row of positive weight. "
             f"Found {int(known.sum())} labelled rows, all of weight 0."

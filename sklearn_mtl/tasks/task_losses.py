@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.tasks.row_loss import summed
 from sklearn_mtl.tasks.step_losses import StepLosses
-from sklearn_mtl.tasks.task_set import TaskGroup, TaskSet
+from sklearn_mtl.tasks.task_set import TaskSet
 
 # A task whose labels hardly vary has a baseline near 0; dividing by it would let it drown the rest.
 SMALLEST_BASELINE = 1e-3
@@ -75,12 +75,9 @@ class TaskLosses(nn.Module):
             A task without a label has a loss of 0, and no gradient.
         """
         cells, slopes = [], []
-        # Cut once, and without a graph: on a small network every operation tells.
-        outputs = raw.detach().split([group.raw.stop - group.raw.start for group in self.groups], -1)
         labels = y.unsqueeze(-2).split([group.n_columns for group in self.groups], -1)
-        for group, of_group, own in zip(self.groups, outputs, labels, strict=True):
-            columns = of_group.view(*of_group.shape[:-1], group.n_columns, group.loss.width)
-            cell, slope = group.loss.with_slope(columns, own)
+        for group, outputs, own in zip(self.groups, self._cut(raw.detach()), labels, strict=True):
+            cell, slope = group.loss.with_slope(outputs, own)
             cells.append(_over_members(cell, -2))
             slopes.append(slope.flatten(-2))
         total, mass = self._sums(cells, weight)
@@ -142,8 +139,8 @@ class TaskLosses(nn.Module):
         """
         # Contiguous, so that the same instructions serve every row: strided ones round by its place.
         return [
-            _over_members(group.loss.response(self._of_group(raw, group).contiguous()), -3)
-            for group in self.groups
+            _over_members(group.loss.response(outputs.contiguous()), -3)
+            for group, outputs in zip(self.groups, self._cut(raw), strict=True)
         ]
 
     def decisions(self, responses: list[Tensor]) -> list[Tensor]:
@@ -191,10 +188,11 @@ class TaskLosses(nn.Module):
         columns = torch.arange(len(widths), device=device)
         return columns.repeat_interleave(torch.tensor(widths, device=device))
 
-    @staticmethod
-    def _of_group(raw: Tensor, group: TaskGroup) -> Tensor:
-        outputs = raw[..., group.raw]
-        return outputs.view(*outputs.shape[:-1], group.n_columns, group.loss.width)
+    def _cut(self, raw: Tensor) -> list[Tensor]:
+        """Return the raw outputs of each group, (rows, members, group.n_columns, loss.width)."""
+        shapes = [(group.n_columns, group.loss.width) for group in self.groups]
+        parts = raw.split([n_columns * width for n_columns, width in shapes], -1)
+        return [part.view(*raw.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True)]
 
     def _by_task(self, columns: Tensor) -> Tensor:
         if self.in_order:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -179,14 +180,22 @@ class TaskSet:
             One for each group.
         """
         found: dict[str, Any] = {}
-        places = self.places
-        for (group, kind), run in groupby(self.ordered, lambda task: (places[task.name][0], type(task))):
-            tasks = list(run)
-            first, last = places[tasks[0].name][1], places[tasks[-1].name][1]
-            decision = decisions[group][:, first.start : last.stop]
-            decoded = kind.decode_all(tasks, decision) if len(tasks) > 1 else [tasks[0].decode(decision)]
+        for group, columns, tasks in self._runs:
+            decision = decisions[group][:, columns]
+            first = tasks[0]
+            decoded = first.decode_all(tasks, decision) if len(tasks) > 1 else [first.decode(decision)]
             found.update(zip((task.name for task in tasks), decoded, strict=True))
         return {name: found[name] for name in self.names}
+
+    @cached_property
+    def _runs(self) -> list[tuple[int, slice, list[Task]]]:
+        """Neighbours of one class and loss: the number of their group, and their columns of it."""
+        runs, places = [], self.places
+        for (group, _), run in groupby(self.ordered, lambda task: (places[task.name][0], type(task))):
+            tasks = list(run)
+            columns = slice(places[tasks[0].name][1].start, places[tasks[-1].name][1].stop)
+            runs.append((group, columns, tasks))
+        return runs
 
 
 class Responses(Mapping[str, np.ndarray]):
