@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
 import torch
@@ -74,7 +74,8 @@ class LossBalancer(Balancer):
         Parameters
         ----------
         losses : tensor of shape (n_tasks,)
-            Scale-free losses, with gradient; 0 for a task without labels in the batch.
+            Scale-free losses, by which the result is differentiated; 0 for a task without labels in the
+            batch.
         weights : tensor of shape (n_tasks,)
             The task weights of the user.
         """
@@ -83,30 +84,60 @@ class LossBalancer(Balancer):
         self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
     ) -> Tensor:
         """Put the gradient of the balanced loss on all parameters."""
-        total, rates = self.rates(losses.values, weights)
-        if penalty is None:
-            losses.raw.backward(losses.pull(rates))
-            return total
-        torch.autograd.backward([losses.raw, penalty], [losses.pull(rates), torch.ones_like(penalty)])
-        return total + penalty.detach()
+        total, rates = self.differentiate(losses.values, weights)
+        put_gradients(losses.raw, losses.pull(rates), penalty)
+        return total if penalty is None else total + penalty.detach()
 
-    def rates(self, losses: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the balanced loss, and its derivative in each loss; put gradients on learned parameters.
+    def differentiate(self, losses: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the balanced loss, and its derivative in each loss.
+
+        Its gradient in learned parameters is added to theirs.
 
         Parameters
         ----------
         losses, weights : tensor of shape (n_tasks,) or (n_networks, n_tasks)
-            As `forward` takes them; several networks must not have learned parameters.
+            As `forward` takes them. Of several networks the parameters and buffers are those of this one.
 
         Returns
         -------
         total : tensor of shape () or (n_networks,)
         rates : tensor, shaped as the losses
         """
-        losses = losses.detach().requires_grad_()
-        total: Tensor = self(losses, weights) if losses.ndim == 1 else vmap(self)(losses, weights)
-        total.sum().backward()
-        return total.detach(), torch.zeros_like(losses) if losses.grad is None else losses.grad
+        of_one = losses.ndim == 1
+        return differentiated(lambda own: self(own, weights) if of_one else vmap(self)(own, weights), losses)
+
+
+def differentiated(balance: Callable[[Tensor], Tensor], losses: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what is made of losses, and its derivative in each; parameters get their gradients, too.
+
+    Parameters
+    ----------
+    balance : callable
+        From losses to a scalar, or to one for each network.
+    losses : tensor
+        Left as they are.
+    """
+    leaf = losses.detach().requires_grad_()
+    # A copy, which may be worked on in place.
+    total = balance(leaf.clone())
+    total.sum().backward()
+    return total.detach(), torch.zeros_like(losses) if leaf.grad is None else leaf.grad
+
+
+def put_gradients(raw: Tensor, gradient: Tensor, penalty: Tensor | None) -> None:
+    """Put gradients on the parameters of a network.
+
+    Parameters
+    ----------
+    raw, gradient : tensor of one shape
+        The network's outputs, and the gradient in them.
+    penalty : tensor or None
+        Minimised along with the losses: a scalar, or one for each network. It may train nothing.
+    """
+    if penalty is None or not penalty.requires_grad:
+        raw.backward(gradient)
+    else:
+        torch.autograd.backward([raw, penalty], [gradient, torch.ones_like(penalty)])
 
 
 class GradientBalancer(Balancer):
@@ -143,10 +174,9 @@ class GradientBalancer(Balancer):
             sizes = [parameter.numel() for parameter in shared]
             for parameter, flat in zip(shared, balanced.split(sizes), strict=True):
                 parameter.grad = flat.view_as(parameter).clone()
-        if penalty is not None:
+        if penalty is not None and penalty.requires_grad:
             penalty.backward()
-            total = total + penalty.detach()
-        return total
+        return total if penalty is None else total + penalty.detach()
 
     @staticmethod
     def _per_task(losses: StepLosses, shared: Sequence[nn.Parameter]) -> Tensor:

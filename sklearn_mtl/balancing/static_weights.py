@@ -25,10 +25,10 @@ class StaticWeights(LossBalancer):
         """Return the weighted sum."""
         return losses @ weights
 
-    def rates(self, losses: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    def differentiate(self, losses: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weighted sum, and the weights."""
         if type(self).forward is not StaticWeights.forward:
             # A subclass of a user's sums them in its own way.
-            return super().rates(losses, weights)
+            return super().differentiate(losses, weights)
         total = losses @ weights if losses.ndim == 1 else (losses * weights).sum(-1)
         return total, weights

@@ -179,13 +179,11 @@ def _to_text(column: pd.Series) -> np.ndarray:
         levels = [_text(level) for level in column.cat.categories]
         # The code of a missing value is -1: the last.
         return np.array([*levels, None], dtype=object)[column.cat.codes.to_numpy()]
-    gaps = column.isna().to_numpy()
-    if pd.api.types.infer_dtype(column, skipna=True) == "string":
-        given = column.to_numpy(dtype=object, copy=True)
-        given[gaps] = None
-        return given
-    texts = np.empty(len(column), dtype=object)
-    texts[:] = [None if gap else _text(value) for value, gap in zip(column, gaps, strict=True)]
+    gaps = column.isna().to_numpy(dtype=bool)
+    texts = column.to_numpy(dtype=object, copy=True)
+    texts[gaps] = None
+    if not set(map(type, texts)) <= {str, type(None)}:
+        texts[:] = [None if gap else _text(value) for value, gap in zip(column, gaps, strict=True)]
     return texts
 
 

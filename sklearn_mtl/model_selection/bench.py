@@ -109,7 +109,8 @@ class Bench:
         """What runs jobs in ``n_jobs`` processes; None where that is this one."""
         if effective_n_jobs(self.n_jobs) == 1:
             return None
-        parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch, return_as="generator")
+        parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)
+        # All at once: what is done with the first result, before the last is there, may itself be parallel.
         return lambda jobs: parallel(delayed(job)() for job in jobs)
 
 

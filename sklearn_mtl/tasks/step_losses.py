@@ -11,8 +11,9 @@ from torch import Tensor
 if TYPE_CHECKING:
     from sklearn_mtl.tasks.task_losses import TaskLosses
 
-# A task without a label in a batch has a loss of 0; what it is divided by must not be.
-SMALLEST_MASS = 1e-30
+# A task without a label in a batch has a loss of 0; what it is divided by must not be, nor so small that a
+# large task weight over it, and over the smallest baseline, is too much for float32.
+SMALLEST_MASS = 1e-25
 
 
 @dataclass(frozen=True, eq=False)

@@ -100,7 +100,7 @@ class Task(ABC):
         ]
 
     def predict(self, response: np.ndarray) -> Any:
-        """Return predictions in the labels' own units and dtype.
+        """Return the predictions that averaged responses stand for, decoded.
 
         Parameters
         ----------

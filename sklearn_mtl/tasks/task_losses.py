@@ -43,7 +43,7 @@ class TaskLosses(nn.Module):
         # Where each task has one column, in the tasks' order, there is nothing to add up.
         self.in_order = tasks.column_task.tolist() == list(range(len(tasks)))
         self.register_buffer("column_task", torch.tensor(tasks.column_task, device=y.device))
-        self.register_buffer("raw_column", self._raw_columns(y.device))
+        self.register_buffer("raw_column", self._raw_columns(y.device), persistent=False)
         baseline = self._baselines(y, weight)
         self.register_buffer("baseline", baseline.to(y.dtype))
 

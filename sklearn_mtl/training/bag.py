@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from sklearn_mtl.tasks import Responses, TaskSet
 from sklearn_mtl.training.batches import Table
 from sklearn_mtl.training.blocks import Blocks, InputRows
 from sklearn_mtl.training.fit import NetPlan
-from sklearn_mtl.training.inference import mean_responses, representations
+from sklearn_mtl.training.inference import mean_decisions, mean_responses, representations
 from sklearn_mtl.training.module import Blueprint, MultiTaskModule
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.settings import TrainingSettings
@@ -93,7 +93,7 @@ def bag_responses(nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Inputs) 
     Responses
         By task, float64 of shape (n_rows, n_columns, loss.width).
     """
-    return tasks.split(_of_bag(nets, inputs, decided=False))
+    return tasks.split(_of_bag(mean_responses, nets, inputs))
 
 
 def bag_predictions(nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Inputs) -> dict[str, Any]:
@@ -104,13 +104,12 @@ def bag_predictions(nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Inputs
     nets, tasks, inputs
         As of `bag_responses`.
     """
-    return tasks.decode(_of_bag(nets, inputs, decided=True))
+    return tasks.decode(_of_bag(mean_decisions, nets, inputs))
 
 
-def _of_bag(nets: Sequence[MultiTaskNet], inputs: Inputs, *, decided: bool) -> list[np.ndarray]:
+def _of_bag(ask: Callable[..., Any], nets: Sequence[MultiTaskNet], inputs: Inputs) -> list[np.ndarray]:
     modules = [net.evaluated for net in nets]
-    losses = [net.criterion_.losses for net in nets]
-    found = mean_responses(modules, losses, _for_network(modules[0], inputs), decided=decided)
+    found = ask(modules, [net.criterion_.losses for net in nets], _for_network(modules[0], inputs))
     return [of_group.numpy() for of_group in found]
 
 

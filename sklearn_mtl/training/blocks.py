@@ -84,7 +84,7 @@ def pieces(place: Place, bounds: Iterable[tuple[int, int]]) -> list[Place]:
 def pick(tensor: Tensor, place: Place) -> Tensor:
     """Return a copy of some rows: a module may work in place, and the tensor may be the user's array.
 
-    Columns that are one and the same, as `broadcast` makes them, are copied once.
+    Columns that are one and the same in memory stay so: they are copied once.
     """
     if tensor.ndim == 2 and tensor.shape[1] > 1 and tensor.stride(1) == 0:
         return pick(tensor[:, :1], place).expand(-1, tensor.shape[1])

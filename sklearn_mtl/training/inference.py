@@ -43,11 +43,7 @@ def raw_outputs(module: MultiTaskModule, inputs: Inputs, *, calibrated: bool = T
 
 
 def mean_responses(
-    modules: Sequence[MultiTaskModule],
-    losses: Sequence[TaskLosses],
-    inputs: Inputs,
-    *,
-    decided: bool = False,
+    modules: Sequence[MultiTaskModule], losses: Sequence[TaskLosses], inputs: Inputs
 ) -> list[Tensor]:
     """Return what each group predicts, averaged over members and networks, as float64 on the CPU.
 
@@ -59,23 +55,45 @@ def mean_responses(
         One for each network: turns raw outputs into responses.
     inputs : mapping of str to tensor, or InputRows
         Encoded rows, on the modules' device.
-    decided : bool, default=False
-        Whether to return, chunk by chunk, what is decided by the averages: probabilities of many classes
-        are in memory for a chunk only.
 
     Returns
     -------
-    list of tensor of shape (rows, group.n_columns, loss.width), or (rows, group.n_columns) if decided
+    list of tensor of shape (rows, group.n_columns, loss.width)
     """
+    return _by_networks(modules, losses, inputs, lambda means: means)
 
+
+def mean_decisions(
+    modules: Sequence[MultiTaskModule], losses: Sequence[TaskLosses], inputs: Inputs
+) -> list[Tensor]:
+    """Return what is decided by the `mean_responses`, which are in memory for a chunk of rows only.
+
+    Parameters
+    ----------
+    modules, losses, inputs
+        As of `mean_responses`.
+
+    Returns
+    -------
+    list of tensor of shape (rows, group.n_columns)
+        Numbers of float64, class codes, or whether it is the second class.
+    """
+    return _by_networks(modules, losses, inputs, losses[0].decisions)
+
+
+def _by_networks(
+    modules: Sequence[MultiTaskModule],
+    losses: Sequence[TaskLosses],
+    inputs: Inputs,
+    then: Callable[[list[Tensor]], list[Tensor]],
+) -> list[Tensor]:
     def forward(chunk: Mapping[str, Tensor]) -> list[Tensor]:
         # Copied for several: a module may work in place, and the next one takes the same rows.
         each = [
             _responses(module, loss, chunk if len(modules) == 1 else _copied(chunk))
             for module, loss in zip(modules, losses, strict=True)
         ]
-        means = each[0] if len(each) == 1 else [sum(parts) / len(each) for parts in zip(*each, strict=True)]
-        return losses[0].decisions(means) if decided else means
+        return then(each[0] if len(each) == 1 else [sum(of) / len(each) for of in zip(*each, strict=True)])
 
     for module in modules:
         _evaluating(module)

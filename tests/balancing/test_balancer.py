@@ -222,7 +222,7 @@ class Softmax(LossBalancer):
 
 def test_rates_are_the_derivative_of_the_balanced_loss():
     losses, weights = torch.tensor([0.5, 2.0, 1.0]), torch.tensor([1.0, 0.5, 0.0])
-    total, rates = Softmax().fresh(3).rates(losses, weights)
+    total, rates = Softmax().fresh(3).differentiate(losses, weights)
     torch.testing.assert_close(rates, weights * (weights * losses).softmax(0))
     torch.testing.assert_close(total, torch.logsumexp(weights * losses, 0))
     assert not total.requires_grad
@@ -232,9 +232,9 @@ def test_rates_are_the_derivative_of_the_balanced_loss():
 @pytest.mark.parametrize("make", [StaticWeights, Softmax], ids=lambda make: make.__name__)
 def test_rates_of_several_networks_are_each_ones_own(make):
     losses, weights = torch.tensor([[0.5, 2.0], [1.0, 3.0]]), torch.tensor([[1.0, 0.5], [2.0, 0.1]])
-    together = make().fresh(2).rates(losses, weights)
+    together = make().fresh(2).differentiate(losses, weights)
     for number in range(2):
-        alone = make().fresh(2).rates(losses[number], weights[number])
+        alone = make().fresh(2).differentiate(losses[number], weights[number])
         torch.testing.assert_close([part[number] for part in together], list(alone))
 
 
@@ -246,5 +246,34 @@ def test_losses_that_do_not_count_have_a_rate_of_0():
         def forward(self, losses, weights):
             return self.level**2
 
-    _, rates = Idle().fresh(2).rates(torch.ones(2), torch.ones(2))
+    _, rates = Idle().fresh(2).differentiate(torch.ones(2), torch.ones(2))
     assert rates.tolist() == [0, 0]
+
+
+class InPlace(LossBalancer):
+    """Works on what it is given."""
+
+    def forward(self, losses, weights):
+        losses *= weights
+        return losses.sum()
+
+
+def test_forward_may_work_in_place():
+    losses, weights = torch.tensor([0.5, 2.0]), torch.tensor([1.0, 0.5])
+    total, rates = InPlace().fresh(2).differentiate(losses, weights)
+    assert losses.tolist() == [0.5, 2.0]
+    assert rates.tolist() == weights.tolist()
+    assert float(total) == 1.5
+
+
+@pytest.mark.parametrize("make", [StaticWeights, LogVariances, WeightedSum], ids=lambda make: make.__name__)
+def test_penalty_that_trains_nothing_is_only_added(make):
+    found = []
+    for penalty in (None, torch.tensor(0.5)):
+        torch.manual_seed(0)
+        network = Network()
+        shared = list(network.trunk.parameters())
+        total = make().fresh(3).backward(given(network.losses()), torch.ones(3), penalty, shared)
+        found.append((total, [weights.grad for weights in network.parameters()]))
+    torch.testing.assert_close(found[1][0], found[0][0] + 0.5)
+    torch.testing.assert_close(found[1][1], found[0][1])

@@ -57,5 +57,5 @@ def test_subclass_is_asked_for_its_own_sum():
             return losses**2 @ weights
 
     losses, weights = torch.tensor([0.7, 1.3]), torch.tensor([2.0, 0.5])
-    _, rates = Squared().fresh(2).rates(losses, weights)
+    _, rates = Squared().fresh(2).differentiate(losses, weights)
     torch.testing.assert_close(rates, 2 * losses * weights)

@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import enum
 import pickle
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from sklearn_mtl.features import default_preprocessing
-from sklearn_mtl.features.table import smooth_clip
+from sklearn_mtl.features.table import smooth_clip, to_text
 
 RNG = np.random.default_rng(0)
 
@@ -245,3 +246,28 @@ def test_x_is_left_alone():
     before = X.copy()
     encode(X)
     pd.testing.assert_frame_equal(X, before)
+
+
+class Colour(str, enum.Enum):  # noqa: UP042  (a StrEnum is its value also as text)
+    """Text of its own kind: its name is not what it equals."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+def test_text_is_the_same_whatever_stands_beside_it_and_whatever_holds_it():
+    column = pd.Series([Colour.RED, Colour.BLUE, None] * 10, dtype=object)
+    expected = to_text(pd.DataFrame({"colour": column}))[:, 0].tolist()
+    assert expected[:3] == ["Colour.RED", "Colour.BLUE", None]
+    beside = pd.Series([7, *column], dtype=object)
+    assert to_text(pd.DataFrame({"colour": beside}))[1:, 0].tolist() == expected
+    assert to_text(pd.DataFrame({"colour": column.astype("category")}))[:, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", [object, "string", "str", "category"])
+def test_text_is_plain_text(dtype):
+    column = pd.Series(["a", None, np.str_("b")], dtype=dtype)
+    found = to_text(pd.DataFrame({"letter": column}))[:, 0]
+    assert found.tolist() == ["a", None, "b"]
+    assert {type(value) for value in found} == {str, type(None)}
+    assert column.isna().tolist() == [False, True, False]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from joblib import parallel_config
 from scipy.stats import loguniform
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.compose import TransformedTargetRegressor
@@ -418,6 +419,15 @@ def test_nets_in_no_stack_are_trained_in_several_processes(X, Y):
     ours, _ = both(quick(), grid, X, MultiTaskTarget(Y), n_jobs=2)
     assert not ours.stacked_["stacked"].any()
     assert ours.stacked_["reason"][0].startswith("its optimizer is SGD")
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_jobs_of_any_backend_come_to_an_end(X, Y, backend):
+    # What scores a net is parallel itself: it must not meet the jobs that are still running.
+    estimator = quick(preprocessing="auto", optimizer="sgd")
+    with parallel_config(backend=backend, n_jobs=2):
+        ours, _ = both(estimator, {"lr": [0.003, 0.01]}, X, MultiTaskTarget(Y))
+    assert not ours.stacked_["stacked"].any()
 
 
 class OwnFit(MultiTaskClassifierRegressor):

@@ -266,3 +266,9 @@ def test_output_whose_labels_do_not_vary_is_left_out_of_the_score():
     y, weight = (torch.tensor(part) for part in tasks.encode(columns, np.ones((20, 1))))
     losses = TaskLosses(tasks, y, weight)
     assert losses.scores([0.5 * y[..., None]], y, weight).tolist() == pytest.approx([0.75])
+
+
+def test_state_is_what_the_labels_say_and_not_what_the_tasks_do(every_kind):
+    # Files keep it: what can be made of the tasks need not be in them.
+    losses = TaskLosses(every_kind.tasks, *every_kind.encode())
+    assert set(losses.state_dict()) == {"column_task", "baseline"}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 
+from sklearn_mtl.balancing.balancer import differentiated
 from sklearn_mtl.tasks import TaskLosses
 from sklearn_mtl.training.batches import Batch, Table, WholeBatches
 from sklearn_mtl.training.fit import Begun
@@ -136,10 +137,9 @@ class Arrangement:
     def _rates(self, losses: Tensor, state: Mapping[str, Tensor]) -> Tensor:
         """Return the derivative of each net's balanced loss in its losses, (networks, tasks)."""
         if not state:
-            return self._balancer.rates(losses, self.task_weights)[1]
-        losses = losses.detach().requires_grad_()
-        vmap(self._balance_one)(dict(state), losses, self.task_weights).sum().backward()
-        return torch.zeros_like(losses) if losses.grad is None else losses.grad
+            return self._balancer.differentiate(losses, self.task_weights)[1]
+        balance = vmap(self._balance_one)
+        return differentiated(lambda own: balance(dict(state), own, self.task_weights), losses)[1]
 
     def _balance_one(self, state: dict[str, Tensor], losses: Tensor, weights: Tensor) -> Any:
         return functional_call(self._balancer, state, (losses, weights))

@@ -33,8 +33,11 @@ def why_alone(begun: Begun) -> str | None:
         return "its lr_schedule is a callback"
     if settings.compile:
         return "it is compiled"
-    if not isinstance(begun.net.criterion_.balancer, LossBalancer):
-        return f"{type(begun.net.criterion_.balancer).__name__} balances gradients"
+    balancer = type(begun.net.criterion_.balancer)
+    if not issubclass(balancer, LossBalancer):
+        return f"{balancer.__name__} balances gradients"
+    if balancer.backward is not LossBalancer.backward:
+        return f"{balancer.__name__} has a backward of its own"
     return None
 
 

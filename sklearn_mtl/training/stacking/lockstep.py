@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sklearn_mtl.balancing.balancer import put_gradients
 from sklearn_mtl.training.batches import Batch
 from sklearn_mtl.training.fit import Begun
 from sklearn_mtl.training.net import StopTraining, to_numbers, uncompiled
@@ -147,7 +148,7 @@ class Lockstep:
             self.weights.clear_gradients()
             raw, penalty = self.forward(batch, masks, training=True)
             gradient, loss, mass = self.gradient(raw, batch)
-            torch.autograd.backward(*_with_penalty(raw, gradient, penalty))
+            put_gradients(raw, gradient, penalty)
             self.weights.clip(bounds)
             self.weights.step()
             steps.append((loss, mass))
@@ -190,10 +191,3 @@ class Lockstep:
         self.weights.keep(slots)
         begun = [member.begun for member in self.members]
         self.arrangement = Arrangement(begun, self.module.calls, self.arrangement)
-
-
-def _with_penalty(raw: Tensor, gradient: Tensor, penalty: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """Return what is differentiated, and its gradients; a penalty that nothing is trained by is left out."""
-    if not penalty.requires_grad:
-        return [raw], [gradient]
-    return [raw, penalty], [gradient, torch.ones_like(penalty)]

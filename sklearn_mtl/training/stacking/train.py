@@ -106,11 +106,14 @@ def _of_window(
         if run_jobs is None:
             yield place, _alone(one, reason)
         else:
-            # The plan is sent, not what was built of it: a network and its optimizer share their tensors.
+            # The plan is sent; the net is built where it is trained, under the same seed.
             jobs[place] = partial(_alone_from, one.plan, facts.of(one.plan), reason)
 
     yield from _stacked(plans, facts, max_members, progress, alone)
-    if run_jobs is not None and jobs:
+    if run_jobs is None or len(jobs) < 2:
+        # For a single one no process is worth its start.
+        yield from ((place, job()) for place, job in jobs.items())
+    else:
         yield from zip(jobs, run_jobs(jobs.values()), strict=True)
 
 

@@ -269,6 +269,14 @@ class Chance(LossBalancer):
         return losses @ torch.rand_like(weights)
 
 
+class OwnBackward(LossBalancer):
+    def forward(self, losses, weights):
+        return losses @ weights
+
+    def backward(self, losses, weights, penalty, shared):
+        return super().backward(losses, 2 * weights, penalty, shared)
+
+
 class ByGradients(GradientBalancer):
     def forward(self, gradients, losses, weights):
         return weights @ gradients
@@ -288,6 +296,7 @@ def normed():
         ({"trunk": ModuleTrunk(normed())}, "batch normalization"),
         ({"balancing": Chance()}, "vmap can't batch it"),
         ({"balancing": ByGradients()}, "balances gradients"),
+        ({"balancing": OwnBackward()}, "OwnBackward has a backward of its own"),
         ({"optimizer": "sgd"}, "its optimizer is SGD"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
