@@ -14,7 +14,7 @@ from sklearn_mtl.training.blocks import Blocks, InputRows, pieces
 from sklearn_mtl.training.module import MultiTaskModule
 from sklearn_mtl.training.padding import ENOUGH_ROWS, padded, whole_rows
 
-# Bounds a chunk's largest activation, in numbers: a processor's caches are small, a GPU wants much to do.
+# Bounds a chunk's largest activation, in numbers: a core's caches are small, a GPU wants much to do.
 NUMBERS_AT_ONCE = 2**18
 NUMBERS_AT_ONCE_ON_GPU = 2**24
 # Below so many rows the launch of the operations costs more than caches save.
@@ -156,7 +156,7 @@ def rows_at_once(module: MultiTaskModule, rows: InputRows) -> int:
         few = next(iter(rows.each([rows.place(slice(ENOUGH_ROWS))])))
         _numbers_per_row[module] = -(-_largest_activation(_evaluating(module), few) // ENOUGH_ROWS)
     on_cpu = module.raw_scale.device.type == "cpu"
-    numbers = NUMBERS_AT_ONCE if on_cpu else NUMBERS_AT_ONCE_ON_GPU
+    numbers = NUMBERS_AT_ONCE * torch.get_num_threads() if on_cpu else NUMBERS_AT_ONCE_ON_GPU
     at_once = numbers // _numbers_per_row[module] // ENOUGH_ROWS * ENOUGH_ROWS
     return max(at_once, FEWEST_ROWS_AT_ONCE)
 
