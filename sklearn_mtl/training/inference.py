@@ -125,14 +125,14 @@ def by_chunk(module: MultiTaskModule, inputs: Inputs, forward: Forward) -> list[
     _evaluating(module)
     rows = Blocks(dict(inputs)) if isinstance(inputs, Mapping) else inputs
     size, total = rows_at_once(module, rows), len(rows)
+    everything = rows.place(slice(None))
+    if total <= size:
+        (chunk,) = rows.each([everything])
+        return _of_chunk(module, chunk, total, forward)
     bounds = [(start, min(start + size, total)) for start in range(0, total, size)]
-    chunks = rows.each(pieces(rows.place(slice(None)), bounds))
     results: list[Tensor] = []
-    for (start, stop), chunk in zip(bounds, chunks, strict=True):
-        whole = (stop - start) % ENOUGH_ROWS == 0
-        parts = forward(chunk) if whole else _padded_forward(module, chunk, forward)
-        if len(bounds) == 1:
-            return parts
+    for (start, stop), chunk in zip(bounds, rows.each(pieces(everything, bounds)), strict=True):
+        parts = _of_chunk(module, chunk, stop - start, forward)
         if not results:
             results = [part.new_empty((total, *part.shape[1:])) for part in parts]
         for result, part in zip(results, parts, strict=True):
@@ -184,8 +184,11 @@ def _responses(module: MultiTaskModule, losses: TaskLosses, chunk: Mapping[str, 
     return losses.responses(whole_rows(module.calibrated(chunk).cpu().double()))
 
 
-def _padded_forward(module: MultiTaskModule, chunk: dict[str, Tensor], forward: Forward) -> list[Tensor]:
-    n_rows = len(next(iter(chunk.values())))
+def _of_chunk(
+    module: MultiTaskModule, chunk: dict[str, Tensor], n_rows: int, forward: Forward
+) -> list[Tensor]:
+    if n_rows % ENOUGH_ROWS == 0:
+        return forward(chunk)
     return [part[:n_rows] for part in forward(padded(module, chunk))]
 
 
