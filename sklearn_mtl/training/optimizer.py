@@ -36,8 +36,8 @@ class FusedAdamW(torch.optim.AdamW):
         (group,) = self.param_groups
         with_gradient = [parameter for parameter in group["params"] if parameter.grad is not None]
         states = self._states(with_gradient)
-        if len(with_gradient) < len(group["params"]):
-            # A count that is shared must not go on for those that are left out.
+        if any(parameter.grad is None and parameter in self.state for parameter in group["params"]):
+            # A count that is shared must not go on for those that are left out; frozen ones have none.
             for state in states:
                 state["step"] = state["step"].clone()
         with torch.no_grad():

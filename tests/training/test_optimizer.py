@@ -51,6 +51,20 @@ def test_it_goes_on_from_the_state_of_torch():
         assert torch.equal(parameter, value)
 
 
+def test_frozen_parameters_leave_the_count_of_steps_shared():
+    trained, frozen = [nn.Parameter(torch.ones(2)) for _ in range(2)], nn.Parameter(torch.ones(2))
+    optimizer = FusedAdamW([*trained, frozen], lr=0.5, weight_decay=0.0, fused=True)
+    for _ in range(3):
+        for weight in trained:
+            weight.grad = torch.ones(2)
+        optimizer.step()
+    first, second = (optimizer.state[weight]["step"] for weight in trained)
+    assert first is second
+    assert first == 3
+    assert frozen not in optimizer.state
+    assert torch.equal(frozen, torch.ones(2))
+
+
 def test_a_closure_is_called_first():
     weight = nn.Parameter(torch.ones(2))
 
