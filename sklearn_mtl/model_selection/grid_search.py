@@ -50,10 +50,13 @@ class StackedGridSearchCV(StackedSearch, GridSearchCV):
     cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
 refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
         As of ``GridSearchCV``. The fit time of a candidate is its share of the stack's.
+    task_results_ : DataFrame
+        A row for each candidate, as in ``cv_results_``: its parameters, ``param_…``, and the mean and
+        standard deviation over the folds of ``score_tasks``, ``mean_test_…`` and ``std_test_…`` of every
+        task, whatever ``scoring`` is. Not set where the estimator is no multi-task one.
     pareto_front_ : DataFrame
-        The candidates for which no other is at least as good on every task and better on one: their
-        parameters, and the means over the folds of ``score_tasks``, whatever ``scoring`` is. The index
-        counts the candidates. Not set where the estimator is no multi-task one.
+        The rows of `task_results_` for which no other is at least as good on every task and better on
+        one; means that differ in their last digits only are equal.
     stacked_ : DataFrame
         A row for each candidate: ``candidate``, ``params``, ``n_nets``, whether all its networks were
         ``stacked``, and the ``reason`` if not.

@@ -50,7 +50,7 @@ class StackedHalvingGridSearchCV(StackedGridSearchCV):
     cv_results_ : dict
         As of ``GridSearchCV``, a row for each candidate of each iteration, with ``iter`` and
         ``n_resources``.
-    pareto_front_, stacked_ : DataFrame
+    task_results_, pareto_front_, stacked_ : DataFrame
         As of `StackedGridSearchCV`, by row of ``cv_results_``; on the front are candidates of the last
         iteration.
     best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, refit_time_, \

@@ -16,7 +16,7 @@ from sklearn.utils import indexable
 
 from sklearn_mtl.model_selection.bench import Bench
 from sklearn_mtl.model_selection.folds import Fold
-from sklearn_mtl.model_selection.pareto import mean_task_scores, pareto_front
+from sklearn_mtl.model_selection.pareto import pareto_front, task_results
 from sklearn_mtl.model_selection.scikit_learn import (
     BaseSearchCV,
     _fit_context,
@@ -169,14 +169,15 @@ class StackedSearch(BaseSearchCV):
             self.best_params_ = results["params"][self.best_index_]
         self.cv_results_ = results
         self.stacked_ = _stacked(record)
-        self._set_front(record)
+        self._set_task_results(record)
 
-    def _set_front(self, record: Record) -> None:
-        scores = mean_task_scores([of_folds for _, of_folds in record.by_candidate()])
-        if scores is not None:
-            self.pareto_front_ = pareto_front(record.params, scores.iloc[self._finalists(record)])
-        elif hasattr(self, "pareto_front_"):
-            del self.pareto_front_
+    def _set_task_results(self, record: Record) -> None:
+        found = task_results(record.params, [of_folds for _, of_folds in record.by_candidate()])
+        if found is not None:
+            self.task_results_ = found
+            self.pareto_front_ = pareto_front(found.iloc[self._finalists(record)])
+        elif hasattr(self, "task_results_"):
+            del self.task_results_, self.pareto_front_
 
     def _finalists(self, record: Record) -> Sequence[int]:
         """Return which candidates compete for the front."""

@@ -40,6 +40,7 @@ from sklearn_mtl.model_selection import (
     multitask_scoring,
     task_scorer,
 )
+from sklearn_mtl.model_selection.pareto import not_dominated
 from sklearn_mtl.training import train_nets
 from sklearn_mtl.trunks import MLP
 
@@ -98,7 +99,11 @@ def both(estimator, grid, X, y, fit_params=None, theirs_y=None, ours=StackedGrid
             assert str(getattr(stacked, name)) == str(getattr(plain, name))
         else:
             assert not hasattr(stacked, name)
-    extra = {name for name in vars(stacked) if name.endswith("_")} - {"pareto_front_", "stacked_"}
+    extra = {name for name in vars(stacked) if name.endswith("_")} - {
+        "pareto_front_",
+        "stacked_",
+        "task_results_",
+    }
     assert extra == {name for name in vars(plain) if name.endswith("_")}
     return stacked, plain
 
@@ -615,8 +620,14 @@ def test_front(X, Y):
     plain = GridSearchCV(quick(max_epochs=10, lr=0.03), grid, cv=CV, scoring=tasks, refit=False)
     plain.fit(X, MultiTaskTarget(Y))
     front = search.pareto_front_
-    assert front.columns.tolist() == ["param_task_weights", "mean_test_price", "mean_test_type"]
+    names = ["mean_test_price", "std_test_price", "mean_test_type", "std_test_type"]
+    assert front.columns.tolist() == ["param_task_weights", *names]
     assert front.index.name == "candidate"
+    results = search.task_results_
+    assert len(results) == 3
+    np.testing.assert_allclose(results[names], pd.DataFrame(plain.cv_results_)[names], atol=1e-6)
+    assert results["param_task_weights"].tolist() == grid["task_weights"]
+    pd.testing.assert_frame_equal(front, results.loc[front.index])
     expected = pd.DataFrame(plain.cv_results_)[["mean_test_price", "mean_test_type"]]
     np.testing.assert_allclose(front[expected.columns], expected.loc[front.index], atol=1e-6)
     beaten = [
@@ -633,6 +644,27 @@ def test_front_leaves_out_tasks_without_labels(X, Y):
         warnings.simplefilter("ignore")
         search = StackedGridSearchCV(quick(), GRID, cv=6, refit=False).fit(X, gaps)
     assert search.pareto_front_.notna().all(axis=None)
+
+
+def test_means_that_differ_by_rounding_do_not_beat_each_other():
+    scores = np.array([[0.3, 0.7], [0.1 + 0.2, 0.7], [0.3, 0.7 - 1e-12], [0.3, 0.6]])
+    assert scores[0, 0] != scores[1, 0]
+    assert not_dominated(scores).tolist() == [True, True, True, False]
+
+
+def test_rounding_is_seen_as_such_whatever_the_scale():
+    large = np.array([[-1e12, 0.0], [-1e12 - 1.0, 0.0], [-1e12 - 1e5, 0.0]])
+    assert not_dominated(large).tolist() == [True, True, False]
+    assert not_dominated(np.array([[1e-3, 0.0], [1.1e-3, 0.0]])).tolist() == [False, True]
+
+
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+def test_task_results_of_a_failed_candidate_are_nan(X, Y):
+    with pytest.warns(FitFailedWarning):
+        search = StackedGridSearchCV(quick(), {"lr": [0.1, -1.0]}, cv=CV, refit=False).fit(X, Y)
+    assert search.task_results_.isna().all(axis=1).tolist() == [False, False]
+    assert search.task_results_.filter(like="test_").isna().all(axis=1).tolist() == [False, True]
+    assert search.pareto_front_.index.tolist() == [0]
 
 
 def test_configuration_reaches_the_fits(X, Y):
