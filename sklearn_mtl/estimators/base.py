@@ -90,8 +90,8 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         self.random_state = random_state
 
     @abstractmethod
-    def _infer_kind(self, column: Column) -> TaskKind:
-        """Return the kind of a task that ``tasks`` does not name."""
+    def _infer_kinds(self, columns: Mapping[str, Column]) -> dict[str, TaskKind]:
+        """Return the kinds of the tasks that ``tasks`` does not name."""
 
     @abstractmethod
     def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:

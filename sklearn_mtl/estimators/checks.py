@@ -123,7 +123,7 @@ def check_pair(X_val: Any, y_val: Any) -> None:
 def task_kinds(
     tasks: Mapping[str, Any] | None,
     columns: Mapping[str, Column],
-    infer: Callable[[Column], TaskKind],
+    infer: Callable[[dict[str, Column]], Mapping[str, TaskKind]],
 ) -> dict[str, TaskKind]:
     """Return the kind of each task: what ``tasks`` says, else what is inferred.
 
@@ -134,12 +134,12 @@ def task_kinds(
     columns : mapping of str to Column
         Labels by task.
     infer : callable
-        From labels to a kind.
+        From the labels of the tasks that ``tasks`` does not name to their kinds.
     """
     asked = by_task("tasks", tasks, list(columns))
-    return {
-        name: _kind(name, asked[name]) if name in asked else infer(column) for name, column in columns.items()
-    }
+    said = {name: _kind(name, kind) for name, kind in asked.items()}
+    inferred = infer({name: column for name, column in columns.items() if name not in said})
+    return {name: said[name] if name in said else inferred[name] for name in columns}
 
 
 def by_task(parameter: str, mapping: Any, names: Sequence[str]) -> Mapping[str, Any]:

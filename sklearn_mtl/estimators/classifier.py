@@ -53,8 +53,11 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     # Of all tasks: that of ClassifierMixin, left of the base, knows arrays without gaps only.
     score = BaseMultiTask.score
 
-    def _infer_kind(self, column: Column) -> TaskKind:
-        return Multilabel() if column.values.ndim == 2 else Classification()
+    def _infer_kinds(self, columns: Mapping[str, Column]) -> dict[str, TaskKind]:
+        return {
+            name: Multilabel() if column.values.ndim == 2 else Classification()
+            for name, column in columns.items()
+        }
 
     def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
         check_all_of("MultiTaskClassifier", kinds, (Classification, Multilabel))

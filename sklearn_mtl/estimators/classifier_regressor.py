@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sklearn_mtl.estimators.base import BaseMultiTask
 from sklearn_mtl.estimators.parameters import KINDS
-from sklearn_mtl.targets import Column, infer_kind
+from sklearn_mtl.targets import Column, infer_kinds
 from sklearn_mtl.tasks import TaskKind
 
 
@@ -142,8 +142,8 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     True
     """
 
-    def _infer_kind(self, column: Column) -> TaskKind:
-        return KINDS[infer_kind(column)]()
+    def _infer_kinds(self, columns: Mapping[str, Column]) -> dict[str, TaskKind]:
+        return {name: KINDS[kind]() for name, kind in infer_kinds(columns).items()}
 
     def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
         """Take every kind."""

@@ -169,7 +169,7 @@ def prepare(
     read = once(Read.of, *data, owner=type(estimator).__name__, admitted=Admitted.by(estimator.preprocessing))
     read.record_on(estimator)
     rows = read.rows
-    kinds = checks.task_kinds(estimator.tasks, rows.columns, estimator._infer_kind)
+    kinds = checks.task_kinds(estimator.tasks, rows.columns, estimator._infer_kinds)
     estimator._check_kinds(kinds)
     names = list(kinds)
     weights = checks.task_weights(estimator.task_weights, names)

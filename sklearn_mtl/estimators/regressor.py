@@ -47,8 +47,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     # Of all tasks: that of RegressorMixin, left of the base, knows arrays without gaps only.
     score = BaseMultiTask.score
 
-    def _infer_kind(self, column: Column) -> TaskKind:
-        return Regression()
+    def _infer_kinds(self, columns: Mapping[str, Column]) -> dict[str, TaskKind]:
+        return {name: Regression() for name in columns}
 
     def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
         check_all_of("MultiTaskRegressor", kinds, (Regression,))

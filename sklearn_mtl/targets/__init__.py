@@ -2,17 +2,17 @@
 
 `read_targets` takes a mapping, a DataFrame of pandas or polars, or an array of one or two dimensions,
 and gives a `Column` for each task: its labels, where they are missing, and the dtype they came in. A
-`Layout` remembers the container. `infer_kind` tells regression, classification and multilabel apart.
+`Layout` remembers the container. `infer_kinds` tells regression, classification and multilabel apart.
 `MultiTaskTarget` is a mapping that scikit-learn can split.
 
 Examples
 --------
 >>> import numpy as np
 >>> import pandas as pd
->>> from sklearn_mtl.targets import infer_kind, read_targets
->>> Y = pd.DataFrame({"price": [100.0, None, 300.0], "type": ["flat", "house", None]})
+>>> from sklearn_mtl.targets import infer_kinds, read_targets
+>>> Y = pd.DataFrame({"price": [100.5, None, 300.0], "type": ["flat", "house", None]})
 >>> targets = read_targets(Y)
->>> {name: infer_kind(column) for name, column in targets.columns.items()}
+>>> infer_kinds(targets.columns)
 {'price': 'regression', 'type': 'classification'}
 >>> targets.layout.restore({"price": np.array([150.0]), "type": np.array(["flat"])}, index=[7])
    price  type
@@ -22,17 +22,20 @@ Examples
 from sklearn_mtl.targets.column import Column
 from sklearn_mtl.targets.container import MultiTaskTarget
 from sklearn_mtl.targets.dtypes import pack_dtype, unpack_dtype
-from sklearn_mtl.targets.kinds import Kind, infer_kind
+from sklearn_mtl.targets.kinds import Guess, Kind, guess_kind, infer_kind, infer_kinds
 from sklearn_mtl.targets.labels import read_column, restore_dtype
 from sklearn_mtl.targets.reading import Layout, Targets, read_targets
 
 __all__ = [
     "Column",
+    "Guess",
     "Kind",
     "Layout",
     "MultiTaskTarget",
     "Targets",
+    "guess_kind",
     "infer_kind",
+    "infer_kinds",
     "pack_dtype",
     "read_column",
     "read_targets",

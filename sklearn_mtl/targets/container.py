@@ -229,8 +229,12 @@ def check_lengths(lengths: Mapping[str, int], n_rows: int | None = None) -> None
         raise ValueError(f"The tasks of y must have the same number of rows. Found {dict(lengths)}.")
 
 
-def _from_polars(series: Any) -> np.ndarray:
+def _from_polars(series: Any) -> Any:
     """Return the values of a polars series, gaps as NaN among floats and None elsewhere, without pyarrow."""
+    kind = type(series.dtype).__name__
+    if kind in ("Categorical", "Enum"):
+        # As plain text nothing would say that these are classes.
+        return pd.Categorical(series.to_list(), series.dtype.categories.to_list() if kind == "Enum" else None)
     if series.dtype.is_float() or (series.dtype.is_numeric() and not series.null_count()):
         values: np.ndarray = series.to_numpy()
         return values

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -14,35 +16,89 @@ Kind = Literal["regression", "classification", "multilabel"]
 
 # Integers of up to this many values are classes; near it the guess is worth a word.
 MOST_CLASSES = 20
-CLOSE_TO_MOST = (15, 30)
+CLOSE_TO_MOST = (15, 25)
+# Text that differs from row to row is no class, and text that reads as a number may be one. Of fewer labels
+# nothing is said.
+NEARLY_ALL = 0.9
+FEWEST_TEXTS = 10
+# Floats that repeat so often may be classes that shared an array with numbers.
+ROWS_OF_A_CLASS = 5
+# Of fewer values any frequencies have one peak; of more than this range none are counted.
+FEWEST_COUNTS = 5
+WIDEST_COUNTS = 50
+RARE = 0.25
+# Rows that mostly settle what all rows say.
+FIRST_ROWS = 1000
+MOST_NAMED = 10
 
 
-def infer_kind(column: Column) -> Kind:
-    """Return the kind of a task, told from its labels.
+@dataclass(frozen=True)
+class Guess:
+    """What a task's labels look like.
 
-    Floats are a regression; booleans, strings and categories a classification; integers a
-    classification up to 20 distinct values, a regression beyond. A float column of only 0 and 1 is a
-    classification, since a boolean column with gaps looks like that. In two dimensions, 0 and 1 are
-    multilabel and floats a regression of several outputs.
+    Parameters
+    ----------
+    kind : {"regression", "classification", "multilabel"} or None
+        None where any guess would be a bad one.
+    doubt : str, default=""
+        What makes the guess a close one, or none at all: what the labels are, in words. ``{}`` stands
+        for the number of distinct values.
+    n_values : int, optional
+        That number, where it was counted and matters; guesses that differ in it alone are equal.
+    """
+
+    kind: Kind | None
+    doubt: str = ""
+    n_values: int | None = field(default=None, compare=False, repr=False)
+
+
+ZERO_ONE = Guess("classification", "floats of only 0 and 1")
+WITH_GAPS = Guess("classification", "whole floats of few values with gaps, as pandas makes of integers")
+WHOLE = Guess("regression", "floats of few values, all of them whole")
+COUNTS = Guess("classification", "integers whose frequencies have one peak and a tail, as counts do")
+ONE_HOT = Guess("multilabel", "exactly one 1 in each row, as classes in one-hot form do")
+DISTINCT = Guess(None, "text of which nearly all is distinct")
+NUMBERS = Guess(None, "text that reads as numbers")
+
+
+def guess_kind(column: Column) -> Guess:
+    """Return what kind of task a column is, told from its labels, without a word.
 
     Parameters
     ----------
     column : Column
         The labels.
 
-    Returns
-    -------
-    {"regression", "classification", "multilabel"}
+    Examples
+    --------
+    >>> from sklearn_mtl.targets import guess_kind, read_targets
+    >>> columns = read_targets({"a": [0.5, 1.5], "b": [1.0, None]}).columns
+    >>> guess_kind(columns["a"])
+    Guess(kind='regression', doubt='')
+    >>> guess_kind(columns["b"])
+    Guess(kind='classification', doubt='floats of only 0 and 1')
+    """
+    known = column.known
+    if column.values.ndim == 2:
+        return _of_block(column, known)
+    if isinstance(column.dtype, pd.CategoricalDtype) or known.dtype.kind == "b":
+        return Guess("classification")
+    if known.dtype.kind == "f":
+        return _of_floats(known, gaps=len(known) < len(column))
+    if known.dtype.kind in "iu":
+        return _of_integers(known)
+    if known.dtype.kind == "O" and _is_text(known):
+        return _of_text(known)
+    return Guess(None, "labels")
 
-    Raises
-    ------
-    ValueError
-        If the labels could be anything: mixed types, dates, integers in two dimensions.
 
-    Warns
-    -----
-    UserWarning
-        If the guess is a close one.
+def infer_kind(column: Column) -> Kind:
+    """Return the kind of one task; `infer_kinds` of this column alone.
+
+    Parameters
+    ----------
+    column : Column
+        The labels.
 
     Examples
     --------
@@ -50,57 +106,145 @@ def infer_kind(column: Column) -> Kind:
     >>> [infer_kind(c) for c in read_targets({"a": [0.5, 1.5], "b": ["x", "y"]}).columns.values()]
     ['regression', 'classification']
     """
-    known = column.known
-    if column.values.ndim == 2:
-        return _kind_of_block(column, known)
-    if isinstance(column.dtype, pd.CategoricalDtype) or known.dtype.kind == "b":
-        return "classification"
-    if known.dtype.kind == "f":
-        return _kind_of_floats(column.name, known)
-    if known.dtype.kind in "iu":
-        return _kind_of_integers(column.name, known)
-    if known.dtype.kind == "O" and _is_text(known):
-        return "classification"
-    raise _unknown(column, "labels such as " + repr(known[:3].tolist()))
+    return infer_kinds({column.name: column})[column.name]
 
 
-def _kind_of_block(column: Column, known: np.ndarray) -> Kind:
+def infer_kinds(columns: Mapping[str, Column]) -> dict[str, Kind]:
+    """Return the kind of each task, told from its labels.
+
+    Floats are a regression; booleans, strings and categories a classification; integers a
+    classification up to 20 distinct values, a regression beyond. Whole floats with gaps count as
+    integers, since pandas makes floats of integers with gaps, and a float column of only 0 and 1 as
+    booleans. In two dimensions, 0 and 1 are multilabel and floats a regression of several outputs.
+
+    Parameters
+    ----------
+    columns : mapping of str to Column
+        The labels of each task.
+
+    Returns
+    -------
+    dict of str to {"regression", "classification", "multilabel"}
+
+    Raises
+    ------
+    ValueError
+        If labels could be anything: text that is nearly all distinct or reads as numbers, mixed types,
+        dates, integers in two dimensions. It names all such tasks.
+
+    Warns
+    -----
+    UserWarning
+        Once for each kind of close guess, with all tasks that it concerns.
+    """
+    guesses = {name: guess_kind(column) for name, column in columns.items()}
+    by_guess: dict[Guess, dict[str, Guess]] = {}
+    for name, guess in guesses.items():
+        by_guess.setdefault(guess, {})[name] = guess
+    refused = [_refusal(guess, list(same), columns) for guess, same in by_guess.items() if guess.kind is None]
+    if refused:
+        raise ValueError("\n".join(refused))
+    for guess, same in by_guess.items():
+        if guess.doubt:
+            warnings.warn(_doubtful(guess, same), stacklevel=2)
+    if _are_one_hot(list(columns.values())):
+        warnings.warn(
+            f"Exactly one of the tasks {_listed(list(columns))} is 1 in each row, as of classes in one-hot "
+            "form, and each is taken as 'classification' of its own; y.argmax(axis=1) makes one of them, and "
+            f"tasks={_mapped(list(columns), 'classification')} keeps them without this warning.",
+            stacklevel=2,
+        )
+    return {name: guess.kind for name, guess in guesses.items() if guess.kind is not None}
+
+
+def _of_block(column: Column, known: np.ndarray) -> Guess:
     if known.dtype.kind in "biuf" and _is_zero_one(known):
-        return "multilabel"
+        whole = column.values[~column.missing.any(axis=1)]
+        is_one_hot = len(whole) > 0 and bool(((whole == 1).sum(axis=1) == 1).all())
+        return ONE_HOT if is_one_hot else Guess("multilabel")
     if known.dtype.kind == "f":
-        return "regression"
-    raise _unknown(column, f"a two-dimensional block of {known.dtype} other than 0 and 1")
+        return Guess("regression")
+    return Guess(None, "a two-dimensional block of other labels than 0 and 1")
 
 
-def _kind_of_floats(name: str, known: np.ndarray) -> Kind:
-    if len(known) and _is_zero_one(known):
-        warnings.warn(
-            f"Task {name!r} has floats of only 0 and 1 and is taken for a classification; "
-            f"tasks={{{name!r}: 'regression'}} says otherwise.",
-            stacklevel=2,
-        )
-        return "classification"
-    return "regression"
+def _of_floats(known: np.ndarray, *, gaps: bool) -> Guess:
+    if len(known) == 0 or not _is_whole(known[:FIRST_ROWS]) or not _is_whole(known):
+        return Guess("regression")
+    if _is_zero_one(known):
+        return ZERO_ONE
+    n_values = len(_distinct(known))
+    if gaps:
+        return WITH_GAPS if n_values <= MOST_CLASSES else _by_number(n_values)
+    is_few = n_values <= MOST_CLASSES and len(known) >= ROWS_OF_A_CLASS * n_values
+    return WHOLE if is_few else Guess("regression")
 
 
-def _kind_of_integers(name: str, known: np.ndarray) -> Kind:
+def _of_integers(known: np.ndarray) -> Guess:
+    if len(known) == 0:
+        return _by_number(0)
     # Counting takes a hundred times as long as looking at the range, which mostly settles it.
-    if len(known) and int(known.max()) - int(known.min()) < CLOSE_TO_MOST[0] - 1:
-        return "classification"
-    n_values = len(np.unique(known))
+    low, reach = int(known.min()), int(known.max()) - int(known.min()) + 1
+    n_values = reach if reach < CLOSE_TO_MOST[0] else len(_distinct(known))
+    if n_values < CLOSE_TO_MOST[0] and FEWEST_COUNTS <= reach <= WIDEST_COUNTS:
+        return COUNTS if _look_counted(np.bincount((known - low).astype(np.intp))) else _by_number(n_values)
+    return _by_number(n_values)
+
+
+def _by_number(n_values: int) -> Guess:
     kind: Kind = "classification" if n_values <= MOST_CLASSES else "regression"
-    if CLOSE_TO_MOST[0] <= n_values <= CLOSE_TO_MOST[1]:
-        other = "regression" if kind == "classification" else "classification"
-        warnings.warn(
-            f"Task {name!r} has integers of {n_values} distinct values and is taken for a {kind}; "
-            f"tasks={{{name!r}: {other!r}}} says otherwise.",
-            stacklevel=2,
-        )
-    return kind
+    low, high = CLOSE_TO_MOST
+    return Guess(kind, "integers of {} distinct values" if low <= n_values <= high else "", n_values)
+
+
+def _look_counted(frequencies: np.ndarray) -> bool:
+    """Whether frequencies rise to one peak and fall to a rare end, up to two standard deviations.
+
+    Codes of classes are in no order, and so their frequencies have several peaks, or none.
+    """
+    peak = int(frequencies.argmax())
+    steps = np.diff(frequencies)
+    against = np.r_[-steps[:peak], steps[peak:]]
+    noise = 2 * np.sqrt(frequencies[1:] + frequencies[:-1])
+    most, least = frequencies[peak], min(frequencies[0], frequencies[-1])
+    return bool(
+        np.count_nonzero(frequencies) >= FEWEST_COUNTS
+        and (against <= noise).all()
+        and least < RARE * most
+        and most - least > 2 * np.sqrt(most + least)
+    )
+
+
+def _of_text(known: np.ndarray) -> Guess:
+    codes, texts = pd.factorize(known)
+    if len(known) >= FEWEST_TEXTS and len(texts) > NEARLY_ALL * len(known):
+        return DISTINCT
+    numbers = np.array([_is_number(text) for text in texts], dtype=bool)
+    return NUMBERS if len(known) and numbers[codes].mean() > NEARLY_ALL else Guess("classification")
+
+
+def _are_one_hot(columns: list[Column]) -> bool:
+    """Whether columns of 0 and 1 have exactly one 1 in each row."""
+    if len(columns) < 3 or any(c.values.ndim != 1 or c.values.dtype.kind not in "biuf" for c in columns):
+        return False
+    for rows in (slice(FIRST_ROWS), slice(None)):
+        parts = [column.values[rows] for column in columns]
+        if not (np.sum([part == 1 for part in parts], axis=0) == 1).all():
+            return False
+    return all(not column.missing.any() and _is_zero_one(column.values) for column in columns)
+
+
+def _distinct(known: np.ndarray) -> np.ndarray:
+    """Return the distinct values, or some where they are many."""
+    some = np.unique(known[:FIRST_ROWS])
+    return some if len(some) > CLOSE_TO_MOST[1] else np.unique(known)
 
 
 def _is_zero_one(known: np.ndarray) -> bool:
     return bool(((known == 0) | (known == 1)).all())
+
+
+def _is_whole(known: np.ndarray) -> bool:
+    return bool((known == np.rint(known)).all())
 
 
 def _is_text(known: np.ndarray) -> bool:
@@ -109,8 +253,54 @@ def _is_text(known: np.ndarray) -> bool:
     return is_string or all(isinstance(label, str | bytes) for label in known)
 
 
-def _unknown(column: Column, found: str) -> ValueError:
-    return ValueError(
-        f"The kind of task {column.name!r} can't be told from its labels: say it with "
-        f"tasks={{{column.name!r}: 'regression'}}, 'classification' or 'multilabel'. Found {found}."
+def _is_number(text: str | bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _doubtful(guess: Guess, same: Mapping[str, Guess]) -> str:
+    names = list(same)
+    counted = sorted({each.n_values for each in same.values() if each.n_values is not None})
+    found = guess.doubt.format(", ".join(map(str, counted)))
+    has, is_ = ("has", "is") if len(names) == 1 else ("have", "are")
+    other = "regression" if guess.kind == "classification" else "classification"
+    otherwise = (
+        f"y[{names[0]!r}].argmax(axis=1) makes one classification of it"
+        if guess == ONE_HOT
+        else f"tasks={_mapped(names, other)} says otherwise"
     )
+    return (
+        f"{_subject(names)} {has} {found}, and {is_} taken as {guess.kind!r}; {otherwise}, and "
+        f"tasks={_mapped(names, str(guess.kind))} keeps it without this warning."
+    )
+
+
+def _refusal(guess: Guess, names: list[str], columns: Mapping[str, Column]) -> str:
+    other = ", 'regression' or 'multilabel'"
+    if guess == DISTINCT:
+        other = ""
+    elif guess == NUMBERS:
+        other = ", or make them numbers with pandas.to_numeric"
+    subject = _subject(names)
+    return (
+        f"The kind of {subject[0].lower()}{subject[1:]} can't be told from the labels: say it with "
+        f"tasks={_mapped(names, 'classification')}{other}. "
+        f"Found {guess.doubt}, such as {columns[names[0]].known[:3].tolist()}."
+    )
+
+
+def _subject(names: list[str]) -> str:
+    return f"Task {names[0]!r}" if len(names) == 1 else f"Tasks {_listed(names)}"
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return f"{names[:MOST_NAMED]}" + (f" and {more} more" if more > 0 else "")
+
+
+def _mapped(names: list[str], kind: str) -> str:
+    entries = [f"{name!r}: {kind!r}" for name in names[:MOST_NAMED]]
+    return "{" + ", ".join(entries + ["..."] * (len(names) > MOST_NAMED)) + "}"
