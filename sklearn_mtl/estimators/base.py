@@ -15,8 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_mtl.estimators.checks import check_pair, declared_classes
 from sklearn_mtl.estimators.fitting import fit_batch, fit_on, prepare
 from sklearn_mtl.estimators.parameters import NestedParameters
-from sklearn_mtl.estimators.predictions import has_intervals, has_probabilities, intervals, score_by_task
+from sklearn_mtl.estimators.predictions import has_intervals, has_probabilities, intervals
 from sklearn_mtl.estimators.state import FittedState
+from sklearn_mtl.estimators.task_scores import score_by_metric, score_by_task
 from sklearn_mtl.estimators.task_view import TaskView, view_of
 from sklearn_mtl.features import EncodedRows, SharedRows, read_features
 from sklearn_mtl.targets import Column
@@ -257,20 +258,35 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         float
             Tasks without a label in these rows are left out, with a warning.
         """
-        return float(self.score_tasks(X, y, sample_weight).mean())
+        return float(score_by_task(self, X, y, sample_weight, every=True).mean())
 
-    def score_tasks(self, X: Any, y: Any, sample_weight: Any = None) -> pd.Series:
-        """Return the score of each task: R², accuracy, or the mean accuracy over labels.
+    def score_tasks(self, X: Any, y: Any, sample_weight: Any = None, *, metrics: Any = None) -> pd.Series:
+        """Return the score of each task.
 
-        Parameters are those of `score`.
+        Parameters
+        ----------
+        X, sample_weight
+            As of `score`.
+        y : mapping, DataFrame or array-like
+            True labels of all tasks, or of some by name; missing ones are left out.
+        metrics : str, callable, sequence of these, or mapping from task to these, optional
+            A scorer's name or a scorer, as of scikit-learn, or a function ``metric(y_true, y_pred)``.
+            None is R², accuracy, or the mean accuracy over labels.
 
         Returns
         -------
-        pandas.Series
-            By task; nan for a task without a label in these rows, with a warning.
+        pandas.Series of float64
+            By task and metric where metrics are given; else by task, the metrics in
+            ``attrs["metrics"]``. nan for a task without a label in these rows, with a warning.
+
+        Raises
+        ------
+        ValueError
+            If y or ``metrics`` names another task, or a metric can't take a task of this kind.
         """
-        parts, _ = self._responses(X)
-        return score_by_task(self.tasks_, parts, y, sample_weight)
+        if metrics is None:
+            return score_by_task(self, X, y, sample_weight, every=False)
+        return score_by_metric(self, X, y, sample_weight, metrics)
 
     def task(self, name: str) -> TaskView:
         """Return one task as a fitted scikit-learn regressor or classifier.

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from sklearn.base import is_classifier, is_regressor
 
-from sklearn_mtl.estimators.sample_weights import read_sample_weight
-from sklearn_mtl.targets import read_targets
 from sklearn_mtl.tasks import RegressionTask, Task
 
 if TYPE_CHECKING:
@@ -55,39 +51,3 @@ def intervals(
         for name, task in tasks.items()
         if isinstance(task, RegressionTask) and task.has_interval
     }
-
-
-def score_by_task(
-    tasks: Mapping[str, Task], parts: Mapping[str, np.ndarray], y: Any, sample_weight: Any
-) -> pd.Series:
-    """Return each task's default score on true labels.
-
-    Parameters
-    ----------
-    tasks : mapping of str to Task
-        The tasks.
-    parts : mapping of str to ndarray
-        Averaged responses by task.
-    y, sample_weight
-        As the user gave them.
-    """
-    n_rows = len(next(iter(parts.values())))
-    columns = read_targets(y, n_rows=n_rows).columns
-    if set(columns) != set(tasks):
-        raise ValueError(f"y must have the tasks of `fit`, {list(tasks)}. Found {list(columns)}.")
-    weight = read_sample_weight(sample_weight, list(tasks), n_rows)
-    weight = np.broadcast_to(weight, (n_rows, len(tasks)))
-    scores = pd.Series(
-        {
-            name: task.score(columns[name], parts[name], weight[:, i])
-            for i, (name, task) in enumerate(tasks.items())
-        },
-        dtype=np.float64,
-    )
-    undefined = scores.index[scores.isna()].tolist()
-    if undefined:
-        warnings.warn(
-            f"These rows have too few labels of the tasks {undefined}, which are left out of the score.",
-            stacklevel=4,
-        )
-    return scores

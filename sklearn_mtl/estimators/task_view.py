@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-if TYPE_CHECKING:
-    from sklearn_mtl.estimators.base import BaseMultiTask
+from sklearn_mtl.estimators.wrapped import innermost
+from sklearn_mtl.targets import MultiTaskTarget
 
 
 class TaskView(BaseEstimator):
@@ -24,7 +24,7 @@ class TaskView(BaseEstimator):
     Parameters
     ----------
     estimator : MultiTaskClassifierRegressor, MultiTaskClassifier or MultiTaskRegressor
-        The estimator.
+        The estimator, or a Pipeline, a search or another estimator around it.
     name : str
         The task.
 
@@ -34,7 +34,7 @@ class TaskView(BaseEstimator):
         The fitted estimator that predicts.
     """
 
-    def __init__(self, estimator: BaseMultiTask, name: str) -> None:
+    def __init__(self, estimator: Any, name: str) -> None:
         self.estimator = estimator
         self.name = name
 
@@ -50,14 +50,19 @@ class TaskView(BaseEstimator):
         sample_weight : array-like of shape (n_rows,), optional
             Weights of the rows.
         """
-        alone = clone(self.estimator)
-        for parameter in ("tasks", "head_hidden_sizes"):
-            value = getattr(alone, parameter)
-            if isinstance(value, Mapping):
-                alone.set_params(**{parameter: {k: v for k, v in value.items() if k == self.name}})
-        # A part of the labels may look like another kind: that of the view stands.
-        alone.set_params(tasks={self.name: self._kind_of(y), **(alone.tasks or {})})
-        self.estimator_ = alone.set_params(task_weights=None).fit(X, {self.name: y}, sample_weight)
+        whole = clone(self.estimator)
+        alone, _ = innermost(whole)
+        # A frozen estimator is not cloned: it is the user's, and fits nothing.
+        if not hasattr(alone, "_fitted"):
+            for parameter in ("tasks", "head_hidden_sizes"):
+                value = getattr(alone, parameter)
+                if isinstance(value, Mapping):
+                    alone.set_params(**{parameter: {k: v for k, v in value.items() if k == self.name}})
+            # A part of the labels may look like another kind: that of the view stands.
+            alone.set_params(tasks={self.name: self._kind_of(y), **(alone.tasks or {})}, task_weights=None)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        # A search splits it.
+        self.estimator_ = whole.fit(X, MultiTaskTarget({self.name: y}), **weights)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -87,11 +92,13 @@ class TaskView(BaseEstimator):
     @property
     def _task(self) -> Any:
         check_is_fitted(self)
-        return self.estimator_.tasks_[self.name]
+        found, _ = innermost(self.estimator_)
+        return found.tasks_[self.name]
 
     def _response(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        parts, _ = self.estimator_._responses(X)
+        found, X = innermost(self.estimator_, X)
+        parts, _ = found._responses(X)
         return parts[self.name]
 
     def __sklearn_tags__(self) -> Tags:
@@ -124,19 +131,20 @@ class TaskClassifier(ClassifierMixin, TaskView):
         return found
 
 
-def view_of(estimator: BaseMultiTask, name: str) -> TaskView:
+def view_of(estimator: Any, name: str) -> TaskView:
     """Return a fitted view of one task.
 
     Parameters
     ----------
-    estimator : BaseMultiTask
-        Fitted.
+    estimator : object
+        Fitted; a multi-task estimator or something around one.
     name : str
         The task.
     """
-    if name not in estimator.tasks_:
-        raise ValueError(f"`name` must be one of the tasks {list(estimator.tasks_)}. Found {name!r}.")
-    is_class = hasattr(estimator.tasks_[name], "predict_proba")
+    found, _ = innermost(estimator)
+    if name not in found.tasks_:
+        raise ValueError(f"`name` must be one of the tasks {list(found.tasks_)}. Found {name!r}.")
+    is_class = hasattr(found.tasks_[name], "predict_proba")
     view = (TaskClassifier if is_class else TaskRegressor)(estimator, name)
     view.estimator_ = estimator
     return view

@@ -6,8 +6,9 @@ meanwhile. The rest is for scikit-learn's own tools.
 
 `task_scorer` scores one task by any scikit-learn metric, `multitask_scorer` several as one number, and
 `multitask_scoring` makes the mapping that a search over several metrics takes; missing labels are left
-out. `TaskStratifiedKFold` and `TaskStratifiedShuffleSplit` keep the shares of the classes of one task or
-several in every part. `cross_val_predict_tasks` predicts each row by an estimator that has not seen it.
+out. `score_tasks` and `task_view` reach the tasks of a Pipeline or a search. `TaskStratifiedKFold` and
+`TaskStratifiedShuffleSplit` keep the shares of the classes of one task or several in every part.
+`cross_val_predict_tasks` predicts each row by an estimator that has not seen it.
 
 Whatever splits y needs something that scikit-learn can split: a DataFrame, an array, or a
 `MultiTaskTarget` around a mapping.
@@ -36,6 +37,7 @@ from sklearn_mtl.model_selection.halving_search import StackedHalvingGridSearchC
 from sklearn_mtl.model_selection.randomized_search import StackedRandomizedSearchCV
 from sklearn_mtl.model_selection.scorers import multitask_scorer, multitask_scoring, task_scorer
 from sklearn_mtl.model_selection.splitters import TaskStratifiedKFold, TaskStratifiedShuffleSplit
+from sklearn_mtl.model_selection.wrapped import score_tasks, task_view
 
 __all__ = [
     "StackedGridSearchCV",
@@ -46,5 +48,7 @@ __all__ = [
     "cross_val_predict_tasks",
     "multitask_scorer",
     "multitask_scoring",
+    "score_tasks",
     "task_scorer",
+    "task_view",
 ]

@@ -14,8 +14,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from sklearn_mtl.estimators.predictions import intervals
+from sklearn_mtl.estimators.wrapped import innermost
 from sklearn_mtl.model_selection.splitters import splittable
-from sklearn_mtl.model_selection.wrapped import innermost
 from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
 from sklearn_mtl.tasks import Classification
 

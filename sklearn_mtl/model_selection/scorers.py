@@ -9,16 +9,22 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.metrics import check_scoring
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_mtl.estimators.metrics import (
+    Metric,
+    by_task,
+    check_metric,
+    name_of,
+    resolved,
+    several,
+    takes_weights,
+)
 from sklearn_mtl.estimators.parameters import KINDS
-from sklearn_mtl.model_selection.scored_rows import ScoredRows, Scorer, takes_sample_weight
-from sklearn_mtl.model_selection.wrapped import innermost
+from sklearn_mtl.estimators.scored_rows import ScoredRows
+from sklearn_mtl.estimators.wrapped import innermost
 from sklearn_mtl.tasks import TaskKind
-
-Scoring = str | Scorer | None
 
 
 class TaskScorer(BaseEstimator):
@@ -31,7 +37,7 @@ class TaskScorer(BaseEstimator):
     # The routed method is the scorer's call; what it is called on is no metadata.
     __metadata_request__score = {"estimator": UNUSED}  # noqa: RUF012 - scikit-learn reads it off the class
 
-    def __init__(self, task: str, scoring: Scoring = None) -> None:
+    def __init__(self, task: str, scoring: Metric = None) -> None:
         self.task = task
         self.scoring = scoring
 
@@ -49,8 +55,8 @@ class TaskScorer(BaseEstimator):
         X, y, sample_weight
             As of the estimator's ``score``.
         """
-        rows = ScoredRows.read(estimator, X, y, sample_weight)
-        scorer = _resolved(self.scoring)
+        rows = _rows(estimator, X, y, sample_weight)
+        scorer = resolved(self.scoring)
         if not rows.has_rows(self.task, scorer):
             warnings.warn(
                 f"Task {self.task!r} has no labelled row of positive weight among these "
@@ -61,7 +67,7 @@ class TaskScorer(BaseEstimator):
 
     def _accept_sample_weight(self) -> bool:
         """Whether the metric takes weights: scikit-learn asks before it passes them."""
-        return _takes_weights(self.scoring)
+        return takes_weights(self.scoring)
 
 
 class MultiTaskScorer(BaseEstimator):
@@ -69,7 +75,7 @@ class MultiTaskScorer(BaseEstimator):
 
     __metadata_request__score = {"estimator": UNUSED}  # noqa: RUF012 - scikit-learn reads it off the class
 
-    def __init__(self, scoring: Mapping[str, Scoring], weights: Mapping[str, float] | None = None) -> None:
+    def __init__(self, scoring: Mapping[str, Metric], weights: Mapping[str, float] | None = None) -> None:
         self.scoring = scoring
         self.weights = weights
 
@@ -87,10 +93,10 @@ class MultiTaskScorer(BaseEstimator):
         X, y, sample_weight
             As of the estimator's ``score``.
         """
-        rows = ScoredRows.read(estimator, X, y, sample_weight)
+        rows = _rows(estimator, X, y, sample_weight)
         weights = {task: float((self.weights or {}).get(task, 1.0)) for task in self.scoring}
         scores = {
-            task: rows.score(task, scoring, _resolved(scoring))
+            task: rows.score(task, scoring, resolved(scoring))
             for task, scoring in self.scoring.items()
             if weights[task] > 0
         }
@@ -107,10 +113,10 @@ class MultiTaskScorer(BaseEstimator):
         return float(np.average([scores[t] for t in defined], weights=[weights[t] for t in defined]))
 
     def _accept_sample_weight(self) -> bool:
-        return any(_takes_weights(scoring) for scoring in self.scoring.values())
+        return any(takes_weights(scoring) for scoring in self.scoring.values())
 
 
-def task_scorer(task: str, scoring: Scoring = None) -> TaskScorer:
+def task_scorer(task: str, scoring: Metric = None) -> TaskScorer:
     """Return a scorer of one task, for searches, cross-validation and whatever takes a scorer.
 
     Parameters
@@ -156,12 +162,12 @@ def task_scorer(task: str, scoring: Scoring = None) -> TaskScorer:
     >>> scorer(est, X, Y) < 0
     True
     """
-    _check_scoring_of(task, scoring)
+    check_metric(task, scoring)
     return TaskScorer(task, scoring)
 
 
 def multitask_scorer(
-    scoring: Mapping[str, Scoring], weights: Mapping[str, float] | None = None
+    scoring: Mapping[str, Metric], weights: Mapping[str, float] | None = None
 ) -> MultiTaskScorer:
     """Return a scorer of several tasks: the weighted mean of their scores, one float.
 
@@ -195,13 +201,13 @@ def multitask_scorer(
     if not scoring:
         raise ValueError("`scoring` must name at least one task. Found none.")
     for task, of_task in scoring.items():
-        _check_scoring_of(task, of_task)
+        check_metric(task, of_task)
     _check_weights(weights, list(scoring))
     return MultiTaskScorer(scoring, weights)
 
 
 def multitask_scoring(
-    tasks: Any, metrics: Mapping[str, Scoring | Sequence[Scoring]] | None = None
+    tasks: Any, metrics: Metric | Sequence[Metric] | Mapping[str, Metric | Sequence[Metric]] = None
 ) -> dict[str, TaskScorer | MultiTaskScorer]:
     """Return a scorer for each task and one of their mean, for ``scoring`` of a search or cross-validation.
 
@@ -210,16 +216,16 @@ def multitask_scoring(
     tasks : fitted estimator, mapping or sequence of str
         Whose tasks: a fitted multi-task estimator or something around one, names, or a mapping from name
         to a kind (``"regression"``, a task object) or a metric.
-    metrics : mapping of str to metric or sequence of metrics, default=None
-        By task a metric as of `task_scorer`, or several. Tasks that it omits have what ``tasks`` says,
-        else their default score.
+    metrics : metric, sequence of metrics, or mapping of str to these, default=None
+        A metric as of `task_scorer`, or several, for all tasks; or by task. Tasks that a mapping omits
+        have what ``tasks`` says, else their default score.
 
     Returns
     -------
     dict of str to callable
-        By task name, or ``task_metric`` where a task has several, and ``"mean"``: the plain mean of the
-        tasks' default scores, as of the estimator's ``score``. ``refit="mean"`` is what a search over
-        one number would do.
+        By task name, or ``task_metric`` where a task has several, and ``"mean"``. That is the plain mean
+        over tasks of the one metric that all have; otherwise of the default scores, as of the
+        estimator's ``score``: ``refit="mean"`` is what a search over one number would do.
 
     Examples
     --------
@@ -227,24 +233,24 @@ def multitask_scoring(
     >>> scoring = multitask_scoring(["price", "type"], {"type": ["accuracy", "neg_log_loss"]})
     >>> list(scoring)
     ['price', 'type_accuracy', 'type_neg_log_loss', 'mean']
+    >>> multitask_scoring(["sold", "type"], "roc_auc_ovr")["mean"]
+    MultiTaskScorer(scoring={'sold': 'roc_auc_ovr', 'type': 'roc_auc_ovr'})
     """
     asked = _asked(tasks)
-    unknown = [task for task in metrics or {} if task not in asked]
-    if unknown:
-        raise ValueError(f"`metrics` names unknown tasks {unknown}; the tasks are {list(asked)}.")
-    asked.update(metrics or {})
+    if metrics is not None:
+        asked |= by_task(metrics, list(asked))
     found: dict[str, TaskScorer | MultiTaskScorer] = {}
     for task, metric in asked.items():
-        several = isinstance(metric, Sequence) and not isinstance(metric, str)
-        for one in metric if several else [metric]:
-            name = f"{task}_{_name(one)}" if several else task
+        for one in metric if several(metric) else [metric]:
+            name = f"{task}_{name_of(one)}" if several(metric) else task
             if name in found or name == "mean":
                 raise ValueError(
                     "The names of scores, 'task' or 'task_metric', must be unique and none be 'mean'. "
                     f"Found {name!r} of task {task!r} again; make the mapping by hand with task_scorer."
                 )
             found[name] = task_scorer(task, one)
-    return {**found, "mean": multitask_scorer(dict.fromkeys(asked))}
+    for_all: Any = None if isinstance(metrics, Mapping) or several(metrics) else metrics
+    return {**found, "mean": multitask_scorer(dict.fromkeys(asked, for_all))}
 
 
 def _asked(tasks: Any) -> dict[str, Any]:
@@ -262,35 +268,9 @@ def _is_kind(value: Any) -> bool:
     return isinstance(value, TaskKind) or (isinstance(value, str) and value in KINDS)
 
 
-def _resolved(scoring: Scoring) -> Scorer | None:
-    return None if scoring is None else check_scoring(scoring=scoring)
-
-
-def _takes_weights(scoring: Scoring) -> bool:
-    scorer = _resolved(scoring)
-    return scorer is None or takes_sample_weight(scorer)
-
-
-def _name(scoring: Scoring) -> str:
-    if scoring is None:
-        return "score"
-    return scoring if isinstance(scoring, str) else getattr(scoring, "__name__", repr(scoring))
-
-
-def _check_scoring_of(task: Any, scoring: Any) -> None:
-    if not isinstance(task, str):
-        raise TypeError(f"A scorer's task must be a string. Found {task!r}.")
-    if scoring is not None and not isinstance(scoring, str) and not callable(scoring):
-        raise TypeError(
-            f"`scoring` of task {task!r} must be None, a scorer's name or a callable. Found {scoring!r}."
-        )
-    try:
-        _resolved(scoring)
-    except ValueError as error:
-        raise ValueError(
-            f"`scoring` of task {task!r} must be a scikit-learn scorer or its name. "
-            f"Found {scoring!r}: {error}"
-        ) from error
+def _rows(estimator: Any, X: Any, y: Any, sample_weight: Any) -> ScoredRows:
+    found, X = innermost(estimator, X)
+    return ScoredRows.read(found, X, y, sample_weight)
 
 
 def _check_weights(weights: Any, tasks: Sequence[str]) -> None:

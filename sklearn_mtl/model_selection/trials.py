@@ -15,9 +15,9 @@ from sklearn.utils.validation import _num_samples
 from sklearn_mtl.estimators.base import BaseMultiTask
 from sklearn_mtl.estimators.once import MadeOnce
 from sklearn_mtl.estimators.together import PlannedFit
+from sklearn_mtl.estimators.wrapped import innermost
 from sklearn_mtl.model_selection.folds import Fold, in_place_of_fit, with_last
 from sklearn_mtl.model_selection.scikit_learn import fit_and_score, of_rows, scores_of
-from sklearn_mtl.model_selection.wrapped import innermost
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,47 +1,101 @@
-"""The multi-task estimator within a Pipeline, a search, or another estimator around it."""
+"""Scores by task, and single tasks, of what is around a multi-task estimator."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sklearn.pipeline import Pipeline
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mtl.estimators.base import BaseMultiTask
+from sklearn_mtl.estimators import TaskView
+from sklearn_mtl.estimators.task_view import view_of
+from sklearn_mtl.estimators.wrapped import innermost
 
 
-def innermost(estimator: Any, X: Any = None) -> tuple[BaseMultiTask, Any]:
-    """Return the multi-task estimator within, and the X that it sees.
+def score_tasks(
+    estimator: Any, X: Any, y: Any, sample_weight: Any = None, *, metrics: Any = None
+) -> pd.Series:
+    """Return the score of each task of a Pipeline, a search or another estimator around a multi-task one.
 
     Parameters
     ----------
-    estimator : object
-        A multi-task estimator, or a Pipeline that ends in one, or what holds one as
-        ``best_estimator_``, ``estimator_`` or ``estimator``.
-    X : object, optional
-        Features; a Pipeline's steps before the last transform them.
+    estimator : fitted estimator
+        A multi-task estimator, a Pipeline that ends in one, or what holds one as ``best_estimator_``,
+        ``estimator_`` or ``estimator``, within each other too.
+    X : DataFrame or array-like of shape (n_rows, ...)
+        Features as ``estimator`` takes them.
+    y, sample_weight, metrics
+        As of ``score_tasks`` of the multi-task estimator.
 
     Returns
     -------
-    estimator : BaseMultiTask
-    X : object
+    pandas.Series of float64
+        As of ``score_tasks`` of the multi-task estimator.
 
     Raises
     ------
     TypeError
-        If there is none.
+        If there is no multi-task estimator within.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_mtl import MultiTaskClassifierRegressor
+    >>> from sklearn_mtl.model_selection import score_tasks
+    >>> X = np.random.default_rng(0).normal(size=(60, 2))
+    >>> Y = {"price": X[:, 0], "type": np.where(X[:, 1] > 0, "flat", "house")}
+    >>> est = MultiTaskClassifierRegressor(trunk="mlp", n_bags=1, max_epochs=3, random_state=0)
+    >>> pipe = make_pipeline(StandardScaler(), est).fit(X, Y)
+    >>> score_tasks(pipe, X, Y).attrs["metrics"]
+    {'price': 'r2', 'type': 'accuracy'}
+    >>> score_tasks(pipe, X, Y, metrics={"type": ["balanced_accuracy", "roc_auc"]}).index.tolist()
+    [('type', 'balanced_accuracy'), ('type', 'roc_auc')]
     """
-    found = estimator
-    while not isinstance(found, BaseMultiTask):
-        if isinstance(found, Pipeline):
-            before = found[:-1]
-            X = X if X is None or len(before) == 0 else before.transform(X)
-            found = found[-1]
-            continue
-        names = [name for name in ("best_estimator_", "estimator_", "estimator") if hasattr(found, name)]
-        if not names:
-            raise TypeError(
-                "`estimator` must be a multi-task estimator of sklearn_mtl, or a Pipeline, a search or "
-                f"another estimator around one. Found {type(estimator).__name__}."
-            )
-        found = getattr(found, names[0])
-    return found, X
+    found, X = innermost(estimator, X)
+    return found.score_tasks(X, y, sample_weight, metrics=metrics)
+
+
+def task_view(estimator: Any, name: str) -> TaskView:
+    """Return one task of a Pipeline, a search or another estimator around a multi-task one.
+
+    The view takes X as ``estimator`` does, not as the multi-task estimator within: partial dependence
+    and importances are of the raw columns.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        As of `score_tasks`.
+    name : str
+        The task.
+
+    Returns
+    -------
+    TaskRegressor or TaskClassifier
+        As of ``task`` of the multi-task estimator; its ``fit`` fits a clone of all of ``estimator``.
+
+    Raises
+    ------
+    TypeError
+        If there is no multi-task estimator within.
+    ValueError
+        If there is no such task.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_mtl import MultiTaskClassifierRegressor
+    >>> from sklearn_mtl.model_selection import task_view
+    >>> X = np.random.default_rng(0).normal(size=(60, 2))
+    >>> Y = {"price": X[:, 0], "type": np.where(X[:, 1] > 0, "flat", "house")}
+    >>> est = MultiTaskClassifierRegressor(trunk="mlp", n_bags=1, max_epochs=3, random_state=0)
+    >>> pipe = make_pipeline(StandardScaler(), est).fit(X, Y)
+    >>> task_view(pipe, "type").predict_proba(X).shape
+    (60, 2)
+    """
+    found, _ = innermost(estimator)
+    check_is_fitted(found)
+    return view_of(estimator, name)

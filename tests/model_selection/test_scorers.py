@@ -240,6 +240,29 @@ def test_scoring_of_all_tasks(fitted, drawn):
     }
 
 
+def test_one_metric_for_all_tasks(fitted, drawn):
+    scoring = multitask_scoring(["sold", "type"], "roc_auc_ovr")
+    assert list(scoring) == ["sold", "type", "mean"]
+    single = [scoring[task](fitted, *drawn) for task in ("sold", "type")]
+    assert single == [task_scorer(task, "roc_auc_ovr")(fitted, *drawn) for task in ("sold", "type")]
+    assert scoring["mean"](fitted, *drawn) == pytest.approx(np.mean(single))
+    several = multitask_scoring(fitted, [None, "accuracy"])
+    assert list(several)[:4] == ["price_score", "price_accuracy", "type_score", "type_accuracy"]
+    assert several["mean"](fitted, *drawn) == pytest.approx(fitted.score(*drawn))
+    own = multitask_scoring(["price", "sold"], mean_prediction)
+    assert own["mean"](fitted, *drawn) == pytest.approx(
+        np.mean([own[t](fitted, *drawn) for t in list(own)[:2]])
+    )
+    with pytest.raises(
+        ValueError, match="`scoring` of task 'price' must be a metric that can take this regr"
+    ):
+        multitask_scoring(fitted, "roc_auc")["price"](fitted, *drawn)
+
+
+def mean_prediction(estimator, X, y):
+    return float(np.mean(estimator.predict(X)))
+
+
 # Errors
 
 
@@ -293,6 +316,8 @@ def test_estimators_that_are_none_of_ours(drawn, cheap):
         (lambda: multitask_scorer({"a": "r2"}, {"a": np.nan}), ValueError, "Found nan for task 'a'"),
         (lambda: multitask_scorer({"a": "r2"}, {"a": 0}), ValueError, "Found 0 for every task"),
         (lambda: multitask_scorer({"a": "r2"}, [1]), TypeError, r"mapping by task. Found \[1\]"),
+        (lambda: multitask_scoring(["a"], "r3"), ValueError, "`scoring` of task 'a' .* Found 'r3'"),
+        (lambda: multitask_scoring(["a"], 3), TypeError, "must be None, a scorer's name or a callable"),
         (lambda: multitask_scoring(["a"], {"b": "r2"}), ValueError, r"unknown tasks \['b'\]"),
         (lambda: multitask_scoring(["a", "mean"]), ValueError, "none be 'mean'"),
         (lambda: multitask_scoring(["a"], {"a": ["r2", "r2"]}), ValueError, "must be unique.*'a_r2'"),

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from inspect import signature
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.metrics import make_scorer
 from sklearn.utils import Tags, _safe_indexing
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_mtl.estimators import TaskView
-from sklearn_mtl.estimators.base import BaseMultiTask
+from sklearn_mtl.estimators.metrics import Metric, Scorer, scorer_takes_weights
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
-from sklearn_mtl.model_selection.wrapped import innermost
-from sklearn_mtl.targets import Column, read_column, read_targets
+from sklearn_mtl.estimators.task_view import TaskView
+from sklearn_mtl.targets import Targets, read_column, read_targets
 
-Scorer = Callable[..., float]
+if TYPE_CHECKING:
+    from sklearn_mtl.estimators.base import BaseMultiTask
+    from sklearn_mtl.targets import Column
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,7 @@ class ScoredRows:
         Fitted.
     X : object
         Features as this estimator takes them.
-    columns : dict of str to Column
+    targets : Targets
         Labels by task of y.
     weight : ndarray of float64, shape (n_rows, n_tasks)
         Sample weights, tasks as in ``estimator.tasks_``.
@@ -43,59 +45,63 @@ class ScoredRows:
 
     estimator: BaseMultiTask
     X: Any
-    columns: dict[str, Column]
+    targets: Targets
     weight: np.ndarray
     weighted: bool
     responses: Mapping[str, np.ndarray]
 
     @classmethod
-    def read(cls, estimator: Any, X: Any, y: Any, sample_weight: Any) -> Self:
+    def read(cls, estimator: BaseMultiTask, X: Any, y: Any, sample_weight: Any) -> Self:
         """Return the rows, having run the network over them once.
 
         Parameters
         ----------
-        estimator : object
-            Fitted; a multi-task estimator or something around one.
+        estimator : BaseMultiTask
+            Fitted.
         X, y, sample_weight
             As the user gave them.
         """
-        found, X = innermost(estimator, X)
-        responses, _ = found._responses(X)
+        responses, _ = estimator._responses(X)
         n_rows = len(next(iter(responses.values())))
-        weight = read_sample_weight(sample_weight, list(found.tasks_), n_rows)
-        weight = np.broadcast_to(weight, (n_rows, len(found.tasks_)))
-        columns = read_targets(y, n_rows=n_rows).columns
-        return cls(found, X, columns, weight, sample_weight is not None, responses)
+        weight = read_sample_weight(sample_weight, list(estimator.tasks_), n_rows)
+        weight = np.broadcast_to(weight, (n_rows, len(estimator.tasks_)))
+        targets = read_targets(y, n_rows=n_rows)
+        return cls(estimator, X, targets, weight, sample_weight is not None, responses)
 
-    def score(self, task: str, scoring: str | Scorer | None, scorer: Scorer | None) -> float:
+    def default_score(self, task: str) -> float:
+        """Return the task's own default score over the rows that have a label of it; nan where none has."""
+        column = self._labels(task)
+        return float(self.estimator.tasks_[task].score(column, self.responses[task], self._weight(task)))
+
+    def score(self, task: str, metric: Metric, scorer: Scorer | None) -> float:
         """Return the score of one task over the rows that have a label of it; nan where none has.
 
         Parameters
         ----------
         task : str
             The task.
-        scoring : str, callable or None
+        metric : str, callable or None
             As the user gave it, for messages.
         scorer : callable or None
             What it stands for; None is the task's own default score.
         """
+        if scorer is None:
+            return self.default_score(task)
         column, weight = self._labels(task), self._weight(task)
         if not self.has_rows(task, scorer):
             return float("nan")
-        if scorer is None:
-            return float(self.estimator.tasks_[task].score(column, self.responses[task], weight))
         rows = np.flatnonzero(_labelled(column, scorer))
         every = len(rows) == len(column)
         X = self.X if every else _safe_indexing(self.X, rows)
         view = AnsweredTask(self.estimator.task(task), X, self.responses[task][rows])
-        metadata = {"sample_weight": weight[rows]} if self.weighted and takes_sample_weight(scorer) else {}
+        metadata = {"sample_weight": weight[rows]} if self.weighted and scorer_takes_weights(scorer) else {}
         try:
             return float(_told_the_classes(scorer, view)(view, X, column.values[rows], **metadata))
         except (AttributeError, TypeError, ValueError) as error:
             kind = self.estimator.tasks_[task].kind
             raise ValueError(
                 f"`scoring` of task {task!r} must be a metric that can take this {kind}. "
-                f"Found {scoring!r}, which raised {type(error).__name__}: {error}"
+                f"Found {metric!r}, which raised {type(error).__name__}: {error}"
             ) from error
 
     def has_rows(self, task: str, scorer: Scorer | None) -> bool:
@@ -103,15 +109,21 @@ class ScoredRows:
         return bool((_labelled(self._labels(task), scorer) & (self._weight(task) > 0)).any())
 
     def _labels(self, task: str) -> Column:
-        tasks = list(self.estimator.tasks_)
-        if task not in tasks:
+        if task not in self.estimator.tasks_:
+            tasks = list(self.estimator.tasks_)
             raise ValueError(f"A scorer's task must be one of the estimator's tasks {tasks}. Found {task!r}.")
-        if task not in self.columns:
-            raise ValueError(f"y must hold task {task!r}, which is scored. Found {list(self.columns)}.")
-        return self.columns[task]
+        if task not in self.targets.columns:
+            raise ValueError(
+                f"y must hold task {task!r}, which is scored. Found {list(self.targets.columns)}."
+            )
+        return self.targets.columns[task]
 
     def _weight(self, task: str) -> np.ndarray:
-        return self.weight[:, list(self.estimator.tasks_).index(task)]
+        return self.weight[:, self._places[task]]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {task: place for place, task in enumerate(self.estimator.tasks_)}
 
 
 class AnsweredTask:
@@ -158,11 +170,6 @@ class AnsweredTask:
             # A copy that is being made has no view yet.
             raise AttributeError(name)
         return getattr(self._view, name)
-
-
-def takes_sample_weight(scorer: Scorer) -> bool:
-    """Whether a scorer's metric, or a callable scorer itself, takes sample weights."""
-    return "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
 
 
 def _labelled(column: Column, scorer: Scorer | None) -> np.ndarray:

@@ -1,0 +1,120 @@
+"""Metrics of a task, as a user may give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, signature
+from typing import Any
+
+from sklearn.metrics import check_scoring, get_scorer, get_scorer_names, make_scorer
+
+Scorer = Callable[..., float]
+# A scorer's name, a scorer, or None for the task's own default score.
+Metric = str | Scorer | None
+
+
+def check_metric(task: Any, metric: Any) -> None:
+    """Raise a ``TypeError`` or ``ValueError`` for what can't score a task.
+
+    Parameters
+    ----------
+    task : str
+        The task, for messages.
+    metric : object
+        As the user gave it.
+    """
+    if not isinstance(task, str):
+        raise TypeError(f"A scorer's task must be a string. Found {task!r}.")
+    if metric is not None and not isinstance(metric, str) and not callable(metric):
+        raise TypeError(
+            f"`scoring` of task {task!r} must be None, a scorer's name or a callable. Found {metric!r}."
+        )
+    try:
+        resolved(metric)
+    except ValueError as error:
+        raise ValueError(
+            f"`scoring` of task {task!r} must be a scikit-learn scorer or its name. Found {metric!r}: {error}"
+        ) from error
+
+
+def resolved(metric: Metric) -> Scorer | None:
+    """Return the scorer that a metric stands for; None for the task's own default score."""
+    return None if metric is None else check_scoring(scoring=metric)
+
+
+def takes_weights(metric: Metric) -> bool:
+    """Whether a metric takes sample weights."""
+    scorer = resolved(metric)
+    return scorer is None or scorer_takes_weights(scorer)
+
+
+def scorer_takes_weights(scorer: Scorer) -> bool:
+    """Whether a scorer's metric, or a callable scorer itself, takes sample weights."""
+    return "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
+
+
+def several(metrics: Any) -> bool:
+    """Whether these are several metrics, not one."""
+    return isinstance(metrics, Sequence) and not isinstance(metrics, str)
+
+
+def by_task(metrics: Any, tasks: Sequence[str]) -> dict[str, Any]:
+    """Return the metrics of each task: a mapping as it is, anything else for every task.
+
+    Parameters
+    ----------
+    metrics : metric, sequence of metrics, or mapping from task to these
+        As the user gave it.
+    tasks : sequence of str
+        The tasks that there are.
+
+    Raises
+    ------
+    ValueError
+        If a mapping names another task.
+    """
+    if not isinstance(metrics, Mapping):
+        return dict.fromkeys(tasks, metrics)
+    unknown = [task for task in metrics if task not in tasks]
+    if unknown:
+        raise ValueError(f"`metrics` names unknown tasks {unknown}; the tasks are {list(tasks)}.")
+    return dict(metrics)
+
+
+def name_of(metric: Metric, default: str = "score") -> str:
+    """Return the name of a metric; ``default`` for the task's own default score."""
+    if metric is None or isinstance(metric, str):
+        return metric or default
+    return getattr(metric, "__name__", repr(metric))
+
+
+def scorer_of(task: str, metric: Metric) -> Scorer | None:
+    """Return what gives the number of a metric, which may be a function of true and predicted labels too.
+
+    Such a function's number is given as it is, whether or not higher is better. What it is called with
+    is what scikit-learn's own scorer of it asks for: probabilities for ``roc_auc_score``, predictions
+    for any that scikit-learn has no scorer of.
+
+    Parameters
+    ----------
+    task : str
+        The task, for messages.
+    metric : str, callable or None
+        A scorer's name, a scorer, a function ``metric(y_true, y_pred)``, or None.
+    """
+    if not callable(metric) or not _is_of_labels(metric):
+        check_metric(task, metric)
+        return resolved(metric)
+    scorers = (get_scorer(name) for name in get_scorer_names())
+    asked = (one._response_method for one in scorers if one._score_func is metric)
+    return make_scorer(metric, response_method=next(asked, "predict"))
+
+
+def _is_of_labels(metric: Scorer) -> bool:
+    """Whether a function takes true and predicted labels; a scorer takes an estimator, X and y."""
+    if hasattr(metric, "_score_func"):
+        return False
+    parameters = list(signature(metric).parameters.values())
+    positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    required = [one for one in parameters if one.kind in positional and one.default is Parameter.empty]
+    return len(required) == 2 or parameters[0].name == "y_true"
