@@ -36,7 +36,7 @@ def test_example_prints_all_scores_of_each_model(quick_run):
         (row,) = [
             line for line in printed.splitlines() if line.strip().startswith(model) and " s" not in line
         ]
-        assert len(row.split()) == len(model.split()) + 6
+        assert len(row.split()) == len(model.split()) + 5
 
 
 def test_example_prints_a_row_for_each_weight_and_marks_one(quick_run):
