@@ -1,0 +1,41 @@
+"""What pyproject.toml promises to install is what the code uses."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = {name: found for name, found in PROJECT["optional-dependencies"].items() if name != "dev"}
+
+
+def distribution(requirement: str) -> str:
+    """The name that a requirement begins with."""
+    found = re.match(r"[\w.-]+", requirement)
+    assert found is not None
+    return found.group()
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_an_extra_installs_what_the_code_imports(extra):
+    sources = [
+        path.read_text(encoding="utf-8")
+        for folder in ("sklearn_mtl", "examples")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    for requirement in EXTRAS[extra]:
+        module = distribution(requirement).replace("-", "_")
+        # A module of an extra is imported by its name as text where it may be missing.
+        imported = re.compile(rf'^\s*(?:import|from) {module}\b|\("{module}[."]', re.MULTILINE)
+        assert any(imported.search(source) for source in sources), requirement
+
+
+def test_the_readme_names_extras_that_there_are():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = {extra for found in re.findall(r"\.\[([\w,]+)\]", readme) for extra in found.split(",")}
+    assert named
+    assert named <= set(PROJECT["optional-dependencies"])
