@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
@@ -32,6 +33,10 @@ class TaskView(BaseEstimator):
     ----------
     estimator_ : object
         The fitted estimator that predicts.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of str
+        Names of the features, where X had names.
     """
 
     def __init__(self, estimator: Any, name: str) -> None:
@@ -62,28 +67,30 @@ class TaskView(BaseEstimator):
             alone.set_params(tasks={self.name: self._kind_of(y), **(alone.tasks or {})}, task_weights=None)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         # A search splits it.
-        self.estimator_ = whole.fit(X, MultiTaskTarget({self.name: y}), **weights)
-        return self
+        return self._around(whole.fit(X, MultiTaskTarget({self.name: y}), **weights))
 
     def predict(self, X: Any) -> Any:
         """Return this task's predictions, shape (n_rows,) or (n_rows, n_outputs)."""
         return self._task.predict(self._response(X))
 
-    @property
-    def n_features_in_(self) -> int:
-        """Number of features."""
-        found: int = self.estimator_.n_features_in_
-        return found
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        """Names of the features, where X had names."""
-        found: np.ndarray = self.estimator_.feature_names_in_
-        return found
+    def __call__(self, X: Any) -> Any:
+        """Return what explainers of a function, such as SHAP's, explain: the predictions."""
+        return self.predict(X)
 
     def __sklearn_is_fitted__(self) -> bool:
         """Whether there is a fitted estimator to predict with."""
         return hasattr(self, "estimator_")
+
+    def _around(self, fitted: Any) -> Self:
+        """Take over a fitted estimator, to predict with."""
+        self.estimator_ = fitted
+        # Plain attributes, as scikit-learn's own: explainers set the names on a copy.
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(fitted, name):
+                setattr(self, name, getattr(fitted, name))
+            elif hasattr(self, name):
+                delattr(self, name)
+        return self
 
     def _kind_of(self, y: Any) -> str:
         """Return the kind of this view's task."""
@@ -97,6 +104,11 @@ class TaskView(BaseEstimator):
 
     def _response(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
+        names = getattr(self.estimator_, "feature_names_in_", None)
+        taken_away = names is not None and getattr(self, "feature_names_in_", names) is None
+        if taken_away and not hasattr(X, "columns"):
+            # Who takes the names away, as SHAP does, passes the columns by position.
+            X = pd.DataFrame(X, columns=names)
         found, X = innermost(self.estimator_, X)
         parts, _ = found._responses(X)
         return parts[self.name]
@@ -125,6 +137,10 @@ class TaskClassifier(ClassifierMixin, TaskView):
         """Return the kind of this view's task."""
         return "multilabel" if getattr(y, "ndim", 1) == 2 else "classification"
 
+    def __call__(self, X: Any) -> np.ndarray:
+        """Return what explainers of a function, such as SHAP's, explain: the probabilities."""
+        return self.predict_proba(X)
+
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities, shape (n_rows, n_classes)."""
         found: np.ndarray = self._task.predict_proba(self._response(X))
@@ -146,5 +162,4 @@ def view_of(estimator: Any, name: str) -> TaskView:
         raise ValueError(f"`name` must be one of the tasks {list(found.tasks_)}. Found {name!r}.")
     is_class = hasattr(found.tasks_[name], "predict_proba")
     view = (TaskClassifier if is_class else TaskRegressor)(estimator, name)
-    view.estimator_ = estimator
-    return view
+    return view._around(estimator)

@@ -104,3 +104,37 @@ def test_a_view_keeps_its_kind_whatever_the_labels_look_like(quick, houses):
     assert view.predict(X).dtype == np.float64
     kind = est.task("class").fit(X, np.where(with_few == 1, 1.0, 0.0))
     assert kind.estimator_.tasks_["class"].kind == "classification"
+
+
+# Of what SHAP does with matplotlib when it is imported.
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+@pytest.mark.parametrize("task", ["price", "type"])
+def test_shap_explains_a_view(fitted, houses, task):
+    # Imported here: it takes seconds.
+    import shap
+
+    X, view = houses[0], fitted.task(task)
+    ask = view.predict_proba if task == "type" else view.predict
+    exact = shap.Explainer(view, X)(X[:2])
+    np.testing.assert_allclose(exact.base_values + exact.values.sum(axis=1), ask(X[:2]), rtol=1e-4)
+    # This one takes the names of the features away from a copy of the view, and asks with arrays.
+    kernel = shap.KernelExplainer(ask, X[:20]).shap_values(X[:2], silent=True)
+    assert kernel.shape[:2] == (2, 4)
+    assert view.feature_names_in_.tolist() == X.columns.tolist()
+
+
+def test_a_view_without_its_names_takes_columns_by_position(fitted, houses):
+    X, _ = houses
+    view = fitted.task("price")
+    with pytest.warns(UserWarning, match="valid feature names"):
+        view.predict(X.to_numpy())
+    view.feature_names_in_ = None
+    np.testing.assert_array_equal(view.predict(X.to_numpy()), fitted.predict(X)["price"])
+
+
+def test_a_view_fitted_anew_has_the_names_of_its_own_rows(fitted, houses):
+    X, Y = houses
+    again = clone(fitted.task("price")).fit(X[["age", "area"]], Y["price"])
+    assert again.feature_names_in_.tolist() == ["age", "area"]
+    assert not hasattr(again.fit(X.to_numpy(), Y["price"]), "feature_names_in_")
+    assert again.n_features_in_ == 4
