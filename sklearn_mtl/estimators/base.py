@@ -9,13 +9,13 @@ from typing import Any, Self
 import pandas as pd
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_mtl.estimators.available import available_where
 from sklearn_mtl.estimators.checks import check_pair, declared_classes
 from sklearn_mtl.estimators.fitting import fit_batch, fit_on, prepare
 from sklearn_mtl.estimators.parameters import NestedParameters
-from sklearn_mtl.estimators.predictions import has_intervals, has_probabilities, intervals
+from sklearn_mtl.estimators.predictions import check_intervals, check_probabilities, intervals
 from sklearn_mtl.estimators.state import FittedState
 from sklearn_mtl.estimators.task_scores import score_by_metric, score_by_task
 from sklearn_mtl.estimators.task_view import TaskView, view_of
@@ -176,7 +176,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         predictions = bag_predictions(self.nets_, self._fitted.tasks, inputs)
         return self._fitted.layout.restore(predictions, index=index)
 
-    @available_if(has_probabilities)
+    @available_where(check_probabilities)
     def predict_proba(self, X: Any) -> Any:
         """Predict class probabilities of the classification and multilabel tasks.
 
@@ -200,7 +200,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         }
         return self._fitted.layout.restore_blocks(probabilities)
 
-    @available_if(has_intervals)
+    @available_where(check_intervals)
     def predict_interval(self, X: Any, coverage: float = 0.9) -> Any:
         """Predict central intervals of the regression tasks with a quantile or Gaussian loss.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,21 +13,34 @@ from sklearn_mtl.tasks import RegressionTask, Task
 if TYPE_CHECKING:
     from sklearn_mtl.estimators.base import BaseMultiTask
 
+# Tasks in a message.
+MOST_NAMED = 10
 
-def has_probabilities(estimator: BaseMultiTask) -> bool:
-    """Whether the estimator has, or may come to have, a task with probabilities."""
-    if is_regressor(estimator):
-        return False
+
+def check_probabilities(estimator: BaseMultiTask) -> None:
+    """Raise an ``AttributeError`` if no task has, or may come to have, probabilities."""
+    if is_regressor(estimator) or _lacks(estimator, lambda task: hasattr(task, "predict_proba")):
+        raise AttributeError(_needs(estimator, "predict_proba", "a classification or multilabel task"))
+
+
+def check_intervals(estimator: BaseMultiTask) -> None:
+    """Raise an ``AttributeError`` if no task has, or may come to have, intervals."""
+    if is_classifier(estimator) or _lacks(estimator, lambda task: getattr(task, "has_interval", False)):
+        wanted = "a regression with loss='quantile' or loss='gaussian_nll'"
+        raise AttributeError(_needs(estimator, "predict_interval", wanted))
+
+
+def _lacks(estimator: BaseMultiTask, has: Callable[[Task], bool]) -> bool:
     fitted = getattr(estimator, "tasks_", None)
-    return fitted is None or any(hasattr(task, "predict_proba") for task in fitted.values())
+    return fitted is not None and not any(has(task) for task in fitted.values())
 
 
-def has_intervals(estimator: BaseMultiTask) -> bool:
-    """Whether the estimator has, or may come to have, a task with intervals."""
-    if is_classifier(estimator):
-        return False
-    fitted = getattr(estimator, "tasks_", None)
-    return fitted is None or any(getattr(task, "has_interval", False) for task in fitted.values())
+def _needs(estimator: BaseMultiTask, method: str, wanted: str) -> str:
+    fitted: Mapping[str, Task] = getattr(estimator, "tasks_", {})
+    kinds = [f"{name!r} ({task.kind}, {type(task.loss).__name__})" for name, task in fitted.items()]
+    shown = [*kinds[:MOST_NAMED], *(["..."] if len(kinds) > MOST_NAMED else [])]
+    found = f" Found {', '.join(shown)}." if shown else ""
+    return f"`{method}` of {type(estimator).__name__} needs {wanted}.{found}"
 
 
 def intervals(
