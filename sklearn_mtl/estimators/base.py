@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.available import available_where
 from sklearn_mtl.estimators.checks import check_pair, declared_classes
+from sklearn_mtl.estimators.constructor import by_name
 from sklearn_mtl.estimators.fitting import fit_batch, fit_on, prepare
 from sklearn_mtl.estimators.parameters import NestedParameters
 from sklearn_mtl.estimators.predictions import check_intervals, check_probabilities, intervals
@@ -31,6 +32,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
     # Rows that others with the same encoder are asked about too; a search sets them while it scores.
     _shared: Sequence[SharedRows] = ()
 
+    @by_name
     def __init__(
         self,
         *,
