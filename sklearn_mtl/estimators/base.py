@@ -198,7 +198,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         probabilities = {
             name: task.predict_proba(parts[name])
             for name, task in self.tasks_.items()
-            if hasattr(task, "predict_proba")
+            if task.has_probabilities
         }
         return self._fitted.layout.restore_blocks(probabilities)
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sklearn_mtl.estimators.parameters import KINDS
 from sklearn_mtl.targets import read_column
-from sklearn_mtl.tasks import TaskKind, TaskSet
+from sklearn_mtl.tasks import KINDS, TaskKind, TaskSet, resolve_kind
 from sklearn_mtl.training import (
     TrainingSettings,
     are_callbacks,
@@ -137,7 +136,7 @@ def task_kinds(
         From the labels of the tasks that ``tasks`` does not name to their kinds.
     """
     asked = by_task("tasks", tasks, list(columns))
-    said = {name: _kind(name, kind) for name, kind in asked.items()}
+    said = {name: resolve_kind(name, kind) for name, kind in asked.items()}
     inferred = infer({name: column for name, column in columns.items() if name not in said})
     return {name: said[name] if name in said else inferred[name] for name in columns}
 
@@ -189,17 +188,6 @@ def _sizes(sizes: Any) -> tuple[int, ...]:
     return tuple(map(int, found))
 
 
-def _kind(name: str, kind: Any) -> TaskKind:
-    if isinstance(kind, TaskKind):
-        return kind
-    if isinstance(kind, str) and kind in KINDS:
-        return KINDS[kind]()
-    raise ValueError(
-        f"`tasks` must map to one of {sorted(KINDS)} or a task object such as Regression(). "
-        f"Found {kind!r} for task {name!r}."
-    )
-
-
 def _is_real(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(float(value)))
 
@@ -212,12 +200,14 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def check_all_of(owner: str, kinds: Mapping[str, TaskKind], allowed: tuple[type[TaskKind], ...]) -> None:
+def check_all_of(owner: str, kinds: Mapping[str, TaskKind], estimator_type: str) -> None:
     """Raise a ``ValueError`` for a task whose kind the estimator does not take."""
     for name, kind in kinds.items():
-        if not isinstance(kind, allowed):
+        if kind.estimator_type != estimator_type:
+            ours = [of.__name__ for of in KINDS.values() if of.estimator_type == estimator_type]
             raise ValueError(
-                f"`tasks` of {owner} must hold {' or '.join(k.__name__ for k in allowed)} only. "
+                f"`tasks` of {owner} must hold {' or '.join(ours)}, or kinds of `estimator_type` "
+                f"{estimator_type!r}, only. "
                 f"Found {kind!r} for task {name!r}; MultiTaskClassifierRegressor takes all kinds."
             )
 
@@ -250,12 +240,13 @@ def check_same_classes(tasks: TaskSet, classes: Mapping[str, Any] | None) -> Non
         What a later call declares.
     """
     declared = by_task("classes", classes, tasks.names)
-    for task in tasks:
-        known = getattr(task, "classes", None)
-        if task.name in declared and isinstance(known, np.ndarray):
-            again = read_column(task.name, declared[task.name]).values.tolist()
+    every: list[Any] = [task for task in tasks if task.has_classes]
+    of_tasks = {task.name: task.classes for task in every}
+    for name, known in of_tasks.items():
+        if name in declared and isinstance(known, np.ndarray):
+            again = read_column(name, declared[name]).values.tolist()
             if set(again) != set(known.tolist()):
                 raise ValueError(
-                    f"`classes` of task {task.name!r} is not the same as on last call to partial_fit, was: "
+                    f"`classes` of task {name!r} is not the same as on last call to partial_fit, was: "
                     f"{known.tolist()}. Found {again}."
                 )

@@ -60,7 +60,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         }
 
     def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
-        check_all_of("MultiTaskClassifier", kinds, (Classification, Multilabel))
+        check_all_of("MultiTaskClassifier", kinds, "classifier")
 
     def __sklearn_tags__(self) -> Tags:
         """Say what scikit-learn asks about the estimator."""

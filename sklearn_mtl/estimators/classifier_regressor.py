@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sklearn_mtl.estimators.base import BaseMultiTask
-from sklearn_mtl.estimators.parameters import KINDS
 from sklearn_mtl.targets import Column, infer_kinds
-from sklearn_mtl.tasks import TaskKind
+from sklearn_mtl.tasks import KINDS, TaskKind
 
 
 class MultiTaskClassifierRegressor(BaseMultiTask):
@@ -58,7 +57,7 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         is the mean of the scale-free losses over the tasks of weight > 0. ``False`` holds no row out.
         With fewer than ten rows none are held out either.
     validation_fraction : float, default=0.1
-        Share of rows held out, stratified by the first classification task.
+        Share of rows held out, stratified by the first task whose labels have strata, such as classes.
     patience : int or "auto", default="auto"
         Epochs without a lower loss before training stops; ``"auto"`` is 6, and 12 below 1,000 rows.
     n_bags : int or "auto", default="auto"

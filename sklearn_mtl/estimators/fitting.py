@@ -20,13 +20,12 @@ from sklearn_mtl.estimators.stages import (
     held_out,
     learnt_and_held,
     learnt_by_some,
-    split_settings,
     tensors,
     validation_rows,
 )
 from sklearn_mtl.features import FeatureEncoder
 from sklearn_mtl.targets import Layout
-from sklearn_mtl.tasks import TaskSet
+from sklearn_mtl.tasks import TaskKind, TaskSet
 from sklearn_mtl.training import (
     Blueprint,
     MultiTaskNet,
@@ -60,6 +59,8 @@ class Fitted:
         The bag.
     split_seed : int
         Of the held-out rows, which a warm start holds out again.
+    kinds : mapping of str to TaskKind
+        What was asked of each task, or inferred.
     """
 
     encoder: FeatureEncoder
@@ -67,6 +68,7 @@ class Fitted:
     layout: Layout
     nets: list[MultiTaskNet]
     split_seed: int
+    kinds: Mapping[str, TaskKind]
 
     @property
     def tasks(self) -> TaskSet:
@@ -179,8 +181,9 @@ def prepare(
     rng = check_random_state(estimator.random_state)
     n_nets = checks.n_nets(estimator, len(rows))
     split = estimator.early_stopping and validation[0] is None and classes is None
+    fraction = estimator.validation_fraction if split else None
     *seeds, split_seed = rng.randint(np.iinfo(np.int32).max, size=n_nets + 1).tolist()
-    kept_out = once(held_out, rows, **split_settings(estimator, kinds, n_nets, split_seed, split=split))
+    kept_out = held_out(rows, kinds, fraction, n_nets, split_seed, once)
     settings = checks.training_settings(estimator, len(rows) - len(kept_out[0]))
 
     seen = once(learnt_by_some, rows, kept_out)
@@ -201,7 +204,7 @@ def prepare(
     table = tensors(rows, encoder, tasks, settings, once)
     parts = learnt_and_held(blueprint, table, stop_on, n_nets, once)
     epochs = None if classes is None else 1
-    begun = Fitted(encoder, blueprint, read.layout, [], split_seed)
+    begun = Fitted(encoder, blueprint, read.layout, [], split_seed, kinds)
     return Prepared(begun, plan_bag(blueprint, parts, settings, seeds, epochs))
 
 
@@ -225,9 +228,8 @@ def fit_on(
     )
     fitted = fitted.met(rows, estimator.task_weights)
     split = estimator.early_stopping and validation[0] is None
-    kinds = {task.name: task for task in fitted.tasks}
-    how = split_settings(estimator, kinds, len(fitted.nets), fitted.split_seed, split=split)
-    kept_out = held_out(rows, **how)
+    fraction = estimator.validation_fraction if split else None
+    kept_out = held_out(rows, fitted.kinds, fraction, len(fitted.nets), fitted.split_seed, each)
     settings = checks.training_settings(estimator, len(rows) - len(kept_out[0]))
     done = max(len(net.history) for net in fitted.nets)
     if done >= settings.max_epochs:

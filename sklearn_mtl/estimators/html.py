@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from sklearn_mtl.tasks import RegressionTask, Task
-
 if TYPE_CHECKING:
     from sklearn_mtl.estimators.fitting import Fitted
 
@@ -27,7 +25,7 @@ def tasks_html(fitted: Fitted) -> str:
     weights = dict(zip(fitted.tasks.names, blueprint.task_weights, strict=True))
     shown = list(fitted.tasks)[:MOST_ROWS]
     rows = [
-        [task.name, task.kind, type(task.loss).__name__, _labels(task), f"{weights[task.name]:g}"]
+        [task.name, task.kind, type(task.loss).__name__, task.labels_in_words, f"{weights[task.name]:g}"]
         for task in shown
     ]
     more = len(fitted.tasks) - len(shown)
@@ -42,13 +40,3 @@ def tasks_html(fitted: Fitted) -> str:
 
 def _row(cells: Sequence[str], tag: str) -> str:
     return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-
-def _labels(task: Task) -> str:
-    if isinstance(task, RegressionTask):
-        ends = f"{task.low.min():,.6g} to {task.high.max():,.6g}"
-        return f"{task.n_columns} outputs, {ends}" if task.two_dimensional else ends
-    if task.two_dimensional:
-        return f"{task.n_columns} labels"
-    classes = [str(label) for label in getattr(task, "classes", [])]
-    return ", ".join(classes) if len(classes) <= 6 else f"{len(classes)} classes"

@@ -10,14 +10,9 @@ from sklearn.base import BaseEstimator, clone
 
 from sklearn_mtl.balancing import BALANCERS, Balancer, StaticWeights
 from sklearn_mtl.sharing import SHARINGS, HardSharing, Sharing
-from sklearn_mtl.tasks import Classification, Multilabel, Regression, TaskKind
+from sklearn_mtl.tasks import KINDS, TaskKind
 from sklearn_mtl.trunks import TRUNKS, TabM
 
-KINDS: dict[str, type[TaskKind]] = {
-    "regression": Regression,
-    "classification": Classification,
-    "multilabel": Multilabel,
-}
 # By parameter: the short names, and what None stands for when one of its own parameters is set.
 RECIPES: dict[str, tuple[Mapping[str, type], type]] = {
     "trunk": (TRUNKS, TabM),

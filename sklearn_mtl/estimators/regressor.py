@@ -51,4 +51,4 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
         return {name: Regression() for name in columns}
 
     def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
-        check_all_of("MultiTaskRegressor", kinds, (Regression,))
+        check_all_of("MultiTaskRegressor", kinds, "regressor")

@@ -7,18 +7,17 @@ what a stage makes; see `MadeOnce`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.once import Once, each
 from sklearn_mtl.estimators.rows import Admitted, Rows, read_rows
 from sklearn_mtl.features import EncodedRows, FeatureEncoder
 from sklearn_mtl.targets import Column
-from sklearn_mtl.tasks import TaskSet
+from sklearn_mtl.tasks import TaskKind, TaskSet
 from sklearn_mtl.training import (
     Blueprint,
     InputRows,
@@ -30,67 +29,32 @@ from sklearn_mtl.training import (
     without_last,
 )
 
-if TYPE_CHECKING:
-    from sklearn_mtl.estimators.base import BaseMultiTask
-
-
-def split_settings(
-    estimator: BaseMultiTask, kinds: Mapping[str, Any], n_nets: int, seed: int, *, split: bool
-) -> dict[str, Any]:
-    """Return what says which rows each net holds out, for `held_out`.
-
-    Parameters
-    ----------
-    estimator : BaseMultiTask
-        Says which share.
-    kinds : mapping of str to TaskKind or Task
-        The first classification among them stratifies.
-    n_nets : int
-        Number of nets.
-    seed : int
-        Which rows.
-    split : bool
-        Whether any are held out.
-    """
-    fraction = estimator.validation_fraction if split else None
-    return {
-        "fraction": fraction,
-        "kinds": {name: kind.kind for name, kind in kinds.items()},
-        "n_nets": n_nets,
-        "seed": seed,
-    }
-
 
 def held_out(
-    rows: Rows, *, fraction: float | None, kinds: Mapping[str, str], n_nets: int, seed: int
+    rows: Rows, kinds: Mapping[str, TaskKind], fraction: float | None, n_nets: int, seed: int, once: Once
 ) -> list[np.ndarray]:
-    """Return the rows that each net holds out.
+    """Return the rows that each net holds out; the first task of several strata stratifies them.
 
     Parameters
     ----------
     rows : Rows
         Labelled rows.
+    kinds : mapping of str to TaskKind
+        Say the strata of each task's labels.
     fraction : float or None
         Which share; none of them for None.
-    kinds : mapping of str to str
-        The kind of each task; the first classification stratifies.
     n_nets : int
         Number of nets.
     seed : int
         Which rows.
+    once : callable
+        As of `prepare`.
     """
-    if fraction is None:
-        return [np.empty(0, dtype=np.intp)] * n_nets
-    codes = [
-        np.where(rows.of_task(position) > 0, _codes(column, kinds[name]), -1)
-        for position, (name, column) in enumerate(rows.columns.items())
-    ]
-    classified = [
-        of_task for of_task, kind in zip(codes, kinds.values(), strict=True) if kind == "classification"
-    ]
-    strata = classified[0] + 1 if classified else None
-    drawn = held_out_rows(len(rows), fraction, n_nets, strata, np.random.RandomState(seed))
-    return [without_last(of_net, codes) for of_net in drawn]
+    # Kinds that differ in a parameter only mostly have the strata in common.
+    of_kinds = [kind.strata for kind in kinds.values()]
+    strata = None if fraction is None else once(_strata, rows, of_kinds=of_kinds)
+    found: list[np.ndarray] = once(_held_out, rows, strata, fraction=fraction, n_nets=n_nets, seed=seed)
+    return found
 
 
 def learnt_by_some(rows: Rows, held_out: list[np.ndarray]) -> Rows:
@@ -214,15 +178,22 @@ def learnt_and_held(
     ]
 
 
-def _codes(column: Column, kind: str) -> np.ndarray:
-    """Code of each row's class, -1 for none; where there are no classes, 0 for any label."""
-    if column.missing.ndim == 2:
-        return np.where(column.missing.all(axis=1), -1, 0)
-    codes = np.where(column.missing, -1, 0)
-    if kind == "classification":
-        known = ~column.missing
-        codes[known] = pd.factorize(column.values[known])[0]
-    return codes
+def _strata(rows: Rows, *, of_kinds: Sequence[Callable[[Column], np.ndarray]]) -> list[np.ndarray]:
+    """Return the stratum of each row for each task, -1 without a label of positive weight."""
+    return [
+        np.where(rows.of_task(position) > 0, of_kind(column), -1)
+        for position, (of_kind, column) in enumerate(zip(of_kinds, rows.columns.values(), strict=True))
+    ]
+
+
+def _held_out(
+    rows: Rows, strata: list[np.ndarray] | None, *, fraction: float | None, n_nets: int, seed: int
+) -> list[np.ndarray]:
+    if strata is None or fraction is None:
+        return [np.empty(0, dtype=np.intp)] * n_nets
+    of_several = next((codes + 1 for codes in strata if codes.max() > 0), None)
+    drawn = held_out_rows(len(rows), fraction, n_nets, of_several, np.random.RandomState(seed))
+    return [without_last(of_net, strata) for of_net in drawn]
 
 
 def _encoded(rows: Rows, encoder: FeatureEncoder, *, device: Any, dtype: Any) -> InputRows:

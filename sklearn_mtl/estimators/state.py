@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.fitting import Fitted
 from sklearn_mtl.estimators.html import tasks_html
+from sklearn_mtl.tasks import KINDS
 from sklearn_mtl.training import history_frame, pack_net, resolve_device, unpack_net
 
 # What `_keep` sets from what was fitted.
@@ -20,12 +21,13 @@ class FittedState(BaseEstimator):
     def _keep(self, fitted: Fitted) -> Self:
         """Take over what a fit left."""
         self._fitted = fitted
-        self.tasks_ = {task.name: task for task in fitted.tasks}
+        # Any: what a task has beside the base's methods is the affair of its kind.
+        self.tasks_: dict[str, Any] = {task.name: task for task in fitted.tasks}
         self.nets_ = fitted.nets
         self.net_ = fitted.nets[0]
         self.history_ = history_frame(fitted.nets, fitted.tasks)
         self.n_iter_ = max(len(net.history) for net in fitted.nets)
-        classes = {name: task.classes for name, task in self.tasks_.items() if hasattr(task, "classes")}
+        classes = {name: task.classes for name, task in self.tasks_.items() if task.has_classes}
         if classes:
             self.classes_ = fitted.layout.restore_classes(classes)
         elif hasattr(self, "classes_"):
@@ -68,6 +70,7 @@ def pack_fitted(fitted: Fitted) -> dict[str, Any]:
         "blueprint": fitted.blueprint,
         "layout": fitted.layout,
         "split_seed": fitted.split_seed,
+        "kinds": dict(fitted.kinds),
         "nets": [pack_net(net) for net in fitted.nets],
     }
 
@@ -87,4 +90,6 @@ def unpack_fitted(estimator: Any, state: dict[str, Any]) -> Fitted:
     except ValueError:
         device = resolve_device("cpu")
     nets = [unpack_net(net, state["blueprint"], device) for net in state["nets"]]
-    return Fitted(state["encoder"], state["blueprint"], state["layout"], nets, state["split_seed"])
+    # A state of before kinds were kept has tasks of the package's own kinds only.
+    kinds = state.get("kinds") or {task.name: KINDS[task.kind]() for task in state["blueprint"].tasks}
+    return Fitted(state["encoder"], state["blueprint"], state["layout"], nets, state["split_seed"], kinds)

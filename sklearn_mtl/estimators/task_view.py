@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_mtl.estimators.wrapped import innermost
-from sklearn_mtl.targets import MultiTaskTarget
+from sklearn_mtl.targets import MultiTaskTarget, read_column
 
 
 class TaskView(BaseEstimator):
@@ -63,8 +63,7 @@ class TaskView(BaseEstimator):
                 value = getattr(alone, parameter)
                 if isinstance(value, Mapping):
                     alone.set_params(**{parameter: {k: v for k, v in value.items() if k == self.name}})
-            # A part of the labels may look like another kind: that of the view stands.
-            alone.set_params(tasks={self.name: self._kind_of(y), **(alone.tasks or {})}, task_weights=None)
+            alone.set_params(tasks={**self._kinds(y), **(alone.tasks or {})}, task_weights=None)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         # A search splits it.
         return self._around(whole.fit(X, MultiTaskTarget({self.name: y}), **weights))
@@ -76,6 +75,23 @@ class TaskView(BaseEstimator):
     def __call__(self, X: Any) -> Any:
         """Return what explainers of a function, such as SHAP's, explain: the predictions."""
         return self.predict(X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the task's default score, as ``score_tasks`` of the estimator has it.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+            Features.
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            Labels of this task; missing ones are left out.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weights of the rows.
+        """
+        response = self._response(X)
+        column = read_column(self.name, y)
+        weight = _check_sample_weight(sample_weight, column.values, dtype=np.float64)
+        return float(self._task.score(column, response, weight))
 
     def __sklearn_is_fitted__(self) -> bool:
         """Whether there is a fitted estimator to predict with."""
@@ -92,9 +108,9 @@ class TaskView(BaseEstimator):
                 delattr(self, name)
         return self
 
-    def _kind_of(self, y: Any) -> str:
-        """Return the kind of this view's task."""
-        return "regression"
+    def _kinds(self, y: Any) -> dict[str, str]:
+        """Return the kind of the task, where ``tasks`` need not name it; by its name."""
+        return {}
 
     @property
     def _task(self) -> Any:
@@ -124,18 +140,25 @@ class TaskView(BaseEstimator):
 class TaskRegressor(RegressorMixin, TaskView):
     """One regression task as a scikit-learn regressor; parameters are those of `TaskView`."""
 
+    score = TaskView.score
+
+    def _kinds(self, y: Any) -> dict[str, str]:
+        # A part of the labels may look like another kind: that of the view stands.
+        return {self.name: "regression"}
+
 
 class TaskClassifier(ClassifierMixin, TaskView):
     """One classification task as a scikit-learn classifier; parameters are those of `TaskView`."""
+
+    score = TaskView.score
 
     @property
     def classes_(self) -> Any:
         """The classes, in the order of the columns of ``predict_proba``."""
         return self._task.classes
 
-    def _kind_of(self, y: Any) -> str:
-        """Return the kind of this view's task."""
-        return "multilabel" if getattr(y, "ndim", 1) == 2 else "classification"
+    def _kinds(self, y: Any) -> dict[str, str]:
+        return {self.name: "multilabel" if getattr(y, "ndim", 1) == 2 else "classification"}
 
     def __call__(self, X: Any) -> np.ndarray:
         """Return what explainers of a function, such as SHAP's, explain: the probabilities."""
@@ -160,6 +183,6 @@ def view_of(estimator: Any, name: str) -> TaskView:
     found, _ = innermost(estimator)
     if name not in found.tasks_:
         raise ValueError(f"`name` must be one of the tasks {list(found.tasks_)}. Found {name!r}.")
-    is_class = hasattr(found.tasks_[name], "predict_proba")
-    view = (TaskClassifier if is_class else TaskRegressor)(estimator, name)
+    views = {"classifier": TaskClassifier, "regressor": TaskRegressor, None: TaskView}
+    view = views[found._fitted.kinds[name].estimator_type](estimator, name)
     return view._around(estimator)

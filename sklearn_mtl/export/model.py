@@ -140,6 +140,7 @@ def _described(estimator: Any, encoder: Encoder) -> dict[str, Any]:
         "layout": encoder.encode(fitted["layout"], "layout"),
         "nets": encoder.encode(nets, "nets"),
         "split_seed": fitted["split_seed"],
+        "kinds": encoder.encode(fitted["kinds"], "kinds"),
     }
 
 
@@ -153,6 +154,7 @@ def _estimator(model: Mapping[str, Any], decoder: Decoder) -> Any:
         "layout": decoder.decode(model["layout"]),
         "nets": nets,
         "split_seed": model["split_seed"],
+        "kinds": decoder.decode(model.get("kinds")),
     }
     estimator = ESTIMATORS[model["estimator"]](**parameters)
     estimator.__setstate__({**attributes, "_fitted": fitted})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, indexable
@@ -17,7 +18,7 @@ from sklearn_mtl.estimators.predictions import intervals
 from sklearn_mtl.estimators.wrapped import innermost
 from sklearn_mtl.model_selection.splitters import splittable
 from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
-from sklearn_mtl.tasks import Classification
+from sklearn_mtl.tasks import TaskKind
 
 Method = Literal["predict", "predict_proba", "predict_interval"]
 METHODS = ("predict", "predict_proba", "predict_interval")
@@ -112,8 +113,8 @@ def cross_val_predict_tasks(
     return joined[np.argsort(order)]
 
 
-# Each task, as it was seen in the training part, with its predictions of the test part.
-Fold = dict[str, tuple[Any, Any]]
+# Each task's kind, the task as it was seen in the training part, and its predictions of the test part.
+Fold = dict[str, tuple[TaskKind, Any, Any]]
 
 
 def _fold(
@@ -137,14 +138,15 @@ def _fold(
         predictions = {
             name: getattr(task, method)(parts[name])
             for name, task in found.tasks_.items()
-            if hasattr(task, method)
+            if method == "predict" or task.has_probabilities
         }
-    return {name: (found.tasks_[name], predicted) for name, predicted in predictions.items()}
+    kinds = found._fitted.kinds
+    return {name: (kinds[name], found.tasks_[name], predicted) for name, predicted in predictions.items()}
 
 
 def _joined(folds: list[Fold], columns: Mapping[str, Column], method: Method) -> MultiTaskTarget:
     names = list(folds[0])
-    kinds = [{name: task.kind for name, (task, _) in fold.items()} for fold in folds]
+    kinds = [{name: task.kind for name, (_, task, _) in fold.items()} for fold in folds]
     for other in kinds[1:]:
         if other != kinds[0]:
             raise ValueError(
@@ -157,10 +159,11 @@ def _joined(folds: list[Fold], columns: Mapping[str, Column], method: Method) ->
             "predict_interval": "a regression task with a quantile or Gaussian loss",
         }
         raise ValueError(f"`method`={method!r} needs {needed[method]}. Found none.")
-    by_fold = [{name: predicted for name, (_, predicted) in fold.items()} for fold in folds]
+    by_fold = [{name: predicted for name, (*_, predicted) in fold.items()} for fold in folds]
     if method == "predict_proba":
-        for name in names:
-            if kinds[0][name] == "classification":
+        for name, (_, task, _) in folds[0].items():
+            # A list of classes is of several labels, which have a column each.
+            if task.has_classes and isinstance(task.classes, np.ndarray):
                 _over_all_classes(name, folds, by_fold, columns[name])
     joined: Any = np.concatenate([MultiTaskTarget(fold) for fold in by_fold])
     return cast(MultiTaskTarget, joined)
@@ -168,11 +171,13 @@ def _joined(folds: list[Fold], columns: Mapping[str, Column], method: Method) ->
 
 def _over_all_classes(name: str, folds: list[Fold], by_fold: list[dict[str, Any]], column: Column) -> None:
     """Give each fold's probabilities of a task a column for each class of y."""
-    every = Classification().bind(column, np.ones(len(column)))
+    kind = folds[0][name][0]
+    every: Any = kind.bind(column, np.ones(len(column)))
+    classes = pd.Index(every.classes)
     for fold, predicted in zip(folds, by_fold, strict=True):
-        task, probabilities = fold[name]
-        wide = np.zeros((len(probabilities), len(every.classes)))
-        wide[:, every.codes(task.classes)] = probabilities
+        _, task, probabilities = fold[name]
+        wide = np.zeros((len(probabilities), len(classes)))
+        wide[:, classes.get_indexer(pd.Index(task.classes))] = probabilities
         predicted[name] = wide
 
 

@@ -21,10 +21,9 @@ from sklearn_mtl.estimators.metrics import (
     several,
     takes_weights,
 )
-from sklearn_mtl.estimators.parameters import KINDS
 from sklearn_mtl.estimators.scored_rows import ScoredRows
 from sklearn_mtl.estimators.wrapped import innermost
-from sklearn_mtl.tasks import TaskKind
+from sklearn_mtl.tasks import KINDS, TaskKind
 
 
 class TaskScorer(BaseEstimator):

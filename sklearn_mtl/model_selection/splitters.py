@@ -31,8 +31,9 @@ class TaskStratifiedKFold(BaseCrossValidator):
     ----------
     n_splits : int, default=5
         Number of folds, at least 2.
-    task : str or sequence of str
-        Classification or multilabel tasks to stratify by.
+    task : str, sequence of str, or mapping of str to str or task object
+        Classification or multilabel tasks to stratify by. A mapping names their kinds, such as
+        ``{"type": "classification"}``, which say the strata: any kind that has some will do.
     shuffle : bool, default=False
         Whether rows of the same classes are shuffled first.
     random_state : int, RandomState or None, default=None
@@ -75,7 +76,7 @@ class TaskStratifiedKFold(BaseCrossValidator):
         self,
         n_splits: int = 5,
         *,
-        task: str | Sequence[str],
+        task: str | Sequence[str] | Mapping[str, Any],
         shuffle: bool = False,
         random_state: Any = None,
     ) -> None:
@@ -138,8 +139,9 @@ class TaskStratifiedShuffleSplit(BaseShuffleSplit):
     ----------
     n_splits : int, default=10
         Number of splits.
-    task : str or sequence of str
-        Classification or multilabel tasks to stratify by.
+    task : str, sequence of str, or mapping of str to str or task object
+        Classification or multilabel tasks to stratify by. A mapping names their kinds, such as
+        ``{"type": "classification"}``, which say the strata: any kind that has some will do.
     test_size, train_size : float, int or None, default=None
         Share or number of the rows of each part; one is by default the rest of the other, and the test
         part a tenth if neither is given.
@@ -181,7 +183,7 @@ class TaskStratifiedShuffleSplit(BaseShuffleSplit):
         self,
         n_splits: int = 10,
         *,
-        task: str | Sequence[str],
+        task: str | Sequence[str] | Mapping[str, Any],
         test_size: float | None = None,
         train_size: float | None = None,
         random_state: Any = None,
@@ -230,8 +232,12 @@ def splittable(y: Any) -> Any:
 
 def _read(splitter: Any, y: Any) -> tuple[dict[str, Column], list[Strata]]:
     tasks = [splitter.task] if isinstance(splitter.task, str) else splitter.task
-    if not isinstance(tasks, Sequence) or not tasks or not all(isinstance(task, str) for task in tasks):
-        raise ValueError(f"`task` must be the name of a task or a list of such. Found {splitter.task!r}.")
+    several = isinstance(tasks, Sequence | Mapping) and len(tasks) > 0
+    if not several or not all(isinstance(task, str) for task in tasks):
+        raise ValueError(
+            "`task` must be the name of a task, a list of such, or a mapping from name to kind. "
+            f"Found {splitter.task!r}."
+        )
     if y is None:
         raise ValueError(f"`y` must hold the labels to stratify by, of {list(tasks)}. Found None.")
     columns = read_targets(y).columns

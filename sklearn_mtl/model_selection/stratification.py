@@ -12,6 +12,7 @@ import pandas as pd
 
 from sklearn_mtl.targets import Column
 from sklearn_mtl.targets.kinds import MOST_CLASSES
+from sklearn_mtl.tasks import TaskKind, resolve_kind
 
 # Numbers of many distinct values, each of few rows, are quantities.
 FEWEST_ROWS_OF_A_CLASS = 5
@@ -38,25 +39,28 @@ class Strata:
     codes: np.ndarray
 
 
-def strata_of(columns: Mapping[str, Column], tasks: Sequence[str]) -> list[Strata]:
+def strata_of(columns: Mapping[str, Column], tasks: Sequence[str] | Mapping[str, Any]) -> list[Strata]:
     """Return the strata of the given tasks, one for each label of a multilabel task.
 
     Parameters
     ----------
     columns : mapping of str to Column
         Labels by task.
-    tasks : sequence of str
-        Those to stratify by.
+    tasks : sequence of str, or mapping of str to str or TaskKind
+        Those to stratify by; of a mapping, the kinds say the strata.
 
     Raises
     ------
     ValueError
-        If there is no such task, or it is a regression.
+        If there is no such task, or its labels are one stratum, as those of a regression.
     """
     found = []
     for task in tasks:
         if task not in columns:
             raise ValueError(f"`task` must be among the tasks of y, {list(columns)}. Found {task!r}.")
+        if isinstance(tasks, Mapping):
+            found.append(_of_kind(columns[task], resolve_kind(task, tasks[task])))
+            continue
         _refuse_regression(columns[task])
         values, missing = columns[task].values, columns[task].missing
         blocks = [(values, missing)] if values.ndim == 1 else zip(values.T, missing.T, strict=True)
@@ -66,6 +70,19 @@ def strata_of(columns: Mapping[str, Column], tasks: Sequence[str]) -> list[Strat
             every[~gaps] = codes
             found.append(Strata(task, list(classes), every))
     return found
+
+
+def _of_kind(column: Column, kind: TaskKind) -> Strata:
+    """Return the strata that a kind sees in the labels, each named by the first label of it."""
+    codes = kind.strata(column)
+    n_strata = int(codes.max(initial=-1)) + 1
+    if n_strata < 2:
+        raise ValueError(
+            "`task` must map to kinds that see several strata in the labels, as a classification does. "
+            f"Found {kind!r} for task {column.name!r}."
+        )
+    first = [np.asarray(column.values[np.argmax(codes == code)]).tolist() for code in range(n_strata)]
+    return Strata(column.name, first, np.where(codes < 0, n_strata, codes))
 
 
 def block_folds(codes: np.ndarray, n_folds: int, rng: np.random.RandomState | None = None) -> np.ndarray:

@@ -20,16 +20,19 @@ Examples
 (array([-1.22,  0.  ,  0.  ,  1.22]), array([1., 1., 0., 1.]))
 """
 
-from sklearn_mtl.tasks.classification import Classification, ClassificationTask
+from sklearn_mtl.tasks.classification import Classification, ClassificationTask, ClassTask
 from sklearn_mtl.tasks.multilabel import Multilabel, MultilabelTask
 from sklearn_mtl.tasks.regression import Regression, RegressionTask
+from sklearn_mtl.tasks.resolve import KINDS, resolve_kind
 from sklearn_mtl.tasks.row_loss import RowLoss
 from sklearn_mtl.tasks.step_losses import StepLosses
-from sklearn_mtl.tasks.task import Task, TaskKind
+from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled, strata_of_classes
 from sklearn_mtl.tasks.task_losses import TaskLosses
 from sklearn_mtl.tasks.task_set import Responses, TaskGroup, TaskSet
 
 __all__ = [
+    "KINDS",
+    "ClassTask",
     "Classification",
     "ClassificationTask",
     "Multilabel",
@@ -44,4 +47,7 @@ __all__ = [
     "TaskKind",
     "TaskLosses",
     "TaskSet",
+    "check_labelled",
+    "resolve_kind",
+    "strata_of_classes",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn_mtl.targets import Column, read_column, restore_dtype
 from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, CrossEntropy
 from sklearn_mtl.tasks.row_loss import RowLoss
-from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
+from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled, strata_of_classes
 
 # Comparing labels with each of so many classes is quicker than hashing them.
 FEW_CLASSES = 8
@@ -25,21 +25,19 @@ HALF_RANGE = 2**62
 
 
 @dataclass(frozen=True, eq=False)
-class ClassificationTask(Task):
-    """A classification task whose labels were seen.
+class ClassTask(Task):
+    """A task of one class for each row, whose labels were seen.
+
+    The response of its loss is the probability of each class, or, of two, that of the second alone; the
+    decision is a place among the classes.
 
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
-        The classes in sorted order; columns of the probabilities.
-    class_weight : ndarray of float64, shape (n_classes,)
-        Factor of a row's weight by its class.
+        The classes; columns of the probabilities.
     """
 
     classes: np.ndarray
-    class_weight: np.ndarray
-
-    kind: ClassVar[str] = "classification"
 
     def encode(self, column: Column) -> np.ndarray:
         """Return class codes; NaN where missing and for classes not seen in ``fit``."""
@@ -57,12 +55,6 @@ class ClassificationTask(Task):
         unknown: list[Any] = _classes(labels[self.codes(labels) < 0]).tolist()
         return unknown
 
-    def cell_weight(self, encoded: np.ndarray) -> np.ndarray | float:
-        """Return the class weight of each cell."""
-        if (self.class_weight == 1).all():
-            return 1.0
-        return self.class_weight[np.nan_to_num(encoded).astype(np.intp)]
-
     def decode(self, decision: np.ndarray) -> Any:
         """Return the classes of codes, in the dtype of the labels."""
         return restore_dtype(self._labels(decision.T)[0], self.dtype)
@@ -79,14 +71,6 @@ class ClassificationTask(Task):
             found += [restore_dtype(own, task.dtype) for own, task in zip(labels, of_run, strict=True)]
         return found
 
-    def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
-        """Return the accuracy; a class not seen in ``fit`` counts as wrong."""
-        known = ~column.missing & (weight > 0)
-        if not known.any():
-            return float("nan")
-        right = self._decided(response)[known, 0] == self.codes(column.values[known])
-        return float(np.average(right, weights=weight[known]))
-
     def codes(self, labels: np.ndarray) -> np.ndarray:
         """Return the place of each label among the classes, -1 for none."""
         alike = labels.dtype == self.classes.dtype and labels.dtype.kind in "biuf"
@@ -98,19 +82,20 @@ class ClassificationTask(Task):
             codes += np.multiply(labels == label, code + 1, dtype=np.int8)
         return codes
 
+    @property
+    def labels_in_words(self) -> str:
+        """The classes, or how many there are."""
+        classes = [str(label) for label in self.classes]
+        return ", ".join(classes) if len(classes) <= 6 else f"{len(classes)} classes"
+
     def predict_proba(self, response: np.ndarray) -> np.ndarray:
         """Return class probabilities, shape (n_rows, n_classes)."""
-        if not self._binary:
+        if self.loss.width == len(self.classes):
             return response[:, 0, :]
         probabilities = np.empty((len(response), 2))
         probabilities[:, 1] = response[:, 0, 0]
         np.subtract(1, probabilities[:, 1], out=probabilities[:, 0])
         return probabilities
-
-    @property
-    def _binary(self) -> bool:
-        """Whether the response is the probability of the second class alone."""
-        return isinstance(self.loss, BinaryCrossEntropy)
 
     def _labels(self, codes: np.ndarray) -> np.ndarray:
         """Return the classes of codes, (tasks, n_rows); of two, the code is whether it is the second."""
@@ -125,6 +110,35 @@ class ClassificationTask(Task):
         """What tasks of equal classes have in common; objects are compared by being the same task."""
         classes = self.classes
         return id(self) if classes.dtype.hasobject else (classes.dtype.str, classes.tobytes())
+
+
+@dataclass(frozen=True, eq=False)
+class ClassificationTask(ClassTask):
+    """A classification task whose labels were seen; its classes are sorted.
+
+    Parameters
+    ----------
+    class_weight : ndarray of float64, shape (n_classes,)
+        Factor of a row's weight by its class.
+    """
+
+    class_weight: np.ndarray
+
+    kind: ClassVar[str] = "classification"
+
+    def cell_weight(self, encoded: np.ndarray) -> np.ndarray | float:
+        """Return the class weight of each cell."""
+        if (self.class_weight == 1).all():
+            return 1.0
+        return self.class_weight[np.nan_to_num(encoded).astype(np.intp)]
+
+    def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
+        """Return the accuracy; a class not seen in ``fit`` counts as wrong."""
+        known = ~column.missing & (weight > 0)
+        if not known.any():
+            return float("nan")
+        right = self._decided(response)[known, 0] == self.codes(column.values[known])
+        return float(np.average(right, weights=weight[known]))
 
 
 class Classification(TaskKind):
@@ -148,6 +162,8 @@ class Classification(TaskKind):
     """
 
     kind: ClassVar[str] = "classification"
+    estimator_type: ClassVar[Literal["classifier", "regressor"] | None] = "classifier"
+    strata = staticmethod(strata_of_classes)
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ class ProbabilityLoss(RowLoss):
     """A loss whose responses are probabilities; scored by accuracy."""
 
     metric: ClassVar[str] = "accuracy"
+    has_temperature: ClassVar[bool] = True
 
     @abstractmethod
     def log_loss(self, response: Tensor, y: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -31,6 +31,11 @@ class MultilabelTask(Task):
     def classes(self) -> list[np.ndarray]:
         """The two classes of each label, in the dtype of the labels."""
         return [np.array([0, 1]).astype(self.dtype) for _ in range(self.n_columns)]
+
+    @property
+    def labels_in_words(self) -> str:
+        """How many labels there are."""
+        return f"{self.n_columns} labels"
 
     def encode(self, column: Column) -> np.ndarray:
         """Return 0 and 1, NaN where missing."""
@@ -83,6 +88,7 @@ class Multilabel(TaskKind):
     """
 
     kind: ClassVar[str] = "multilabel"
+    estimator_type: ClassVar[Literal["classifier", "regressor"] | None] = "classifier"
 
     def __init__(self, *, pos_weight: str | float | Sequence[float] | None = None) -> None:
         self.pos_weight = pos_weight

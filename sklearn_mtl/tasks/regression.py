@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from scipy.stats import norm
@@ -140,6 +140,12 @@ class RegressionTask(Task):
         """Whether the loss gives intervals."""
         return isinstance(self.loss, GaussianNLL | Pinball)
 
+    @property
+    def labels_in_words(self) -> str:
+        """The range of the labels."""
+        ends = f"{self.low.min():,.6g} to {self.high.max():,.6g}"
+        return f"{self.n_columns} outputs, {ends}" if self.two_dimensional else ends
+
     def _quantile_pair(self, quantiles: tuple[float, ...], coverage: float) -> list[int]:
         wanted = (0.5 - coverage / 2, 0.5 + coverage / 2)
         nearest = [int(np.argmin(np.abs(np.subtract(quantiles, level)))) for level in wanted]
@@ -180,6 +186,7 @@ class Regression(TaskKind):
     """
 
     kind: ClassVar[str] = "regression"
+    estimator_type: ClassVar[Literal["classifier", "regressor"] | None] = "regressor"
 
     def __init__(
         self,

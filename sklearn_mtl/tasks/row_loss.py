@@ -24,6 +24,8 @@ class RowLoss(ABC):
     """
 
     metric: ClassVar[str]
+    # Whether it has a `log_loss`, on which `calibrate` fits a temperature.
+    has_temperature: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -92,6 +94,22 @@ class RowLoss(ABC):
     @abstractmethod
     def decision(self, response: Tensor) -> Tensor:
         """Return what is predicted by an averaged response, the number or the class code, (..., columns)."""
+
+    def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
+        """Return minus the log-probability of each label; only of a loss that ``has_temperature``.
+
+        Parameters
+        ----------
+        response : tensor of shape (..., columns, width)
+            Averaged responses.
+        y : tensor of shape (..., columns)
+            Encoded targets.
+
+        Returns
+        -------
+        tensor of shape (..., columns)
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no log-loss.")
 
     @abstractmethod
     def link(self, response: Tensor) -> Tensor:

@@ -6,9 +6,10 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 
@@ -57,6 +58,26 @@ class Task(ABC):
     def width(self) -> int:
         """Raw outputs of the network for this task."""
         return self.n_columns * self.loss.width
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the task has ``classes``: an array, or a list of one for each label."""
+        return hasattr(self, "classes")
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether the task has ``predict_proba(response)``."""
+        return hasattr(self, "predict_proba")
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the task has ``interval(response, coverage)``, and its loss gives one."""
+        return hasattr(self, "interval")
+
+    @property
+    def labels_in_words(self) -> str:
+        """The labels that were seen, for the table in a notebook."""
+        return f"{self.n_columns} columns" if self.two_dimensional else ""
 
     @abstractmethod
     def encode(self, column: Column) -> np.ndarray:
@@ -153,9 +174,35 @@ class Task(ABC):
 
 
 class TaskKind(BaseEstimator, ABC):
-    """What a user asks of a task: a kind with its parameters, before any label was seen."""
+    """What a user asks of a task: a kind with its parameters, before any label was seen.
+
+    Attributes
+    ----------
+    kind : str
+        The kind in a word, for messages and tables.
+    estimator_type : {"classifier", "regressor"} or None
+        What one task of this kind is to scikit-learn: the type of its view, and which of the estimators
+        for a single kind takes it. A classifier's task has ``classes`` and ``predict_proba``.
+    """
 
     kind: ClassVar[str]
+    estimator_type: ClassVar[Literal["classifier", "regressor"] | None] = None
+
+    @staticmethod
+    def strata(column: Column) -> np.ndarray:
+        """Return the stratum of each row, of which held-out rows and folds have even shares.
+
+        Parameters
+        ----------
+        column : Column
+            The labels.
+
+        Returns
+        -------
+        ndarray of int, shape (n_rows,)
+            From 0 on, -1 where there is no label. By default all labels are one stratum.
+        """
+        return np.where(_has_label(column), 0, -1)
 
     @abstractmethod
     def bind(self, column: Column, weight: np.ndarray, classes: Any = None) -> Task:
@@ -183,7 +230,7 @@ class TaskKind(BaseEstimator, ABC):
 
 def check_labelled(column: Column, weight: np.ndarray) -> None:
     """Raise a ``ValueError`` unless some cell has a label and a positive weight."""
-    known = ~column.missing if column.missing.ndim == 1 else ~column.missing.all(axis=1)
+    known = _has_label(column)
     if not known.any():
         raise ValueError(
             f"Task {column.name!r} needs at least one label. Found {len(column)} rows and no label; "
@@ -200,3 +247,20 @@ def check_labelled(column: Column, weight: np.ndarray) -> None:
             f"Task {column.name!r} needs at least one labelled row of positive weight. "
             f"Found {int(known.sum())} labelled rows, all of weight 0."
         )
+
+
+def strata_of_classes(column: Column) -> np.ndarray:
+    """Return the code of each row's class in order of appearance, -1 where there is no label.
+
+    What `TaskKind.strata` is for kinds whose labels are classes.
+    """
+    known = ~column.missing
+    codes = np.full(len(column), -1, dtype=np.intp)
+    codes[known] = pd.factorize(column.values[known])[0]
+    return codes
+
+
+def _has_label(column: Column) -> np.ndarray:
+    """Return whether each row has a label in some column."""
+    missing = column.missing if column.missing.ndim == 1 else column.missing.all(axis=1)
+    return np.logical_not(missing)

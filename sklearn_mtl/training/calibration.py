@@ -1,4 +1,4 @@
-"""A temperature for each classification task, from held-out rows."""
+"""A temperature for each task of probabilities, from held-out rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from sklearn_mtl.tasks import TaskSet
-from sklearn_mtl.tasks.classification_losses import ProbabilityLoss
 from sklearn_mtl.training.batches import Table
 from sklearn_mtl.training.inference import raw_outputs
 from sklearn_mtl.training.module import MultiTaskModule
@@ -17,7 +16,7 @@ PRIOR_DEVIATION = 0.5
 
 
 def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
-    """Set each classification task's temperature to the one of least log-loss on the given rows.
+    """Set the temperature of each task whose loss has one to the one of least log-loss on the given rows.
 
     Guo et al. (2017), "On Calibration of Modern Neural Networks", section 4.2; the loss is that of the
     probabilities averaged over members, and log T has a normal prior around 0.
@@ -31,7 +30,7 @@ def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
     table : Table
         Held-out rows.
     """
-    groups = [(group, group.loss) for group in tasks.groups if isinstance(group.loss, ProbabilityLoss)]
+    groups = [(group, group.loss) for group in tasks.groups if group.loss.has_temperature]
     if not groups:
         return
     raw = raw_outputs(module, table.blocks, calibrated=False).double().cpu()

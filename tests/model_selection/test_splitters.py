@@ -238,7 +238,7 @@ def test_groups_are_ignored(drawn):
         ("price", "must name classification tasks. Found 'price'.*look like a regression.*pandas.qcut"),
         (["type", "price"], "Found 'price'"),
         ("prise", r"among the tasks of y, \['price', 'type', 'sold', 'tags'\]. Found 'prise'"),
-        ([], r"the name of a task or a list of such. Found \[\]"),
+        ([], r"the name of a task, a list of such, or a mapping from name to kind. Found \[\]"),
         (None, "Found None"),
     ],
 )

@@ -1,0 +1,164 @@
+"""A kind of task of the user's own is as good as ours, from the held-out rows to a search."""
+
+import pickle
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor, MultiTaskTarget
+from sklearn_mtl.export import load, save
+from sklearn_mtl.model_selection import (
+    StackedGridSearchCV,
+    TaskStratifiedKFold,
+    cross_val_predict_tasks,
+    task_scorer,
+)
+from sklearn_mtl.tasks import Task, TaskKind, check_labelled, strata_of_classes
+from sklearn_mtl.tasks.classification_losses import CrossEntropy
+
+
+@dataclass(frozen=True, eq=False)
+class ColourTask(Task):
+    """One of several colours, scored by balanced accuracy."""
+
+    classes: np.ndarray
+
+    kind: ClassVar[str] = "colour"
+
+    def encode(self, column):
+        codes = np.full(len(column), np.nan)
+        for code, colour in enumerate(self.classes):
+            codes[~column.missing & (column.values == colour)] = code
+        return codes[:, None]
+
+    def decode(self, decision):
+        return self.classes[decision[:, 0].astype(int)]
+
+    def predict_proba(self, response):
+        return response[:, 0]
+
+    def score(self, column, response, weight):
+        right, y = self.predict(response) == column.values, column.values
+        return float(np.mean([right[y == colour].mean() for colour in np.unique(y)]))
+
+
+class Colour(TaskKind):
+    """A classification whose probabilities are smoothed, of the user's own."""
+
+    kind: ClassVar[str] = "colour"
+    estimator_type: ClassVar[str] = "classifier"
+    strata = staticmethod(strata_of_classes)
+
+    def __init__(self, smoothing=0.0):
+        self.smoothing = smoothing
+
+    def bind(self, column, weight, classes=None):
+        check_labelled(column, weight)
+        found = np.unique(column.values[~column.missing])
+        loss = CrossEntropy(len(found), self.smoothing)
+        return ColourTask(column.name, loss, 1, False, column.dtype, found)
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 3))
+    colours = np.array(["red", "green", "blue"])[np.digitize(X[:, 0], [-0.5, 1.0])]
+    return X, MultiTaskTarget({"price": X[:, 1], "colour": colours})
+
+
+def quick(**params):
+    settings = {"tasks": {"colour": Colour()}, "trunk": "mlp", "n_bags": 1, "max_epochs": 5, "lr": 0.02}
+    return MultiTaskClassifierRegressor(**{**settings, "random_state": 0, **params})
+
+
+def test_held_out_rows_have_even_shares_of_its_strata_and_never_the_last_of_one(data):
+    X, Y = data
+    rare = Y["colour"].astype(object)
+    rare[:3] = "ultraviolet"
+    for seed in range(5):
+        est = quick(max_epochs=1, validation_fraction=0.4, random_state=seed).fit(
+            X, {"price": Y["price"], "colour": rare}
+        )
+        assert "ultraviolet" in est.classes_["colour"]
+
+
+def test_a_warm_start_holds_out_the_same_rows(data):
+    X, Y = data
+    once = quick(max_epochs=4, ema_decay=None).fit(X, Y)
+    twice = quick(max_epochs=2, ema_decay=None, warm_start=True).fit(X, Y).set_params(max_epochs=4).fit(X, Y)
+    np.testing.assert_allclose(twice.history_["valid_loss"][:2], once.history_["valid_loss"][:2])
+    assert len(twice.history_) == 4
+
+
+def test_its_classes_probabilities_and_view_are_those_of_a_classifier(data):
+    X, Y = data
+    est = quick().fit(X, Y)
+    assert est.classes_["colour"].tolist() == ["blue", "green", "red"]
+    np.testing.assert_allclose(est.predict_proba(X)["colour"].sum(axis=1), 1)
+    view = est.task("colour")
+    assert view.classes_.tolist() == ["blue", "green", "red"]
+    assert view.score(X, Y["colour"]) == est.score_tasks(X, Y)["colour"]
+    again = clone(view).fit(X, Y["colour"])
+    assert again.estimator_.tasks_["colour"].kind == "colour"
+
+
+def test_its_probabilities_are_calibrated(data):
+    X, Y = data
+    est = quick().fit(X, Y)
+    (group,) = (group for group in est._fitted.tasks.groups if isinstance(group.loss, CrossEntropy))
+    assert (est.net_.module_.raw_scale[group.raw] != 1).all()
+
+
+def test_its_out_of_fold_probabilities_have_a_column_for_every_class(data):
+    X, Y = data
+    # The last colour in order is in one test part only.
+    colours = np.sort(Y["colour"])[::-1]
+    Y = MultiTaskTarget({"price": Y["price"], "colour": colours})
+    found = cross_val_predict_tasks(quick(max_epochs=1), X, Y, cv=4, method="predict_proba")["colour"]
+    assert found.shape == (120, 3)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert set(cross_val_predict_tasks(quick(max_epochs=1), X, Y, cv=2)["colour"]) <= set(colours)
+
+
+def test_folds_are_stratified_by_the_strata_of_a_kind(data):
+    X, Y = data
+    for _, test in TaskStratifiedKFold(4, task={"colour": Colour()}).split(X, Y):
+        shares = [(Y["colour"][test] == colour).mean() for colour in ("blue", "green", "red")]
+        every = [(Y["colour"] == colour).mean() for colour in ("blue", "green", "red")]
+        np.testing.assert_allclose(shares, every, atol=1 / len(test))
+    with pytest.raises(ValueError, match=r"several strata .* Found Regression\(\) for task 'price'"):
+        next(TaskStratifiedKFold(4, task={"price": "regression"}).split(X, Y))
+
+
+@pytest.mark.parametrize("search", [GridSearchCV, StackedGridSearchCV])
+def test_its_parameters_are_searched(data, search):
+    X, Y = data
+    grid = {"tasks__colour__smoothing": [0.0, 0.2], "task_weights__colour": [0.5, 1.0]}
+    cv = TaskStratifiedKFold(2, task={"colour": Colour()})
+    found = search(quick(max_epochs=2), grid, cv=cv, scoring=task_scorer("colour", "neg_log_loss")).fit(X, Y)
+    assert np.isfinite(found.cv_results_["mean_test_score"]).all()
+    assert found.best_estimator_.predict(X)["colour"].shape == (120,)
+
+
+def test_it_is_pickled_and_saved(data, tmp_path):
+    X, Y = data
+    est = quick().fit(X, Y)
+    save(est, tmp_path / "model.mtl")
+    own = {"Colour": Colour, "ColourTask": ColourTask}
+    for again in (pickle.loads(pickle.dumps(est)), load(tmp_path / "model.mtl", modules=own)):
+        np.testing.assert_array_equal(again.predict_proba(X)["colour"], est.predict_proba(X)["colour"])
+        assert again.task("colour").classes_.tolist() == ["blue", "green", "red"]
+
+
+def test_the_estimator_for_a_single_kind_takes_it_by_its_type(data):
+    X, Y = data
+    settings = {"trunk": "mlp", "n_bags": 1, "max_epochs": 2, "tasks": {"colour": Colour()}}
+    est = MultiTaskClassifier(**settings).fit(X, {"colour": Y["colour"]})
+    assert est.predict(X)["colour"].shape == (120,)
+    with pytest.raises(ValueError, match="must hold Regression, or kinds of `estimator_type` 'regressor'"):
+        MultiTaskRegressor(**settings).fit(X, {"colour": Y["colour"]})
