@@ -231,11 +231,18 @@ class MultiTaskNet(NeuralNet):
 
     def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
         """Put gradients on all parameters for one batch."""
+        return self.put_gradients(batch, *self.training_outputs(batch))
+
+    def training_outputs(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return the raw outputs and the penalty of one batch, with a graph."""
         with self.autocast_now():
             raw = self.module_(batch.inputs)
+        return raw.to(batch.y.dtype), uncompiled(self.module_).sharing.penalty()
+
+    def put_gradients(self, batch: Batch, raw: Tensor, penalty: Tensor | None) -> dict[str, Tensor]:
+        """Put gradients on all parameters, given the raw outputs and the penalty of one batch."""
         criterion = self.criterion_
-        losses = criterion.losses(raw.to(batch.y.dtype), batch.y, batch.weight)
-        penalty = uncompiled(self.module_).sharing.penalty()
+        losses = criterion.losses(raw, batch.y, batch.weight)
         total = criterion.balancer.backward(losses, criterion.weights, penalty, self.shared_)
         return {"loss": total, "task_loss": losses.total, "task_mass": losses.mass}
 

@@ -53,7 +53,7 @@ class Arrangement:
         self._valid_tables = [table for table in tables if table is not None]
         self.task_weights = torch.stack([one.net.criterion_.weights for one in begun])
         self._losses = _by_loss([one.net.criterion_.losses for one in begun])
-        self._balancer = begun[0].net.criterion_.balancer
+        self.balancer = begun[0].net.criterion_.balancer
 
     def _stream(self, one: Begun, known: Mapping[Hashable, Stream]) -> Hashable:
         module = uncompiled(one.net.module_)
@@ -137,12 +137,12 @@ class Arrangement:
     def _rates(self, losses: Tensor, state: Mapping[str, Tensor]) -> Tensor:
         """Return the derivative of each net's balanced loss in its losses, (networks, tasks)."""
         if not state:
-            return self._balancer.differentiate(losses, self.task_weights)[1]
+            return self.balancer.differentiate(losses, self.task_weights)[1]
         balance = vmap(self._balance_one)
         return differentiated(lambda own: balance(dict(state), own, self.task_weights), losses)[1]
 
     def _balance_one(self, state: dict[str, Tensor], losses: Tensor, weights: Tensor) -> Any:
-        return functional_call(self._balancer, state, (losses, weights))
+        return functional_call(self.balancer, state, (losses, weights))
 
     def _masks(self, batches: Sequence[Batch]) -> list[Tensor]:
         """Draw the dropout masks of one step, those of each stream once."""

@@ -1,25 +1,29 @@
-"""Which nets can be stacked: by what is known of them, and by trying it."""
+"""Which nets can be stacked: by what is known of them, and by trying a step."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
 
-from sklearn_mtl.balancing import LossBalancer
+from sklearn_mtl.balancing import Balancer, LossBalancer
 from sklearn_mtl.training.batches import Batch
+from sklearn_mtl.training.fingerprint import fingerprint
 from sklearn_mtl.training.fit import Begun
-from sklearn_mtl.training.net import uncompiled
-from sklearn_mtl.training.stacking.arrangement import few_rows
-from sklearn_mtl.training.stacking.lockstep import Lockstep, Member
-from sklearn_mtl.training.stacking.sources import Shares, stacked_batch
-from sklearn_mtl.training.stacking.stream import Stream
-
-# Rows that are tried out; two more, of zeros, must not change what comes of them.
-N_ROWS, N_EMPTY = 4, 2
-# Relative and absolute: what rounding may make of the same network.
-TOLERANCE = {torch.float64: (1e-9, 1e-10), torch.float32: (1e-3, 1e-4)}
+from sklearn_mtl.training.stacking.lockstep import Lockstep
+from sklearn_mtl.training.stacking.step import (
+    OwnStep,
+    differences,
+    first_line,
+    own_step,
+    rows_of_stack,
+    rows_to_try,
+)
+from sklearn_mtl.training.stacking.structure import plain_attributes
+from sklearn_mtl.training.stacking.weights import trained_parameters
 
 
 def why_alone(begun: Begun) -> str | None:
@@ -41,92 +45,90 @@ def why_alone(begun: Begun) -> str | None:
     return None
 
 
-def structure(begun: Begun) -> Hashable:
-    """Return what nets of one stack have in common, but for widths."""
-    module, settings = uncompiled(begun.net.module_), begun.plan.settings
-    losses = begun.net.criterion_.losses
-    return (
-        tuple((name, type(part)) for name, part in module.named_modules()),
-        tuple((name, value.ndim, value.requires_grad) for name, value in module.named_parameters()),
-        tuple((name, value.ndim, value.dtype) for name, value in module.named_buffers()),
-        type(begun.net.criterion_.balancer),
-        tuple((group.columns.stop, group.raw.stop) for group in losses.groups),
-        tuple(losses.column_task.tolist()),
-        (settings.batch_size, settings.device, settings.dtype, settings.autocast),
-        (begun.plan.valid is None, settings.ema_decay is None),
-    )
+def leave_out_misfits(lockstep: Lockstep) -> dict[int, str]:
+    """Leave out the nets that the stack does not train as they would train themselves, and say why.
 
-
-def misfits(lockstep: Lockstep) -> dict[int, str]:
-    """Return the nets that the stack does not compute as they would themselves, and why.
+    One step is taken both ways, but for the optimizer's part, and compared: outputs, penalties, losses,
+    and the gradient of every parameter. It may change nothing else, neither buffers nor plain attributes:
+    a stack does not keep them for each net.
 
     Parameters
     ----------
     lockstep : Lockstep
-        Not yet run; as it was afterwards.
+        Not yet run. Nets that are left out were changed by their step: they must be begun anew.
+
+    Returns
+    -------
+    dict of int to str
+        The reason, by the position of a net.
     """
-    members = lockstep.members
-    batches = [few_rows(member.begun.plan.train, N_ROWS) for member in members]
-    own: list[Tensor] = []
+    members = list(lockstep.members)
+    rows = rows_to_try([member.begun.plan.train for member in members])
     found: dict[int, str] = {}
-    masks = []
-    for member, batch in zip(members, batches, strict=True):
-        raw, drawn, reason = _alone(lockstep, member, batch)
-        own.append(raw)
-        masks.append(drawn)
-        if reason is not None:
-            found[member.position] = reason
-    if len(found) == len(members):
-        return found
-    shares = Shares(range(len(members)), lockstep.settings.device)
-    rows = [_with_empty_rows(batch) for batch in batches]
-    try:
-        raw, _ = lockstep.forward(
-            stacked_batch(rows, shares),
-            [shares.expand(layer) for layer in zip(*masks, strict=True)],
-            training=True,
-        )
-        lockstep.gradient(raw, stacked_batch(rows, shares))
-    except Exception as error:
-        return {member.position: f"vmap can't batch it: {_first_line(error)}" for member in members}
-    for slot, member in enumerate(members):
-        relative, absolute = TOLERANCE[raw.dtype]
-        same = torch.allclose(raw[slot, : len(own[slot])], own[slot], rtol=relative, atol=absolute)
-        if not same:
-            found.setdefault(member.position, "stacked, it computes something else")
+    alone: list[OwnStep] = []
+    for member in members:
+        step = own_step(lockstep, member, rows[id(member.begun.plan.train)])
+        if isinstance(step, str):
+            found[member.position] = step
+        else:
+            alone.append(step)
+    lockstep.abandon(found)
+    if alone:
+        found |= _unlike(lockstep, alone, rows)
+        lockstep.abandon(found)
+    lockstep.weights.clear_gradients()
+    for member in members:
+        for parameter in trained_parameters(member.net).values():
+            parameter.grad = None
     return found
 
 
-def _alone(lockstep: Lockstep, member: Member, batch: Batch) -> tuple[Tensor, list[Tensor], str | None]:
-    """Return a net's own raw outputs in training, the masks of its stream, and what keeps it alone."""
-    module = uncompiled(member.net.module_)
-    before = {name: value.clone() for name, value in module.named_buffers()}
-    device = lockstep.settings.device
-    state = member.begun.generator
-    with state.restored(device), torch.no_grad(), member.net.autocast_now():
-        raw = module.train()(batch.inputs).to(batch.y.dtype)
-        after = torch.get_rng_state()
-    changed = [name for name, value in module.named_buffers() if not torch.equal(value, before[name])]
-    for name, value in module.named_buffers():
-        value.copy_(before[name])
-    layers = [module.get_submodule(call.name) for call in lockstep.module.calls]
-    stream = Stream(member.begun, layers)
-    masks = stream.masks(lockstep.module.calls, len(batch.y), batch.y)
-    masks = [torch.cat([mask, mask.new_zeros((N_EMPTY, *mask.shape[1:]))]) for mask in masks]
-    if changed:
-        return raw, masks, f"training changes its buffer {changed[0]!r}, as batch normalization does"
-    if device.type == "cpu" and not torch.equal(after, stream.state.cpu):
-        return raw, masks, "it draws random numbers other than by Dropout layers"
-    return raw, masks, None
+def _unlike(lockstep: Lockstep, alone: Sequence[OwnStep], rows: Mapping[int, Batch]) -> dict[int, str]:
+    """Return the nets whose own step is another than their part of the stack's, and why."""
+    members = lockstep.members
+    try:
+        # One module and one balancer work for all.
+        parts = (lockstep.module.pattern, lockstep.arrangement.balancer)
+        before = [_marks(part) for part in parts]
+        together = lockstep.put_gradients(*rows_of_stack(lockstep, alone, rows))
+        changed = [_changed(part, marks) for part, marks in zip(parts, before, strict=True)]
+        changed.append(_changed_by_epoch(lockstep.arrangement.balancer, alone[0]))
+        name = next(filter(None, changed), None)
+        reason = None if name is None else f"training changes its attribute {name!r}, which is no buffer"
+    # What vmap raises is of many kinds.
+    except Exception as error:
+        reason = f"vmap can't batch it: {first_line(error)}"
+    if reason is not None:
+        return {member.position: reason for member in members}
+    found: dict[int, str] = {}
+    for what, differs in differences(lockstep, alone, together):
+        for member, of_member in zip(members, differs.tolist(), strict=True):
+            if of_member:
+                found.setdefault(member.position, f"stacked, it computes something else: {what}")
+    return found
 
 
-def _with_empty_rows(batch: Batch) -> Batch:
-    def longer(tensor: Tensor) -> Tensor:
-        return torch.cat([tensor, tensor.new_zeros((N_EMPTY, *tensor.shape[1:]))])
+def _changed_by_epoch(balancer: Balancer, step: OwnStep) -> str | None:
+    """Return the name of a plain attribute that the end of an epoch changes: each net has its buffers."""
+    if type(balancer).end_epoch is Balancer.end_epoch:
+        return None
+    copy = deepcopy(balancer)
+    before = _marks(copy)
+    copy.end_epoch(step.loss / step.mass.clamp_min(1e-30))
+    return _changed(copy, before)
 
-    inputs = {name: longer(block) for name, block in batch.inputs.items()}
-    return Batch(inputs, longer(batch.y), longer(batch.weight))
+
+def _changed(module: nn.Module, before: Mapping[str, Any]) -> str | None:
+    after = _marks(module)
+    names = [*before, *(name for name in after if name not in before)]
+    return next((name for name in names if before.get(name) != after.get(name)), None)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200]
+def _marks(module: nn.Module) -> dict[str, Any]:
+    """Return by name what tells the values of a module's plain attributes apart."""
+    marks = {}
+    for name, value in plain_attributes(module):
+        found = fingerprint(value)
+        # What can't be pickled, such as a function within another, is the same as long as it is one object.
+        marks[name] = found if isinstance(found, str) else id(value)
+    return marks

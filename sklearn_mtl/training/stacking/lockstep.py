@@ -117,6 +117,29 @@ class Lockstep:
             self.weights.release(self.members.index(member))
         self._go_on_without(leaving)
 
+    def put_gradients(self, batch: Batch, masks: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Put gradients on the stacked weights: a step, but for the optimizer's part.
+
+        Parameters
+        ----------
+        batch : Batch
+            Rows with networks in front.
+        masks : sequence of tensor
+            Of the dropout layers.
+
+        Returns
+        -------
+        raw, penalty : tensor, with networks in front
+            Raw outputs and penalties, without graph.
+        loss, mass : tensor of shape (networks, tasks)
+            Summed losses, and the weights of their labels.
+        """
+        self.weights.clear_gradients()
+        raw, penalty = self.forward(batch, masks, training=True)
+        gradient, loss, mass = self.arrangement.gradient(raw, batch, self.weights.of_balancer())
+        put_gradients(raw, gradient, penalty)
+        return raw.detach(), penalty.detach(), loss, mass
+
     def forward(
         self, batch: Batch, masks: Sequence[Tensor] = (), *, training: bool = False
     ) -> tuple[Tensor, Tensor]:
@@ -125,10 +148,6 @@ class Lockstep:
         with self.members[0].net.autocast_now() if training else nullcontext():
             raw, penalty = self.module(weights, batch.inputs, masks, training=training)
         return raw.to(batch.y.dtype), penalty
-
-    def gradient(self, raw: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the gradient in the raw outputs, and each net's losses and weights by task."""
-        return self.arrangement.gradient(raw, batch, self.weights.of_balancer())
 
     def _epoch(self) -> list[Member]:
         """Train for one epoch; return the nets for which it was the last."""
@@ -145,10 +164,7 @@ class Lockstep:
         bounds = self.weights.bounds([member.begun.plan.settings.gradient_clip for member in self.members])
         self.weights.begin_epoch([member.begun.plan.n_batches for member in self.members])
         for batch, masks in self.arrangement.epoch():
-            self.weights.clear_gradients()
-            raw, penalty = self.forward(batch, masks, training=True)
-            gradient, loss, mass = self.gradient(raw, batch)
-            put_gradients(raw, gradient, penalty)
+            _, _, loss, mass = self.put_gradients(batch, masks)
             self.weights.clip(bounds)
             self.weights.step()
             steps.append((loss, mass))

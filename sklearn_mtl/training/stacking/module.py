@@ -31,14 +31,14 @@ class StackedModule:
     """
 
     def __init__(self, module: MultiTaskModule, few: Named) -> None:
-        self._pattern = deepcopy(module)
-        self.calls = dropout_calls(self._pattern, few)
+        self.pattern = deepcopy(module)
+        self.calls = dropout_calls(self.pattern, few)
         self._masks: list[Tensor] = []
         for name in {call.name for call in self.calls}:
-            self._pattern.set_submodule(name, _GivenMask(self._masks))
+            self.pattern.set_submodule(name, _GivenMask(self._masks))
         self._places = {
-            **_places(self._pattern, lambda part: part._parameters),
-            **_places(self._pattern, lambda part: part._buffers),
+            **_places(self.pattern, lambda part: part._parameters),
+            **_places(self.pattern, lambda part: part._buffers),
         }
         self._now: list[tuple[dict[str, Any], str]] = []
         self._names: tuple[str, ...] = ()
@@ -60,8 +60,8 @@ class StackedModule:
         training : bool
             Whether dropout is on.
         """
-        if self._pattern.training != training:
-            self._pattern.train(training)
+        if self.pattern.training != training:
+            self.pattern.train(training)
         places = [self._places[name] for name in weights]
         tensors = tuple(weights.values())
         own = [of_part[name] for of_part, name in places]
@@ -85,8 +85,8 @@ class StackedModule:
         for (of_part, name), tensor in zip(self._now, weights, strict=True):
             of_part[name] = tensor
         self._masks[:] = masks
-        raw = self._pattern(dict(zip(self._names, blocks, strict=True)))
-        penalty = self._pattern.sharing.penalty()
+        raw = self.pattern(dict(zip(self._names, blocks, strict=True)))
+        penalty = self.pattern.sharing.penalty()
         return raw, raw.new_zeros(()) if penalty is None else penalty
 
 

@@ -30,7 +30,7 @@ class Shares:
 
     def expand(self, things: Sequence[Tensor]) -> Tensor:
         """Return distinct tensors as one, each network given its own; what some lack in size is 0."""
-        stacked = _padded(things)
+        stacked = padded(things)
         if self._index is None:
             return stacked
         if len(stacked) == 1:
@@ -54,7 +54,8 @@ def stacked_batch(parts: Sequence[Batch], shares: Shares) -> Batch:
     return Batch(inputs, y, shares.expand([part.weight for part in parts]))
 
 
-def _padded(tensors: Sequence[Tensor]) -> Tensor:
+def padded(tensors: Sequence[Tensor]) -> Tensor:
+    """Return tensors stacked, those that are smaller than others filled up with 0."""
     shapes = {tensor.shape for tensor in tensors}
     if len(shapes) == 1:
         return torch.stack(list(tensors)) if len(tensors) > 1 else tensors[0].unsqueeze(0)

@@ -14,10 +14,11 @@ from sklearn_mtl.training.devices import give_back
 from sklearn_mtl.training.fingerprint import fingerprint
 from sklearn_mtl.training.fit import Begun, NetPlan, begin, finish, train_alone
 from sklearn_mtl.training.stacking.arrangement import losses_key
-from sklearn_mtl.training.stacking.check import misfits, structure, why_alone
+from sklearn_mtl.training.stacking.check import leave_out_misfits, why_alone
 from sklearn_mtl.training.stacking.limits import fewest_members, members_at_once
 from sklearn_mtl.training.stacking.lockstep import Lockstep
 from sklearn_mtl.training.stacking.outcome import Outcome
+from sklearn_mtl.training.stacking.structure import Structures
 
 # Nets that are built ahead of their training, to see which can be stacked.
 PLANS_AHEAD = 512
@@ -125,6 +126,7 @@ def _stacked(
     alone: TrainAlone,
 ) -> Iterator[tuple[int, Outcome]]:
     groups: dict[Hashable, dict[int, Begun]] = {}
+    structures = Structures()
     for place, plan in plans.items():
         try:
             one = begin(plan, facts.of(plan))
@@ -133,7 +135,7 @@ def _stacked(
             continue
         reason = why_alone(one)
         if reason is None:
-            groups.setdefault(structure(one), {})[place] = one
+            groups.setdefault(structures.of(one), {})[place] = one
         else:
             yield from alone(place, one, reason)
     for group in groups.values():
@@ -210,10 +212,7 @@ def _train_stack(
     start = perf_counter()
     places = list(chunk)
     lockstep = Lockstep(list(chunk.values()))
-    unfit = misfits(lockstep)
-    if len(unfit) == len(chunk):
-        return {}, {places[slot]: reason for slot, reason in unfit.items()}
-    lockstep.abandon(unfit)
+    unfit = leave_out_misfits(lockstep)
     ended: dict[int, Exception | None] = {}
     lockstep.run(ended.__setitem__, lambda epoch: progress.epoch(len(ended), epoch))
     outcomes = {}

@@ -29,7 +29,7 @@ class StackedWeights:
 
     def __init__(self, nets: Sequence[MultiTaskNet]) -> None:
         self.nets = list(nets)
-        own = [_trained(net) for net in self.nets]
+        own = [trained_parameters(net) for net in self.nets]
         self.trained = {name: _stacked([of_net[name] for of_net in own]) for name in own[0]}
         for tensor in self.trained.values():
             tensor.requires_grad_()
@@ -108,7 +108,7 @@ class StackedWeights:
     def release(self, position: int) -> None:
         """Give a net tensors of its own, as they are now, and its optimizer the moments."""
         net = self.nets[position]
-        for name, parameter in _trained(net).items():
+        for name, parameter in trained_parameters(net).items():
             parameter.data = parameter.data.clone()
             net.optimizer_.state[parameter] = {
                 "step": torch.tensor(float(self.steps[position])),
@@ -125,7 +125,7 @@ class StackedWeights:
         index = torch.tensor(positions, device=next(iter(self.trained.values())).device)
         self.nets = [self.nets[position] for position in positions]
         self.steps = [self.steps[position] for position in positions]
-        trained = [_trained(net) for net in self.nets]
+        trained = [trained_parameters(net) for net in self.nets]
         averages, fixed = [_averages(net) for net in self.nets], [_untrained(net) for net in self.nets]
         for stack, own in (
             (self.trained, trained),
@@ -145,14 +145,14 @@ class StackedWeights:
 
     def _attach(self) -> None:
         for position, net in enumerate(self.nets):
-            for own, stack in ((_trained(net), self.trained), (_averages(net), self.averages)):
+            for own, stack in ((trained_parameters(net), self.trained), (_averages(net), self.averages)):
                 for name, tensor in own.items():
                     tensor.data = _corner(stack[name].detach()[position], tensor)
 
     def _moments(self, key: str) -> dict[str, Tensor]:
         found = {name: torch.zeros_like(tensor, requires_grad=False) for name, tensor in self.trained.items()}
         for position, net in enumerate(self.nets):
-            for name, parameter in _trained(net).items():
+            for name, parameter in trained_parameters(net).items():
                 if key in net.optimizer_.state.get(parameter, {}):
                     _corner(found[name][position], parameter).copy_(net.optimizer_.state[parameter][key])
         return found
@@ -214,7 +214,8 @@ class Run:
                 average.steps += 1
 
 
-def _trained(net: MultiTaskNet) -> dict[str, nn.Parameter]:
+def trained_parameters(net: MultiTaskNet) -> dict[str, nn.Parameter]:
+    """Return what is trained of a net's module and criterion, by name."""
     parts = {"module": uncompiled(net.module_), "criterion": net.criterion_}
     return {
         f"{part}.{name}": parameter
@@ -270,7 +271,7 @@ def _of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _steps(net: MultiTaskNet) -> int:
-    states = [net.optimizer_.state.get(parameter) for parameter in _trained(net).values()]
+    states = [net.optimizer_.state.get(parameter) for parameter in trained_parameters(net).values()]
     return max((int(state["step"]) for state in states if state), default=0)
 
 

@@ -18,6 +18,8 @@ from sklearn_mtl.training import train_nets
 from sklearn_mtl.training.fit import begin, train_alone
 from sklearn_mtl.training.stacking import limits
 from sklearn_mtl.training.stacking import train as stacking
+from sklearn_mtl.training.stacking.step import N_ROWS, rows_to_try
+from sklearn_mtl.training.stacking.structure import Structures
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
 
 
@@ -269,6 +271,30 @@ class Chance(LossBalancer):
         return losses @ torch.rand_like(weights)
 
 
+class Following(LossBalancer):
+    """Remembers the losses of the step before."""
+
+    def start(self, n_tasks):
+        self.register_buffer("last", torch.ones(n_tasks))
+
+    def forward(self, losses, weights):
+        of_before = self.last.clone()
+        self.last.copy_(losses.detach())
+        return (losses * weights * of_before).sum()
+
+
+class Counting(Following):
+    """Counts epochs in a plain attribute."""
+
+    epochs = 0
+
+    def end_epoch(self, losses):
+        self.epochs = self.epochs + 1
+
+    def forward(self, losses, weights):
+        return losses @ weights / (1 + self.epochs)
+
+
 class OwnBackward(LossBalancer):
     def forward(self, losses, weights):
         return losses @ weights
@@ -294,7 +320,9 @@ def normed():
         ({"trunk": ModuleTrunk(Noisy())}, "random numbers other than by Dropout"),
         ({"trunk": ModuleTrunk(AcrossRows())}, "computes something else"),
         ({"trunk": ModuleTrunk(normed())}, "batch normalization"),
-        ({"balancing": Chance()}, "vmap can't batch it"),
+        ({"balancing": Chance()}, "random numbers other than by Dropout"),
+        ({"balancing": Following()}, "each step changes the buffer 'last' of its balancer"),
+        ({"balancing": Counting()}, "training changes its attribute 'epochs', which is no buffer"),
         ({"balancing": ByGradients()}, "balances gradients"),
         ({"balancing": OwnBackward()}, "OwnBackward has a backward of its own"),
         ({"optimizer": "sgd"}, "its optimizer is SGD"),
@@ -313,6 +341,79 @@ def test_what_cannot_be_stacked_is_trained_alone_and_says_why(data, params, word
     for place, plan in enumerate(plans):
         assert words in outcomes[place].alone
         same_net(outcomes[place].trained(), train_alone(begin(plan)), 1e-12)
+
+
+class Scaled(LossBalancer):
+    """Scales the losses by what it has in a function, where nothing can be read off."""
+
+    def __init__(self, scales=(1.0,)):
+        super().__init__()
+        self.scales = scales
+
+    def start(self, n_tasks):
+        scales = torch.tensor(self.scales)
+        self.scaled = lambda losses: losses * scales.to(losses)
+
+    def forward(self, losses, weights):
+        return self.scaled(losses) @ weights
+
+
+class Sideways(nn.Module):
+    """Changes neither outputs nor penalty, but gradients."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.linear = nn.Linear(5, 6)
+        self.factor = factor
+
+    def forward(self, x):
+        hidden = self.linear(x)
+        return (1 - self.factor) * hidden.detach() + self.factor * hidden
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ([{"balancing": Scaled((1.0,) * 4)}, {"balancing": Scaled((1.0, 1.0, 1.0, 1.01))}], "gradient of"),
+        ([{"trunk": ModuleTrunk(Sideways(f))} for f in (1.0, 0.99)], "gradient of 'module.sharing.trunk"),
+    ],
+    ids=["balancer", "trunk"],
+)
+def test_a_step_tells_apart_what_no_attribute_shows(data, monkeypatch, params, words, precision):
+    monkeypatch.setattr(Structures, "_of_recipe", lambda self, begun: 0)
+    X, Y, weight = data
+    plans = [
+        plan
+        for own in (params[0], params[0], params[1])
+        for plan in plans_of(
+            (X.astype(np.float64), Y, weight), max_epochs=2, preprocessing=None, precision=precision, **own
+        )
+    ]
+    outcomes = dict(train_nets(plans))
+    assert outcomes[0].alone is outcomes[1].alone is None
+    assert f"stacked, it computes something else: another {words}" in outcomes[2].alone
+    same_net(outcomes[2].trained(), train_alone(begin(plans[2])), 1e-6)
+
+
+def test_a_net_whose_step_fails_does_not_hurt_the_others(data):
+    plans = [*plans_of(data), *plans_of(data, balancing=Scaled((1.0, 2.0))), *plans_of(data, random_state=1)]
+    outcomes = dict(train_nets([*plans, *plans_of(data, balancing=Scaled((1.0, 2.0)), random_state=1)]))
+    assert [outcomes[place].alone for place in (0, 2)] == [None, None]
+    for place in (1, 3):
+        assert "its step fails: The size of tensor" in outcomes[place].alone
+        assert isinstance(outcomes[place].error, RuntimeError)
+
+
+def test_a_label_of_each_task_is_among_the_rows_that_are_tried(data):
+    X, Y, weight = data
+    late = {name: np.array(y, dtype=object) for name, y in Y.items()}
+    late["binary0"][:70] = None
+    (plan,) = plans_of((X, late, weight), early_stopping=False)
+    (rows,) = rows_to_try([plan.train, plan.train]).values()
+    assert len(rows.y) == N_ROWS
+    assert (rows.weight > 0).any(0).all()
+    assert (rows.weight == 0).any()
 
 
 def test_nets_of_other_structures_are_stacked_apart(data):

@@ -1,0 +1,219 @@
+"""One step of training, taken by a net itself and by its stack, and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from sklearn_mtl.training.batches import Batch, Table
+from sklearn_mtl.training.net import uncompiled
+from sklearn_mtl.training.stacking.lockstep import Lockstep, Member
+from sklearn_mtl.training.stacking.sources import Shares, padded, stacked_batch
+from sklearn_mtl.training.stacking.stream import Stream
+from sklearn_mtl.training.stacking.weights import trained_parameters
+
+# Rows that are tried, among them a label of every task if the first so many rows have one; further rows, of
+# zeros and without labels, must not change what comes of them.
+N_ROWS, N_LOOKED_THROUGH, N_EMPTY = 16, 10_000, 2
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What rounding may make of the same step.
+
+    Parameters
+    ----------
+    relative : float
+        To the largest number of a tensor.
+    outputs : float
+        Beside that, of outputs and losses, which are near 1.
+    gradients : float
+        Beside that, of a gradient, relative to the largest of all: in some tensors its terms cancel out.
+    """
+
+    relative: float
+    outputs: float
+    gradients: float
+
+
+TOLERANCES = {
+    torch.float64: Tolerance(1e-9, 1e-10, 1e-12),
+    torch.float32: Tolerance(1e-3, 1e-4, 1e-6),
+    torch.bfloat16: Tolerance(5e-2, 1e-2, 1e-2),
+}
+KINDS = {
+    "raw": "other outputs",
+    "penalty": "another penalty",
+    "loss": "other losses",
+    "mass": "other weights of labels",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class OwnStep:
+    """A net's own step, but for the optimizer's part; the gradients are on its parameters.
+
+    Parameters
+    ----------
+    masks : list of tensor
+        Of the dropout layers, as its stream draws them again.
+    raw, penalty : tensor
+        Raw outputs and penalty.
+    loss, mass : tensor of shape (tasks,)
+        Summed losses, and the weights of their labels.
+    """
+
+    masks: list[Tensor]
+    raw: Tensor
+    penalty: Tensor
+    loss: Tensor
+    mass: Tensor
+
+
+def rows_to_try(tables: Sequence[Table]) -> dict[int, Batch]:
+    """Return some rows of each table, as many of all, by its id."""
+    n_rows = min(N_ROWS, *map(len, tables))
+    known: dict[int, Batch] = {}
+    for table in tables:
+        if id(table) not in known:
+            known[id(table)] = table.rows(_labelled(table, n_rows))
+    return known
+
+
+def _labelled(table: Table, n_rows: int) -> Tensor:
+    """Return the first row with a label of each task, and the first rows besides."""
+    weight = table.stored_weight[table.blocks.place(slice(0, N_LOOKED_THROUGH))]
+    first = (weight > 0).to(torch.uint8).argmax(0).unique().tolist()
+    chosen = list(dict.fromkeys([*first, *range(n_rows)]))[:n_rows]
+    return torch.tensor(chosen, device=weight.device)
+
+
+def own_step(lockstep: Lockstep, member: Member, batch: Batch) -> OwnStep | str:
+    """Return a net's own step, or why it must be trained alone."""
+    net, device = member.net, lockstep.settings.device
+    module = uncompiled(net.module_)
+    # A module may work in place, and others are given the same rows.
+    batch = batch._replace(inputs={name: block.clone() for name, block in batch.inputs.items()})
+    before = [_buffers(part) for part in (module, net.criterion_)]
+    try:
+        with member.begun.generator.restored(device):
+            net.module_.train()
+            raw, penalty = net.training_outputs(batch)
+            step = net.put_gradients(batch, raw, penalty)
+            generator = torch.get_rng_state()
+    # A user's module or balancer may raise anything, and does so again when the net is trained.
+    except Exception as error:
+        return f"its step fails: {first_line(error)}"
+    of_module, of_loss = (
+        _changed_buffer(part, values) for part, values in zip((module, net.criterion_), before, strict=True)
+    )
+    if of_module is not None:
+        return f"training changes its buffer {of_module!r}, as batch normalization does"
+    if of_loss is not None:
+        return f"each step changes the buffer {of_loss.removeprefix('balancer.')!r} of its balancer"
+    stream = Stream(member.begun, [module.get_submodule(call.name) for call in lockstep.module.calls])
+    masks = stream.masks(lockstep.module.calls, len(batch.y), batch.y)
+    if device.type == "cpu" and not torch.equal(generator, stream.state.cpu):
+        return "it draws random numbers other than by Dropout layers"
+    penalty = raw.new_zeros(()) if penalty is None else penalty
+    return OwnStep(masks, raw.detach(), penalty.detach(), step["task_loss"], step["task_mass"])
+
+
+def _buffers(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in module.named_buffers()}
+
+
+def _changed_buffer(module: nn.Module, before: Mapping[str, Tensor]) -> str | None:
+    """Return the name of a buffer that is not what it was before."""
+    after = dict(module.named_buffers())
+    names = [*before, *(name for name in after if name not in before)]
+    return next((name for name in names if not _same(before.get(name), after.get(name))), None)
+
+
+def _same(first: Tensor | None, second: Tensor | None) -> bool:
+    if first is None or second is None or first.shape != second.shape:
+        return False
+    return torch.equal(first, second) or bool(_equal(first, second).all())
+
+
+def rows_of_stack(
+    lockstep: Lockstep, steps: Sequence[OwnStep], rows: Mapping[int, Batch]
+) -> tuple[Batch, list[Tensor]]:
+    """Return the rows and masks of all nets' own steps, and empty rows, with networks in front."""
+    device = lockstep.settings.device
+    tables = [id(member.begun.plan.train) for member in lockstep.members]
+    of_tables, of_nets = Shares(tables, device), Shares(range(len(steps)), device)
+    batches = [rows[tables[first]] for first in of_tables.first]
+    longer = [
+        Batch({name: _longer(block) for name, block in inputs.items()}, _longer(y), _longer(weight))
+        for inputs, y, weight in batches
+    ]
+    masks = zip(*([_longer(mask) for mask in step.masks] for step in steps), strict=True)
+    return stacked_batch(longer, of_tables), [of_nets.expand(layer) for layer in masks]
+
+
+def _longer(tensor: Tensor) -> Tensor:
+    return torch.cat([tensor, tensor.new_zeros((N_EMPTY, *tensor.shape[1:]))])
+
+
+def differences(
+    lockstep: Lockstep, steps: Sequence[OwnStep], together: Sequence[Tensor]
+) -> Iterator[tuple[str, Tensor]]:
+    """Iterate over what the nets and the stack computed; yield what it is, and for which nets it differs.
+
+    Parameters
+    ----------
+    lockstep : Lockstep
+        Gradients are on its weights.
+    steps : sequence of OwnStep
+        Of its members.
+    together : sequence of tensor
+        What `Lockstep.put_gradients` returned.
+    """
+    tolerance = TOLERANCES[lockstep.settings.autocast or lockstep.settings.dtype]
+    raw, *others = together
+    for kind, stacked in zip(KINDS, (raw[:, : len(steps[0].raw)], *others), strict=True):
+        own = torch.stack([getattr(step, kind) for step in steps])
+        yield KINDS[kind], ~(_far(own, stacked) <= tolerance.relative * _largest(own) + tolerance.outputs)
+    parameters = [trained_parameters(member.net) for member in lockstep.members]
+    gradients: dict[str, tuple[Tensor, Tensor]] = {}
+    for name, stack in lockstep.weights.trained.items():
+        of_nets = [of_net[name] for of_net in parameters]
+        # AdamW lets a parameter without gradient be, and decays one whose gradient is 0.
+        lacks = torch.tensor([(tensor.grad is None) != (stack.grad is None) for tensor in of_nets])
+        yield f"another gradient of {name!r}", lacks
+        if stack.grad is not None:
+            own = padded([torch.zeros_like(p) if p.grad is None else p.grad for p in of_nets])
+            gradients[name] = own, stack.grad
+    largest = {name: _largest(own) for name, (own, _) in gradients.items()}
+    scale = torch.stack(list(largest.values())).amax(0)
+    for name, (own, stacked) in gradients.items():
+        allowed = tolerance.relative * largest[name] + tolerance.gradients * scale
+        yield f"another gradient of {name!r}", ~(_far(own, stacked) <= allowed)
+
+
+def _far(own: Tensor, stacked: Tensor) -> Tensor:
+    """Return how far apart numbers are at most, (networks,); nan is no distance from nan."""
+    return _most(torch.where(_equal(own, stacked), 0.0, (own - stacked).abs()))
+
+
+def _largest(own: Tensor) -> Tensor:
+    return _most(torch.where(own.isfinite(), own.abs(), 0.0))
+
+
+def _most(numbers: Tensor) -> Tensor:
+    # One more of 0: a layer without inputs has no numbers.
+    return pad(numbers.flatten(1) if numbers.ndim > 1 else numbers.unsqueeze(1), (0, 1)).amax(1)
+
+
+def _equal(first: Tensor, second: Tensor) -> Tensor:
+    return (first == second) | ((first != first) & (second != second))
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message."""
+    return str(error).strip().split("\n")[0][:200]
