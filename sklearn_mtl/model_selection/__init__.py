@@ -6,8 +6,8 @@ meanwhile. The rest is for scikit-learn's own tools.
 
 `task_scorer` scores one task by any scikit-learn metric, `multitask_scorer` several as one number, and
 `multitask_scoring` makes the mapping that a search over several metrics takes; missing labels are left
-out. `score_tasks` and `task_view` reach the tasks of a Pipeline or a search. `TaskStratifiedKFold` and
-`TaskStratifiedShuffleSplit` keep the shares of the classes of one task or several in every part.
+out. `score_tasks` and `task_view` reach the tasks of a Pipeline or a search. `TaskStratifiedKFold`,
+`TaskStratifiedGroupKFold` and `TaskStratifiedShuffleSplit` spread the labels of one task or several evenly.
 `cross_val_predict_tasks` predicts each row by an estimator that has not seen it.
 
 Whatever splits y needs something that scikit-learn can split: a DataFrame, an array, or a
@@ -33,6 +33,7 @@ Examples
 
 from sklearn_mtl.model_selection.cross_val_predict import cross_val_predict_tasks
 from sklearn_mtl.model_selection.grid_search import StackedGridSearchCV
+from sklearn_mtl.model_selection.group_splitter import TaskStratifiedGroupKFold
 from sklearn_mtl.model_selection.halving_search import StackedHalvingGridSearchCV
 from sklearn_mtl.model_selection.randomized_search import StackedRandomizedSearchCV
 from sklearn_mtl.model_selection.scorers import multitask_scorer, multitask_scoring, task_scorer
@@ -43,6 +44,7 @@ __all__ = [
     "StackedGridSearchCV",
     "StackedHalvingGridSearchCV",
     "StackedRandomizedSearchCV",
+    "TaskStratifiedGroupKFold",
     "TaskStratifiedKFold",
     "TaskStratifiedShuffleSplit",
     "cross_val_predict_tasks",

@@ -1,15 +1,17 @@
-"""Splitters that keep the shares of the classes of some tasks."""
+"""Splitters that spread the labels of tasks evenly: their classes, their range, and their gaps."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit, ShuffleSplit
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import _num_samples
 
 from sklearn_mtl.model_selection.stratification import (
     Strata,
@@ -23,17 +25,21 @@ from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
 
 
 class TaskStratifiedKFold(BaseCrossValidator):
-    """K folds with the same share of each class of one task, or of several, in each.
+    """K folds with the same share of each class of the tasks in each.
 
-    Rows without a label of a task are spread evenly as well.
+    A regression is stratified by bins of its quantiles, and rows without a label of a task are spread
+    evenly as well, so that a small task has labels in every fold.
 
     Parameters
     ----------
     n_splits : int, default=5
         Number of folds, at least 2.
-    task : str, sequence of str, or mapping of str to str or task object
-        Classification or multilabel tasks to stratify by. A mapping names their kinds, such as
-        ``{"type": "classification"}``, which say the strata: any kind that has some will do.
+    task : str, sequence of str, mapping of str to str or task object, or None, default=None
+        Tasks to stratify by; None is all of y. A mapping names their kinds, such as
+        ``{"type": "classification"}``, which say the strata: a kind of your own too.
+    n_bins : int, default=5
+        Most bins of a regression: of numbers that are no whole ones, or of many distinct values of few
+        rows each. There are fewer where a task has fewer labels than would do for all bins and parts.
     shuffle : bool, default=False
         Whether rows of the same classes are shuffled first.
     random_state : int, RandomState or None, default=None
@@ -48,6 +54,7 @@ class TaskStratifiedKFold(BaseCrossValidator):
     See Also
     --------
     TaskStratifiedShuffleSplit : Random splits of any size.
+    TaskStratifiedGroupKFold : Folds that keep groups together.
 
     Notes
     -----
@@ -76,22 +83,19 @@ class TaskStratifiedKFold(BaseCrossValidator):
         self,
         n_splits: int = 5,
         *,
-        task: str | Sequence[str] | Mapping[str, Any],
+        task: str | Sequence[str] | Mapping[str, Any] | None = None,
+        n_bins: int = 5,
         shuffle: bool = False,
         random_state: Any = None,
     ) -> None:
         self.n_splits = n_splits
         self.task = task
+        self.n_bins = n_bins
         self.shuffle = shuffle
         self.random_state = random_state
-        _check_count(n_splits, least=2)
-        if not isinstance(shuffle, bool):
-            raise TypeError(f"`shuffle` must be True or False. Found {shuffle!r}.")
-        if not shuffle and random_state is not None:
-            raise ValueError(
-                "`random_state` must be None unless `shuffle` is True: it has no effect otherwise. "
-                f"Found {random_state!r}."
-            )
+        check_count("n_splits", n_splits, least=2)
+        check_count("n_bins", n_bins, least=2)
+        check_shuffle(shuffle, random_state)
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the training and test rows of each fold.
@@ -113,7 +117,7 @@ class TaskStratifiedKFold(BaseCrossValidator):
         return int(self.n_splits)
 
     def _iter_test_indices(self, X: Any = None, y: Any = None, groups: Any = None) -> Iterator[np.ndarray]:
-        columns, strata = _read(self, y)
+        columns, strata = read_strata(self, y, self.n_splits)
         n_rows = len(strata[0].codes)
         if self.n_splits > n_rows:
             raise ValueError(f"`n_splits` must not exceed the {n_rows} rows. Found {self.n_splits}.")
@@ -131,17 +135,21 @@ class TaskStratifiedKFold(BaseCrossValidator):
 
 
 class TaskStratifiedShuffleSplit(BaseShuffleSplit):
-    """Random splits with the same share of each class of one task, or of several, in both parts.
+    """Random splits with the same share of each class of the tasks in both parts.
 
-    Rows without a label of a task are spread in the same way.
+    A regression is stratified by bins of its quantiles, and rows without a label of a task are spread
+    in the same way.
 
     Parameters
     ----------
     n_splits : int, default=10
         Number of splits.
-    task : str, sequence of str, or mapping of str to str or task object
-        Classification or multilabel tasks to stratify by. A mapping names their kinds, such as
-        ``{"type": "classification"}``, which say the strata: any kind that has some will do.
+    task : str, sequence of str, mapping of str to str or task object, or None, default=None
+        Tasks to stratify by; None is all of y. A mapping names their kinds, such as
+        ``{"type": "classification"}``, which say the strata: a kind of your own too.
+    n_bins : int, default=5
+        Most bins of a regression: of numbers that are no whole ones, or of many distinct values of few
+        rows each. There are fewer where a task has fewer labels than would do for all bins and parts.
     test_size, train_size : float, int or None, default=None
         Share or number of the rows of each part; one is by default the rest of the other, and the test
         part a tenth if neither is given.
@@ -183,14 +191,17 @@ class TaskStratifiedShuffleSplit(BaseShuffleSplit):
         self,
         n_splits: int = 10,
         *,
-        task: str | Sequence[str] | Mapping[str, Any],
+        task: str | Sequence[str] | Mapping[str, Any] | None = None,
+        n_bins: int = 5,
         test_size: float | None = None,
         train_size: float | None = None,
         random_state: Any = None,
     ) -> None:
         super().__init__(n_splits, test_size=test_size, train_size=train_size, random_state=random_state)
         self.task = task
-        _check_count(n_splits, least=1)
+        self.n_bins = n_bins
+        check_count("n_splits", n_splits, least=1)
+        check_count("n_bins", n_bins, least=2)
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the training and test rows of each split.
@@ -210,12 +221,13 @@ class TaskStratifiedShuffleSplit(BaseShuffleSplit):
     def _iter_indices(
         self, X: Any, y: Any = None, groups: Any = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        columns, strata = _read(self, y)
-        codes = numbered(strata)
         # What the two sizes mean is scikit-learn's rule.
         rule = ShuffleSplit(1, test_size=self.test_size, train_size=self.train_size, random_state=0)
-        n_train, n_test = map(len, next(rule.split(codes)))
-        sizes = np.array([n_train, n_test, len(codes) - n_train - n_test])
+        n_rows = _num_samples(X)
+        n_train, n_test = map(len, next(rule.split(np.empty(n_rows))))
+        sizes = np.array([n_train, n_test, n_rows - n_train - n_test])
+        columns, strata = read_strata(self, y, fewest=ceil(n_rows / min(n_train, n_test)))
+        codes = numbered(strata)
         rng = check_random_state(self.random_state)
         for _ in range(self.n_splits):
             parts = iterative_folds(codes, sizes, sizes / len(codes), rng)
@@ -230,25 +242,49 @@ def splittable(y: Any) -> Any:
     return MultiTaskTarget(y) if isinstance(y, Mapping) and not isinstance(y, MultiTaskTarget) else y
 
 
-def _read(splitter: Any, y: Any) -> tuple[dict[str, Column], list[Strata]]:
-    tasks = [splitter.task] if isinstance(splitter.task, str) else splitter.task
+def read_strata(splitter: Any, y: Any, fewest: int) -> tuple[dict[str, Column], list[Strata]]:
+    """Return the labels by task, and the strata of the tasks that a splitter names.
+
+    Parameters
+    ----------
+    splitter : object
+        With ``task`` and ``n_bins``.
+    y : object
+        As the user gave it.
+    fewest : int
+        As of `strata_of`.
+    """
+    if y is None:
+        raise ValueError("`y` must hold the labels to stratify by. Found None.")
+    columns = read_targets(y).columns
+    tasks = list(columns) if splitter.task is None else splitter.task
+    tasks = [tasks] if isinstance(tasks, str) else tasks
     several = isinstance(tasks, Sequence | Mapping) and len(tasks) > 0
     if not several or not all(isinstance(task, str) for task in tasks):
         raise ValueError(
-            "`task` must be the name of a task, a list of such, or a mapping from name to kind. "
+            "`task` must be None, the name of a task, a list of such, or a mapping from name to kind. "
             f"Found {splitter.task!r}."
         )
-    if y is None:
-        raise ValueError(f"`y` must hold the labels to stratify by, of {list(tasks)}. Found None.")
-    columns = read_targets(y).columns
-    return columns, strata_of(columns, tasks)
+    return columns, strata_of(columns, tasks, splitter.n_bins, fewest)
+
+
+def check_count(name: str, count: Any, least: int) -> None:
+    """Raise a ``ValueError`` unless a parameter is an integer of at least so much."""
+    if not isinstance(count, Integral) or isinstance(count, bool) or count < least:
+        raise ValueError(f"`{name}` must be an integer of at least {least}. Found {count!r}.")
+
+
+def check_shuffle(shuffle: Any, random_state: Any) -> None:
+    """Raise a ``TypeError`` or ``ValueError`` for a shuffling that can't be."""
+    if not isinstance(shuffle, bool):
+        raise TypeError(f"`shuffle` must be True or False. Found {shuffle!r}.")
+    if not shuffle and random_state is not None:
+        raise ValueError(
+            "`random_state` must be None unless `shuffle` is True: it has no effect otherwise. "
+            f"Found {random_state!r}."
+        )
 
 
 def _ignore_groups(splitter: Any, groups: Any) -> None:
     if groups is not None:
         warnings.warn(f"The groups parameter is ignored by {type(splitter).__name__}.", stacklevel=3)
-
-
-def _check_count(n_splits: Any, least: int) -> None:
-    if not isinstance(n_splits, Integral) or isinstance(n_splits, bool) or n_splits < least:
-        raise ValueError(f"`n_splits` must be an integer of at least {least}. Found {n_splits!r}.")

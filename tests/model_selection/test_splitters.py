@@ -7,10 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    cross_val_score,
+)
 
 from sklearn_mtl import MultiTaskTarget
-from sklearn_mtl.model_selection import TaskStratifiedKFold, TaskStratifiedShuffleSplit
+from sklearn_mtl.model_selection import (
+    TaskStratifiedGroupKFold,
+    TaskStratifiedKFold,
+    TaskStratifiedShuffleSplit,
+)
 from sklearn_mtl.model_selection.stratification import iterative_folds
 
 
@@ -130,12 +140,13 @@ def test_splitters_are_values():
     for splitter in (
         TaskStratifiedKFold(3, task=["a", "b"]),
         TaskStratifiedShuffleSplit(3, task="a", test_size=0.5),
+        TaskStratifiedGroupKFold(3, n_bins=2, shuffle=True, random_state=0),
     ):
         assert repr(pickle.loads(pickle.dumps(splitter))) == repr(splitter)
         assert repr(clone(splitter, safe=False)) == repr(splitter)
         assert splitter.get_n_splits() == 3
-    assert repr(TaskStratifiedKFold(task="a")) == (
-        "TaskStratifiedKFold(n_splits=5, random_state=None, shuffle=False, task='a')"
+    assert repr(TaskStratifiedShuffleSplit(task="a", n_bins=3)).startswith(
+        "TaskStratifiedShuffleSplit(n_bins=3, n_splits=10, random_state=None,"
     )
 
 
@@ -154,6 +165,178 @@ def test_in_scikit_learn(cheap, drawn, target, frame, cv):
 def test_with_routing(cheap, drawn, target, routing):
     cv = TaskStratifiedKFold(2, task="type")
     assert np.isfinite(GridSearchCV(cheap(), {"lr": [0.01]}, cv=cv).fit(drawn[0], target).best_score_)
+
+
+# Bins of a regression, and the labels of small tasks
+
+
+def counts_by_fold(strata, splits):
+    return pd.DataFrame([pd.Series(strata)[test].value_counts() for _, test in splits]).fillna(0)
+
+
+@pytest.mark.parametrize("task", ["price", ["price", "type"]])
+def test_a_regression_is_stratified_by_its_quantiles(drawn, task):
+    X, Y = drawn
+    # In the order of the prices, so that folds of neighbours would each have prices of their own.
+    order = np.argsort(Y["price"])
+    X, Y = X[order], {name: values[order] for name, values in Y.items()}
+    splits = list(TaskStratifiedKFold(3, task=task).split(X, Y))
+    assert_partition(splits, 90)
+    quarters = np.where(np.isnan(Y["price"]), "none", pd.qcut(Y["price"], 5, labels=False).astype(str))
+    counts = counts_by_fold(quarters, splits)
+    assert (counts.max() - counts.min() <= (1 if task == "price" else 2)).all()
+    means = [np.nanmean(Y["price"][test]) for _, test in splits]
+    in_order = [np.nanmean(Y["price"][test]) for test in np.array_split(np.arange(72), 3)]
+    assert np.ptp(means) < 0.4 * np.ptp(in_order)
+
+
+def test_the_number_of_bins():
+    Y = {"price": np.arange(100) + 0.5}
+    rough, fine = (list(TaskStratifiedKFold(2, n_bins=n).split(np.zeros(100), Y)) for n in (2, 50))
+    assert (counts_by_fold(np.arange(100) // 50, rough) == 25).all(axis=None)
+    assert not (counts_by_fold(np.arange(100) // 2, rough) == 1).all(axis=None)
+    assert (counts_by_fold(np.arange(100) // 2, fine) == 1).all(axis=None)
+
+
+def test_outputs_of_a_regression_are_each_spread():
+    rng = np.random.default_rng(0)
+    Y = {"place": rng.normal(size=(100, 2))}
+    splits = list(TaskStratifiedKFold(4).split(np.zeros(100), Y))
+    for values in Y["place"].T:
+        assert (abs(counts_by_fold(pd.qcut(values, 5, labels=False), splits) - 5) <= 1).all(axis=None)
+
+
+@pytest.mark.parametrize("task", [None, ["many", "scarce"]])
+def test_the_labels_of_a_small_task_are_spread(task):
+    rng = np.random.default_rng(0)
+    scarce = np.full(200, np.nan)
+    # All in the first rows, which a fold in order would hold alone.
+    scarce[:10] = rng.normal(size=10)
+    Y = {"many": rng.normal(size=200), "scarce": scarce}
+    splits = list(TaskStratifiedKFold(5, task=task).split(np.zeros(200), Y))
+    assert [int((~np.isnan(scarce[test])).sum()) for _, test in splits] == [2] * 5
+    for train, test in TaskStratifiedShuffleSplit(5, task=task, test_size=0.2, random_state=0).split(
+        np.zeros(200), Y
+    ):
+        assert np.isfinite(scarce[test]).sum() == 2
+        assert np.isfinite(scarce[train]).sum() == 8
+
+
+def test_all_tasks_are_the_default(drawn):
+    X, Y = drawn
+    named = TaskStratifiedKFold(3, task=list(Y)).split(X, Y)
+    for (_, ours), (_, theirs) in zip(TaskStratifiedKFold(3).split(X, Y), named, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    types = pd.Series(Y["type"]).fillna("none")
+    counts = counts_by_fold(types, list(TaskStratifiedKFold(3).split(X, Y)))
+    assert (counts.max() - counts.min() <= 2).all()
+
+
+def test_integers_are_classes_while_they_repeat():
+    many = {"code": np.arange(300) % 30}
+    splits = list(TaskStratifiedKFold(5, task="code").split(np.zeros(300), many))
+    assert (counts_by_fold(many["code"], splits) == 2).all(axis=None)
+    # 150 values of two rows each are numbers: no class of them is missed.
+    binned = list(TaskStratifiedKFold(5, task="code").split(np.zeros(300), {"code": np.arange(300) % 150}))
+    assert (counts_by_fold(np.arange(300) % 150 // 30, binned) == 12).all(axis=None)
+
+
+# Groups
+
+
+def test_groups_stay_together_and_classes_are_spread(drawn):
+    X, Y = drawn
+    groups = np.array([f"group{i}" for i in np.random.RandomState(0).randint(0, 30, size=90)])
+    for task in ("type", None):
+        splits = list(TaskStratifiedGroupKFold(3, task=task).split(X, Y, groups))
+        assert_partition(splits, 90)
+        for train, test in splits:
+            assert not set(groups[train]) & set(groups[test])
+        counts = counts_by_fold(pd.Series(Y["type"]).fillna("none"), splits)
+        assert (counts.max() - counts.min() <= 4).all()
+        assert np.ptp([len(test) for _, test in splits]) <= 6
+
+
+def spread_of(labels, splits):
+    counts = counts_by_fold(labels, splits)
+    return float((counts / counts.sum()).std(ddof=0).mean())
+
+
+def test_groups_are_spread_as_well_as_by_scikit_learn():
+    ours, theirs, by_group = [], [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        groups = rng.integers(0, 40, size=400)
+        # Each group leans to a class of its own; the last class is rare.
+        labels = np.where(
+            rng.random(400) < 0.5,
+            rng.integers(0, 3, size=40)[groups],
+            rng.choice(3, 400, p=[0.6, 0.35, 0.05]),
+        )
+        X = np.zeros((400, 1))
+        ours.append(spread_of(labels, TaskStratifiedGroupKFold(5).split(X, labels, groups)))
+        theirs.append(spread_of(labels, StratifiedGroupKFold(5).split(X, labels, groups)))
+        by_group.append(spread_of(labels, GroupKFold(5).split(X, labels, groups)))
+    assert np.mean(ours) <= np.mean(theirs)
+    assert np.mean(ours) < 0.3 * np.mean(by_group)
+
+
+def test_groups_of_several_tasks():
+    rng = np.random.default_rng(1)
+    groups = rng.integers(0, 60, size=600)
+    scarce = np.where(rng.random(600) < 0.05, rng.normal(size=600), np.nan)
+    Y = {
+        "a": rng.integers(0, 2, size=60)[groups],
+        "b": rng.choice(["x", "y"], 600, p=[0.9, 0.1]),
+        "c": scarce,
+    }
+    splits = list(TaskStratifiedGroupKFold(4).split(np.zeros(600), Y, groups))
+    plain = list(GroupKFold(4).split(np.zeros(600), groups=groups))
+    for labels in (Y["a"], Y["b"], np.isnan(scarce)):
+        assert spread_of(labels, splits) < 0.02
+    assert sum(spread_of(labels, plain) for labels in (Y["a"], Y["b"], np.isnan(scarce))) > 0.08
+
+
+def test_seeds_of_groups(drawn):
+    groups = np.arange(90) // 3
+
+    def tests(**settings):
+        cv = TaskStratifiedGroupKFold(3, task="sold", **settings)
+        return [test.tolist() for _, test in cv.split(*drawn, groups)]
+
+    assert tests() == tests()
+    assert tests(shuffle=True, random_state=1) == tests(shuffle=True, random_state=1)
+    assert tests(shuffle=True, random_state=1) != tests(shuffle=True, random_state=2)
+
+
+def test_groups_in_scikit_learn(cheap, drawn, target, routing):
+    cv = TaskStratifiedGroupKFold(2, task="type")
+    search = GridSearchCV(cheap(), {"lr": [0.01]}, cv=cv)
+    # As splitters of scikit-learn do, this one asks for groups of itself.
+    assert "groups" in cv.get_metadata_routing().split.requests
+    assert cv.get_metadata_routing().split.requests["groups"] is True
+    with pytest.raises(ValueError, match=r"`groups` must hold the group of each row of X\. Found None"):
+        search.fit(drawn[0], target)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (None, "`groups` must hold the group of each row of X. Found None"),
+        (np.zeros(89), r"inconsistent numbers of samples: \[90, 90, 89\]"),
+        (np.where(np.arange(90) < 2, np.nan, 1.0), "Found 2 missing"),
+        (np.zeros(90), "`n_splits` must not exceed the 1 groups. Found 2"),
+    ],
+)
+def test_groups_that_are_none(drawn, groups, message):
+    with pytest.raises(ValueError, match=message):
+        next(TaskStratifiedGroupKFold(2, task="type").split(*drawn, groups))
+
+
+def test_a_class_in_one_group_is_named():
+    Y = {"a": ["x"] * 10 + ["y"] * 9 + ["z"]}
+    with pytest.warns(UserWarning, match=r"no row of the classes \['z'\] of task 'a'"):
+        list(TaskStratifiedGroupKFold(4).split(np.zeros(20), Y, np.arange(20)))
 
 
 # Random splits
@@ -235,24 +418,20 @@ def test_groups_are_ignored(drawn):
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ("price", "must name classification tasks. Found 'price'.*look like a regression.*pandas.qcut"),
-        (["type", "price"], "Found 'price'"),
         ("prise", r"among the tasks of y, \['price', 'type', 'sold', 'tags'\]. Found 'prise'"),
-        ([], r"the name of a task, a list of such, or a mapping from name to kind. Found \[\]"),
-        (None, "Found None"),
+        (["type", "prise"], "Found 'prise'"),
+        ([], r"None, the name of a task, a list of such, or a mapping from name to kind. Found \[\]"),
+        (3, "Found 3"),
     ],
 )
 def test_tasks_that_cannot_stratify(drawn, task, message):
-    for splitter in (TaskStratifiedKFold(2, task=task), TaskStratifiedShuffleSplit(task=task)):
+    for splitter in (
+        TaskStratifiedKFold(2, task=task),
+        TaskStratifiedShuffleSplit(task=task),
+        TaskStratifiedGroupKFold(2, task=task),
+    ):
         with pytest.raises(ValueError, match=message):
-            next(splitter.split(*drawn))
-
-
-def test_integers_are_classes_while_they_repeat():
-    many = {"code": np.arange(300) % 30}
-    assert len(list(TaskStratifiedKFold(5, task="code").split(np.zeros(300), many))) == 5
-    with pytest.raises(ValueError, match="'code', whose 150 distinct numbers look like a regression"):
-        next(TaskStratifiedKFold(5, task="code").split(np.zeros(300), {"code": np.arange(300) % 150}))
+            next(splitter.split(*drawn, *([np.arange(90)] if "Group" in repr(splitter) else [])))
 
 
 @pytest.mark.parametrize(
@@ -263,6 +442,11 @@ def test_integers_are_classes_while_they_repeat():
         (lambda: TaskStratifiedKFold(2, task="a", shuffle=1), TypeError, "`shuffle` must be .* Found 1"),
         (lambda: TaskStratifiedKFold(2, task="a", random_state=1), ValueError, "unless `shuffle` is True"),
         (lambda: TaskStratifiedShuffleSplit(0, task="a"), ValueError, "at least 1. Found 0"),
+        (lambda: TaskStratifiedShuffleSplit(n_bins=1), ValueError, "`n_bins` must be .* at least 2. Found 1"),
+        (lambda: TaskStratifiedKFold(n_bins=2.5), ValueError, "`n_bins` must be .* Found 2.5"),
+        (lambda: TaskStratifiedGroupKFold(1), ValueError, "`n_splits` must be .* at least 2. Found 1"),
+        (lambda: TaskStratifiedGroupKFold(n_bins=0), ValueError, "`n_bins` must be .* Found 0"),
+        (lambda: TaskStratifiedGroupKFold(random_state=1), ValueError, "unless `shuffle` is True"),
     ],
 )
 def test_parameters_are_checked_at_once(call, error, message):
@@ -272,9 +456,7 @@ def test_parameters_are_checked_at_once(call, error, message):
 
 def test_y_must_be_there_and_as_long_as_x(drawn):
     X, Y = drawn
-    with pytest.raises(
-        ValueError, match=r"`y` must hold the labels to stratify by, of \['type'\]. Found None"
-    ):
+    with pytest.raises(ValueError, match=r"`y` must hold the labels to stratify by. Found None"):
         next(TaskStratifiedKFold(2, task="type").split(X))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         next(TaskStratifiedKFold(2, task="type").split(X[:5], Y))
