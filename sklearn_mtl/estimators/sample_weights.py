@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_mtl.estimators.checks import by_task
+from sklearn_mtl.targets import frame_columns, is_frame
 
 
 def read_sample_weight(sample_weight: Any, names: Sequence[str], n_rows: int) -> np.ndarray:
@@ -36,8 +37,8 @@ def read_sample_weight(sample_weight: Any, names: Sequence[str], n_rows: int) ->
         return np.ones((n_rows, 1))
     if isinstance(sample_weight, Mapping):
         given = dict(sample_weight)
-    elif hasattr(sample_weight, "columns"):
-        given = {name: sample_weight[name] for name in sample_weight.columns}
+    elif is_frame(sample_weight):
+        given = frame_columns(sample_weight)
     else:
         return _one(sample_weight, n_rows, "sample_weight")[:, None]
     by_task("sample_weight", given, names)
@@ -68,5 +69,8 @@ def _one(weight: Any, n_rows: int, name: str) -> np.ndarray:
     try:
         found: np.ndarray = _check_sample_weight(values, rows, dtype=np.float64, ensure_non_negative=True)
     except ValueError as error:
-        raise ValueError(str(error).replace("sample_weight", name)) from None
+        message = str(error).replace("sample_weight", name)
+        if "must be 1D" in message:
+            message = f"`{name}`: {message} Weights by task come as a DataFrame or mapping by task."
+        raise ValueError(message) from None
     return found

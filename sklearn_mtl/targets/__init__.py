@@ -22,6 +22,7 @@ Examples
 from sklearn_mtl.targets.column import Column
 from sklearn_mtl.targets.container import MultiTaskTarget
 from sklearn_mtl.targets.dtypes import pack_dtype, unpack_dtype
+from sklearn_mtl.targets.frames import frame_columns, is_frame
 from sklearn_mtl.targets.kinds import Guess, Kind, guess_kind, infer_kind, infer_kinds
 from sklearn_mtl.targets.labels import read_column, restore_dtype
 from sklearn_mtl.targets.reading import Layout, Targets, read_targets
@@ -33,9 +34,11 @@ __all__ = [
     "Layout",
     "MultiTaskTarget",
     "Targets",
+    "frame_columns",
     "guess_kind",
     "infer_kind",
     "infer_kinds",
+    "is_frame",
     "pack_dtype",
     "read_column",
     "read_targets",

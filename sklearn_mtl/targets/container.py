@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, Self
 
 import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
+from sklearn_mtl.targets.frames import are_numbers_of_one_dtype, frame_columns, is_frame
 
-class MultiTaskTarget(Mapping):
+
+class MultiTaskTarget(dict[str, Any]):
     """Labels or predictions of several tasks, by name, over the same rows.
 
     A mapping from task to array that is also indexed by rows, so that ``train_test_split``,
     cross-validation and searches split it like an array. It never turns into one array by itself:
-    tools for a single target would train or score on something nobody asked for.
+    tools for a single target would train or score on something nobody asked for. It is a dict, so that
+    ``pandas.DataFrame(y)`` makes columns of its tasks, but its length is that of its arrays and it does
+    not change.
 
     Parameters
     ----------
-    data : mapping of str to array-like of shape (n_rows, ...)
-        At least one task; all of the same length.
+    data : mapping of str to array-like of shape (n_rows, ...), or DataFrame of pandas or polars
+        At least one task; all of the same length. Integer names of columns become their text.
 
     Raises
     ------
     TypeError
-        If ``data`` is no mapping, or a name no string.
+        If ``data`` is no mapping and no frame, or a name no string.
     ValueError
-        If there is no task, or the lengths differ.
+        If there is no task, two have one name, or the lengths differ.
 
     Examples
     --------
@@ -41,18 +45,22 @@ class MultiTaskTarget(Mapping):
     (3, ['price', 'type'])
     """
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        if not isinstance(data, Mapping):
-            raise TypeError(f"`data` of MultiTaskTarget must be a mapping. Found {type(data).__name__}.")
-        for name in data:
+    def __init__(self, data: Any) -> None:
+        if not isinstance(data, Mapping) and not is_frame(data):
+            raise TypeError(
+                "`data` of MultiTaskTarget, if it is no DataFrame, must be a mapping. "
+                f"Found {type(data).__name__}."
+            )
+        given = frame_columns(data) if is_frame(data) else data
+        for name in given:
             if not isinstance(name, str):
                 raise TypeError(f"Task names must be strings. Found {name!r}.")
-        self._data = {name: as_array(data[name]) for name in data}
-        if not self._data:
+        super().__init__({name: as_array(given[name]) for name in given})
+        if not self.keys():
             raise ValueError("`data` of MultiTaskTarget must hold at least one task. Found none.")
-        check_lengths({name: len(values) for name, values in self._data.items()})
+        check_lengths({name: len(values) for name, values in self.items()})
 
     @property
     def shape(self) -> tuple[int]:
@@ -61,39 +69,18 @@ class MultiTaskTarget(Mapping):
 
     def __len__(self) -> int:
         """Return the number of rows, not of tasks."""
-        return len(next(iter(self._data.values())))
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the names of the tasks."""
-        return iter(self._data)
-
-    # The views of Mapping would count the rows.
-    def keys(self) -> KeysView[str]:
-        """Return the names of the tasks."""
-        return self._data.keys()
-
-    def values(self) -> ValuesView[Any]:
-        """Return the array of each task."""
-        return self._data.values()
-
-    def items(self) -> ItemsView[str, Any]:
-        """Return the tasks with their arrays."""
-        return self._data.items()
-
-    def __contains__(self, name: object) -> bool:
-        """Whether there is a task of that name."""
-        return isinstance(name, str) and name in self._data
+        return len(next(iter(self.values())))
 
     def __getitem__(self, key: Any) -> Any:
         """Return a task's array for a name, the rows as a MultiTaskTarget for anything else."""
         if isinstance(key, str):
-            if key not in self._data:
-                raise KeyError(f"There is no task {key!r}; the tasks are {list(self._data)}.")
-            return self._data[key]
+            if key not in self:
+                raise KeyError(f"There is no task {key!r}; the tasks are {list(self)}.")
+            return super().__getitem__(key)
         if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
             key = key[0]
         if isinstance(key, int | np.integer):
-            return {name: values[key] for name, values in self._data.items()}
+            return {name: values[key] for name, values in self.items()}
         rows = key if isinstance(key, slice) else np.asarray(key)
         # An empty list is an array of floats to numpy, which can't index.
         if not isinstance(rows, slice) and rows.size == 0:
@@ -105,13 +92,30 @@ class MultiTaskTarget(Mapping):
                 "A MultiTaskTarget is indexed by the name of one task, or by rows: an integer, a slice, "
                 f"positions or a mask. Found {key!r}."
             )
-        return type(self)({name: values[rows] for name, values in self._data.items()})
+        return type(self)({name: values[rows] for name, values in self.items()})
 
     def __eq__(self, other: object) -> bool:
         """Whether names and values are the same; a missing label equals a missing label."""
         if not isinstance(other, Mapping) or set(other) != set(self):
             return False
-        return all(_equal(values, as_array(other[name])) for name, values in self._data.items())
+        return all(_equal(values, as_array(other[name])) for name, values in self.items())
+
+    def __ne__(self, other: object) -> bool:
+        """Whether names or values differ."""
+        return not self == other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what it is made from, for copies and pickles."""
+        return type(self), (dict(self.items()),)
+
+    def _refuse_change(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(
+            "A MultiTaskTarget does not change: other labels make another one, "
+            "MultiTaskTarget({**y, name: labels})."
+        )
+
+    __setitem__ = __delitem__ = __ior__ = _refuse_change
+    clear = pop = popitem = setdefault = update = _refuse_change
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Refuse: there is no one array of several tasks."""
@@ -128,10 +132,10 @@ class MultiTaskTarget(Mapping):
         """Describe each task in a line."""
         lines = [
             f"  {name}: {values.dtype}, {' x '.join(map(str, values.shape))}"
-            for name, values in list(self._data.items())[:10]
+            for name, values in list(self.items())[:10]
         ]
-        if len(self._data) > len(lines):
-            lines.append(f"  ... {len(self._data) - len(lines)} more tasks")
+        if len(self.keys()) > len(lines):
+            lines.append(f"  ... {len(self.keys()) - len(lines)} more tasks")
         return "\n".join([f"MultiTaskTarget of {len(self)} rows", *lines])
 
     def to_frame(self, index: Any = None) -> pd.DataFrame:
@@ -146,13 +150,12 @@ class MultiTaskTarget(Mapping):
         -------
         pandas.DataFrame
         """
-        dtypes = {values.dtype if values.ndim == 1 else None for values in self._data.values()}
-        if len(dtypes) == 1 and all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in dtypes):
+        if are_numbers_of_one_dtype([v.dtype if v.ndim == 1 else None for v in self.values()]):
             # As one block: pandas looks long at each of many columns.
-            block = np.array(list(self._data.values()))
-            return pd.DataFrame(block.T, columns=list(self._data), index=index, copy=False)
+            block = np.array(list(self.values()))
+            return pd.DataFrame(block.T, columns=list(self), index=index, copy=False)
         columns: dict[str, Any] = {}
-        for name, values in self._data.items():
+        for name, values in self.items():
             if values.ndim == 1:
                 columns[name] = _as_pandas(values, index)
             else:
@@ -161,9 +164,9 @@ class MultiTaskTarget(Mapping):
         return pd.DataFrame(columns, index=index)
 
     def _refusal(self, what: str) -> str:
-        first = next(iter(self._data))
+        first = next(iter(self))
         return (
-            f"A MultiTaskTarget of the tasks {list(self._data)} {what}. Take one task, y[{first!r}]; tools "
+            f"A MultiTaskTarget of the tasks {list(self)} {what}. Take one task, y[{first!r}]; tools "
             f"for a single target, such as Bagging, Voting or Stacking, take est.task({first!r}) of a fitted "
             "estimator and y of that task; scorers of one task are made by "
             f"sklearn_mtl.model_selection.task_scorer({first!r}, ...)."

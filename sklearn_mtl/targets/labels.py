@@ -20,7 +20,7 @@ def read_column(name: str, values: Any) -> Column:
     name : str
         The task.
     values : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        Labels of any dtype.
+        Labels of any dtype; one column is taken as one dimension.
 
     Raises
     ------
@@ -28,6 +28,8 @@ def read_column(name: str, values: Any) -> Column:
         If labels are complex, infinite, or of more than two dimensions.
     """
     array = as_array(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
     if array.ndim not in (1, 2):
         raise ValueError(
             f"Labels must have one or two dimensions. Found shape {array.shape} for task {name!r}."

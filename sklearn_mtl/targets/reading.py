@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn_mtl.targets.column import Column
 from sklearn_mtl.targets.container import MultiTaskTarget, as_array, check_lengths
 from sklearn_mtl.targets.dtypes import pack_dtype, unpack_dtype
+from sklearn_mtl.targets.frames import frame_columns, integer_names, is_frame
 from sklearn_mtl.targets.labels import read_column
 
 
@@ -28,22 +28,25 @@ class Layout:
         Its kind.
     schema : mapping of str to polars data type, or None
         Of a polars frame, what its columns were.
+    integers : tuple of str
+        Of a pandas frame, the tasks whose columns had integers for names.
     """
 
     kind: Literal["mapping", "pandas", "polars", "1d", "2d"]
     schema: Mapping[str, Any] | None = None
+    integers: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for pickling, dtypes in words."""
         schema = self.schema
         packed = None if schema is None else {name: pack_dtype(dtype) for name, dtype in schema.items()}
-        return {"kind": self.kind, "schema": packed}
+        return {"kind": self.kind, "schema": packed, "integers": self.integers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a pickled state over."""
         packed = state["schema"]
         schema = None if packed is None else {name: unpack_dtype(dtype) for name, dtype in packed.items()}
-        self.__dict__.update(kind=state["kind"], schema=schema)
+        self.__dict__.update(kind=state["kind"], schema=schema, integers=state.get("integers", ()))
 
     def restore(self, predictions: Mapping[str, Any], index: Any = None) -> Any:
         """Return predictions in the container that y came in.
@@ -58,7 +61,10 @@ class Layout:
         if self.kind == "mapping":
             return MultiTaskTarget(predictions)
         if self.kind == "pandas":
-            return MultiTaskTarget(predictions).to_frame(index)
+            frame = MultiTaskTarget(predictions).to_frame(index)
+            if not self.integers:
+                return frame
+            return frame.rename(columns={name: int(name) for name in self.integers})
         if self.kind == "polars":
             return _polars_frame(predictions, self.schema or {})
         if self.kind == "1d":
@@ -112,7 +118,8 @@ def read_targets(y: Any, n_rows: int | None = None) -> Targets:
     Parameters
     ----------
     y : mapping, DataFrame of pandas or polars, or array-like of shape (n_rows,) or (n_rows, n_tasks)
-        A one-dimensional array is the task y; a two-dimensional one has the tasks y0, y1, ….
+        A one-dimensional array is the task y; a two-dimensional one has the tasks y0, y1, …. Integers
+        that are names of columns are taken as their text.
     n_rows : int, optional
         Rows of X.
 
@@ -143,11 +150,11 @@ def read_targets(y: Any, n_rows: int | None = None) -> Targets:
     if isinstance(y, Mapping):
         layout, data = Layout("mapping"), dict(y)
     elif isinstance(y, pd.DataFrame):
-        _check_unique(list(y.columns))
-        layout, data = Layout("pandas"), _columns_of(y)
-    elif type(y).__module__.partition(".")[0] == "polars" and hasattr(y, "columns"):
-        layout, data = Layout("polars", dict(y.schema)), {name: y[name] for name in y.columns}
+        layout, data = Layout("pandas", integers=integer_names(y)), frame_columns(y)
+    elif is_frame(y):
+        layout, data = Layout("polars", dict(y.schema)), frame_columns(y)
     else:
+        _refuse_list_of_tasks(y, n_rows)
         layout, data = _from_array(y)
     _check_names(list(data))
     columns = {name: read_column(name, values) for name, values in data.items()}
@@ -178,14 +185,6 @@ def _from_array(y: Any) -> tuple[Layout, dict[str, Any]]:
     return Layout("2d"), {f"y{i}": labels for i, labels in enumerate(np.asfortranarray(array).T)}
 
 
-def _columns_of(frame: pd.DataFrame) -> dict[str, Any]:
-    """Return the labels of each column; where all are numbers of one dtype, taken as one block."""
-    dtypes = set(frame.dtypes)
-    if len(dtypes) == 1 and all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in dtypes):
-        return dict(zip(frame.columns, np.asfortranarray(frame.to_numpy()).T, strict=True))
-    return {name: frame[name] for name in frame.columns}
-
-
 def _check_names(names: list[Any]) -> None:
     if not names:
         raise ValueError("y must have at least one task. Found none.")
@@ -196,10 +195,17 @@ def _check_names(names: list[Any]) -> None:
             raise ValueError(f"Task names must not hold '__', which separates parameters. Found {name!r}.")
 
 
-def _check_unique(names: list[Any]) -> None:
-    twice = sorted({str(name) for name, count in Counter(names).items() if count > 1})
-    if twice:
-        raise ValueError(f"Task names must be unique. Found several columns named {twice}.")
+def _refuse_list_of_tasks(y: Any, n_rows: int | None) -> None:
+    """Raise a ``ValueError`` for labels task by task: rows are what a list is read as."""
+    if not isinstance(y, list | tuple) or n_rows in (None, len(y)):
+        return
+    arrays = [part for part in y if hasattr(part, "__len__") and not isinstance(part, str | bytes)]
+    if y and len(arrays) == len(y) and all(len(labels) == n_rows for labels in arrays):
+        raise ValueError(
+            f"y must hold the labels of one row of X in each of its {n_rows} rows. Found a "
+            f"{type(y).__name__} of {len(y)} arrays of {n_rows} labels each; labels task by task are a "
+            "mapping from names to arrays, such as {'price': y[0], 'type': y[1]}."
+        )
 
 
 def _refuse_gaps(column: Column) -> None:

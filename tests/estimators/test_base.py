@@ -42,6 +42,39 @@ def test_what_is_predicted_can_be_learned_from(quick, houses):
     assert isinstance(again.predict(X), MultiTaskTarget)
 
 
+def test_integer_names_of_columns_are_tasks_by_their_text(quick, houses):
+    X, Y = houses
+    Y = Y.set_axis([0, 1], axis="columns")
+    est = quick(tasks={"1": "classification"}, task_weights={"0": 2.0})
+    est.fit(X, Y, pd.DataFrame({1: np.ones(80)}))
+    assert list(est.tasks_) == list(est.score_tasks(X, Y).index) == ["0", "1"]
+    assert est.predict(X).columns.tolist() == [0, 1]
+    for parameter in ("tasks", "task_weights", "head_hidden_sizes"):
+        with pytest.raises(ValueError, match=rf"`{parameter}` names unknown tasks \[0\].*'0', '1'"):
+            quick(**{parameter: {0: 1}}).fit(X, Y)
+
+
+def test_a_block_of_one_column_is_predicted_in_one_dimension(quick, houses):
+    X, Y = houses
+    y = {name: Y[[name]].to_numpy() for name in Y}
+    est = quick().fit(X, y)
+    assert {name: task.kind for name, task in est.tasks_.items()} == {
+        "price": "regression",
+        "type": "classification",
+    }
+    assert {name: part.shape for name, part in est.predict(X).items()} == {"price": (80,), "type": (80,)}
+    assert est.score(X, y) == est.score(X, Y) == est.score(X, dict(Y))
+
+
+def test_a_prediction_is_a_frame_at_once(quick, houses):
+    X, Y = houses
+    found = quick().fit(X, {name: Y[name].to_numpy() for name in Y}).predict(X)
+    frame = pd.DataFrame(found, index=X.index)
+    assert frame.columns.tolist() == ["price", "type"]
+    assert (frame == found.to_frame(X.index)).all(axis=None)
+    assert MultiTaskTarget(frame) == found
+
+
 def test_a_frame_gives_a_frame_with_the_index_of_X(quick, houses):
     X, Y = houses
     est = quick().fit(X, Y)

@@ -146,7 +146,8 @@ def test_parameters_are_refused_before_training(quick, params, error, words):
         ({"price": Y["price"] * 1j}, ValueError, r"[Cc]omplex data not supported.*'price'"),
         ({"a__b": Y["price"]}, ValueError, r"must not hold '__'.*'a__b'"),
         ({3: Y["price"]}, TypeError, r"Task names must be strings.*3"),
-        (pd.DataFrame({0: Y["price"]}), TypeError, r"Task names must be strings"),
+        (pd.DataFrame({0.5: Y["price"]}), TypeError, r"Task names must be strings"),
+        ([Y["price"], Y["price"]], ValueError, r"list of 2 arrays of 40 labels.*\{'price': y\[0\]"),
         (np.where(Y["price"] > 1, np.nan, Y["price"]), ValueError, r"Input y contains NaN"),
         (csr_array(np.eye(40)), TypeError, r"[Ss]parse.*labels must be dense"),
         ({"cube": np.zeros((40, 2, 2))}, ValueError, r"one or two dimensions.*'cube'"),
@@ -175,7 +176,8 @@ def test_labels_are_refused_before_training(quick, y, error, words):
         (np.full(40, np.nan), r"NaN"),
         (np.zeros(40), r"[Zz]ero|weight"),
         ({"price": np.zeros(40)}, r"weight"),
-        (np.ones((40, 2)), r"1D|dimension"),
+        (np.ones((40, 2)), r"`sample_weight`.*1D.*a DataFrame or mapping by task"),
+        ({"price": np.ones((40, 2))}, r"`sample_weight\['price'\]`.*1D"),
     ],
 )
 def test_sample_weights_are_refused_before_training(quick, weight, words):

@@ -115,6 +115,53 @@ def test_an_integer_gives_one_row(target, position):
     assert (row["price"], row["type"], row["grade"] is np.nan) == (3.0, "b", True)
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"price": [1.5, None], "type": pd.Categorical(["a", None]), "rooms": [1, 2]}),
+        pd.DataFrame(np.eye(2)),
+        pl.DataFrame({"price": [1.5, None], "type": ["a", None]}),
+    ],
+    ids=["pandas", "integer names", "polars"],
+)
+def test_a_frame_is_taken_by_its_columns(frame):
+    names = [str(name) for name in frame.columns]
+    columns = {str(name): frame[name] for name in frame.columns}
+    assert list(MultiTaskTarget(frame)) == names
+    assert MultiTaskTarget(frame) == MultiTaskTarget(columns)
+
+
+def test_pandas_and_polars_make_columns_of_tasks(target):
+    flat = MultiTaskTarget({name: labels for name, labels in target.items() if name not in ("flags", "type")})
+    pd.testing.assert_frame_equal(pd.DataFrame(flat), flat.to_frame())
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(flat, index=list("wxyz"), columns=["rooms"]), flat.to_frame(list("wxyz"))[["rooms"]]
+    )
+    text = MultiTaskTarget({"type": ["a", "b"], "price": [1.5, 2.5]})
+    assert pd.DataFrame(text).to_dict("list") == {"type": ["a", "b"], "price": [1.5, 2.5]}
+    assert pl.DataFrame(text).to_dict(as_series=False) == {"type": ["a", "b"], "price": [1.5, 2.5]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda y: y.__setitem__("a", [1]),
+        lambda y: y.__delitem__("price"),
+        lambda y: y.update(a=[1]),
+        lambda y: y.setdefault("a", [1]),
+        lambda y: y.pop("price"),
+        lambda y: y.popitem(),
+        lambda y: y.clear(),
+        lambda y: y.__ior__({"a": [1]}),
+    ],
+)
+def test_it_does_not_change(target, change):
+    with pytest.raises(TypeError, match=r"does not change.*MultiTaskTarget\(\{\*\*y, name: labels\}\)"):
+        change(target)
+    assert list(target) == ["price", "type", "grade", "rooms", "flags"]
+    assert list(MultiTaskTarget({**target, "more": np.zeros(4)}))[-1] == "more"
+
+
 def test_an_unknown_task_is_named_with_the_known_ones(target):
     with pytest.raises(KeyError, match=r"no task 'prise'.*'price', 'type'"):
         target["prise"]
@@ -130,6 +177,7 @@ def test_other_keys_are_refused(target, key):
     ("data", "error", "message"),
     [
         ([1, 2], TypeError, "must be a mapping. Found list"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, r"unique.*'a'"),
         ({}, ValueError, "at least one task"),
         ({1: [1]}, TypeError, "must be strings. Found 1"),
         ({"price": [1, 2], "type": [1]}, ValueError, r"'price': 2, 'type': 1"),

@@ -1,3 +1,4 @@
+import pickle
 import warnings
 
 import numpy as np
@@ -194,7 +195,8 @@ def test_objects_that_refuse_numpy_functions_are_read():
         (np.ones((2, 2, 2)), ValueError, "dim 3"),
         ({"a": np.ones((2, 2, 2))}, ValueError, r"\(2, 2, 2\).*'a'"),
         ({0: [1.0]}, TypeError, "must be strings. Found 0"),
-        (pd.DataFrame([[1.0]]), TypeError, "must be strings. Found 0"),
+        (pd.DataFrame([[1.0]], columns=[0.5]), TypeError, "must be strings. Found 0.5"),
+        (pd.DataFrame([[1, 2]], columns=[0, "0"]), ValueError, r"unique.*'0'"),
         ({"a__b": [1.0]}, ValueError, "'a__b'"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, r"unique.*'a'"),
         ({"price": [1] * 3, "type": [1] * 2}, ValueError, "'price': 3, 'type': 2"),
@@ -221,6 +223,48 @@ def test_objects_that_refuse_numpy_functions_are_read():
 def test_what_is_refused(y, error, message):
     with pytest.raises(error, match=message):
         read_targets(y)
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame(np.eye(3)), pd.DataFrame([[1.5, "a"]], columns=[7, "b"])])
+def test_integer_names_of_columns_are_their_text_and_come_back(frame):
+    targets = read_targets(frame)
+    assert list(targets.columns) == [str(name) for name in frame.columns]
+    layout = pickle.loads(pickle.dumps(targets.layout))
+    restored = layout.restore(predicted(targets), index=frame.index)
+    pd.testing.assert_frame_equal(restored, frame, check_dtype=False)
+    assert list(restored.columns) == list(frame.columns)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [np.zeros(5), np.ones(5)],
+        (np.zeros(5), pd.Series(np.ones(5))),
+        [np.zeros(5), np.zeros((5, 2))],
+        [[0.5] * 5, [1.5] * 5],
+        [np.zeros(5)],
+    ],
+    ids=["arrays", "tuple", "ragged", "lists", "one"],
+)
+def test_labels_task_by_task_are_told_from_rows(parts):
+    with pytest.raises(ValueError, match=rf"of {len(parts)} arrays of 5 labels.*mapping.*'price': y\[0\]"):
+        read_targets(parts, n_rows=5)
+
+
+def test_rows_are_no_list_of_tasks():
+    assert list(read_targets([[1.5, 2.5], [3.5, 4.5]], n_rows=2).columns) == ["y0", "y1"]
+    assert list(read_targets([np.zeros(3)] * 5, n_rows=5).columns) == ["y0", "y1", "y2"]
+    assert list(read_targets(["ab", "cd"], n_rows=2).columns) == ["y"]
+
+
+@pytest.mark.parametrize(
+    "labels", [np.arange(3.0), np.array(["a", None, "b"], dtype=object), np.array([0, 1, 1])], ids=dtype_of
+)
+def test_a_block_of_one_column_is_a_column(labels):
+    for block in (labels[:, None], labels[:, None].tolist(), pd.DataFrame({"p": labels})):
+        column = read_targets({"a": block}).columns["a"]
+        assert column.known.tolist() == [label for label in labels if label is not None]
+        assert column.missing.tolist() == pd.isna(labels).tolist()
 
 
 def test_rows_of_x_and_y_are_compared():

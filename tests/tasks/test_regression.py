@@ -61,7 +61,7 @@ def test_several_outputs_keep_their_shape():
     assert (task.n_columns, task.width) == (2, 2)
     np.testing.assert_allclose(task.predict(perfect_response(task, task.encode(column))), values, rtol=1e-12)
     column, task = bind(values[:, :1])
-    assert task.predict(perfect_response(task, task.encode(column))).shape == (20, 1)
+    assert task.predict(perfect_response(task, task.encode(column))).shape == (20,)
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "huber", "gaussian_nll", "quantile"])
