@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import torch
 from torch import Tensor, nn
 
@@ -58,7 +60,8 @@ def numbers_in_training(begun: Begun) -> int:
     parts = [part for part in module.modules() if not list(part.children())]
     hooks = [part.register_forward_hook(count) for part in parts]
     try:
-        with begun.generator.restored(begun.plan.settings.device), torch.no_grad():
+        # A module that fails does so again where its net is trained, or asked, by itself.
+        with suppress(Exception), begun.generator.restored(begun.plan.settings.device), torch.no_grad():
             module.eval()(few.inputs)
     finally:
         for hook in hooks:

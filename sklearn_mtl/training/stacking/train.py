@@ -18,6 +18,7 @@ from sklearn_mtl.training.stacking.check import leave_out_misfits, why_alone
 from sklearn_mtl.training.stacking.limits import fewest_members, members_at_once
 from sklearn_mtl.training.stacking.lockstep import Lockstep
 from sklearn_mtl.training.stacking.outcome import Outcome
+from sklearn_mtl.training.stacking.step import first_line
 from sklearn_mtl.training.stacking.structure import Structures
 
 # Nets that are built ahead of their training, to see which can be stacked.
@@ -211,7 +212,13 @@ def _train_stack(
     """Return what became of the nets of a stack, and why others must be trained alone."""
     start = perf_counter()
     places = list(chunk)
-    lockstep = Lockstep(list(chunk.values()))
+    try:
+        lockstep = Lockstep(list(chunk.values()))
+    # A user's module may raise anything, and does so again when its net is trained.
+    except Exception as error:
+        if _is_out_of_memory(error):
+            raise
+        return {}, dict.fromkeys(places, f"its step fails: {first_line(error)}")
     unfit = leave_out_misfits(lockstep)
     ended: dict[int, Exception | None] = {}
     lockstep.run(ended.__setitem__, lambda epoch: progress.epoch(len(ended), epoch))

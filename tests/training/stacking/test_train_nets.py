@@ -405,6 +405,35 @@ def test_a_net_whose_step_fails_does_not_hurt_the_others(data):
         assert isinstance(outcomes[place].error, RuntimeError)
 
 
+class Failing(nn.Module):
+    def __init__(self, mode):
+        super().__init__()
+        self.linear = nn.Linear(5, 6)
+        self.mode = mode
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        # The first passes are those by which the network is built.
+        if self.calls > 2 and self.training is self.mode:
+            raise RuntimeError("it fails")
+        return self.linear(x)
+
+
+@pytest.mark.parametrize("mode", [True, False], ids=["in training", "in evaluation"])
+def test_a_module_that_fails_does_not_hurt_the_others(data, mode):
+    X, Y, weight = data
+    plans = [
+        plan
+        for trunk in (None, ModuleTrunk(nn.Linear(5, 6)), ModuleTrunk(Failing(mode)))
+        for seed in (0, 1)
+        for plan in plans_of((X, Y, weight), trunk=trunk, preprocessing=None, random_state=seed, max_epochs=1)
+    ]
+    outcomes = dict(train_nets(plans))
+    assert [outcomes[place].error is None for place in range(6)] == [True] * 4 + [False] * 2
+    assert [outcomes[place].alone for place in range(4)] == [None] * 4
+
+
 def test_a_label_of_each_task_is_among_the_rows_that_are_tried(data):
     X, Y, weight = data
     late = {name: np.array(y, dtype=object) for name, y in Y.items()}
