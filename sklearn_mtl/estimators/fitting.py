@@ -32,6 +32,7 @@ from sklearn_mtl.training import (
     NetPlan,
     Table,
     TrainingSettings,
+    in_default_modes,
     numpy_dtype,
     plan_bag,
     plan_further,
@@ -145,6 +146,7 @@ class Prepared:
         return replace(self.fitted, nets=nets)
 
 
+@in_default_modes
 def prepare(
     estimator: BaseMultiTask,
     data: tuple[Any, Any, Any],
@@ -208,6 +210,7 @@ def prepare(
     return Prepared(begun, plan_bag(blueprint, parts, settings, seeds, epochs))
 
 
+@in_default_modes
 def fit_on(
     estimator: BaseMultiTask, fitted: Fitted, data: tuple[Any, Any, Any], validation: tuple[Any, Any]
 ) -> Fitted:
@@ -236,7 +239,7 @@ def fit_on(
         warnings.warn(
             f"`max_epochs` must be raised for a warm start to train on. Found {settings.max_epochs}, and "
             f"{done} epochs done; the estimator is left as it is.",
-            stacklevel=3,
+            stacklevel=4,
         )
         return fitted
     known = (fitted.encoder, fitted.blueprint, settings)
@@ -244,6 +247,7 @@ def fit_on(
     return fitted.further(rows, stop_on, settings, settings.max_epochs - done).trained()
 
 
+@in_default_modes
 def fit_batch(
     estimator: BaseMultiTask, fitted: Fitted | None, data: tuple[Any, Any, Any], classes: Any
 ) -> Fitted:

@@ -212,6 +212,6 @@ def _validation(reader: BaseEstimator, X: Any, y: Any, tasks: TaskSet, *, admitt
         if unknown:
             warnings.warn(
                 f"`y_val` has labels of task {task.name!r} that y has not, {unknown[:5]}: they are left out.",
-                stacklevel=6,
+                stacklevel=7,
             )
     return rows

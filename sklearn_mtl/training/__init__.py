@@ -30,6 +30,7 @@ from sklearn_mtl.training.devices import numpy_dtype, resolve_autocast, resolve_
 from sklearn_mtl.training.fingerprint import fingerprint
 from sklearn_mtl.training.fit import NetPlan
 from sklearn_mtl.training.history import history_frame
+from sklearn_mtl.training.modes import in_default_modes
 from sklearn_mtl.training.module import BalancedLoss, Blueprint, MultiTaskModule
 from sklearn_mtl.training.net import MultiTaskNet, StopTraining
 from sklearn_mtl.training.settings import (
@@ -71,6 +72,7 @@ __all__ = [
     "has_ended",
     "held_out_rows",
     "history_frame",
+    "in_default_modes",
     "numpy_dtype",
     "pack_module",
     "pack_net",

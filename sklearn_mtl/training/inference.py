@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.tasks import TaskLosses
 from sklearn_mtl.training.blocks import Blocks, InputRows, pieces
+from sklearn_mtl.training.modes import in_default_modes
 from sklearn_mtl.training.module import MultiTaskModule
 from sklearn_mtl.training.padding import ENOUGH_ROWS, padded, whole_rows
 
@@ -109,6 +110,7 @@ def representations(module: MultiTaskModule, inputs: Inputs) -> Tensor:
     return by_chunk(module, inputs, lambda chunk: [module.represent(chunk)])[0]
 
 
+@in_default_modes
 @torch.no_grad()
 def by_chunk(module: MultiTaskModule, inputs: Inputs, forward: Forward) -> list[Tensor]:
     """Run rows through the network in chunks of bounded memory.

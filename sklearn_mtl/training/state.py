@@ -12,6 +12,7 @@ from skorch.history import History
 from torch import Tensor, nn
 
 from sklearn_mtl.training.fit import make_net
+from sklearn_mtl.training.modes import in_default_modes
 from sklearn_mtl.training.module import Blueprint
 from sklearn_mtl.training.net import MultiTaskNet, uncompiled
 from sklearn_mtl.training.randomness import seeded
@@ -45,6 +46,7 @@ def pack_net(net: MultiTaskNet) -> NetState:
     }
 
 
+@in_default_modes
 def unpack_net(state: NetState, blueprint: Blueprint, device: torch.device) -> MultiTaskNet:
     """Return the net again.
 
@@ -79,6 +81,7 @@ def pack_module(module: nn.Module) -> dict[str, np.ndarray]:
     return _arrays(module.state_dict())
 
 
+@in_default_modes
 def unpack_module(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> nn.Module:
     """Return a copy of a module with other weights and buffers."""
     copy: nn.Module = _with_state(deepcopy(module), arrays)

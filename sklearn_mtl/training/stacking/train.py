@@ -13,6 +13,7 @@ from torch import Tensor
 from sklearn_mtl.training.devices import give_back
 from sklearn_mtl.training.fingerprint import fingerprint
 from sklearn_mtl.training.fit import Begun, NetPlan, begin, finish, train_alone
+from sklearn_mtl.training.modes import each_in_default_modes
 from sklearn_mtl.training.stacking.arrangement import losses_key
 from sklearn_mtl.training.stacking.check import leave_out_misfits, why_alone
 from sklearn_mtl.training.stacking.limits import fewest_members, members_at_once
@@ -32,6 +33,7 @@ RunJobs = Callable[[Iterable[Callable[[], Outcome]]], Iterable[Outcome]]
 TrainAlone = Callable[[int, Begun, str], Iterator[tuple[int, Outcome]]]
 
 
+@each_in_default_modes
 def train_nets(
     plans: Sequence[NetPlan],
     *,
@@ -215,10 +217,10 @@ def _train_stack(
     try:
         lockstep = Lockstep(list(chunk.values()))
     # A user's module may raise anything, and does so again when its net is trained.
-    except Exception as error:
-        if _is_out_of_memory(error):
+    except Exception as failure:
+        if _is_out_of_memory(failure):
             raise
-        return {}, dict.fromkeys(places, f"its step fails: {first_line(error)}")
+        return {}, dict.fromkeys(places, f"its step fails: {first_line(failure)}")
     unfit = leave_out_misfits(lockstep)
     ended: dict[int, Exception | None] = {}
     lockstep.run(ended.__setitem__, lambda epoch: progress.epoch(len(ended), epoch))
