@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
-from sklearn_mtl.tasks import RegressionTask, Task
+from sklearn_mtl.tasks import Task
 
 if TYPE_CHECKING:
     from sklearn_mtl.estimators.base import BaseMultiTask
@@ -19,13 +19,13 @@ MOST_NAMED = 10
 
 def check_probabilities(estimator: BaseMultiTask) -> None:
     """Raise an ``AttributeError`` if no task has, or may come to have, probabilities."""
-    if is_regressor(estimator) or _lacks(estimator, lambda task: hasattr(task, "predict_proba")):
+    if is_regressor(estimator) or _lacks(estimator, lambda task: task.has_probabilities):
         raise AttributeError(_needs(estimator, "predict_proba", "a classification or multilabel task"))
 
 
 def check_intervals(estimator: BaseMultiTask) -> None:
     """Raise an ``AttributeError`` if no task has, or may come to have, intervals."""
-    if is_classifier(estimator) or _lacks(estimator, lambda task: getattr(task, "has_interval", False)):
+    if is_classifier(estimator) or _lacks(estimator, lambda task: task.has_interval):
         wanted = "a regression with loss='quantile' or loss='gaussian_nll'"
         raise AttributeError(_needs(estimator, "predict_interval", wanted))
 
@@ -44,7 +44,7 @@ def _needs(estimator: BaseMultiTask, method: str, wanted: str) -> str:
 
 
 def intervals(
-    tasks: Mapping[str, Task], parts: Mapping[str, np.ndarray], coverage: float
+    tasks: Mapping[str, Any], parts: Mapping[str, np.ndarray], coverage: float
 ) -> dict[str, np.ndarray]:
     """Return the interval of every task that has one.
 
@@ -59,8 +59,4 @@ def intervals(
     """
     if not 0 < coverage < 1:
         raise ValueError(f"`coverage` must be a number between 0 and 1. Found {coverage!r}.")
-    return {
-        name: task.interval(parts[name], coverage)
-        for name, task in tasks.items()
-        if isinstance(task, RegressionTask) and task.has_interval
-    }
+    return {name: task.interval(parts[name], coverage) for name, task in tasks.items() if task.has_interval}

@@ -21,8 +21,10 @@ Examples
 """
 
 from sklearn_mtl.tasks.classification import Classification, ClassificationTask, ClassTask
+from sklearn_mtl.tasks.classification_losses import ClassLoss
 from sklearn_mtl.tasks.multilabel import Multilabel, MultilabelTask
 from sklearn_mtl.tasks.regression import Regression, RegressionTask
+from sklearn_mtl.tasks.regression_losses import LogLinkLoss, PointLoss, RegressionLoss
 from sklearn_mtl.tasks.resolve import KINDS, resolve_kind
 from sklearn_mtl.tasks.row_loss import RowLoss
 from sklearn_mtl.tasks.step_losses import StepLosses
@@ -32,12 +34,16 @@ from sklearn_mtl.tasks.task_set import Responses, TaskGroup, TaskSet
 
 __all__ = [
     "KINDS",
+    "ClassLoss",
     "ClassTask",
     "Classification",
     "ClassificationTask",
+    "LogLinkLoss",
     "Multilabel",
     "MultilabelTask",
+    "PointLoss",
     "Regression",
+    "RegressionLoss",
     "RegressionTask",
     "Responses",
     "RowLoss",

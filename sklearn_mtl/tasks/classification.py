@@ -14,8 +14,8 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_mtl.targets import Column, read_column, restore_dtype
-from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, CrossEntropy
-from sklearn_mtl.tasks.row_loss import RowLoss
+from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, ClassLoss, CrossEntropy
+from sklearn_mtl.tasks.row_loss import RowLoss, check_loss
 from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled, strata_of_classes
 
 # Comparing labels with each of so many classes is quicker than hashing them.
@@ -146,8 +146,9 @@ class Classification(TaskKind):
 
     Parameters
     ----------
-    loss : {"cross_entropy", "focal"}, default="cross_entropy"
-        ``"focal"`` is (1 - p)² times the cross-entropy (Lin et al. 2017, eq. 4).
+    loss : {"cross_entropy", "focal"} or ClassLoss, default="cross_entropy"
+        ``"focal"`` is (1 - p)² times the cross-entropy (Lin et al. 2017, eq. 4). One of your own is a
+        `ClassLoss`, which is told the number of classes.
     class_weight : None, "balanced" or mapping, default=None
         Factor of a row's weight by its class, as in scikit-learn: ``"balanced"`` is
         ``n / (n_classes * n_of_class)``; classes a mapping omits count 1.
@@ -167,7 +168,7 @@ class Classification(TaskKind):
 
     def __init__(
         self,
-        loss: str = "cross_entropy",
+        loss: str | ClassLoss = "cross_entropy",
         *,
         class_weight: str | Mapping[Any, float] | None = None,
         label_smoothing: float = 0.0,
@@ -178,7 +179,7 @@ class Classification(TaskKind):
 
     def bind(self, column: Column, weight: np.ndarray, classes: Any = None) -> ClassificationTask:
         """Return the task for the labels of the training rows."""
-        focusing = self._focusing()
+        self._check_parameters()
         if column.values.ndim != 1:
             raise ValueError(
                 f"Task {column.name!r} is a classification and needs one label for each row. "
@@ -195,29 +196,41 @@ class Classification(TaskKind):
                 f"Task {column.name!r} has one class only, {found[0]!r}: there is nothing to learn.",
                 stacklevel=2,
             )
-        loss: RowLoss = (
-            BinaryCrossEntropy(float(self.label_smoothing), focusing)
-            if len(found) == 2
-            else CrossEntropy(len(found), float(self.label_smoothing), focusing)
-        )
+        loss = self._row_loss(len(found))
         task = ClassificationTask(column.name, loss, 1, False, column.dtype, found, np.ones(len(found)))
         if classes is not None:
             task.check_known(column)
+        if isinstance(self.loss, ClassLoss):
+            check_loss(column.name, loss, task.encode(column), weight[:, None])
         if self.class_weight is None:
             return task
         factors = self._factors(column.name, found, task.codes(labels), weight[known])
         return replace(task, class_weight=factors)
 
-    def _focusing(self) -> float:
-        if self.loss not in ("cross_entropy", "focal"):
+    def _row_loss(self, n_classes: int) -> RowLoss:
+        if isinstance(self.loss, ClassLoss):
+            return self.loss.of_classes(n_classes)
+        smoothing, focusing = float(self.label_smoothing), 2.0 if self.loss == "focal" else 0.0
+        if n_classes == 2:
+            return BinaryCrossEntropy(smoothing, focusing)
+        return CrossEntropy(n_classes, smoothing, focusing)
+
+    def _check_parameters(self) -> None:
+        own = isinstance(self.loss, ClassLoss)
+        if not own and not (isinstance(self.loss, str) and self.loss in ("cross_entropy", "focal")):
             raise ValueError(
-                f"`loss` of Classification must be 'cross_entropy' or 'focal'. Found {self.loss!r}."
+                "`loss` of Classification must be 'cross_entropy' or 'focal', or a ClassLoss of your own. "
+                f"Found {self.loss!r}."
             )
         if not isinstance(self.label_smoothing, Real) or not 0 <= self.label_smoothing < 1:
             raise ValueError(
                 f"`label_smoothing` of Classification must be in [0, 1). Found {self.label_smoothing!r}."
             )
-        return 2.0 if self.loss == "focal" else 0.0
+        if own and self.label_smoothing:
+            raise ValueError(
+                "`label_smoothing` of Classification must be 0 with a loss of your own, which can have it as "
+                f"a parameter. Found {self.label_smoothing!r} with {self.loss!r}."
+            )
 
     def _factors(self, name: str, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sklearn_mtl.tasks.constants import best_logits
 from sklearn_mtl.tasks.row_loss import RowLoss, summed, weighted_mean
 
 
-@dataclass(frozen=True)
 class ProbabilityLoss(RowLoss):
     """A loss whose responses are probabilities; scored by accuracy."""
 
@@ -72,7 +72,7 @@ class BinaryCrossEntropy(ProbabilityLoss):
         """Return the log-odds of the smoothed prior; with focusing, what a search from there finds."""
         prior = weighted_mean(y, weight)
         logit = self._smoothed(prior).clamp(1e-6, 1 - 1e-6).logit()[:, None]
-        return _best_logits(self, logit, torch.stack([1 - prior, prior])) if self.focusing else logit
+        return best_logits(self, logit, torch.stack([1 - prior, prior])) if self.focusing else logit
 
     def reference(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the summed loss of each column's best constant: that of two rows, one of each class."""
@@ -102,58 +102,56 @@ class BinaryCrossEntropy(ProbabilityLoss):
 
 
 @dataclass(frozen=True)
-class CrossEntropy(ProbabilityLoss):
-    """Cross-entropy of a column of class codes, one logit for each class.
+class ClassLoss(ProbabilityLoss):
+    """A loss of class codes, one logit for each class; the base of one's own for `Classification`.
+
+    All that must be written is the loss of each cell. How many classes there are it is told in ``fit``;
+    two have two logits.
 
     Parameters
     ----------
-    n_classes : int
-        Number of classes.
-    label_smoothing, focusing : float
-        As in `BinaryCrossEntropy`.
+    n_classes : int, default=2
+        Number of classes; `Classification` sets it.
+
+    Examples
+    --------
+    The cross-entropy plus a multiple of 1 - p (Leng et al. 2022, "PolyLoss", eq. 5):
+
+    >>> from dataclasses import dataclass, replace
+    >>> from sklearn_mtl.tasks import Classification, ClassLoss
+    >>> @dataclass(frozen=True)
+    ... class PolyLoss(ClassLoss):
+    ...     epsilon: float = 1.0
+    ...
+    ...     def __call__(self, raw, y):
+    ...         log_p = raw.log_softmax(-1)
+    ...         right = y.long().expand(raw.shape[:-1]).unsqueeze(-1)
+    ...         log_p = log_p.gather(-1, right).squeeze(-1)
+    ...         return -log_p + self.epsilon * (1 - log_p.exp())
+    >>> Classification(loss=PolyLoss(epsilon=2.0))
+    Classification(loss=PolyLoss(n_classes=2, epsilon=2.0))
     """
 
-    n_classes: int
-    label_smoothing: float = 0.0
-    focusing: float = 0.0
+    n_classes: int = 2
 
     @property
     def width(self) -> int:
         """One logit for each class."""
         return self.n_classes
 
-    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
-        """Return the loss of each cell."""
-        code = y.long().expand(raw.shape[:-1])
-        flat = raw.reshape(-1, self.n_classes)
-        loss = F.cross_entropy(
-            flat, code.reshape(-1), reduction="none", label_smoothing=self.label_smoothing
-        ).view(code.shape)
-        if self.focusing == 0:
-            return loss
-        right = raw.softmax(-1).gather(-1, code.unsqueeze(-1))[..., 0]
-        return (1 - right) ** self.focusing * loss
-
-    def with_slope(self, raw: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss of each cell, and how far the probabilities are from the label."""
-        if self.focusing:
-            return super().with_slope(raw, y)
-        code = y.long().unsqueeze(-1).expand(*raw.shape[:-1], 1)
-        log_probability = raw.log_softmax(-1)
-        loss = log_probability.gather(-1, code).squeeze(-1).neg_()
-        slope = log_probability.exp()
-        if self.label_smoothing:
-            loss.mul_(1 - self.label_smoothing).sub_(log_probability.mean(-1), alpha=self.label_smoothing)
-            slope.sub_(self.label_smoothing / self.n_classes)
-        return loss, slope.scatter_(-1, code, self.label_smoothing - 1, reduce="add")
+    def of_classes(self, n_classes: int) -> Self:
+        """Return the loss of the same parameters for so many classes."""
+        return replace(self, n_classes=n_classes)
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the logarithm of the smoothed prior; with focusing, what a search from there finds."""
+        """Return what a search from the logarithm of the prior finds."""
+        prior = self._prior(y, weight)
+        return best_logits(self, prior.clamp_min(1e-6).log(), prior.T)
+
+    def _prior(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the share of each class, (columns, n_classes)."""
         member = F.one_hot(y.long(), self.n_classes).to(weight.dtype)
-        prior = weighted_mean(member.movedim(-1, 0), weight).T.contiguous()
-        smooth = prior * (1 - self.label_smoothing) + self.label_smoothing / self.n_classes
-        logits = smooth.clamp_min(1e-6).log()
-        return _best_logits(self, logits, prior.T) if self.focusing else logits
+        return weighted_mean(member.movedim(-1, 0), weight).T.contiguous()
 
     def reference(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the summed loss of each column's best constant: that of one row of each class."""
@@ -184,33 +182,50 @@ class CrossEntropy(ProbabilityLoss):
         return weighted_mean((self.decision(response) == y.long()).to(weight.dtype), weight)
 
 
-def _best_logits(loss: RowLoss, start: Tensor, prior: Tensor) -> Tensor:
-    """Return the constant of least expected loss, which has no closed form under focusing.
+@dataclass(frozen=True)
+class CrossEntropy(ClassLoss):
+    """Cross-entropy of a column of class codes, one logit for each class.
 
     Parameters
     ----------
-    loss : RowLoss
-        Of class codes.
-    start : tensor of shape (columns, width)
-        Where the search begins.
-    prior : tensor of shape (n_classes, columns)
-        Probability of each class.
+    label_smoothing, focusing : float
+        As in `BinaryCrossEntropy`.
     """
-    logits = start.detach().clone().requires_grad_()
-    code = torch.arange(len(prior), device=prior.device, dtype=prior.dtype)[:, None].expand_as(prior)
-    search = torch.optim.LBFGS(
-        [logits], max_iter=200, tolerance_grad=1e-10, tolerance_change=1e-14, line_search_fn="strong_wolfe"
-    )
 
-    def expected_loss() -> float:
-        search.zero_grad()
-        total = (loss(logits.expand(len(prior), -1, -1), code) * prior).sum()
-        total.backward()
-        return float(total.detach())
+    label_smoothing: float = 0.0
+    focusing: float = 0.0
 
-    with torch.enable_grad():
-        search.step(expected_loss)
-    return logits.detach()
+    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each cell."""
+        code = y.long().expand(raw.shape[:-1])
+        flat = raw.reshape(-1, self.n_classes)
+        loss = F.cross_entropy(
+            flat, code.reshape(-1), reduction="none", label_smoothing=self.label_smoothing
+        ).view(code.shape)
+        if self.focusing == 0:
+            return loss
+        right = raw.softmax(-1).gather(-1, code.unsqueeze(-1))[..., 0]
+        return (1 - right) ** self.focusing * loss
+
+    def with_slope(self, raw: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each cell, and how far the probabilities are from the label."""
+        if self.focusing:
+            return super().with_slope(raw, y)
+        code = y.long().unsqueeze(-1).expand(*raw.shape[:-1], 1)
+        log_probability = raw.log_softmax(-1)
+        loss = log_probability.gather(-1, code).squeeze(-1).neg_()
+        slope = log_probability.exp()
+        if self.label_smoothing:
+            loss.mul_(1 - self.label_smoothing).sub_(log_probability.mean(-1), alpha=self.label_smoothing)
+            slope.sub_(self.label_smoothing / self.n_classes)
+        return loss, slope.scatter_(-1, code, self.label_smoothing - 1, reduce="add")
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the logarithm of the smoothed prior; with focusing, what a search from there finds."""
+        prior = self._prior(y, weight)
+        smooth = prior * (1 - self.label_smoothing) + self.label_smoothing / self.n_classes
+        logits = smooth.clamp_min(1e-6).log()
+        return best_logits(self, logits, prior.T) if self.focusing else logits
 
 
 def _smallest(probability: Tensor) -> float:

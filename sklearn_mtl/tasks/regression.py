@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from scipy.stats import norm
+import torch
 from sklearn.metrics import r2_score
 
 from sklearn_mtl.targets import Column
@@ -18,10 +18,11 @@ from sklearn_mtl.tasks.regression_losses import (
     GaussianNLL,
     Huber,
     Pinball,
-    PointLoss,
     PoissonDeviance,
+    RegressionLoss,
     SquaredError,
 )
+from sklearn_mtl.tasks.row_loss import check_loss
 from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
 
 
@@ -39,7 +40,7 @@ class RegressionTask(Task):
         Whether predictions are held to it.
     """
 
-    loss: PointLoss
+    loss: RegressionLoss
     loc: np.ndarray
     scale: np.ndarray
     low: np.ndarray
@@ -117,19 +118,16 @@ class RegressionTask(Task):
         ndarray of float64, shape (n_rows, 2) or (n_rows, n_columns, 2)
             Lower and upper end, in the units of the labels.
         """
-        if isinstance(self.loss, GaussianNLL):
-            mean = response[..., 0]
-            deviation = np.sqrt(np.clip(response[..., 1] - mean**2, 0, None))
-            reach = norm.ppf(0.5 + coverage / 2) * deviation
-            ends = np.stack([mean - reach, mean + reach], axis=-1)
-        elif isinstance(self.loss, Pinball):
-            ends = response[..., self._quantile_pair(self.loss.quantiles, coverage)]
-        else:
+        if not self.has_interval:
             raise ValueError(
                 f"predict_interval needs a task of loss 'quantile' or 'gaussian_nll'. "
                 f"Found task {self.name!r} of loss {type(self.loss).__name__}."
             )
-        ends = ends * self.scale[:, None] + self.loc[:, None]
+        try:
+            found = self.loss.interval(torch.from_numpy(response), coverage).numpy()
+        except ValueError as error:
+            raise ValueError(f"Task {self.name!r}: {error}") from error
+        ends = found * self.scale[:, None] + self.loc[:, None]
         # The point may have been held to the range of the labels: it still lies in its interval.
         point = self.predict(response).reshape(ends.shape[:2])
         ends = np.stack([np.minimum(ends[..., 0], point), np.maximum(ends[..., 1], point)], axis=-1)
@@ -138,23 +136,13 @@ class RegressionTask(Task):
     @property
     def has_interval(self) -> bool:
         """Whether the loss gives intervals."""
-        return isinstance(self.loss, GaussianNLL | Pinball)
+        return self.loss.has_interval
 
     @property
     def labels_in_words(self) -> str:
         """The range of the labels."""
         ends = f"{self.low.min():,.6g} to {self.high.max():,.6g}"
         return f"{self.n_columns} outputs, {ends}" if self.two_dimensional else ends
-
-    def _quantile_pair(self, quantiles: tuple[float, ...], coverage: float) -> list[int]:
-        wanted = (0.5 - coverage / 2, 0.5 + coverage / 2)
-        nearest = [int(np.argmin(np.abs(np.subtract(quantiles, level)))) for level in wanted]
-        if not np.allclose([quantiles[i] for i in nearest], wanted, atol=1e-6):
-            raise ValueError(
-                f"`coverage` of task {self.name!r} must be spanned by two of its quantiles {quantiles}. "
-                f"Found {coverage}, which needs the quantiles {wanted[0]:.6g} and {wanted[1]:.6g}."
-            )
-        return nearest
 
     def _held(self, values: np.ndarray) -> np.ndarray:
         return np.clip(values, self.low, self.high) if self.bounded else values
@@ -168,10 +156,10 @@ class Regression(TaskKind):
 
     Parameters
     ----------
-    loss : str, default="squared_error"
+    loss : str or RegressionLoss, default="squared_error"
         ``"squared_error"``, ``"absolute_error"``, ``"huber"``, ``"poisson"`` (labels ≥ 0),
         ``"gamma"`` (labels > 0), ``"quantile"`` or ``"gaussian_nll"`` (mean and variance,
-        Nix & Weigend 1994).
+        Nix & Weigend 1994). One of your own is a `PointLoss` or `LogLinkLoss`.
     delta : float, default=1.0
         Of ``"huber"``: where squared turns to absolute, in standard deviations of the labels.
     quantiles : sequence of float, default=(0.05, 0.5, 0.95)
@@ -190,7 +178,7 @@ class Regression(TaskKind):
 
     def __init__(
         self,
-        loss: str = "squared_error",
+        loss: str | RegressionLoss = "squared_error",
         *,
         delta: float = 1.0,
         quantiles: Sequence[float] = (0.05, 0.5, 0.95),
@@ -205,27 +193,34 @@ class Regression(TaskKind):
         check_labelled(column, weight)
         values = _numbers(column)
         weight = np.where(np.isnan(values), 0.0, weight[:, None])
-        loc, scale = _standardisation(column.name, self.loss, values, weight)
+        loc, scale = _standardisation(column.name, self.loss, loss, values, weight)
         # An output without one label has no range: its predictions stay at the scaled zero.
         none = np.where((weight > 0).any(axis=0), np.nan, 0.0)
         low, high = _range(values, weight, none, none)
+        if loss is self.loss:
+            check_loss(column.name, loss, (values - loc) / scale, weight)
         return RegressionTask(
             column.name, loss, values.shape[1], column.values.ndim == 2, column.dtype, loc, scale, low, high
         )
 
-    def _row_loss(self) -> PointLoss:
-        if self.loss not in _LOSSES:
-            raise ValueError(f"`loss` of Regression must be one of {sorted(_LOSSES)}. Found {self.loss!r}.")
+    def _row_loss(self) -> RegressionLoss:
+        if isinstance(self.loss, RegressionLoss):
+            return self.loss
+        if not isinstance(self.loss, str) or self.loss not in _LOSSES:
+            raise ValueError(
+                f"`loss` of Regression must be one of {sorted(_LOSSES)} or a RegressionLoss, such as a "
+                f"PointLoss of your own. Found {self.loss!r}."
+            )
         return _LOSSES[self.loss](self)
 
 
-def _huber(kind: Regression) -> PointLoss:
+def _huber(kind: Regression) -> RegressionLoss:
     if not isinstance(kind.delta, Real) or not kind.delta > 0:
         raise ValueError(f"`delta` of Regression must be a positive number. Found {kind.delta!r}.")
     return Huber(float(kind.delta))
 
 
-def _pinball(kind: Regression) -> PointLoss:
+def _pinball(kind: Regression) -> RegressionLoss:
     levels = tuple(float(level) for level in np.ravel(kind.quantiles))
     if not levels or not all(0 < level < 1 for level in levels) or list(levels) != sorted(set(levels)):
         raise ValueError(
@@ -234,7 +229,7 @@ def _pinball(kind: Regression) -> PointLoss:
     return Pinball(levels)
 
 
-_LOSSES: dict[str, Callable[[Regression], PointLoss]] = {
+_LOSSES: dict[str, Callable[[Regression], RegressionLoss]] = {
     "squared_error": lambda _: SquaredError(),
     "absolute_error": lambda _: AbsoluteError(),
     "huber": _huber,
@@ -243,9 +238,9 @@ _LOSSES: dict[str, Callable[[Regression], PointLoss]] = {
     "quantile": _pinball,
     "gaussian_nll": lambda _: GaussianNLL(),
 }
-_SUPPORT: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
-    "poisson": ("non-negative", lambda y: y >= 0),
-    "gamma": ("positive", lambda y: y > 0),
+_SUPPORT: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "non-negative": lambda y: y >= 0,
+    "positive": lambda y: y > 0,
 }
 
 
@@ -282,18 +277,18 @@ def _r2(labels: np.ndarray, found: np.ndarray, weight: np.ndarray) -> float:
 
 
 def _standardisation(
-    name: str, loss: str, values: np.ndarray, weight: np.ndarray
+    name: str, said: Any, loss: RegressionLoss, values: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Location and scale of each column under the sample weights."""
     filled = np.nan_to_num(values)
     total = np.maximum(weight.sum(axis=0), 1e-300)
     mean = (weight * filled).sum(axis=0) / total
-    if loss in _SUPPORT:
-        rule, holds = _SUPPORT[loss]
+    if loss.support in _SUPPORT:
+        holds = _SUPPORT[loss.support]
         wrong = values[(weight > 0) & ~np.where(weight > 0, holds(values), True)]
         if len(wrong):
             raise ValueError(
-                f"Task {name!r} with loss {loss!r} needs {rule} labels. Found {len(wrong)} others, "
+                f"Task {name!r} with loss {said!r} needs {loss.support} labels. Found {len(wrong)} others, "
                 f"the first {wrong[0]:g}."
             )
         return np.zeros_like(mean), np.where(mean > 0, mean, 1.0)

@@ -4,24 +4,56 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from sklearn_mtl.tasks.row_loss import RowLoss, summed, weighted_mean
+from sklearn_mtl.tasks.constants import best_point
+from sklearn_mtl.tasks.row_loss import RowLoss, summed, weighted_mean, weighted_quantile
 
 
-@dataclass(frozen=True)
-class PointLoss(RowLoss):
-    """A regression loss whose first response is the prediction; scored by R²."""
+class RegressionLoss(RowLoss):
+    """A loss of a number; scored by R².
+
+    Attributes
+    ----------
+    support : {"real", "non-negative", "positive"}
+        What labels may be. Real ones are standardised, all others divided by their mean.
+    has_interval : bool
+        Whether it has an `interval`.
+    """
 
     metric: ClassVar[str] = "r2"
+    support: ClassVar[Literal["real", "non-negative", "positive"]] = "real"
+    has_interval: ClassVar[bool] = False
 
     @property
     def width(self) -> int:
         """Raw outputs for each target column."""
         return 1
+
+    def interval(self, response: Tensor, coverage: float) -> Tensor:
+        """Return the central interval of each prediction; only of a loss that ``has_interval``.
+
+        Parameters
+        ----------
+        response : tensor of shape (..., columns, width)
+            Averaged responses.
+        coverage : float
+            Share of labels that the interval should hold, between 0 and 1.
+
+        Returns
+        -------
+        tensor of shape (..., columns, 2)
+            Lower and upper end.
+
+        Raises
+        ------
+        ValueError
+            If it has none of this coverage.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no intervals.")
 
     def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Return R² of each column; nan where the labels do not vary."""
@@ -30,9 +62,24 @@ class PointLoss(RowLoss):
         return torch.where(total > 0, 1 - residual / total, torch.nan)
 
 
-@dataclass(frozen=True)
-class _Direct(PointLoss):
-    """A loss whose raw output is the prediction itself."""
+class PointLoss(RegressionLoss):
+    """A loss whose raw output is the prediction; the base of one's own for `Regression`.
+
+    All that must be written is the loss of each cell, of standardised labels: 0 or more, and 0 at the
+    label. ``constant`` finds its best constant by a search where it is not overridden.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from dataclasses import dataclass
+    >>> from sklearn_mtl.tasks import PointLoss, Regression
+    >>> @dataclass(frozen=True)
+    ... class LogCosh(PointLoss):
+    ...     def __call__(self, raw, y):
+    ...         return torch.log(torch.cosh(raw[..., 0] - y))
+    >>> Regression(loss=LogCosh())
+    Regression(loss=LogCosh())
+    """
 
     def response(self, raw: Tensor) -> Tensor:
         """Return the raw output."""
@@ -46,9 +93,13 @@ class _Direct(PointLoss):
         """Return the prediction."""
         return response[..., 0]
 
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return what a search over the range of the labels finds."""
+        return best_point(self, y, weight)[:, None]
+
 
 @dataclass(frozen=True)
-class SquaredError(_Direct):
+class SquaredError(PointLoss):
     """(raw - y)²: predicts the mean."""
 
     def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
@@ -66,7 +117,7 @@ class SquaredError(_Direct):
 
 
 @dataclass(frozen=True)
-class AbsoluteError(_Direct):
+class AbsoluteError(PointLoss):
     """|raw - y|: predicts the median."""
 
     def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
@@ -79,7 +130,7 @@ class AbsoluteError(_Direct):
 
 
 @dataclass(frozen=True)
-class Huber(_Direct):
+class Huber(PointLoss):
     """Squared up to ``delta`` standard deviations of the target, absolute beyond."""
 
     delta: float = 1.0
@@ -98,9 +149,15 @@ class Huber(_Direct):
         return centre[:, None]
 
 
-@dataclass(frozen=True)
-class _LogLink(PointLoss):
-    """A loss whose raw output is the logarithm of the prediction."""
+class LogLinkLoss(RegressionLoss):
+    """A loss whose raw output is the logarithm of the prediction; for labels that are not negative.
+
+    All that must be written is the loss of each cell, of labels that were divided by their mean: 0 or
+    more, and 0 at the label. ``constant`` is right where the best constant is the mean of the labels, as
+    of every deviance, and is to be overridden elsewhere.
+    """
+
+    support: ClassVar[Literal["real", "non-negative", "positive"]] = "non-negative"
 
     def response(self, raw: Tensor) -> Tensor:
         """Return the predicted mean."""
@@ -120,7 +177,7 @@ class _LogLink(PointLoss):
 
 
 @dataclass(frozen=True)
-class PoissonDeviance(_LogLink):
+class PoissonDeviance(LogLinkLoss):
     """Half the Poisson deviance, y log(y / m) - y + m, of non-negative targets."""
 
     def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
@@ -130,8 +187,10 @@ class PoissonDeviance(_LogLink):
 
 
 @dataclass(frozen=True)
-class GammaDeviance(_LogLink):
+class GammaDeviance(LogLinkLoss):
     """Half the gamma deviance, y / m - 1 - log(y / m), of positive targets."""
+
+    support: ClassVar[Literal["real", "non-negative", "positive"]] = "positive"
 
     def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
         """Return the loss of each cell."""
@@ -141,10 +200,12 @@ class GammaDeviance(_LogLink):
 
 
 @dataclass(frozen=True)
-class Pinball(PointLoss):
+class Pinball(RegressionLoss):
     """The pinball loss (Koenker & Bassett 1978), averaged over ``quantiles``."""
 
     quantiles: tuple[float, ...] = (0.05, 0.5, 0.95)
+
+    has_interval: ClassVar[bool] = True
 
     @property
     def width(self) -> int:
@@ -172,17 +233,32 @@ class Pinball(PointLoss):
 
     def decision(self, response: Tensor) -> Tensor:
         """Return the quantile nearest the median."""
-        nearest = min(range(self.width), key=lambda i: abs(self.quantiles[i] - 0.5))
-        return response[..., nearest]
+        return response[..., self._nearest(0.5)]
+
+    def interval(self, response: Tensor, coverage: float) -> Tensor:
+        """Return the pair of quantiles that spans the coverage."""
+        wanted = (0.5 - coverage / 2, 0.5 + coverage / 2)
+        ends = [self._nearest(level) for level in wanted]
+        if any(abs(self.quantiles[end] - level) > 1e-6 for end, level in zip(ends, wanted, strict=True)):
+            raise ValueError(
+                f"`coverage` must be spanned by two of the quantiles {self.quantiles}. "
+                f"Found {coverage}, which needs the quantiles {wanted[0]:.6g} and {wanted[1]:.6g}."
+            )
+        return response[..., ends]
+
+    def _nearest(self, level: float) -> int:
+        return min(range(self.width), key=lambda i: abs(self.quantiles[i] - level))
 
 
 @dataclass(frozen=True)
-class GaussianNLL(PointLoss):
+class GaussianNLL(RegressionLoss):
     """Negative log-likelihood of a normal target, up to a constant: (log v + (y - m)² / v) / 2.
 
     Nix & Weigend (1994). The response is (m, v + m²): moments average over a mixture, variances
     do not.
     """
+
+    has_interval: ClassVar[bool] = True
 
     @property
     def width(self) -> int:
@@ -222,6 +298,13 @@ class GaussianNLL(PointLoss):
         """Return the mean."""
         return response[..., 0]
 
+    def interval(self, response: Tensor, coverage: float) -> Tensor:
+        """Return the mean less and plus a multiple of the standard deviation."""
+        mean = response[..., 0]
+        deviation = (response[..., 1] - mean**2).clamp_min(0).sqrt()
+        reach = torch.special.ndtri(response.new_tensor(0.5 + coverage / 2)) * deviation
+        return torch.stack([mean - reach, mean + reach], dim=-1)
+
 
 # A variance below e⁻¹² of the target's own is a memorised row; its gradient would swamp the trunk.
 _LOG_VARIANCE = (-12.0, 12.0)
@@ -229,21 +312,3 @@ _LOG_VARIANCE = (-12.0, 12.0)
 
 def _bounded(log_variance: Tensor) -> Tensor:
     return log_variance.clamp(*_LOG_VARIANCE)
-
-
-def weighted_quantile(y: Tensor, weight: Tensor, levels: tuple[float, ...]) -> Tensor:
-    """Return the quantiles of each column, shape (columns, levels).
-
-    The quantile is the mean of the two neighbours where the cumulated weight hits the level
-    exactly, so that a row of weight two counts as two rows.
-    """
-    values, order = y.sort(0)
-    cumulated = weight.gather(0, order).cumsum(0).T.contiguous()
-    wanted = cumulated[:, -1:] * cumulated.new_tensor(levels)
-    last = len(y) - 1
-    # A rounding-sized slack decides ties, or equal weights would give other quantiles than ones.
-    slack = 1e-9 * cumulated[:, -1:]
-    low = torch.searchsorted(cumulated, wanted - slack).clamp_max(last)
-    high = torch.searchsorted(cumulated, wanted + slack).clamp_max(last)
-    columns = values.T
-    return (columns.gather(1, low) + columns.gather(1, high)) / 2

@@ -3,29 +3,57 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 # Fewer are summed as quickly as it is found out whether they are the same.
 MANY_COLUMNS = 32
+# Rows on which a loss of the user's own is tried.
+MOST_CHECKED = 1000
 
 
-@dataclass(frozen=True)
 class RowLoss(ABC):
     """The loss of one labelled cell, and what the network's raw output means under it.
 
-    Losses are values: two tasks whose losses compare equal are computed as one tensor expression.
+    Losses are values: two tasks whose losses compare equal are computed as one tensor expression. One of
+    your own is best a frozen dataclass, whose fields are its parameters: files can hold that too.
     A target column has ``width`` raw outputs. Shapes below: ``raw`` is (..., columns, width), ``y``
     is (..., columns) and broadcasts against it; cells without a label hold any finite number and
     weigh nothing later.
+
+    Attributes
+    ----------
+    metric : str
+        Name of what `score` gives, for the columns of ``history_``.
+    has_temperature : bool
+        Whether it has a `log_loss`, on which ``calibrate`` fits a temperature.
+
+    See Also
+    --------
+    PointLoss : A loss of a number, of which the loss itself is all that must be written.
+    LogLinkLoss : The same for labels that are not negative.
+    ClassLoss : The same for classes.
     """
 
     metric: ClassVar[str]
-    # Whether it has a `log_loss`, on which `calibrate` fits a temperature.
     has_temperature: ClassVar[bool] = False
+
+    # Were it not for these, losses without `@dataclass` would be equal whatever their parameters.
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is of the same class and parameters."""
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        """Return what equal losses have in common."""
+        return hash(type(self))
+
+    def __repr__(self) -> str:
+        """Show the parameters."""
+        fields = [f"{name}={value!r}" for name, value in vars(self).items()]
+        return f"{type(self).__name__}({', '.join(fields)})"
 
     @property
     @abstractmethod
@@ -131,6 +159,36 @@ class RowLoss(ABC):
         """
 
 
+def check_loss(name: str, loss: RowLoss, encoded: np.ndarray, weight: np.ndarray) -> None:
+    """Raise a ``ValueError`` for a loss that can't be trained on, looking at some labels.
+
+    Parameters
+    ----------
+    name : str
+        The task.
+    loss : RowLoss
+        One of the user's own.
+    encoded : ndarray of float64, shape (n_rows, n_columns)
+        Encoded labels.
+    weight : ndarray of float64, shape (n_rows, n_columns)
+        Cell weights.
+    """
+    y = torch.from_numpy(np.nan_to_num(encoded[:MOST_CHECKED]))
+    mass = torch.from_numpy(np.ascontiguousarray(weight[:MOST_CHECKED]))
+    cells = loss(y.new_zeros((*y.shape, loss.width)), y)
+    if cells.shape != y.shape:
+        raise ValueError(
+            f"`loss` of task {name!r} must give the loss of each cell, here of shape {tuple(y.shape)}. "
+            f"Found {loss!r}, which gives the shape {tuple(cells.shape)}."
+        )
+    least = loss.reference(y, mass)
+    if not (least.isfinite() & (least >= 0)).all():
+        raise ValueError(
+            f"`loss` of task {name!r} must have a finite loss of its best constant, 0 or more, which it is "
+            f"divided by. Found {loss!r} with {least.tolist()[:5]} in all; `reference` can say another."
+        )
+
+
 def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     """Return the weighted mean over rows, the last axis but one; 0 in a column that weighs nothing."""
     return (values * weight).sum(-2) / weight.sum(-2).clamp_min(1e-30)
@@ -141,3 +199,21 @@ def summed(weight: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     if weight.shape[-1] > MANY_COLUMNS and weight.stride(-1) == 0:
         return weight[..., :1].sum(-2, dtype=dtype).expand(*weight.shape[:-2], weight.shape[-1])
     return weight.sum(-2, dtype=dtype)
+
+
+def weighted_quantile(y: Tensor, weight: Tensor, levels: tuple[float, ...]) -> Tensor:
+    """Return the quantiles of each column, shape (columns, levels).
+
+    The quantile is the mean of the two neighbours where the cumulated weight hits the level
+    exactly, so that a row of weight two counts as two rows.
+    """
+    values, order = y.sort(0)
+    cumulated = weight.gather(0, order).cumsum(0).T.contiguous()
+    wanted = cumulated[:, -1:] * cumulated.new_tensor(levels)
+    last = len(y) - 1
+    # A rounding-sized slack decides ties, or equal weights would give other quantiles than ones.
+    slack = 1e-9 * cumulated[:, -1:]
+    low = torch.searchsorted(cumulated, wanted - slack).clamp_max(last)
+    high = torch.searchsorted(cumulated, wanted + slack).clamp_max(last)
+    columns = values.T
+    return (columns.gather(1, low) + columns.gather(1, high)) / 2

@@ -173,7 +173,7 @@ def test_intervals_of_several_outputs():
 def test_interval_needs_the_quantiles_it_spans():
     _, task = bind(np.arange(9.0), loss="quantile")
     with pytest.raises(
-        ValueError, match=r"`coverage` of task 'price'.*Found 0\.8, which needs .* 0\.1 and 0\.9"
+        ValueError, match=r"Task .price.: `coverage`.*Found 0\.8, which needs .* 0\.1 and 0\.9"
     ):
         task.interval(np.zeros((9, 1, 3)), 0.8)
 

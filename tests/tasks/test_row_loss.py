@@ -1,12 +1,13 @@
 """Laws of every loss of a cell."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, r2_score
 
+from sklearn_mtl.tasks import ClassLoss, LogLinkLoss, PointLoss
 from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, CrossEntropy
 from sklearn_mtl.tasks.regression_losses import (
     AbsoluteError,
@@ -18,6 +19,48 @@ from sklearn_mtl.tasks.regression_losses import (
     SquaredError,
 )
 from sklearn_mtl.tasks.row_loss import weighted_mean
+
+
+@dataclass(frozen=True)
+class LinEx(PointLoss):
+    """exp(a e) - a e - 1 of the error e: dearer on one side (Varian 1975)."""
+
+    a: float = 1.0
+
+    def __call__(self, raw, y):
+        # Straight from an exponent of 5 on, or it overflows.
+        scaled = self.a * (raw[..., 0] - y)
+        bent = scaled.clamp_max(5)
+        return bent.exp() * (1 + scaled - bent) - scaled - 1
+
+
+@dataclass(frozen=True)
+class Cauchy(PointLoss):
+    """log(1 + e²): neither convex nor bounded."""
+
+    def __call__(self, raw, y):
+        return torch.log1p((raw[..., 0] - y) ** 2)
+
+
+@dataclass(frozen=True)
+class Tweedie(LogLinkLoss):
+    """Half the Tweedie deviance of power 1.5, for labels that are 0 or positive."""
+
+    def __call__(self, raw, y):
+        root = (raw[..., 0] / 2).exp()
+        return 2 * (y.clamp_min(0).sqrt() - root) ** 2 / root
+
+
+@dataclass(frozen=True)
+class Poly(ClassLoss):
+    """The cross-entropy plus a multiple of 1 - p (Leng et al. 2022)."""
+
+    epsilon: float = 1.0
+
+    def __call__(self, raw, y):
+        log_p = raw.log_softmax(-1).gather(-1, y.long().expand(raw.shape[:-1]).unsqueeze(-1))[..., 0]
+        return -log_p + self.epsilon * (1 - log_p.exp())
+
 
 LOSSES = [
     SquaredError(),
@@ -37,6 +80,12 @@ LOSSES = [
     CrossEntropy(4, label_smoothing=0.2),
     CrossEntropy(4, focusing=2.0),
     CrossEntropy(4, label_smoothing=0.1, focusing=1.0),
+    LinEx(),
+    LinEx(-0.5),
+    Cauchy(),
+    Tweedie(),
+    Poly(4),
+    Poly(2, epsilon=3.0),
 ]
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
 
@@ -46,9 +95,9 @@ def draw_labels(loss, shape, rng):
     column = np.arange(1, shape[-1] + 1)
     if isinstance(loss, BinaryCrossEntropy):
         values = rng.random(shape) < column / (2 * shape[-1] + 1)
-    elif isinstance(loss, CrossEntropy):
+    elif isinstance(loss, ClassLoss):
         values = np.minimum(rng.geometric(column / (shape[-1] + 1), shape) - 1, loss.n_classes - 1)
-    elif isinstance(loss, PoissonDeviance):
+    elif isinstance(loss, PoissonDeviance | Tweedie):
         values = rng.poisson(column, shape) / column
     elif isinstance(loss, GammaDeviance):
         values = rng.gamma(column, size=shape) / column
@@ -183,6 +232,22 @@ def test_equal_parameters_make_equal_losses(loss):
     assert twin == loss
     assert hash(twin) == hash(loss)
     assert sum(other == loss for other in LOSSES) == 1
+
+
+class Plain(PointLoss):
+    """A loss that is no dataclass."""
+
+    def __init__(self, power):
+        self.power = power
+
+    def __call__(self, raw, y):
+        return (raw[..., 0] - y).abs() ** self.power
+
+
+def test_losses_that_are_no_dataclasses_are_told_apart_by_their_parameters():
+    assert Plain(1.5) == Plain(1.5) != Plain(3.0)
+    assert len({Plain(1.5), Plain(1.5), Plain(3.0)}) == 2
+    assert repr(Plain(1.5)) == "Plain(power=1.5)"
 
 
 def test_weighted_mean_of_nothing_is_zero():

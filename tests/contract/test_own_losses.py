@@ -1,0 +1,143 @@
+"""A loss of the user's own is as good as ours, from the baseline to a stacked search."""
+
+import pickle
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.metrics import make_scorer
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
+from sklearn_mtl.export import load, save
+from sklearn_mtl.model_selection import StackedGridSearchCV, task_scorer
+from sklearn_mtl.tasks import Classification, ClassLoss, PointLoss, Regression
+
+
+@dataclass(frozen=True)
+class Expectile(PointLoss):
+    """The squared error, dearer on one side (Newey & Powell 1987)."""
+
+    level: float = 0.5
+
+    def __call__(self, raw, y):
+        error = y - raw[..., 0]
+        return torch.where(error > 0, self.level, 1 - self.level) * error**2
+
+
+@dataclass(frozen=True)
+class Poly(ClassLoss):
+    """The cross-entropy plus a multiple of 1 - p (Leng et al. 2022)."""
+
+    epsilon: float = 1.0
+
+    def __call__(self, raw, y):
+        log_p = raw.log_softmax(-1).gather(-1, y.long().expand(raw.shape[:-1]).unsqueeze(-1))[..., 0]
+        return -log_p + self.epsilon * (1 - log_p.exp())
+
+
+def share_below(y_true, y_pred):
+    return float((y_true < y_pred).mean())
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(150, 3))
+    kinds = np.array(["flat", "house", "loft"])[np.digitize(X[:, 0] + 0.2 * rng.normal(size=150), [-0.5, 1])]
+    return X, MultiTaskTarget({"price": 1e5 + 1e4 * (X[:, 1] + rng.normal(size=150)), "type": kinds})
+
+
+def quick(**params):
+    tasks = {"price": Regression(Expectile(0.9)), "type": Classification(Poly(epsilon=2.0))}
+    settings = {"tasks": tasks, "trunk": "mlp", "n_bags": 1, "max_epochs": 5, "lr": 0.02, "random_state": 0}
+    return MultiTaskClassifierRegressor(**{**settings, **params})
+
+
+def test_it_starts_near_one_and_is_learned(data):
+    X, Y = data
+    est = clone(quick(max_epochs=40, lr=3e-3)).fit(X, Y)
+    for name in Y:
+        losses = est.history_[f"train_loss_{name}"]
+        assert 0.5 < losses[0] < 2.5
+        assert losses.min() < 0.8
+    # Of the expectile at 0.9 most labels lie below.
+    assert share_below(Y["price"], est.predict(X)["price"]) > 0.7
+    np.testing.assert_allclose(est.predict_proba(X)["type"].sum(axis=1), 1)
+    assert (est.net_.module_.raw_scale != 1).sum() == 3
+    assert (est.score_tasks(X, Y) > [-1, 0.6]).all()
+
+
+def test_half_the_squared_error_trains_as_the_squared_error(data):
+    X, Y = data
+    one, other = (
+        quick(tasks={"price": Regression(loss)}).fit(X, Y) for loss in (Expectile(), "squared_error")
+    )
+    np.testing.assert_allclose(one.history_["valid_loss"], other.history_["valid_loss"], rtol=1e-4)
+
+
+def test_two_classes_have_two_logits(data):
+    X, Y = data
+    est = quick().fit(X, {"price": Y["price"], "type": Y["type"] == "house"})
+    assert est.predict_proba(X)["type"].shape == (150, 2)
+    assert est.tasks_["type"].loss == Poly(2, epsilon=2.0)
+
+
+def test_it_is_searched_stacked_and_not(data):
+    X, Y = data
+    grid = {
+        "tasks__price__loss": [Expectile(0.1), Expectile(0.9), "huber"],
+        "tasks__type__loss": ["focal", Poly(epsilon=0.5)],
+    }
+    scoring = task_scorer("price", make_scorer(share_below, response_method="predict"))
+    stacked = StackedGridSearchCV(quick(), grid, cv=2, scoring=scoring).fit(X, Y)
+    alone = GridSearchCV(quick(), grid, cv=2, scoring=scoring).fit(X, Y)
+    np.testing.assert_allclose(
+        stacked.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"], atol=0.02
+    )
+    assert stacked.best_params_["tasks__price__loss"] == Expectile(0.9)
+
+
+def test_it_is_pickled_and_saved(data, tmp_path):
+    X, Y = data
+    est = quick(max_epochs=2).fit(X, Y)
+    save(est, tmp_path / "model.mtl")
+    own = {"Expectile": Expectile, "Poly": Poly}
+    for again in (pickle.loads(pickle.dumps(est)), load(tmp_path / "model.mtl", modules=own)):
+        np.testing.assert_array_equal(again.predict(X)["price"], est.predict(X)["price"])
+        assert again.tasks_["price"].loss == Expectile(0.9)
+
+
+class OfRows(PointLoss):
+    def __call__(self, raw, y):
+        return ((raw[..., 0] - y) ** 2).mean(-1)
+
+
+class BelowZero(PointLoss):
+    def __call__(self, raw, y):
+        return (raw[..., 0] - y) ** 2 - 10
+
+
+@pytest.mark.parametrize(
+    ("loss", "match"),
+    [
+        (OfRows(), r"must give the loss of each cell, here of shape .*which gives the shape"),
+        (BelowZero(), r"finite loss of its best constant, 0 or more.*BelowZero\(\)"),
+        (OfRows, r"must be one of .* or a RegressionLoss"),
+        (Poly(), r"must be one of .* or a RegressionLoss"),
+    ],
+)
+def test_what_can_not_be_trained_on_is_refused(data, loss, match):
+    X, Y = data
+    with pytest.raises(ValueError, match=match):
+        quick(tasks={"price": Regression(loss)}).fit(X, Y)
+
+
+def test_smoothing_is_not_asked_of_a_loss_that_has_none(data):
+    X, Y = data
+    with pytest.raises(
+        ValueError, match="`label_smoothing` of Classification must be 0 with a loss of your own"
+    ):
+        quick(tasks={"type": Classification(Poly(), label_smoothing=0.1)}).fit(X, Y)
