@@ -127,13 +127,16 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         ValueError, TypeError
             If a parameter or the data is not what it must be; before any training. Also if a loss is
             nan or infinite in the first epoch.
+        KeyboardInterrupt
+            If Ctrl-C has ended the training. Nets whose first epoch is over are kept, and
+            ``interrupted_`` is True; where there is none, the estimator is as it was before.
         """
         check_pair(X_val, y_val)
-        data, validation = (X, y, sample_weight), (X_val, y_val)
+        given = (X, y, sample_weight), (X_val, y_val)
         before = getattr(self, "_fitted", None) if self.warm_start else None
-        if before is None:
-            return self._keep(prepare(self, data, validation).trained())
-        return self._keep(fit_on(self, before, data, validation))
+        with self._fitting() as take:
+            take(prepare(self, *given).trained() if before is None else fit_on(self, before, *given))
+        return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch on a part of the data.
@@ -157,9 +160,13 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         ------
         ValueError
             If a later call brings a class or a task that the first did not know.
+        KeyboardInterrupt
+            As of `fit`; nets whose next epoch is not over stay as they were.
         """
         before = getattr(self, "_fitted", None)
-        return self._keep(fit_batch(self, before, (X, y, sample_weight), declared_classes(y, classes)))
+        with self._fitting() as take:
+            take(fit_batch(self, before, (X, y, sample_weight), declared_classes(y, classes)))
+        return self
 
     def predict(self, X: Any) -> Any:
         """Predict all tasks.

@@ -35,7 +35,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     ----------
     classes_ : ndarray, list of ndarray, or dict of str to ndarray
         For a one-dimensional, a two-dimensional and a named y.
-    tasks_, n_features_in_, feature_names_in_, net_, nets_, history_, n_iter_
+    tasks_, n_features_in_, feature_names_in_, net_, nets_, history_, n_iter_, interrupted_
         As of `MultiTaskClassifierRegressor`.
 
     Examples

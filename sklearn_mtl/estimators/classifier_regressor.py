@@ -106,6 +106,8 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         A row for each epoch of each net: losses, weight and metric of every task.
     n_iter_ : int
         Number of epochs of the net that ran longest.
+    interrupted_ : bool
+        Whether Ctrl-C has ended the last ``fit`` or ``partial_fit``.
 
     See Also
     --------

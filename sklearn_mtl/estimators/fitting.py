@@ -62,6 +62,10 @@ class Fitted:
         Of the held-out rows, which a warm start holds out again.
     kinds : mapping of str to TaskKind
         What was asked of each task, or inferred.
+    n_splits : int
+        For how many nets rows were held out; more than there are where Ctrl-C left some unfinished.
+    interrupt : KeyboardInterrupt, optional
+        The Ctrl-C that ended the training.
     """
 
     encoder: FeatureEncoder
@@ -70,6 +74,8 @@ class Fitted:
     nets: list[MultiTaskNet]
     split_seed: int
     kinds: Mapping[str, TaskKind]
+    n_splits: int
+    interrupt: KeyboardInterrupt | None = None
 
     @property
     def tasks(self) -> TaskSet:
@@ -137,9 +143,23 @@ class Prepared:
     plans: list[NetPlan]
 
     def trained(self) -> Fitted:
-        """Return what is fitted once the nets are trained; the first error of one is raised."""
-        nets = {position: outcome.trained() for position, outcome in train_nets(self.plans)}
-        return self.with_nets([nets[position] for position in range(len(nets))])
+        """Return what is fitted once the nets are trained; the first error of one is raised.
+
+        After Ctrl-C, nets have the epochs that are over. One that has none is what it was before, if it
+        was trained on, or else left out; Ctrl-C is raised where no net has any.
+        """
+        found: dict[int, MultiTaskNet] = {}
+        interrupt = None
+        try:
+            for position, outcome in train_nets(self.plans):
+                if outcome.net is not None or not outcome.interrupted:
+                    found[position] = outcome.trained()
+        except KeyboardInterrupt as ctrl_c:
+            if not found:
+                raise
+            interrupt = ctrl_c
+        nets = [found.get(position, plan.before) for position, plan in enumerate(self.plans)]
+        return replace(self.with_nets([net for net in nets if net is not None]), interrupt=interrupt)
 
     def with_nets(self, nets: list[MultiTaskNet]) -> Fitted:
         """Return what is fitted with the given trained nets."""
@@ -206,7 +226,7 @@ def prepare(
     table = tensors(rows, encoder, tasks, settings, once)
     parts = learnt_and_held(blueprint, table, stop_on, n_nets, once)
     epochs = None if classes is None else 1
-    begun = Fitted(encoder, blueprint, read.layout, [], split_seed, kinds)
+    begun = Fitted(encoder, blueprint, read.layout, [], split_seed, kinds, n_nets)
     return Prepared(begun, plan_bag(blueprint, parts, settings, seeds, epochs))
 
 
@@ -232,7 +252,8 @@ def fit_on(
     fitted = fitted.met(rows, estimator.task_weights)
     split = estimator.early_stopping and validation[0] is None
     fraction = estimator.validation_fraction if split else None
-    kept_out = held_out(rows, fitted.kinds, fraction, len(fitted.nets), fitted.split_seed, each)
+    kept_out = held_out(rows, fitted.kinds, fraction, fitted.n_splits, fitted.split_seed, each)
+    kept_out = kept_out[: len(fitted.nets)]
     settings = checks.training_settings(estimator, len(rows) - len(kept_out[0]))
     done = max(len(net.history) for net in fitted.nets)
     if done >= settings.max_epochs:

@@ -31,7 +31,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
     Attributes
     ----------
-    tasks_, n_features_in_, feature_names_in_, net_, nets_, history_, n_iter_
+    tasks_, n_features_in_, feature_names_in_, net_, nets_, history_, n_iter_, interrupted_
         As of `MultiTaskClassifierRegressor`.
 
     Examples

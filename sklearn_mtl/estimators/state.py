@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Self
 
 from sklearn.base import BaseEstimator
@@ -20,19 +23,50 @@ class FittedState(BaseEstimator):
 
     def _keep(self, fitted: Fitted) -> Self:
         """Take over what a fit left."""
-        self._fitted = fitted
+        # What is raised holds all frames that it passed, and their data.
+        self._fitted = replace(fitted, interrupt=None)
         # Any: what a task has beside the base's methods is the affair of its kind.
         self.tasks_: dict[str, Any] = {task.name: task for task in fitted.tasks}
         self.nets_ = fitted.nets
         self.net_ = fitted.nets[0]
         self.history_ = history_frame(fitted.nets, fitted.tasks)
         self.n_iter_ = max(len(net.history) for net in fitted.nets)
+        self.__dict__.setdefault("interrupted_", False)
         classes = {name: task.classes for name, task in self.tasks_.items() if task.has_classes}
         if classes:
             self.classes_ = fitted.layout.restore_classes(classes)
         elif hasattr(self, "classes_"):
             del self.classes_
         return self
+
+    @contextmanager
+    def _fitting(self) -> Iterator[Callable[[Fitted], None]]:
+        """Hand out what takes over the result of a fit; be as before where the fit fails.
+
+        Ctrl-C that has ended the fit early is passed on once its result is taken over.
+        """
+        before, interrupt = dict(self.__dict__), None
+
+        def take(fitted: Fitted) -> None:
+            nonlocal interrupt
+            self._keep(fitted)
+            interrupt = fitted.interrupt
+
+        try:
+            yield take
+        except BaseException as error:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            if isinstance(error, KeyboardInterrupt):
+                self.interrupted_ = True
+            raise
+        self.interrupted_ = interrupt is not None
+        if interrupt is not None:
+            raise interrupt
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there is something to predict with."""
+        return hasattr(self, "_fitted")
 
     def _html_repr(self) -> str:
         """Return scikit-learn's picture, and below it, once fitted, the tasks."""
@@ -71,6 +105,7 @@ def pack_fitted(fitted: Fitted) -> dict[str, Any]:
         "layout": fitted.layout,
         "split_seed": fitted.split_seed,
         "kinds": dict(fitted.kinds),
+        "n_splits": fitted.n_splits,
         "nets": [pack_net(net) for net in fitted.nets],
     }
 
@@ -90,6 +125,14 @@ def unpack_fitted(estimator: Any, state: dict[str, Any]) -> Fitted:
     except ValueError:
         device = resolve_device("cpu")
     nets = [unpack_net(net, state["blueprint"], device) for net in state["nets"]]
-    # A state of before kinds were kept has tasks of the package's own kinds only.
+    # A state of before kinds were kept has tasks of the package's own kinds only, and all nets of its bag.
     kinds = state.get("kinds") or {task.name: KINDS[task.kind]() for task in state["blueprint"].tasks}
-    return Fitted(state["encoder"], state["blueprint"], state["layout"], nets, state["split_seed"], kinds)
+    return Fitted(
+        state["encoder"],
+        state["blueprint"],
+        state["layout"],
+        nets,
+        state["split_seed"],
+        kinds,
+        state.get("n_splits", len(nets)),
+    )

@@ -80,7 +80,7 @@ class PlannedFit:
     @property
     def error(self) -> Exception | None:
         """The first error of a net."""
-        return next((found.error for found in self.outcomes if found.error is not None), None)
+        return next((found.error for found in self.outcomes if isinstance(found.error, Exception)), None)
 
     def plans(self, epochs: int | None) -> dict[int, NetPlan]:
         """Return what is to be trained up to a number of epochs, by position in the bag.
@@ -154,6 +154,9 @@ def train_together(
     plans = [todo[fit][net] for fit, net in places]
     for position, outcome in train_nets(plans, max_members=max_members, watch=watch, run_jobs=run_jobs):
         fit, net = places[position]
+        if outcome.interrupted:
+            # What is not trained to its end is no result of a search.
+            continue
         found[fit][net] = outcome
         if len(found[fit]) == len(todo[fit]):
             yield fit, fits[fit].trained(found[fit], epochs)

@@ -141,6 +141,7 @@ def _described(estimator: Any, encoder: Encoder) -> dict[str, Any]:
         "nets": encoder.encode(nets, "nets"),
         "split_seed": fitted["split_seed"],
         "kinds": encoder.encode(fitted["kinds"], "kinds"),
+        "n_splits": fitted["n_splits"],
     }
 
 
@@ -155,6 +156,7 @@ def _estimator(model: Mapping[str, Any], decoder: Decoder) -> Any:
         "nets": nets,
         "split_seed": model["split_seed"],
         "kinds": decoder.decode(model.get("kinds")),
+        "n_splits": model.get("n_splits", len(nets)),
     }
     estimator = ESTIMATORS[model["estimator"]](**parameters)
     estimator.__setstate__({**attributes, "_fitted": fitted})

@@ -84,7 +84,8 @@ class Bench:
         with progress(self.verbose > 0) as watch:
             for position, trial in self._trained(trials, epochs, watch):
                 yield position, trial, trial.tested(self.scoring)
-        parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)
+        # One by one, so that what is done is there if Ctrl-C ends the others.
+        parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch, return_as="generator")
         jobs = (delayed(trials[i].to_send().fitted_and_tested)(self.scoring, self.verbose) for i in alone)
         for i, tested in zip(alone, parallel(jobs), strict=True):
             yield i, trials[i], tested

@@ -60,6 +60,9 @@ refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
     stacked_ : DataFrame
         A row for each candidate: ``candidate``, ``params``, ``n_nets``, whether all its networks were
         ``stacked``, and the ``reason`` if not.
+    interrupted_ : bool
+        Whether Ctrl-C has ended the search: the results are then those of the candidates that were done
+        on every fold, and there is no ``best_estimator_``.
 
     See Also
     --------

@@ -11,7 +11,7 @@ import numpy as np
 
 from sklearn_mtl.model_selection.bench import Bench
 from sklearn_mtl.model_selection.grid_search import StackedGridSearchCV
-from sklearn_mtl.model_selection.stacked_search import Record
+from sklearn_mtl.model_selection.stacked_search import Record, in_order
 from sklearn_mtl.model_selection.trials import Tested, Trial
 
 
@@ -53,6 +53,9 @@ class StackedHalvingGridSearchCV(StackedGridSearchCV):
     task_results_, pareto_front_, stacked_ : DataFrame
         As of `StackedGridSearchCV`, by row of ``cv_results_``; on the front are candidates of the last
         iteration.
+    interrupted_ : bool
+        As of `StackedGridSearchCV`; the last iteration is then the one that was interrupted, if any of its
+        candidates was done.
     best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, refit_time_, \
 multimetric_, classes_, n_features_in_, feature_names_in_
         As of ``GridSearchCV``; the best is one of the last iteration.
@@ -120,7 +123,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         self.factor = factor
         self.min_epochs = min_epochs
 
-    def _search(self, bench: Bench) -> Record:
+    def _search(self, bench: Bench, record: Record) -> None:
         """Try all candidates for a few epochs, and fewer of them for more."""
         candidates = list(self._candidates())
         self._check(candidates)
@@ -129,24 +132,16 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         by_candidate = {
             i: trials[i * len(bench.folds) : (i + 1) * len(bench.folds)] for i in range(len(candidates))
         }
-        record = Record(more={"iter": [], "n_resources": []})
         self.n_candidates_ = []
         for iteration, epochs in enumerate(self.n_resources_):
             last = iteration == self.n_iterations_ - 1
-            tested = _run(bench, by_candidate, None if last else epochs)
-            rung = Record(
-                [candidates[i] for i in by_candidate], [found for of_folds in tested for found in of_folds]
-            )
-            self._checked(rung)
-            record.params += rung.params
-            record.tested += rung.tested
-            record.more["iter"] += [iteration] * len(rung.params)
-            record.more["n_resources"] += [epochs] * len(rung.params)
-            self.n_candidates_.append(len(rung.params))
+            self.n_candidates_.append(len(by_candidate))
+            tested = record.open([candidates[i] for i in by_candidate], iter=iteration, n_resources=epochs)
+            _run(bench, by_candidate, None if last else epochs, tested)
+            self._check_tested(tested)
             kept = self._best_of(list(by_candidate), tested)
             by_candidate = {i: by_candidate[i] for i in kept}
-        self.n_remaining_candidates_ = len(by_candidate)
-        return record
+            self.n_remaining_candidates_ = len(by_candidate)
 
     def _check(self, candidates: Sequence[Mapping[str, Any]]) -> None:
         if self.factor <= 1:
@@ -175,9 +170,9 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         rungs = [int(self.min_resources_ * self.factor**i) for i in range(self.n_iterations_ - 1)]
         self.n_resources_ = [*rungs, most]
 
-    def _best_of(self, candidates: list[int], tested: list[list[Tested]]) -> list[int]:
+    def _best_of(self, candidates: list[int], tested: Sequence[Mapping[int, Tested]]) -> list[int]:
         """Return the candidates that train on, in the order of the grid."""
-        means = np.array([np.mean([self._score(found) for found in of_folds]) for of_folds in tested])
+        means = np.array([np.mean(list(map(self._score, in_order(of_folds)))) for of_folds in tested])
         order = np.argsort(-np.where(np.isnan(means), -np.inf, means), kind="stable")
         return sorted(candidates[i] for i in order[: ceil(len(candidates) / self.factor)])
 
@@ -202,20 +197,25 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         return int(last[np.argmin(results[f"rank_test_{refit_metric}"][last])])
 
     def _finalists(self, record: Record) -> Sequence[int]:
-        return [i for i, iteration in enumerate(record.more["iter"]) if iteration == self.n_iterations_ - 1]
+        iterations = record.more["iter"]
+        return [i for i, iteration in enumerate(iterations) if iteration == max(iterations)]
 
     def _fit_followed(self, X: Any, y: Any, params: dict[str, Any]) -> Self:
         raise ValueError("A search by halving can't be followed by callbacks of scikit-learn. Found some.")
 
 
-def _run(bench: Bench, by_candidate: dict[int, list[Trial]], epochs: int | None) -> list[list[Tested]]:
+def _run(
+    bench: Bench,
+    by_candidate: dict[int, list[Trial]],
+    epochs: int | None,
+    tested: Sequence[dict[int, Tested]],
+) -> None:
     """Train and test the trials, which are replaced by the trained ones."""
-    places = [(candidate, fold) for candidate, trials in by_candidate.items() for fold in range(len(trials))]
-    tested: dict[tuple[int, int], Tested] = {}
-    for position, trial, found in bench.run([by_candidate[i][fold] for i, fold in places], epochs):
-        candidate, fold = places[position]
-        by_candidate[candidate][fold], tested[candidate, fold] = trial, found
-    return [[tested[i, fold] for fold in range(len(trials))] for i, trials in by_candidate.items()]
+    of_candidates = list(by_candidate.values())
+    trials = [trial for of_folds in of_candidates for trial in of_folds]
+    for position, trial, found in bench.run(trials, epochs):
+        candidate, fold = divmod(position, len(bench.folds))
+        of_candidates[candidate][fold], tested[candidate][fold] = trial, found
 
 
 def _n_powers(base: float, limit: float) -> int:

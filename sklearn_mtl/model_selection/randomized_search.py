@@ -33,7 +33,7 @@ class StackedRandomizedSearchCV(StackedSearch, RandomizedSearchCV):
     ----------
     cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
 refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_, task_results_, \
-pareto_front_, stacked_
+pareto_front_, stacked_, interrupted_
         As of `StackedGridSearchCV`.
 
     See Also

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, Self
@@ -40,27 +40,49 @@ class Record:
 
     Parameters
     ----------
+    n_folds : int
+        Number of folds.
     params : list of dict
         The candidates.
-    tested : list of Tested
-        For each candidate, of each fold.
+    tested : list of dict of int to Tested
+        For each candidate, by fold; without those that are not done.
     more : dict of str to list
         Further columns of ``cv_results_``.
     """
 
+    n_folds: int
     params: list[dict[str, Any]] = field(default_factory=list)
-    tested: list[Tested] = field(default_factory=list)
+    tested: list[dict[int, Tested]] = field(default_factory=list)
     more: dict[str, list[Any]] = field(default_factory=dict)
 
-    @property
-    def results(self) -> list[dict[str, Any]]:
-        """What scikit-learn's search collects."""
-        return [tested.result for tested in self.tested]
+    def open(self, candidates: Sequence[dict[str, Any]], **more: Any) -> list[dict[int, Tested]]:
+        """Add candidates, and return where what comes of them is to be put.
+
+        Parameters
+        ----------
+        candidates : sequence of dict
+            Their parameters.
+        **more
+            What further columns of ``cv_results_`` say of all of them.
+        """
+        opened: list[dict[int, Tested]] = [{} for _ in candidates]
+        self.params += candidates
+        self.tested += opened
+        for name, value in more.items():
+            self.more.setdefault(name, []).extend([value] * len(candidates))
+        return opened
+
+    def finished(self) -> Record:
+        """Return this with the candidates that are done on every fold."""
+        done = [i for i, of_folds in enumerate(self.tested) if len(of_folds) == self.n_folds]
+        more = {name: [values[i] for i in done] for name, values in self.more.items()}
+        return Record(self.n_folds, [self.params[i] for i in done], [self.tested[i] for i in done], more)
 
     def by_candidate(self) -> list[tuple[dict[str, Any], Sequence[Tested]]]:
         """Return each candidate with what came of it on every fold."""
-        n_folds = len(self.tested) // len(self.params)
-        return [(p, self.tested[i * n_folds : (i + 1) * n_folds]) for i, p in enumerate(self.params)]
+        return [
+            (params, in_order(of_folds)) for params, of_folds in zip(self.params, self.tested, strict=True)
+        ]
 
 
 class StackedSearch(BaseSearchCV):
@@ -90,6 +112,13 @@ class StackedSearch(BaseSearchCV):
         -------
         Self
             The fitted search.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If Ctrl-C has ended the search. The results of the candidates that are done on every fold are
+            kept, none is fitted anew, and ``interrupted_`` is True; where no candidate is done, the search
+            is left as it was.
         """
         y = splittable(y)
         params = {name: splittable(v) if name.endswith("sample_weight") else v for name, v in params.items()}
@@ -111,16 +140,23 @@ class StackedSearch(BaseSearchCV):
             self.pre_dispatch,
             self.verbose,
         )
-        record = self._search(bench)
+        record, interrupt = Record(len(folds)), None
+        try:
+            self._search(bench, record)
+        except KeyboardInterrupt as ctrl_c:
+            record, interrupt = record.finished(), ctrl_c
+            self.interrupted_ = True
+            if not record.params:
+                raise
         self._conclude(record, refit_metric)
         self.scorer_ = scorer._scorers if isinstance(scorer, _MultimetricScorer) else scorer
-        if self.refit:
-            self._refit(X, y, routed.estimator.fit)
+        self._finish(interrupt, X, y, routed.estimator.fit)
         return self
 
     def _fit_followed(self, X: Any, y: Any, params: dict[str, Any]) -> Self:
         """Fit with callbacks of scikit-learn, which follow its own search only."""
         super().fit(X, y, **params)
+        self.interrupted_ = False
         reason = "callbacks of scikit-learn follow its own search"
         rows = [(i, params, 0, False, reason) for i, params in enumerate(self.cv_results_["params"])]
         self.stacked_ = pd.DataFrame(rows, columns=STACKED)
@@ -139,24 +175,27 @@ class StackedSearch(BaseSearchCV):
             )
         return [Fold(X, y, routed.estimator.fit, train, test) for train, test in splits]
 
-    def _search(self, bench: Bench) -> Record:
-        """Try all candidates."""
+    def _search(self, bench: Bench, record: Record) -> None:
+        """Try all candidates, and record what comes of each as soon as it is there."""
         candidates = list(self._candidates())
         trials = bench.plan(candidates)
-        tested = {position: found for position, _, found in bench.run(trials)}
-        return self._checked(Record(candidates, [tested[i] for i in range(len(trials))]))
+        tested = record.open(candidates)
+        for position, _, found in bench.run(trials):
+            candidate, fold = divmod(position, record.n_folds)
+            tested[candidate][fold] = found
+        self._check_tested(tested)
 
-    def _checked(self, record: Record) -> Record:
-        """Return the record; failed fits are warned of, or raised where all failed."""
-        if not record.tested:
+    def _check_tested(self, tested: Sequence[dict[int, Tested]]) -> None:
+        """Warn of failed fits; raise where all failed, or where there is none."""
+        if not any(tested):
             raise ValueError("No fits were performed: `cv` gave no split, or there are no candidates.")
-        report_failures(record.results, self.error_score, callable_scoring=callable(self.scoring))
-        return record
+        report_failures(results_of(tested), self.error_score, callable_scoring=callable(self.scoring))
 
     def _conclude(self, record: Record, refit_metric: str) -> None:
         """Set what is known before the best candidate is fitted anew."""
-        results = self._format_results(record.params, self.n_splits_, record.results, record.more)
-        first = record.results[0]["test_scores"]
+        tested = results_of(record.tested)
+        results = self._format_results(record.params, self.n_splits_, tested, record.more)
+        first = tested[0]["test_scores"]
         self.multimetric_ = isinstance(first, dict)
         if callable(self.scoring) and self.multimetric_:
             # Only now is it known which scores there are.
@@ -183,6 +222,23 @@ class StackedSearch(BaseSearchCV):
         """Return which candidates compete for the front."""
         return range(len(record.params))
 
+    def _finish(
+        self, interrupt: KeyboardInterrupt | None, X: Any, y: Any, fit_params: dict[str, Any]
+    ) -> None:
+        """Fit the best candidate anew, or pass on the Ctrl-C that has ended the search."""
+        if interrupt is not None:
+            # Of an earlier search it would be the best.
+            self.__dict__.pop("best_estimator_", None)
+            raise interrupt
+        self.interrupted_ = False
+        if not self.refit:
+            return
+        try:
+            self._refit(X, y, fit_params)
+        except KeyboardInterrupt:
+            self.interrupted_ = True
+            raise
+
     def _refit(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
         best = clone(self.best_params_, safe=False)
         self.best_estimator_ = clone(self.estimator).set_params(**best)
@@ -191,6 +247,16 @@ class StackedSearch(BaseSearchCV):
         self.refit_time_ = time.time() - start
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+
+def in_order(of_folds: Mapping[int, Tested]) -> list[Tested]:
+    """Return what came of a candidate, fold by fold."""
+    return [of_folds[fold] for fold in sorted(of_folds)]
+
+
+def results_of(tested: Sequence[Mapping[int, Tested]]) -> list[dict[str, Any]]:
+    """Return what scikit-learn's search collects, candidate by candidate, fold by fold."""
+    return [found.result for of_folds in tested for found in in_order(of_folds)]
 
 
 def _stacked(record: Record) -> pd.DataFrame:

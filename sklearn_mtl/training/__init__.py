@@ -27,12 +27,13 @@ from sklearn_mtl.training.batches import Batch, Table, WholeBatches
 from sklearn_mtl.training.blocks import InputRows
 from sklearn_mtl.training.calibration import calibrate
 from sklearn_mtl.training.devices import numpy_dtype, resolve_autocast, resolve_device, resolve_precision
+from sklearn_mtl.training.ending import StopTraining
 from sklearn_mtl.training.fingerprint import fingerprint
 from sklearn_mtl.training.fit import NetPlan
 from sklearn_mtl.training.history import history_frame
 from sklearn_mtl.training.modes import in_default_modes
 from sklearn_mtl.training.module import BalancedLoss, Blueprint, MultiTaskModule
-from sklearn_mtl.training.net import MultiTaskNet, StopTraining
+from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.settings import (
     TrainingSettings,
     are_callbacks,

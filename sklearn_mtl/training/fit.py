@@ -119,6 +119,22 @@ def finish(begun: Begun) -> MultiTaskNet:
     return net
 
 
+def break_off(begun: Begun) -> MultiTaskNet | None:
+    """Return a net whose training Ctrl-C has interrupted, finished as of the epochs that are over.
+
+    Parameters
+    ----------
+    begun : Begun
+        The net, in whatever state.
+
+    Returns
+    -------
+    MultiTaskNet or None
+        None where no epoch is over.
+    """
+    return finish(begun) if begun.net.break_off(begun.plan.train) else None
+
+
 def make_net(
     blueprint: Blueprint,
     module: nn.Module,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,10 @@ from torch import Tensor, nn
 
 from sklearn_mtl.training.averaging import WeightAverage, snapshot
 from sklearn_mtl.training.batches import Batch, Table, WholeBatches
+from sklearn_mtl.training.ending import EpochKeeper, Resume, StopTraining
 from sklearn_mtl.training.optimizer import FusedAdamW
 from sklearn_mtl.training.randomness import GeneratorState
+from sklearn_mtl.training.recording import RecordedNet, to_numbers
 
 # What a step gives back of every task: its summed loss, and the weight of the labels it was summed over.
 LOSS_AND_MASS = ("task_loss", "task_mass")
@@ -25,33 +26,7 @@ LOSS_AND_MASS = ("task_loss", "task_mass")
 PER_STEP = ("on_batch_begin", "on_grad_computed", "on_batch_end")
 
 
-class StopTraining(KeyboardInterrupt):
-    """Raised by a callback to end training in good order.
-
-    skorch's own stopping raises ``KeyboardInterrupt``, as Ctrl-C does; this one can be told apart.
-    """
-
-
-@dataclass
-class Resume:
-    """What it takes to train on as if training had never stopped.
-
-    Parameters
-    ----------
-    weights : dict of str to tensor
-        State of the module, not averaged, after the last step.
-    average : WeightAverage or None
-        The moving average after the last step.
-    generator : GeneratorState
-        Where torch's generators stood then.
-    """
-
-    weights: dict[str, Tensor]
-    average: WeightAverage | None
-    generator: GeneratorState
-
-
-class MultiTaskNet(NeuralNet):
+class MultiTaskNet(RecordedNet):
     """A skorch net of several tasks.
 
     Data is a pair of `Table`, for training and for validation (or None), and stays on the device. The
@@ -77,13 +52,14 @@ class MultiTaskNet(NeuralNet):
         super().__init__(*args, iterator_train=iterator_train, iterator_valid=iterator_valid, **kwargs)
         self.ema_decay = ema_decay
         self.autocast = autocast
-        self.epochs_: list[dict[str, np.ndarray]] = []
         self.facts_: dict[str, Tensor] = {}
         self.average_: WeightAverage | None = None
         self.resume_: Resume | None = None
         self.resumed_: Resume | None = None
         self.started_from_: dict[str, Tensor] | None = None
+        self.kept_: dict[str, Tensor] | None = None
         self.start_loss_ = float("inf")
+        self.n_before_, self.n_over_ = 0, 0
         self._heard_at_steps = True
 
     def continue_from(self, net: MultiTaskNet) -> MultiTaskNet:
@@ -126,11 +102,33 @@ class MultiTaskNet(NeuralNet):
         self.notify("on_train_end", X=train, y=None)
         return self
 
+    def break_off(self, train: Table) -> bool:
+        """End a training that Ctrl-C has interrupted with the epochs that are over; return whether any is.
+
+        Parameters
+        ----------
+        train : Table
+            Rows that were learnt from.
+        """
+        if self.n_over_ <= self.n_before_:
+            return False
+        del self.history[self.n_over_ :], self.epochs_[self.n_over_ :]
+        for keeper in self._keepers:
+            keeper.fall_back(self)
+        self.notify("on_train_end", X=train, y=None)
+        # Of the middle of a step: training on begins from the weights that were kept.
+        self.resume_ = None
+        self.optimizer_.state.clear()
+        for _, parameter in self.get_all_learnable_params():
+            # As a part of a stack's tensor it would keep all of that in memory.
+            parameter.data = parameter.data.clone()
+        return True
+
     def open_training(self, train: Table, valid: Table | None) -> None:
         """Get ready for the first epoch, or for the next one after an earlier training."""
         if self.history and valid is not None:
             steps = [self.validation_step(batch) for batch in self.get_iterator(valid, training=False)]
-            self.start_loss_ = self._watched(*(_host(steps, key).sum(0) for key in LOSS_AND_MASS))[1]
+            self.start_loss_ = self.watched(*(_host(steps, key).sum(0) for key in LOSS_AND_MASS))[1]
         self.notify("on_train_begin", X=train, y=None)
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
@@ -153,6 +151,10 @@ class MultiTaskNet(NeuralNet):
         return uncompiled(self.module_) if self.average_ is None else self.average_.module
 
     @property
+    def _keepers(self) -> list[EpochKeeper]:
+        return [callback for _, callback in self.callbacks_ if isinstance(callback, EpochKeeper)]
+
+    @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())] if self.verbose else []
 
@@ -165,7 +167,8 @@ class MultiTaskNet(NeuralNet):
         module, before = uncompiled(self.module_), self.resumed_
         self.average_ = None if self.ema_decay is None else WeightAverage(module, self.ema_decay)
         # What the module predicts with before the first epoch, averaged or of the best one.
-        self.started_from_ = snapshot(module) if self.history else None
+        self.started_from_, self.kept_ = snapshot(module) if self.history else None, None
+        self.n_before_ = self.n_over_ = len(self.history)
         if before is not None:
             if self.average_ is not None and before.average is not None:
                 self.average_.go_on(before.average)
@@ -178,17 +181,24 @@ class MultiTaskNet(NeuralNet):
         )
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Put the averaged weights in place; keep what it takes to train on."""
+        """Put the kept, or else the averaged weights in place; keep what it takes to train on."""
         module = uncompiled(self.module_)
         generator = GeneratorState.now(torch.device(self.device))
         self.resume_ = Resume(snapshot(module), self.average_, generator)
-        module.load_state_dict(self.evaluated.state_dict())
-        self.average_, self.shared_, self.resumed_, self.started_from_ = None, [], None, None
+        module.load_state_dict(self.evaluated.state_dict() if self.kept_ is None else self.kept_)
+        self.average_, self.shared_, self.resumed_ = None, [], None
+        self.started_from_, self.kept_ = None, None
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Open a new epoch."""
         super().on_epoch_begin(net, **kwargs)
         self.epochs_.append({})
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Let the weights be kept before any callback ends the training."""
+        for keeper in self._keepers:
+            keeper.keep(self)
+        self.n_over_ = len(self.history)
 
     def run_single_epoch(
         self, iterator: Iterable[Batch] | None, training: bool, prefix: str, step_fn: Any, **fit_params: Any
@@ -256,62 +266,10 @@ class MultiTaskNet(NeuralNet):
         loss, mass = losses.response_sums(responses, batch.y, batch.weight)
         return {"task_loss": loss, "task_mass": mass, "responses": responses}
 
-    def record_training(self, losses: np.ndarray, masses: np.ndarray) -> None:
-        """Write down the training losses of an epoch.
-
-        Parameters
-        ----------
-        losses, masses : ndarray of float64, shape (n_steps, n_tasks)
-            Sums over the rows of each step: scale-free losses, and weights.
-        """
-        per_task, watched = self._watched(losses.sum(0), masses.sum(0))
-        weights = self._effective_weights(per_task)
-        self.epochs_[-1].update(train_loss=per_task, weight=weights)
-        self._record_total("train_loss", watched)
-        # Within an epoch one task's nan spreads through the trunk to all: the first step tells whose.
-        broken = ~np.isfinite(losses)
-        self.first_broken_ = np.flatnonzero(broken[broken.any(1)][:1].any(0))
-        self.criterion_.balancer.end_epoch(self._as_tensor(per_task))
-
-    def record_validation(self, loss: np.ndarray, mass: np.ndarray, scores: np.ndarray) -> None:
-        """Write down the validation losses and scores of an epoch.
-
-        Parameters
-        ----------
-        loss, mass : ndarray of float64, shape (n_tasks,)
-            Sums over the held-out rows: scale-free losses, and weights.
-        scores : ndarray of float64, shape (n_tasks,)
-            The metric of each task.
-        """
-        per_task, watched = self._watched(loss, mass)
-        self.epochs_[-1].update(valid_loss=per_task, valid_score=scores)
-        self._record_total("valid_loss", watched)
-
     def _scores(self, steps: list[dict[str, Any]], iterator: Any) -> np.ndarray:
         responses = [torch.cat(parts) for parts in zip(*(step["responses"] for step in steps), strict=True)]
         table = iterator.table
         return to_numbers(self.criterion_.losses.scores(responses, table.y, table.weight))
-
-    def _watched(self, loss: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, float]:
-        """Return the losses of the tasks, and their mean over the tasks of weight > 0 with a label."""
-        labelled = mass > 0
-        per_task = np.divide(loss, mass, out=np.full_like(loss, np.nan), where=labelled)
-        watched = per_task[labelled & (to_numbers(self.criterion_.weights) > 0)]
-        return per_task, float(watched.mean()) if len(watched) else float("nan")
-
-    def _record_total(self, key: str, value: float) -> None:
-        """Write a total down, and whether it is the lowest so far, as skorch's callbacks expect."""
-        before = [epoch[key] for epoch in self.history[:-1] if key in epoch]
-        self.history.record(key, value)
-        self.history.record(f"{key}_best", value < min(before, default=float("inf")))
-
-    def _effective_weights(self, losses: np.ndarray) -> np.ndarray:
-        """How much each task's loss counts in what is minimised, at the epoch's mean losses."""
-        balancer, weights = self.criterion_.balancer, self.criterion_.weights
-        return to_numbers(balancer.effective_weights(self._as_tensor(np.nan_to_num(losses)), weights))
-
-    def _as_tensor(self, losses: np.ndarray) -> Tensor:
-        return torch.as_tensor(losses).to(self.criterion_.weights)
 
     def autocast_now(self) -> AbstractContextManager[Any]:
         """Return the context in which products are computed while training."""
@@ -330,11 +288,6 @@ class MultiTaskNet(NeuralNet):
 def uncompiled(module: nn.Module) -> Any:
     """Return the module that ``torch.compile`` wrapped, or the module itself."""
     return getattr(module, "_orig_mod", module)
-
-
-def to_numbers(values: Tensor) -> np.ndarray:
-    """Return a tensor as an array of float64 on the host."""
-    return values.detach().cpu().double().numpy()
 
 
 def _host(steps: list[dict[str, Any]], key: str) -> np.ndarray:

@@ -7,17 +7,17 @@ from math import isclose
 from typing import Any
 
 import numpy as np
-from skorch.callbacks import Callback
 from torch import Tensor
 
 from sklearn_mtl.training.averaging import snapshot
-from sklearn_mtl.training.net import MultiTaskNet, StopTraining, uncompiled
+from sklearn_mtl.training.ending import EpochKeeper, StopTraining
+from sklearn_mtl.training.net import MultiTaskNet
 
 # What rounding may make of a loss: of a stack of networks and of one by itself.
 SAME_LOSS = 1e-5
 
 
-class BestEpoch(Callback):
+class BestEpoch(EpochKeeper):
     """Stops when the watched loss no longer falls, and keeps the best epoch's weights.
 
     Watched is ``valid_loss``: the mean of the scale-free losses over the tasks of weight > 0. A
@@ -46,25 +46,22 @@ class BestEpoch(Callback):
             # Where training goes on as if it had never stopped, so does the count of epochs in vain.
             self.lowest_ = min(watched)
             self.best_epoch_ = 1 + watched.index(self.lowest_)
-        self.best_: dict[str, Tensor] | None = net.started_from_
+        net.kept_ = net.started_from_
 
-    def on_epoch_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
+    def keep(self, net: MultiTaskNet) -> None:
         """Compare this epoch with the best."""
         loss, epoch = net.history[-1, "valid_loss"], net.history[-1, "epoch"]
         if loss < self.lowest_:
             self.lowest_, self.best_epoch_ = loss, epoch
-            self.best_ = snapshot(net.evaluated)
-        elif epoch - self.best_epoch_ >= self.patience:
+            net.kept_ = snapshot(net.evaluated)
+
+    def on_epoch_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
+        """Stop where the best epoch is too long ago."""
+        if net.history[-1, "epoch"] - self.best_epoch_ >= self.patience:
             raise StopTraining
 
-    def on_train_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
-        """Put the best epoch's weights back."""
-        if self.best_ is not None:
-            uncompiled(net.module_).load_state_dict(self.best_)
-        self.best_ = None
 
-
-class FiniteLosses(Callback):
+class FiniteLosses(EpochKeeper):
     """Finds a loss that became nan or infinite, at the end of its epoch.
 
     In the first epoch it is an error; later training stops with a warning and the weights of the last
@@ -85,20 +82,30 @@ class FiniteLosses(Callback):
     def on_train_begin(self, net: MultiTaskNet, **kwargs: Any) -> None:
         """Forget the epochs of an earlier training."""
         self.last_: dict[str, Tensor] | None = None
-        self.began_, self.tripped_ = False, False
+        self.began_ = False
+
+    def keep(self, net: MultiTaskNet) -> None:
+        """Look at the losses of this epoch."""
+        self.broken_ = self._broken(net)
+        if self.broken_ is None and self.keeps:
+            self.last_ = snapshot(net.evaluated)
+
+    def fall_back(self, net: MultiTaskNet) -> None:
+        """Let the net end with the last finite epoch's weights, where no better epoch's are kept."""
+        if self.last_ is not None:
+            net.kept_ = self.last_
 
     def on_epoch_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
-        """Look at the losses of this epoch."""
-        broken = self._broken(net)
+        """Stop where a loss is no longer finite."""
+        broken = self.broken_
         if broken is None:
             self.began_ = True
-            self.last_ = snapshot(net.evaluated) if self.keeps else None
             return
         epoch = net.history[-1, "epoch"]
         advice = "try a smaller `lr`, `gradient_clip=1.0`, or look for extreme values in X and y"
         if not self.began_:
             raise ValueError(f"The loss of {broken} became nan or infinite in the first epoch; {advice}.")
-        self.tripped_ = True
+        self.fall_back(net)
         warnings.warn(
             f"The loss of {broken} became nan or infinite in epoch {epoch}; the weights of the last finite "
             f"epoch are kept. To mend it, {advice}.",
@@ -108,9 +115,7 @@ class FiniteLosses(Callback):
         raise StopTraining
 
     def on_train_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
-        """Put the last finite epoch's weights back; a better epoch's may follow."""
-        if self.tripped_ and self.last_ is not None:
-            uncompiled(net.module_).load_state_dict(self.last_)
+        """Forget the weights."""
         self.last_ = None
 
     def _broken(self, net: MultiTaskNet) -> str | None:

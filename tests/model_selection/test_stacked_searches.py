@@ -103,6 +103,7 @@ def both(estimator, grid, X, y, fit_params=None, theirs_y=None, ours=StackedGrid
         "pareto_front_",
         "stacked_",
         "task_results_",
+        "interrupted_",
     }
     assert extra == {name for name in vars(plain) if name.endswith("_")}
     return stacked, plain

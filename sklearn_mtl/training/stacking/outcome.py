@@ -14,9 +14,10 @@ class Outcome:
     Parameters
     ----------
     net : MultiTaskNet or None
-        Trained and finished; None where training failed.
-    error : Exception or None
-        Why it failed.
+        Trained and finished; None where training failed. If Ctrl-C has interrupted it, as of the epochs
+        that are over, and None where none is.
+    error : Exception, KeyboardInterrupt or None
+        Why it failed, or was interrupted.
     alone : str or None
         Why it was trained by itself; None where it was one of a stack.
     seconds : float
@@ -24,9 +25,14 @@ class Outcome:
     """
 
     net: MultiTaskNet | None
-    error: Exception | None
+    error: Exception | KeyboardInterrupt | None
     alone: str | None
     seconds: float
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C has ended its training."""
+        return isinstance(self.error, KeyboardInterrupt)
 
     def trained(self) -> MultiTaskNet:
         """Return the net; the error is raised where there is one."""

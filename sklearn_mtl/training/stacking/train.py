@@ -12,8 +12,9 @@ from torch import Tensor
 
 from sklearn_mtl.training.devices import give_back
 from sklearn_mtl.training.fingerprint import fingerprint
-from sklearn_mtl.training.fit import Begun, NetPlan, begin, finish, train_alone
+from sklearn_mtl.training.fit import Begun, NetPlan, begin, break_off, finish, train_alone
 from sklearn_mtl.training.modes import each_in_default_modes
+from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.stacking.arrangement import losses_key
 from sklearn_mtl.training.stacking.check import leave_out_misfits, why_alone
 from sklearn_mtl.training.stacking.limits import fewest_members, members_at_once
@@ -59,7 +60,7 @@ def train_nets(
     position : int
         Of a plan, not in order.
     outcome : Outcome
-        What became of it.
+        What became of it. Of nets that Ctrl-C has interrupted too, before it is raised.
     """
     progress = _Progress(len(plans), watch)
     for start in range(0, len(plans), PLANS_AHEAD):
@@ -108,7 +109,7 @@ def _of_window(
 
     def alone(place: int, one: Begun, reason: str) -> Iterator[tuple[int, Outcome]]:
         if run_jobs is None:
-            yield place, _alone(one, reason)
+            yield from _handed_over({place: _alone(one, reason)})
         else:
             # The plan is sent; the net is built where it is trained, under the same seed.
             jobs[place] = partial(_alone_from, one.plan, facts.of(one.plan), reason)
@@ -116,9 +117,11 @@ def _of_window(
     yield from _stacked(plans, facts, max_members, progress, alone)
     if run_jobs is None or len(jobs) < 2:
         # For a single one no process is worth its start.
-        yield from ((place, job()) for place, job in jobs.items())
+        results: Iterable[Outcome] = (job() for job in jobs.values())
     else:
-        yield from zip(jobs, run_jobs(jobs.values()), strict=True)
+        results = run_jobs(jobs.values())
+    for place, outcome in zip(jobs, results, strict=True):
+        yield from _handed_over({place: outcome})
 
 
 def _stacked(
@@ -191,7 +194,7 @@ def _stack(
             yield from _stack(half, facts, progress, alone)
         return
     outcomes, unfit = found
-    yield from outcomes.items()
+    yield from _handed_over(outcomes)
     for place, reason in unfit.items():
         yield from alone(place, begin(plans[place], facts.of(plans[place])), reason)
 
@@ -222,12 +225,14 @@ def _train_stack(
             raise
         return {}, dict.fromkeys(places, f"its step fails: {first_line(failure)}")
     unfit = leave_out_misfits(lockstep)
-    ended: dict[int, Exception | None] = {}
-    lockstep.run(ended.__setitem__, lambda epoch: progress.epoch(len(ended), epoch))
+    ended: dict[int, Exception | KeyboardInterrupt | None] = {}
+    try:
+        lockstep.run(ended.__setitem__, lambda epoch: progress.epoch(len(ended), epoch))
+    except KeyboardInterrupt as interrupt:
+        ended = {slot: ended.get(slot, interrupt) for slot in range(len(places)) if slot not in unfit}
     outcomes = {}
     for slot, error in ended.items():
-        one = chunk[places[slot]]
-        net = finish(one) if error is None else None
+        net = _ended(chunk[places[slot]], error)
         outcomes[places[slot]] = Outcome(net, error, None, (perf_counter() - start) / len(ended))
     return outcomes, {places[slot]: reason for slot, reason in unfit.items()}
 
@@ -236,9 +241,25 @@ def _alone(one: Begun, reason: str) -> Outcome:
     start = perf_counter()
     try:
         net = train_alone(one)
-    except Exception as error:
-        return Outcome(None, error, reason, perf_counter() - start)
+    except (Exception, KeyboardInterrupt) as error:
+        return Outcome(_ended(one, error), error, reason, perf_counter() - start)
     return Outcome(net, None, reason, perf_counter() - start)
+
+
+def _ended(one: Begun, error: BaseException | None) -> MultiTaskNet | None:
+    """Return what is left of a net: all of it, what it was before Ctrl-C, or, after an error, nothing."""
+    if error is None:
+        return finish(one)
+    return break_off(one) if isinstance(error, KeyboardInterrupt) else None
+
+
+def _handed_over(outcomes: Mapping[int, Outcome]) -> Iterator[tuple[int, Outcome]]:
+    """Yield outcomes; raise the Ctrl-C that has ended some of them after that."""
+    yield from outcomes.items()
+    for outcome in outcomes.values():
+        if outcome.interrupted:
+            assert outcome.error is not None
+            raise outcome.error
 
 
 def _alone_from(plan: NetPlan, facts: Mapping[str, Tensor] | None, reason: str) -> Outcome:
