@@ -1,11 +1,12 @@
 """X: from what the user has to what the network takes.
 
-In goes a table (a pandas or polars DataFrame, or a two-dimensional array) or an array of more
-dimensions (images, sequences). `read_features` checks it as scikit-learn does and records its width and
-names on the estimator. `FeatureEncoder` preprocesses it and hands it over as blocks: arrays under a
-name, described by a `FeatureSpec`. A table becomes one block ``"x"`` of shape ``(n_rows, n_columns)``; an
-array of more dimensions passes as it is. What ``preprocessing="auto"`` means is `default_preprocessing`,
-a plain scikit-learn ColumnTransformer.
+In goes a table (a pandas or polars DataFrame, or a two-dimensional array), an array of more dimensions
+(images, sequences), or a column of texts where the preprocessing takes one. `read_features` checks it as
+scikit-learn does and records its width and names on the estimator. `FeatureEncoder` preprocesses it and
+hands it over as blocks: arrays under a name, described by a `FeatureSpec`. A table becomes one block
+``"x"`` of shape ``(n_rows, n_columns)``; an array of more dimensions passes as it is. What
+``preprocessing="auto"`` means is `default_preprocessing`: scikit-learn's transformers behind a reader, which
+finds what each column holds.
 
 >>> import pandas as pd
 >>> from sklearn.base import BaseEstimator
@@ -31,6 +32,7 @@ from sklearn_mtl.features.reading import read_features
 from sklearn_mtl.features.spec import Block, FeatureSpec
 from sklearn_mtl.features.streamed import StreamedRows
 from sklearn_mtl.features.table import default_preprocessing
+from sklearn_mtl.features.transformer import takes_texts
 
 __all__ = [
     "Block",
@@ -42,4 +44,5 @@ __all__ = [
     "default_preprocessing",
     "is_own",
     "read_features",
+    "takes_texts",
 ]

@@ -7,14 +7,15 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import assert_all_finite
-from sklearn.utils.validation import has_fit_parameter
 
-from sklearn_mtl.features.kinds import columns_not_numeric, holds_bits
+from sklearn_mtl.features.constant import warn_of_constants
+from sklearn_mtl.features.kinds import columns_not_numeric, holds_bits, named
+from sklearn_mtl.features.reader import as_frame
 from sklearn_mtl.features.spec import Block, FeatureSpec
-from sklearn_mtl.features.table import default_preprocessing, to_numbers
+from sklearn_mtl.features.table import default_preprocessing, source_columns, to_numbers
+from sklearn_mtl.features.transformer import as_array, check_transformer, fit_transformer, given_to
 
 # About as many rows of a large table tell its quantiles, its levels and what its columns hold.
 ROWS_FOR_STATISTICS = 100_000
@@ -109,18 +110,19 @@ class FeatureEncoder:
         if self.transformer is None:
             # An array, since the pandas index would go into pickles and files.
             self._names = np.array(X.columns.astype(str), object) if isinstance(X, pd.DataFrame) else None
-        elif sample_weight is not None and has_fit_parameter(self.transformer, "sample_weight"):
-            self.transformer.fit(sample, sample_weight=sample_weight)
         else:
-            self.transformer.fit(sample)
+            fit_transformer(self.transformer, given_to(self.transformer, sample), sample_weight)
         self._kept = None
         values = self._encode(sample)
         self._row_shape = values.shape[1:]
         n_continuous = 0
-        if values.ndim == 2 and self._puts_in_order:
-            self._kept, n_continuous = _in_order(values)
-        elif values.ndim == 2:
-            n_continuous = int(np.max(np.flatnonzero(~holds_bits(values)), initial=-1)) + 1
+        if values.ndim == 2:
+            varies = values.min(axis=0) != values.max(axis=0)
+            self._warn_of_constants(sample, varies)
+            if self._puts_in_order:
+                self._kept, n_continuous = _in_order(values, varies)
+            else:
+                n_continuous = int(np.max(np.flatnonzero(~holds_bits(values)), initial=-1)) + 1
         shape = self._row_shape if self._kept is None else (len(self._kept),)
         self.spec = FeatureSpec((Block("x", shape, n_continuous=n_continuous),))
         return self
@@ -199,6 +201,14 @@ class FeatureEncoder:
         every = max(1, len(used) // ROWS_FOR_STATISTICS) if X.ndim == 2 else len(used)
         return used[::every], None if sample_weight is None else sample_weight[::every]
 
+    def _warn_of_constants(self, sample: np.ndarray | pd.DataFrame, varies: np.ndarray) -> None:
+        """Warn of columns that are lost; what a transformer of the user's makes of one nobody knows."""
+        if self.transformer is None:
+            warn_of_constants(sample, varies, np.arange(len(varies)))
+        elif self.is_own:
+            free_text = self.transformer[0].free_text_
+            warn_of_constants(sample, varies, source_columns(self.transformer), free_text)
+
     def _by_stretches(self, X: np.ndarray | pd.DataFrame) -> bool:
         """Whether to encode a stretch of rows at a time: it would take copies, and they are ours."""
         return self.is_own and (self.transformer is not None or isinstance(X, pd.DataFrame))
@@ -215,9 +225,10 @@ class FeatureEncoder:
     def _encode(self, X: np.ndarray | pd.DataFrame) -> np.ndarray:
         if self.transformer is None and isinstance(X, np.ndarray) and X.dtype == self.dtype:
             return X
-        values: Any = X if self.transformer is None else self.transformer.transform(X)
-        values = values.toarray() if issparse(values) else values
-        values = to_numbers(values) if isinstance(values, pd.DataFrame) else np.asarray(values)
+        if self.transformer is None:
+            values = to_numbers(X) if _is_table(X) else X
+        else:
+            values = as_array(self.transformer.transform(given_to(self.transformer, X)), self.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             # What does not fit becomes infinite, and is reported next.
             values = values.astype(self.dtype, copy=False)
@@ -237,36 +248,37 @@ def _take(X: Any, rows: np.ndarray | slice) -> Any:
     return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
 
 
+def _is_table(X: Any) -> bool:
+    """Whether the columns of X may be of several kinds."""
+    return isinstance(X, pd.DataFrame) or (isinstance(X, np.ndarray) and X.dtype.kind not in "biufc")
+
+
 def _new_transformer(preprocessing: Any, X: np.ndarray | pd.DataFrame) -> Any:
     if preprocessing is None:
         _refuse_non_numbers(X)
         return None
     if isinstance(preprocessing, str) and preprocessing == "auto":
         return default_preprocessing() if X.ndim == 2 else None
-    methods = ("fit", "transform", "get_params")
-    if isinstance(preprocessing, type) or not all(hasattr(preprocessing, method) for method in methods):
-        raise TypeError(
-            f"`preprocessing` must be 'auto', None or a scikit-learn transformer. Found {preprocessing!r}."
-        )
+    check_transformer(preprocessing)
     return clone(preprocessing)
 
 
 def _refuse_non_numbers(X: np.ndarray | pd.DataFrame) -> None:
-    if not isinstance(X, pd.DataFrame):
+    if not _is_table(X):
         return
-    others = X.columns[columns_not_numeric(X)].tolist()
+    table = as_frame(X)
+    others = table.columns[columns_not_numeric(table)].tolist()
     if others:
         raise ValueError(
-            f"`preprocessing=None` takes columns of numbers only. Found others: {others}; "
+            f"`preprocessing=None` takes columns of numbers only. Found others: {named(others)}; "
             "preprocessing='auto' takes columns of any kind."
         )
 
 
-def _in_order(values: np.ndarray) -> tuple[np.ndarray, int]:
+def _in_order(values: np.ndarray, varies: np.ndarray) -> tuple[np.ndarray, int]:
     """Return the positions of the columns to keep, and how many of them, at the front, are continuous."""
-    varies = values.min(axis=0) != values.max(axis=0)
     if not varies.any():
-        varies[0] = True
+        varies = np.arange(len(varies)) == 0
     bits = holds_bits(values)
     continuous = np.flatnonzero(varies & ~bits)
     return np.concatenate([continuous, np.flatnonzero(varies & bits)]), len(continuous)

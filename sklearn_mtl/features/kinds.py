@@ -1,32 +1,76 @@
-"""What kind of thing a column of a table holds, found from its dtype and, where that is vague, its values."""
+"""What a column of a table holds, found from its dtype and, where that is vague, its values."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
-from typing import Literal
+from decimal import Decimal
+from numbers import Complex, Real
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
 Kind = Literal["continuous", "bit", "date", "duration", "text"]
+Content = Literal[
+    "numbers", "booleans", "dates", "durations", "categories", "text", "sequences", "complex numbers", "gaps"
+]
 
-_OF_OBJECTS = {
-    "integer": "number",
-    "floating": "number",
-    "mixed-integer-float": "number",
-    "decimal": "number",
-    "boolean": "bit",
-    "date": "date",
-    "datetime": "date",
-    "datetime64": "date",
-    "timedelta": "duration",
-    "timedelta64": "duration",
+_OF_OBJECTS: dict[str, Content] = {
+    "integer": "numbers",
+    "floating": "numbers",
+    "mixed-integer-float": "numbers",
+    "decimal": "numbers",
+    "boolean": "booleans",
+    "date": "dates",
+    "datetime": "dates",
+    "datetime64": "dates",
+    "period": "dates",
+    "timedelta": "durations",
+    "timedelta64": "durations",
+    "complex": "complex numbers",
+    "empty": "gaps",
 }
+# What pandas says of objects that have little in common: their types tell more.
+_VAGUE = ("mixed", "mixed-integer")
+_MOST_NAMES = 10
+
+
+def content_of(column: pd.Series) -> Content:
+    """Return what a column holds; text stands for anything that only its text tells of.
+
+    Values are looked at only where the dtype is vague.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> content_of(pd.Series([pd.Timedelta("1h"), None], dtype=object))
+    'durations'
+    >>> content_of(pd.Series([40, "L"], dtype=object))
+    'text'
+    """
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        # Asked first: a category of booleans calls itself a boolean.
+        return "categories"
+    if types.is_object_dtype(dtype):
+        inferred = types.infer_dtype(column, skipna=True)
+        return _of_types(column.dropna()) if inferred in _VAGUE else _OF_OBJECTS.get(inferred, "text")
+    if types.is_bool_dtype(dtype):
+        return "booleans"
+    if dtype.kind == "c":
+        return "complex numbers"
+    if types.is_numeric_dtype(dtype):
+        return "numbers"
+    if types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
+        return "dates"
+    # Durations of Arrow are no timedelta64.
+    return "durations" if dtype.kind == "m" else _of_arrow(dtype)
 
 
 def columns_of(X: np.ndarray | pd.DataFrame, kind: Kind) -> list[int]:
-    """Return the positions of the columns of one kind.
+    """Return the positions of the columns of one kind, told by dtype; of numbers, by value too.
 
     Examples
     --------
@@ -68,7 +112,7 @@ def columns_with_gaps(X: np.ndarray | pd.DataFrame) -> list[int]:
 
 def columns_not_numeric(X: pd.DataFrame) -> list[int]:
     """Return the positions of the columns that hold neither numbers nor booleans."""
-    return [i for i, (_, column) in enumerate(X.items()) if _rough_kind(column) not in ("number", "bit")]
+    return [i for i, (_, column) in enumerate(X.items()) if content_of(column) not in ("numbers", "booleans")]
 
 
 def holds_bits(values: np.ndarray) -> np.ndarray:
@@ -76,29 +120,77 @@ def holds_bits(values: np.ndarray) -> np.ndarray:
     return np.all((values == 0) | (values == 1) | np.isnan(values), axis=0)
 
 
+def named(names: Iterable[Any]) -> str:
+    """Return the names of columns as a message shows them, the first ten of many.
+
+    Examples
+    --------
+    >>> named(["area", "rooms"])
+    "['area', 'rooms']"
+    """
+    return f"[{listed(list(map(repr, names)))}]"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return items of a message with commas between, the first ten of many."""
+    beyond = [f"and {len(items) - _MOST_NAMES} more"] if len(items) > _MOST_NAMES else []
+    return ", ".join([*items[:_MOST_NAMES], *beyond])
+
+
+def refuse_sequences(X: pd.DataFrame, columns: Iterable[int]) -> None:
+    """Raise a ``TypeError`` that names the columns whose cells are lists, arrays or dicts.
+
+    Parameters
+    ----------
+    X : DataFrame
+        The table.
+    columns : iterable of int
+        Positions of the columns that are known to hold such cells.
+    """
+    names = X.columns[list(columns)].tolist()
+    if names:
+        raise TypeError(
+            "The cells of `X` as an argument must be single values: a string, a number, a date. Found lists, "
+            f"arrays or dicts in the columns {named(names)}; give each of their elements a column of its "
+            "own, or pass sequences of one length as an array of three dimensions."
+        )
+
+
+def is_sequence(of: type) -> bool:
+    """Whether objects of a type hold several values."""
+    return issubclass(of, Sized) and not issubclass(of, str | bytes | bytearray)
+
+
 def _is_kind(column: pd.Series, kind: Kind) -> bool:
-    rough = _rough_kind(column)
-    if rough != "number":
-        return rough == kind
-    # Values are looked at only where the answer depends on them.
-    return kind in ("continuous", "bit") and _number_kind(column) == kind
+    dtype = column.dtype
+    if types.is_object_dtype(dtype):
+        # Objects that are numbers, dates or durations were read as such before.
+        return kind == "text"
+    content = content_of(column)
+    if content == "numbers":
+        # Values are looked at only where the answer depends on them.
+        return kind in ("continuous", "bit") and _number_kind(column) == kind
+    return kind == {"booleans": "bit", "dates": "date", "durations": "duration"}.get(content, "text")
 
 
 def _number_kind(column: pd.Series) -> Kind:
     return "bit" if holds_bits(column.to_numpy(dtype=np.float64, na_value=np.nan)) else "continuous"
 
 
-def _rough_kind(column: pd.Series) -> str:
-    dtype = column.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        # Asked first: a category of booleans calls itself a boolean.
-        return "text"
-    if types.is_object_dtype(dtype):
-        return _OF_OBJECTS.get(types.infer_dtype(column, skipna=True), "text")
-    if types.is_bool_dtype(dtype):
-        return "bit"
-    if types.is_numeric_dtype(dtype):
-        return "number"
-    if types.is_datetime64_any_dtype(dtype):
-        return "date"
-    return "duration" if types.is_timedelta64_dtype(dtype) else "text"
+def _of_types(known: pd.Series) -> Content:
+    found = set(map(type, known))
+    if any(map(is_sequence, found)):
+        return "sequences"
+    if all(issubclass(of, Real | Decimal | np.bool_) for of in found):
+        return "numbers"
+    numeric = all(issubclass(of, Complex | Decimal | np.bool_) for of in found)
+    return "complex numbers" if numeric else "text"
+
+
+def _of_arrow(dtype: Any) -> Content:
+    name = str(dtype)
+    if name.startswith("dictionary"):
+        return "categories"
+    if name == "null[pyarrow]":
+        return "gaps"
+    return "sequences" if is_sequence(getattr(dtype, "type", object)) else "text"

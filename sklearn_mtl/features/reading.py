@@ -11,6 +11,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from sklearn_mtl.features.arrays import holds_other_than_numbers, one_column, unmasked, with_own_types
+from sklearn_mtl.features.kinds import content_of, named, refuse_sequences
+from sklearn_mtl.features.polars import from_polars, is_polars
 from sklearn_mtl.features.streamed import StreamedRows, can_be_streamed, streamed_rows
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -24,6 +27,7 @@ def read_features(
     allow_nan: bool,
     dtype: type[np.floating] = np.float32,
     stream: bool = False,
+    texts: bool = False,
 ) -> np.ndarray | pd.DataFrame | StreamedRows:
     """Check X and record, or compare with, ``n_features_in_`` and ``feature_names_in_``.
 
@@ -32,7 +36,7 @@ def read_features(
     estimator : BaseEstimator
         Where the number and the names of the features are kept.
     X : DataFrame of pandas or polars, or array-like of shape (n_rows, n_features, ...)
-        The input.
+        The input. The mask of a masked array marks missing values.
     reset : bool
         Whether to record (in ``fit``) or to compare (in ``predict``).
     allow_nan : bool
@@ -42,13 +46,15 @@ def read_features(
     stream : bool, default=False
         Whether rows may be read when they are asked for. Otherwise a memory map is read into memory, and
         a Dataset is refused.
+    texts : bool, default=False
+        Whether X is one column of texts, which may then come in one dimension too: a list, a Series.
 
     Returns
     -------
     ndarray, pandas.DataFrame or StreamedRows
         A pandas frame for a frame of either library, and `StreamedRows` for what is streamed. Otherwise an
         array: of float64 or float32, as it came, in two dimensions, where more precision helps whatever
-        rescales the columns.
+        rescales the columns; or of objects, text or dates, where some are no numbers.
 
     Examples
     --------
@@ -73,10 +79,15 @@ def read_features(
         return _read_streamed(estimator, X, reset=reset, allow_nan=allow_nan, dtype=dtype, stream=stream)
     if isinstance(X, Mapping):
         raise TypeError(f"`X` must be an array or a DataFrame. Found {type(X).__name__} with keys {list(X)}.")
-    if _is_polars(X):
-        X = _from_polars(X)
+    if is_polars(X):
+        X = from_polars(X)
+    if texts:
+        X = one_column(X)
     if isinstance(X, pd.DataFrame):
         return _read_frame(estimator, X, reset=reset, allow_nan=allow_nan)
+    X = unmasked(with_own_types(X))
+    if holds_other_than_numbers(X):
+        return _read_objects(estimator, X, reset=reset, allow_nan=allow_nan)
     many = getattr(X, "ndim", 0) > 2
     return validate_data(
         estimator,
@@ -126,6 +137,17 @@ def _read_frame(estimator: BaseEstimator, X: pd.DataFrame, *, reset: bool, allow
     return X
 
 
+def _read_objects(estimator: BaseEstimator, X: np.ndarray, *, reset: bool, allow_nan: bool) -> np.ndarray:
+    """Check an array whose columns may be of several kinds, as a table has."""
+    X = validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite=False)
+    table = pd.DataFrame(X)
+    refuse_sequences(table, [i for i, column in table.items() if content_of(column) == "sequences"])
+    gaps = [] if allow_nan else [i for i, column in table.items() if column.isna().any()]
+    if gaps:
+        raise ValueError(f"Input X contains NaN. Found it in the columns {named(gaps)}.")
+    return X
+
+
 def _check_column(name: Any, column: pd.Series, *, allow_nan: bool) -> None:
     if column.dtype.kind == "c":
         raise ValueError(f"Complex data not supported. Found it in column {name!r} of X.")
@@ -136,24 +158,3 @@ def _check_column(name: Any, column: pd.Series, *, allow_nan: bool) -> None:
             f"Input X contains infinity or a value too large for {column.dtype!r}. "
             f"Found it in column {name!r}."
         )
-
-
-def _is_polars(X: Any) -> bool:
-    return type(X).__name__ == "DataFrame" and type(X).__module__.partition(".")[0] == "polars"
-
-
-def _from_polars(X: Any) -> pd.DataFrame:
-    # `to_pandas` of polars needs pyarrow; this does not.
-    return pd.DataFrame({series.name: _from_polars_series(series) for series in X.get_columns()})
-
-
-def _from_polars_series(series: Any) -> pd.Series:
-    if series.dtype.is_numeric():
-        # Integers with nulls become floats with NaN by themselves, decimals do not.
-        numbers = series.cast(float) if series.dtype.is_decimal() else series
-        return pd.Series(numbers.to_numpy())
-    if getattr(series.dtype, "time_zone", None) is not None:
-        # The hour of day is that of the clock on the wall, not that of UTC.
-        series = series.dt.replace_time_zone(None)
-    values = series.to_numpy()
-    return pd.Series(values, dtype=object if values.dtype == object else None)

@@ -11,14 +11,16 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, RobustScaler, StandardScaler
 
-from sklearn_mtl.features.kinds import ColumnsOf, columns_with_gaps
+from sklearn_mtl.features.kinds import ColumnsOf, columns_with_gaps, content_of, refuse_sequences
+from sklearn_mtl.features.reader import TableReader, as_frame, read_columns
+from sklearn_mtl.features.text import as_texts
 
 # The first value and the number of values of what goes round.
 _CYCLES = {"month": (1, 12), "day_of_week": (0, 7), "hour": (0, 24)}
 _DATE_PARTS = ("seconds", "year", *(f"{name}_{wave}" for name in _CYCLES for wave in ("sin", "cos")))
 
 
-def default_preprocessing() -> ColumnTransformer:
+def default_preprocessing() -> Pipeline:
     """Return what ``preprocessing="auto"`` does to a table.
 
     Columns are told apart by what they hold in ``fit``, names and order playing no part.
@@ -34,12 +36,16 @@ def default_preprocessing() -> ColumnTransformer:
     else          for all rarer levels; 50 columns at most
     ============  =================================================================================
 
-    and a 0/1 column for the gaps of each column that had any, text apart.
+    Periods are dates, and so is, with a warning, text of which nearly all is dates; text of numbers
+    likewise. What of it does not parse is missing.
+
+    There is also a 0/1 column for the gaps of each column that had any, text apart.
 
     Returns
     -------
-    ColumnTransformer
-        Not fitted. Takes a pandas frame or a two-dimensional array of floats.
+    Pipeline
+        Not fitted: a `TableReader`, which finds what each column holds, and a ColumnTransformer. Takes a
+        pandas frame or a two-dimensional array.
 
     References
     ----------
@@ -81,7 +87,7 @@ def default_preprocessing() -> ColumnTransformer:
         sparse_threshold=0,
     )
     # Arrays throughout, whatever `sklearn.set_config(transform_output=...)` says.
-    return table.set_output(transform="default")
+    return Pipeline([("read", TableReader()), ("encode", table.set_output(transform="default"))])
 
 
 def _scaled(convert: Any, names: Any) -> Pipeline:
@@ -109,18 +115,11 @@ def smooth_clip(values: np.ndarray) -> np.ndarray:
 
 def to_numbers(X: np.ndarray | pd.DataFrame) -> np.ndarray:
     """Return numbers and booleans of any dtype as float64, missing ones as NaN."""
-    if not isinstance(X, pd.DataFrame):
+    if isinstance(X, np.ndarray) and X.dtype.kind in "biuf":
         return np.asarray(X, dtype=np.float64)
-    if all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in X.dtypes):
-        return X.to_numpy(dtype=np.float64)
-    return np.column_stack([_to_number(name, column) for name, column in X.items()])
-
-
-def _to_number(name: Any, column: pd.Series) -> np.ndarray:
-    try:
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"Column {name!r} must hold numbers, as it did in `fit`. Found: {error}.") from error
+    table = as_frame(X)
+    read = read_columns(table, ["number"] * table.shape[1], [None] * table.shape[1])
+    return read.to_numpy(dtype=np.float64)
 
 
 def to_bits(X: np.ndarray | pd.DataFrame) -> np.ndarray:
@@ -171,22 +170,35 @@ def to_text(X: pd.DataFrame) -> np.ndarray:
     >>> to_text(pd.DataFrame({"size": ["L", 40, 40.0, None]})).ravel().tolist()
     ['L', '40', '40', None]
     """
-    return np.column_stack([_to_text(column) for _, column in pd.DataFrame(X).items()])
+    table = pd.DataFrame(X)
+    refuse_sequences(
+        table, [i for i, (_, column) in enumerate(table.items()) if content_of(column) == "sequences"]
+    )
+    return np.column_stack([as_texts(column) for _, column in table.items()])
 
 
-def _to_text(column: pd.Series) -> np.ndarray:
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        levels = [_text(level) for level in column.cat.categories]
-        # The code of a missing value is -1: the last.
-        return np.array([*levels, None], dtype=object)[column.cat.codes.to_numpy()]
-    gaps = column.isna().to_numpy(dtype=bool)
-    texts = column.to_numpy(dtype=object, copy=True)
-    texts[gaps] = None
-    if not set(map(type, texts)) <= {str, type(None)}:
-        texts[:] = [None if gap else _text(value) for value, gap in zip(column, gaps, strict=True)]
-    return texts
+def source_columns(table: Pipeline) -> np.ndarray:
+    """Return, for each encoded column of a fitted `default_preprocessing`, the position of its source.
 
+    Parameters
+    ----------
+    table : Pipeline
+        Fitted.
 
-def _text(value: Any) -> str:
-    # A whole number is a float as soon as its column has gaps; its level stays the same.
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    Examples
+    --------
+    >>> X = pd.DataFrame({"colour": ["red", "blue"] * 5, "area": range(10)})
+    >>> source_columns(default_preprocessing().fit(X)).tolist()
+    [1, 0, 0]
+    """
+    encode = table[-1]
+    sources = []
+    for name, transformer, columns in encode.transformers_:
+        n_encoded = len(range(*encode.output_indices_[name].indices(2**31)))
+        if name == "level" and n_encoded:
+            # In place of the names of the columns, their positions.
+            named = transformer[-1].get_feature_names_out([str(i) for i in columns])
+            sources += [int(of_level.partition("_")[0]) for of_level in named]
+        elif n_encoded:
+            sources += np.repeat(columns, n_encoded // len(columns)).tolist()
+    return np.array(sources, dtype=np.intp)

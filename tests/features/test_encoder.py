@@ -270,10 +270,9 @@ def test_stretches_of_rows_are_encoded_as_all_at_once(make, dtype, monkeypatch):
     fitted = FeatureEncoder("auto", dtype).fit(X)
     whole = fitted.transform(X)["x"]
     given = []
-    original = type(fitted.transformer).transform
-    monkeypatch.setattr(
-        type(fitted.transformer), "transform", lambda self, X: (given.append(len(X)), original(self, X))[1]
-    )
+    columns = type(fitted.transformer["encode"])
+    original = columns.transform
+    monkeypatch.setattr(columns, "transform", lambda self, X: (given.append(len(X)), original(self, X))[1])
     monkeypatch.setattr(encoder_module, "NUMBERS_AT_ONCE", 25 * X.shape[1])
     stretches = fitted.transform(X)["x"]
     assert given == [25, 25, 10]

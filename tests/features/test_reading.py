@@ -97,8 +97,8 @@ def test_frame_keeps_its_index_and_values():
         (pl.Series([True, None]), pd.Series([True, None], dtype=object)),
         (pl.Series([True, False]), pd.Series([True, False])),
         (pl.Series(["u", None]), pd.Series(["u", None], dtype=object)),
-        (pl.Series(["u", None], dtype=pl.Categorical), pd.Series(["u", None], dtype=object)),
-        (pl.Series(["u", None], dtype=pl.Enum(["v", "u"])), pd.Series(["u", None], dtype=object)),
+        (pl.Series(["u", None], dtype=pl.Categorical), pd.Series(["u", None], dtype="category")),
+        (pl.Series(["u", None], dtype=pl.Enum(["v", "u"])), pd.Series(["u", None], dtype="category")),
         (pl.Series([datetime.date(1, 5, 2), None]), pd.Series(["0001-05-02", None], dtype="datetime64[s]")),
         (
             pl.Series([datetime.datetime(2020, 5, 2, 3), None]),
@@ -106,7 +106,7 @@ def test_frame_keeps_its_index_and_values():
         ),
         (
             pl.Series([datetime.datetime(2020, 5, 2, 3), None]).dt.replace_time_zone("Asia/Tokyo"),
-            pd.Series(["2020-05-02T03:00", None], dtype="datetime64[us]"),
+            pd.Series(["2020-05-02T03:00", None], dtype="datetime64[us]").dt.tz_localize("Asia/Tokyo"),
         ),
         (
             pl.Series([datetime.timedelta(1), None]),
@@ -147,7 +147,8 @@ def test_table_dtypes(dtype, expected):
         (np.ones((3, 2)) * 1j, ValueError, "Complex data not supported"),
         (csr_array(np.eye(3)), TypeError, "Sparse data was passed"),
         ([[np.inf, 1.0]], ValueError, "Input X contains infinity"),
-        ([["u", 1.0]], ValueError, "could not convert string to float"),
+        (np.array([[{"k": 1}, 1.0]]), TypeError, r"single values.* in the columns \[0\]"),
+        ([[1.0], [2.0, 3.0]], ValueError, "inhomogeneous"),
         (
             {"image": np.ones((3, 2)), "text": np.ones((3, 2))},
             TypeError,
@@ -158,6 +159,93 @@ def test_table_dtypes(dtype, expected):
 def test_refused(X, error, message):
     with pytest.raises(error, match=message):
         read(X)
+
+
+@pytest.mark.parametrize(
+    ("X", "dtypes"),
+    [
+        ([["u", 1.5], [None, 2]], "O"),
+        (np.array([["u", 1.5], [None, 2]], dtype=object), "O"),
+        (np.array([["u", "v"]]), "U"),
+        (np.array([[b"u", b"v"]]), "S"),
+        (np.array([["2024-02-29"]], dtype="datetime64[D]"), "M"),
+        (np.array([[1]], dtype="timedelta64[s]"), "m"),
+    ],
+)
+def test_arrays_of_other_than_numbers_are_tables(X, dtypes):
+    estimator = BaseEstimator()
+    table = read(X, estimator)
+    assert table.dtype.kind == dtypes
+    assert estimator.n_features_in_ == table.shape[1]
+    np.testing.assert_array_equal(read(X, estimator, reset=False), table)
+
+
+def test_gaps_of_arrays_of_objects_are_named():
+    with pytest.raises(ValueError, match=r"Input X contains NaN. Found it in the columns \[1\]"):
+        read(np.array([["u", None], ["v", 2]], dtype=object), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (np.array([[1.0, 2.0]], dtype=np.float32), "float32"),
+        (np.array([[1.0, 2.0]]), "float64"),
+        (np.array([[1, 2]]), "float64"),
+        (np.array([[True, True]]), "float64"),
+        (np.array([["u", "v"]]), "object"),
+        (np.array([["2024", "2025"]], dtype="datetime64[D]"), "datetime64[D]"),
+        (np.array([[1, 2]], dtype="timedelta64[s]"), "timedelta64[s]"),
+    ],
+    ids=lambda value: str(getattr(value, "dtype", value)),
+)
+def test_what_a_mask_hides_is_missing(values, dtype):
+    masked = np.ma.MaskedArray(values, mask=[[False, True]])
+    found = read(masked)
+    assert type(found) is np.ndarray
+    assert found.dtype == dtype
+    assert pd.isna(found).tolist() == [[False, True]]
+    assert masked.data[0, 1] == values[0, 1]
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        read(masked, allow_nan=False)
+
+
+def test_a_mask_that_hides_nothing():
+    assert read(np.ma.MaskedArray([[1.0, 2.0]]), allow_nan=False).tolist() == [[1, 2]]
+
+
+def test_masked_images():
+    with pytest.raises(ValueError, match="contains NaN"):
+        read(np.ma.MaskedArray(np.ones((2, 3, 3)), mask=np.eye(3, dtype=bool)[None].repeat(2, 0)))
+
+
+TEXTS = ["a good film", "a bad film"]
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        TEXTS,
+        tuple(TEXTS),
+        np.array(TEXTS),
+        np.array(TEXTS, dtype=object)[:, None],
+        pd.Series(TEXTS),
+        pd.Series(TEXTS, name="film"),
+        pd.DataFrame({"film": TEXTS}),
+        pl.Series(TEXTS),
+        pl.DataFrame({"film": TEXTS}),
+    ],
+    ids=lambda X: type(X).__name__,
+)
+def test_one_column_of_texts(X):
+    estimator = BaseEstimator()
+    table = read(X, estimator, texts=True)
+    assert np.asarray(table).tolist() == [[text] for text in TEXTS]
+    assert estimator.n_features_in_ == 1
+
+
+def test_several_columns_where_texts_are_asked_for():
+    with pytest.raises(ValueError, match=r"one column of texts .* Found shape \(1, 2\)"):
+        read(pd.DataFrame({"a": ["u"], "b": ["v"]}), texts=True)
 
 
 def test_table_with_gaps():

@@ -1,0 +1,324 @@
+"""Each column of a table, read in `predict` as what it was found to hold in `fit`."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
+from sklearn.utils.validation import validate_data
+
+from sklearn_mtl.features.dates import on_the_clock_of, to_dates, zone_of
+from sklearn_mtl.features.kinds import Content, content_of, listed, named, refuse_sequences
+from sklearn_mtl.features.text import as_texts, dates_in, is_free_text, kind_of_text, numbers_in
+
+Reading = Literal["number", "date", "duration", "number in text", "date in text", "level", "nothing"]
+
+_BY_CONTENT: dict[Content, Reading] = {
+    "numbers": "number",
+    "booleans": "number",
+    "dates": "date",
+    "durations": "duration",
+    "categories": "level",
+    "gaps": "nothing",
+}
+_IN_TEXT: dict[str, Reading] = {"number": "number in text", "date": "date in text", "level": "level"}
+# What a column may hold to be read so, gaps apart; what it is called; and what its gaps are.
+_ADMITTED: dict[Reading, set[Content]] = {
+    "number": {"numbers", "booleans"},
+    "date": {"dates"},
+    "duration": {"durations"},
+    "number in text": {"text", "categories", "numbers", "booleans"},
+    "date in text": {"text", "categories", "dates"},
+    "nothing": set(),
+}
+_EXPECTED: dict[Reading, str] = {
+    "number": "numbers",
+    "date": "dates",
+    "duration": "durations",
+    "number in text": "numbers",
+    "date in text": "dates",
+}
+_GAP: dict[Reading, Any] = {
+    "date": np.datetime64("NaT", "us"),
+    "date in text": np.datetime64("NaT", "us"),
+    "duration": np.timedelta64("NaT", "us"),
+}
+
+
+class TableReader(OneToOneFeatureMixin, BaseEstimator):
+    """Reads a table of any dtypes as columns of numbers, dates, durations and levels.
+
+    What a column holds is found in ``fit``, and holds ever after. Text of which nearly all is numbers or
+    dates is read as such; what does not parse is missing. Dates are put on the clock of the time zone
+    that they had in ``fit``. Other content than in ``fit`` is an error; missing values are welcome
+    everywhere, and levels may be anything.
+
+    Attributes
+    ----------
+    readings_ : list of str
+        By column: ``"number"`` (booleans too), ``"date"``, ``"duration"``, ``"number in text"``,
+        ``"date in text"``, ``"level"``, or ``"nothing"`` where all values were missing.
+    zones_ : list of str or None
+        By column: the time zone of its dates, where they have one.
+    free_text_ : list of int
+        Positions of the columns whose text has several words and seldom repeats.
+
+    Warns
+    -----
+    UserWarning
+        If text is read as numbers or dates; if text is free, so that little of it is kept.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> X = pd.DataFrame({"area": [50, 80], "sold": pd.to_datetime(["2024-02-29", "2024-03-01"])})
+    >>> reader = TableReader().fit(X)
+    >>> reader.readings_
+    ['number', 'date']
+    >>> reader.transform(X.assign(sold=[20240229, 20240301]))
+    Traceback (most recent call last):
+        ...
+    ValueError: Columns of `X` must hold what they held in `fit`. Found numbers in place of dates in
+    ['sold'], such as 20240229.
+    """
+
+    readings_: list[Reading]
+    zones_: list[str | None]
+    free_text_: list[int]
+
+    def fit(self, X: np.ndarray | pd.DataFrame, y: Any = None) -> Self:
+        """Find what the columns hold.
+
+        Parameters
+        ----------
+        X : ndarray or DataFrame
+            The table.
+        y : object
+            Not looked at.
+
+        Raises
+        ------
+        TypeError
+            If cells are lists, arrays or dicts.
+        ValueError
+            If numbers are complex, or dates can't be read.
+        """
+        validate_data(self, X, skip_check_array=True)
+        self.readings_ = ["number"] * X.shape[1]
+        self.zones_ = [None] * X.shape[1]
+        self.free_text_ = []
+        if _holds_floats(X):
+            return self
+        table = as_frame(X)
+        contents = [content_of(column) for _, column in table.items()]
+        refuse_sequences(table, _where(contents, "sequences"))
+        _refuse_complex(table, _where(contents, "complex numbers"))
+        self.readings_ = [_BY_CONTENT.get(content, "level") for content in contents]
+        for i in _where(contents, "dates"):
+            self.zones_[i] = zone_of(_dates(table.columns[i], table.iloc[:, i]))
+        self._read_texts(table, _where(contents, "text"))
+        return self
+
+    def transform(self, X: np.ndarray | pd.DataFrame) -> np.ndarray | pd.DataFrame:
+        """Read the columns.
+
+        Parameters
+        ----------
+        X : ndarray or DataFrame
+            The table.
+
+        Returns
+        -------
+        ndarray or DataFrame
+            X itself where there is nothing to do: numbers of plain dtypes, and levels. Otherwise a frame
+            in which numbers are float64, dates datetime64 without a zone, and durations timedelta64.
+
+        Raises
+        ------
+        ValueError
+            If columns hold other things than in ``fit``; names them.
+        """
+        if _holds_floats(X) and set(self.readings_) <= {"number"}:
+            return X
+        names = getattr(self, "feature_names_in_", None)
+        return read_columns(as_frame(X, names), self.readings_, self.zones_)
+
+    def _read_texts(self, table: pd.DataFrame, columns: Sequence[int]) -> None:
+        """Find what the text of columns says, and warn of what is a guess."""
+        said: dict[str, list[str]] = defaultdict(list)
+        for i in columns:
+            texts = as_texts(table.iloc[:, i])
+            distinct = pd.factorize(texts)[1]
+            reading = self.readings_[i] = _IN_TEXT[kind_of_text(distinct)]
+            if reading != "level":
+                said[_EXPECTED[reading]].append(_how_it_parsed(table.columns[i], texts, reading))
+            elif is_free_text(texts, distinct):
+                self.free_text_.append(i)
+        if said:
+            _warn_of_parsed_text(said)
+        if self.free_text_:
+            _warn_of_free_text(table.columns[self.free_text_].tolist())
+
+
+def as_frame(X: np.ndarray | pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return a table as a frame, whose columns have dtypes of their own.
+
+    Parameters
+    ----------
+    X : ndarray or DataFrame
+        The table.
+    names : sequence of str, optional
+        Of the columns of an array.
+    """
+    return X if isinstance(X, pd.DataFrame) else pd.DataFrame(X, columns=names).infer_objects()
+
+
+def read_columns(
+    table: pd.DataFrame, readings: Sequence[Reading], zones: Sequence[str | None]
+) -> pd.DataFrame:
+    """Return a table with its columns read.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of any dtypes.
+    readings : sequence of str
+        As what each column is read; see `TableReader`.
+    zones : sequence of str or None
+        Time zone of the dates of each column.
+    """
+    read: dict[int, np.ndarray] = {}
+    others: dict[str, list[int]] = defaultdict(list)
+    for i, (reading, dtype) in enumerate(zip(readings, table.dtypes, strict=True)):
+        if reading == "level" or (reading == "number" and _is_plain(dtype)):
+            continue
+        try:
+            read[i] = _read(table.columns[i], table.iloc[:, i], reading, zones[i])
+        except _OtherContentError as other:
+            others[str(other)].append(i)
+    if others:
+        raise ValueError(_what_others_hold(table, others))
+    if read:
+        # A frame of its own over the same columns: the caller's is left as it is.
+        table = table.copy(deep=False)
+    for i, values in read.items():
+        table.isetitem(i, values)
+    return table
+
+
+class _OtherContentError(Exception):
+    """A column holds other things than in ``fit``; says what in place of what."""
+
+
+def _read(name: Any, column: pd.Series, reading: Reading, zone: str | None) -> np.ndarray:
+    content = content_of(column)
+    if content not in _ADMITTED[reading]:
+        if reading == "nothing" or column.isna().all():
+            return np.full(len(column), _GAP.get(reading, np.nan))
+        raise _OtherContentError(f"{content} in place of {_EXPECTED[reading]}")
+    if content == "durations":
+        return pd.to_timedelta(column).to_numpy()
+    if content in ("numbers", "booleans"):
+        return _numbers(name, column)
+    if content == "dates":
+        return _on_the_clock(_dates(name, column), reading, zone).to_numpy()
+    texts = as_texts(column)
+    return numbers_in(texts) if reading == "number in text" else dates_in(texts).to_numpy()
+
+
+def _numbers(name: Any, column: pd.Series) -> np.ndarray:
+    try:
+        numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"Column {name!r} of `X` must hold numbers. Found: {error}.") from error
+    if np.isinf(numbers).any():
+        raise ValueError(
+            f"Input X contains infinity or a value too large for {numbers.dtype!r}. Found it in column "
+            f"{name!r}."
+        )
+    return numbers
+
+
+def _dates(name: Any, column: pd.Series) -> pd.Series:
+    try:
+        return to_dates(column)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"Column {name!r} of `X` must hold dates that pandas can read as one. Found: {error}."
+        ) from error
+
+
+def _on_the_clock(dates: pd.Series, reading: Reading, zone: str | None) -> pd.Series:
+    aware = dates.dt.tz is not None
+    if reading == "date in text":
+        return on_the_clock_of(dates, "UTC" if aware else None)
+    if aware == (zone is not None) or dates.isna().all():
+        return on_the_clock_of(dates, zone if aware else None)
+    raise _OtherContentError(
+        "dates with a time zone in place of dates without one"
+        if aware
+        else f"dates without a time zone in place of dates with one ({zone})"
+    )
+
+
+def _holds_floats(X: np.ndarray | pd.DataFrame) -> bool:
+    return isinstance(X, np.ndarray) and X.dtype.kind == "f"
+
+
+def _is_plain(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind in "biuf"
+
+
+def _where(contents: Iterable[Content], content: Content) -> list[int]:
+    return [i for i, found in enumerate(contents) if found == content]
+
+
+def _refuse_complex(X: pd.DataFrame, columns: list[int]) -> None:
+    if columns:
+        names = X.columns[columns].tolist()
+        raise ValueError(f"Complex data not supported. Found it in the columns {named(names)} of X.")
+
+
+def _what_others_hold(table: pd.DataFrame, others: dict[str, list[int]]) -> str:
+    found = []
+    for what, columns in others.items():
+        example = table.iloc[:, columns[0]].dropna().iloc[0]
+        found.append(f"{what} in {named(table.columns[columns])}, such as {_short(example)}")
+    return f"Columns of `X` must hold what they held in `fit`. Found {'; '.join(found)}."
+
+
+def _how_it_parsed(name: Any, texts: np.ndarray, reading: Reading) -> str:
+    parsed = numbers_in(texts) if reading == "number in text" else dates_in(texts).to_numpy()
+    failed = texts[np.isnan(parsed) & pd.notna(texts)]
+    if not len(failed):
+        return repr(name)
+    return f"{name!r} ({len(failed)} of {len(texts)} values did not parse, such as {_short(failed[0])})"
+
+
+def _short(value: Any) -> str:
+    shown = str(value) if isinstance(value, np.generic) else repr(value)
+    return shown if len(shown) <= 40 else f"{shown[:40]}…"
+
+
+def _warn_of_parsed_text(said: dict[str, list[str]]) -> None:
+    kinds = "; ".join(f"as {kind}: {listed(columns)}" for kind, columns in said.items())
+    warnings.warn(
+        f"Columns of `X` that hold text are read {kinds}. What does not parse is missing. Convert a column "
+        "yourself, with pandas.to_numeric, pandas.to_datetime, or X[name].astype('category') to keep each "
+        "text as a level of its own.",
+        stacklevel=2,
+    )
+
+
+def _warn_of_free_text(names: list[Any]) -> None:
+    warnings.warn(
+        f"Columns of `X` hold free text, several words that seldom repeat, which is not read as language: "
+        f"{named(names)}. Only texts that occur at least 5 times are told apart. Drop the columns, or make "
+        "numbers of their words first, as scikit-learn's TfidfVectorizer does.",
+        stacklevel=2,
+    )

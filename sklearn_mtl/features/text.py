@@ -1,0 +1,151 @@
+"""Text that holds numbers or dates, found from the distinct texts of a column."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+# Of the distinct texts of a column, marks of a gap apart, so many must parse: a column of codes or names
+# has none or a few that do by chance, one of measurements has a few slips.
+SHARE_THAT_PARSES = 0.9
+# Text is free where on average so many words make up a text, and half of the texts are met but once.
+WORDS_OF_FREE_TEXT = 3
+SHARE_OF_DISTINCT = 0.5
+
+_CODE = re.compile(r"[+-]?0[0-9]+")
+# Year first. Of a fraction of a second six digits count: with nine, years after 2262 would not fit.
+_DATE = re.compile(
+    r"([0-9]{4}([-/])[0-9]{1,2}(?:\2[0-9]{1,2}(?:[T ][0-9:]+(?:\.[0-9]{1,6})?)?)?)[0-9]*(Z|[+-][0-9:]+)?"
+)
+_GAP_IN_WORDS = frozenset({"na", "n/a", "#n/a", "nan", "none", "null", "nil", "missing", "unknown"})
+
+
+def as_texts(column: pd.Series) -> np.ndarray:
+    """Return values of any type as text, missing ones as None.
+
+    Examples
+    --------
+    >>> as_texts(pd.Series(["L", 40, 40.0, b"L", None], dtype=object)).tolist()
+    ['L', '40', '40', 'L', None]
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        levels = [_text(level) for level in column.cat.categories]
+        # The code of a missing value is -1: the last.
+        return np.array([*levels, None], dtype=object)[column.cat.codes.to_numpy()]
+    gaps = column.isna().to_numpy(dtype=bool)
+    texts = column.to_numpy(dtype=object, copy=True)
+    texts[gaps] = None
+    if not set(map(type, texts)) <= {str, type(None)}:
+        texts[:] = [None if gap else _text(value) for value, gap in zip(column, gaps, strict=True)]
+    return texts
+
+
+def kind_of_text(distinct: np.ndarray) -> Literal["number", "date", "level"]:
+    """Return what nearly all of the distinct texts of a column say.
+
+    Text is a number or a date if at least 0.9 of the distinct texts parse as such, and at least two do.
+    Marks of a gap, such as ``"?"`` and ``"n/a"``, do not count. Whole numbers with a leading zero are
+    codes: with one of them in the column, all are levels.
+
+    Parameters
+    ----------
+    distinct : ndarray of str
+        The distinct texts, none missing.
+
+    Examples
+    --------
+    >>> kind_of_text(np.array(["1.5", "2", "-3e4", "?"], dtype=object))
+    'number'
+    >>> kind_of_text(np.array(["2024-02-29", "2023-12-31T10:00Z"], dtype=object))
+    'date'
+    >>> kind_of_text(np.array(["01067", "80331"], dtype=object))
+    'level'
+    """
+    parsed = ~np.isnan(numbers_of(distinct))
+    if _nearly_all(distinct, parsed):
+        is_code = any(_CODE.fullmatch(text.strip()) for text in distinct[parsed])
+        return "level" if is_code else "number"
+    return "date" if _nearly_all(distinct, dates_of(distinct).notna().to_numpy()) else "level"
+
+
+def numbers_in(texts: np.ndarray) -> np.ndarray:
+    """Return the numbers that texts say, as float64; NaN where one says none, or is missing.
+
+    Only what reads alike everywhere is a number: no separators of thousands, no decimal comma, no percent.
+
+    Examples
+    --------
+    >>> numbers_in(np.array(["1.5", " 2", "1e3", "1,5", "7%", "inf", None], dtype=object))
+    array([   1.5,    2. , 1000. ,    nan,    nan,    nan,    nan])
+    """
+    codes, distinct = pd.factorize(texts)
+    # The code of a missing text is -1: the last.
+    return np.append(numbers_of(distinct), np.nan)[codes]
+
+
+def dates_in(texts: np.ndarray) -> pd.Series:
+    """Return the dates that texts say, in UTC; NaT where one says none, or is missing.
+
+    Dates are those of ISO 8601 with a hyphen or slash, the year first. Without an offset they are taken
+    for UTC.
+
+    Examples
+    --------
+    >>> dates_in(np.array(["2024-02-29", "2024-02-29T09:00+09:00", "29.2.2024"], dtype=object)).tolist()
+    [Timestamp('2024-02-29 00:00:00'), Timestamp('2024-02-29 00:00:00'), NaT]
+    """
+    codes, distinct = pd.factorize(texts)
+    return pd.concat([dates_of(distinct), pd.Series([pd.NaT])], ignore_index=True).iloc[codes]
+
+
+def numbers_of(distinct: np.ndarray) -> np.ndarray:
+    """Return the numbers of distinct texts."""
+    numbers = np.asarray(pd.to_numeric(distinct, errors="coerce"), dtype=np.float64)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def dates_of(distinct: np.ndarray) -> pd.Series:
+    """Return the dates of distinct texts."""
+    # pandas would also take numbers, and "now".
+    matches = [_DATE.fullmatch(text.strip()) for text in distinct]
+    cleaned = [None if match is None else match[1] + (match[3] or "") for match in matches]
+    dates = pd.to_datetime(pd.Series(cleaned, dtype=object), format="ISO8601", errors="coerce", utc=True)
+    return dates.dt.tz_localize(None)
+
+
+def is_free_text(texts: np.ndarray, distinct: np.ndarray) -> bool:
+    """Whether texts have several words and seldom repeat.
+
+    Parameters
+    ----------
+    texts : ndarray of str or None
+        Of all rows.
+    distinct : ndarray of str
+        The distinct ones among them, none missing.
+    """
+    n_known = np.count_nonzero(pd.notna(texts))
+    if len(distinct) < max(2, SHARE_OF_DISTINCT * n_known):
+        return False
+    return sum(len(text.split()) for text in distinct) >= WORDS_OF_FREE_TEXT * len(distinct)
+
+
+def _nearly_all(distinct: np.ndarray, parsed: np.ndarray) -> bool:
+    n_parsed = int(np.count_nonzero(parsed))
+    if n_parsed < 2:
+        return False
+    telling = n_parsed + sum(not _marks_a_gap(text) for text in distinct[~parsed])
+    return n_parsed >= SHARE_THAT_PARSES * telling
+
+
+def _marks_a_gap(text: str) -> bool:
+    return text.strip().lower() in _GAP_IN_WORDS or not any(map(str.isalnum, text))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    # A whole number is a float as soon as its column has gaps; its level stays the same.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

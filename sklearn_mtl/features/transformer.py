@@ -1,0 +1,110 @@
+"""A transformer of the user's as preprocessing: what it is, what it is given, and what it gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
+
+from sklearn_mtl.features.kinds import columns_not_numeric, named
+from sklearn_mtl.features.table import to_numbers
+
+
+def check_transformer(preprocessing: Any) -> None:
+    """Raise a ``TypeError`` for what is no transformer."""
+    methods = ("fit", "transform", "get_params")
+    if isinstance(preprocessing, type) or not all(hasattr(preprocessing, method) for method in methods):
+        raise TypeError(
+            f"`preprocessing` must be 'auto', None or a scikit-learn transformer. Found {preprocessing!r}."
+        )
+
+
+def fit_transformer(transformer: Any, X: Any, sample_weight: np.ndarray | None) -> None:
+    """Fit a transformer.
+
+    Parameters
+    ----------
+    transformer : transformer
+        Of scikit-learn or such as its are.
+    X : object
+        As `given_to` returns it.
+    sample_weight : ndarray of shape (n_rows,), optional
+        Weights of the rows, for a transformer whose ``fit`` takes them.
+    """
+    given: dict[str, Any] = {}
+    if has_fit_parameter(transformer, "y"):
+        # FrozenEstimator, for one, has no default for it.
+        given["y"] = None
+    if sample_weight is not None and has_fit_parameter(transformer, "sample_weight"):
+        given["sample_weight"] = sample_weight
+    transformer.fit(X, **given)
+
+
+def takes_texts(preprocessing: Any) -> bool:
+    """Whether a transformer takes a sequence of texts, not a table: a vectorizer, or what begins with one.
+
+    Examples
+    --------
+    >>> from sklearn.feature_extraction.text import TfidfVectorizer
+    >>> takes_texts(Pipeline([("words", TfidfVectorizer()), ("scale", "passthrough")]))
+    True
+    """
+    first = preprocessing
+    while isinstance(first, Pipeline | FeatureUnion | FrozenEstimator):
+        if isinstance(first, FrozenEstimator):
+            first = first.estimator
+        else:
+            parts = first.steps if isinstance(first, Pipeline) else first.transformer_list
+            first = parts[0][1] if parts else None
+    if isinstance(first, type) or not hasattr(first, "__sklearn_tags__"):
+        return False
+    tags = get_tags(first).input_tags
+    return bool(tags.string and not tags.two_d_array)
+
+
+def given_to(transformer: Any, X: Any) -> Any:
+    """Return X as a transformer takes it: of a table of one column of texts, the texts.
+
+    Parameters
+    ----------
+    transformer : transformer
+        What will be given it.
+    X : ndarray or DataFrame
+        As `read_features` returns it.
+    """
+    if not takes_texts(transformer):
+        return X
+    return (X.iloc[:, 0] if isinstance(X, pd.DataFrame) else X[:, 0]).tolist()
+
+
+def as_array(values: Any, dtype: type[np.floating]) -> np.ndarray:
+    """Return what a transformer gave as one array.
+
+    Parameters
+    ----------
+    values : array, sparse matrix or DataFrame
+        What it gave.
+    dtype : {numpy.float32, numpy.float64}
+        What a sparse matrix is made dense in, for the sake of memory.
+
+    Raises
+    ------
+    ValueError
+        If a column of a frame holds no numbers.
+    """
+    if issparse(values):
+        with np.errstate(over="ignore"):
+            dense: np.ndarray = values.astype(dtype).toarray()
+        return dense
+    if not isinstance(values, pd.DataFrame):
+        return np.asarray(values)
+    others = values.columns[columns_not_numeric(values)].tolist()
+    if others:
+        raise ValueError(f"`preprocessing` must give columns of numbers. Found others: {named(others)}.")
+    return to_numbers(values)
