@@ -17,10 +17,11 @@ from sklearn_mtl.estimators.constructor import by_name
 from sklearn_mtl.estimators.fitting import fit_batch, fit_on, prepare
 from sklearn_mtl.estimators.parameters import NestedParameters
 from sklearn_mtl.estimators.predictions import check_intervals, check_probabilities, intervals
+from sklearn_mtl.estimators.rows import Admitted
 from sklearn_mtl.estimators.state import FittedState
 from sklearn_mtl.estimators.task_scores import score_by_metric, score_by_task
 from sklearn_mtl.estimators.task_view import TaskView, view_of
-from sklearn_mtl.features import EncodedRows, SharedRows, read_features
+from sklearn_mtl.features import EncodedRows, SharedRows
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import Responses, TaskKind
 from sklearn_mtl.training import bag_predictions, bag_representation, bag_responses
@@ -317,13 +318,12 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         """Return the rows, to be encoded when they are read, and the index of X where it has one."""
         if not hasattr(self, "_fitted"):
             check_is_fitted(self, "_fitted")
-        index = getattr(X, "index", None) if hasattr(X, "columns") else None
+        index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
         shared = next((rows for rows in self._shared if rows.X is X), None)
         if shared is not None and shared.encoded is not None:
             return shared.encoded, index
         encoder = self._fitted.encoder
-        allow_nan = encoder.preprocessing is not None
-        X = read_features(self, X, reset=False, allow_nan=allow_nan, stream=encoder.is_own)
+        X = Admitted.by(encoder.preprocessing).read(self, X, reset=False)
         encoded = EncodedRows(encoder, X, at_once=shared is not None)
         if shared is not None:
             shared.encoded = encoded

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
-from sklearn_mtl.features import is_own, read_features
+from sklearn_mtl.features import is_own, read_features, takes_texts
 from sklearn_mtl.targets import Column, Layout, read_targets
 
 
@@ -84,15 +84,38 @@ class Admitted:
         Whether a table may have missing values.
     streams : bool
         Whether rows may be read when they are needed.
+    texts : bool
+        Whether it is one column of texts.
     """
 
     gaps: bool
     streams: bool
+    texts: bool
 
     @classmethod
     def by(cls, preprocessing: Any) -> Admitted:
         """Return what a preprocessing takes."""
-        return cls(gaps=preprocessing is not None, streams=is_own(preprocessing))
+        return cls(
+            gaps=preprocessing is not None,
+            streams=is_own(preprocessing),
+            texts=takes_texts(preprocessing),
+        )
+
+    def read(self, estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
+        """Return X as `read_features` does.
+
+        Parameters
+        ----------
+        estimator : BaseEstimator
+            The number and names of its features are recorded, or compared.
+        X : object
+            As the user gave it.
+        reset : bool
+            Whether to record.
+        """
+        return read_features(
+            estimator, X, reset=reset, allow_nan=self.gaps, stream=self.streams, texts=self.texts
+        )
 
 
 def read_rows(
@@ -120,7 +143,7 @@ def read_rows(
     name : str, default="y"
         What the user calls y.
     """
-    X = read_features(estimator, X, reset=tasks is None, allow_nan=admitted.gaps, stream=admitted.streams)
+    X = admitted.read(estimator, X, reset=tasks is None)
     targets = read_targets(y, n_rows=len(X))
     columns = targets.columns
     if tasks is not None:

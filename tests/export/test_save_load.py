@@ -21,6 +21,8 @@ import torch
 from sklearn.cluster import Birch
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from skorch.callbacks import Callback, LRScheduler
@@ -211,6 +213,39 @@ MIXED = X.assign(
 def test_default_preprocessing_of_all_kinds_of_columns_comes_back(path):
     found = check_round_trip(quick().fit(MIXED, FRAME), MIXED, path)
     assert_equal(found.predict(MIXED[:1]), found.predict(MIXED)[:1])
+
+
+@pytest.mark.filterwarnings("ignore:Columns of `X` that hold text are read")
+def test_what_columns_were_found_to_hold_comes_back(path):
+    days = pd.date_range("2020-01-01", periods=N)
+    guessed = X.assign(
+        number=[*map(str, range(N - 1)), "?"],
+        day=[*days.strftime("%Y-%m-%d")[:-1], "?"],
+        month=days.to_period("M"),
+        zoned=days.tz_localize("Asia/Tokyo"),
+        nothing=None,
+    )
+    est = quick().fit(guessed, FRAME)
+    check_round_trip(est, guessed, path)
+    assert_same(pickle.loads(pickle.dumps(est)), est, guessed)
+    as_skops = skops.io.dumps(est)
+    asked = skops.io.get_untrusted_types(data=as_skops)
+    assert_same(skops.io.loads(as_skops, trusted=asked), est, guessed)
+    with pytest.raises(ValueError, match=r"numbers in place of dates in \['month', 'zoned'\]"):
+        load(path).predict(guessed.assign(month=1, zoned=2))
+
+
+def test_preprocessing_of_a_file_from_before_columns_were_read_comes_back(path):
+    est = quick().fit(X, FRAME)
+    est._fitted.encoder.transformer = est._fitted.encoder.transformer["encode"]
+    check_round_trip(est, X, path)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_vectorizers_come_back(path, frozen):
+    texts = ["a flat", "a house"] * (N // 2)
+    vectorizer = FrozenEstimator(TfidfVectorizer().fit(texts)) if frozen else TfidfVectorizer()
+    check_round_trip(quick(preprocessing=vectorizer).fit(texts, FRAME), texts, path)
 
 
 @pytest.mark.parametrize(
