@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
+
+N_ROWS_TO_TRY = 2
 
 
 class ModuleTrunk(Trunk):
@@ -19,8 +21,9 @@ class ModuleTrunk(Trunk):
     Parameters
     ----------
     module : nn.Module
-        From (rows, …) to (rows, …), of which everything but the rows is flattened. It is copied in
-        ``fit`` and never trained itself.
+        From (rows, …) to (rows, …), of which everything but the rows is flattened; or the trained trunk
+        of another estimator, ``net_.module_.sharing.trunk``, which wants the rows encoded as that one has
+        them. It is copied in ``fit`` and never trained itself.
     frozen : bool, default=False
         Keep the weights, and the running statistics of normalisations, as they are.
 
@@ -40,34 +43,43 @@ class ModuleTrunk(Trunk):
         """Return a copy of the module, its width found by running two rows through it."""
         if not isinstance(self.module, nn.Module):
             raise TypeError(f"`module` of ModuleTrunk must be an nn.Module. Found {self.module!r}.")
+        copy = deepcopy(self.module).to("cpu", torch.float32)
+        if isinstance(copy, TrunkModule):
+            self._try(copy, spec.blocks)
+            return _frozen(copy) if self.frozen else copy
         block = spec.single
-        entry = CopiedModule(block.name, deepcopy(self.module).float(), frozen=self.frozen)
-        rows = torch.zeros(2, *block.shape)
-        training = entry.module.training
+        entry = CopiedEntry(block.name, copy, frozen=self.frozen)
+        return TrunkModule(entry, [], [self._try(entry, [block])])
+
+    def _try(self, copy: nn.Module, blocks: Any) -> int:
+        """Return the width of what comes of rows of zeros; a ``ValueError`` where nothing does."""
+        shapes = ", ".join(str(block.shape) for block in blocks)
+        found = f"Found a {type(self.module).__name__}"
+        training = copy.training
         with torch.no_grad():
             try:
-                probe = entry.eval()({block.name: rows})
+                output = copy.eval()({block.name: _zeros(block) for block in blocks})
             # A module of the user's own may raise anything.
             except Exception as error:
                 raise ValueError(
-                    f"`trunk` must take rows of shape {block.shape} and return one tensor. "
-                    f"Found a {type(self.module).__name__}, which fails on them: {error}"
+                    f"`trunk` must take rows of shape {shapes} and return one tensor. "
+                    f"{found}, which fails on them: {error}"
                 ) from error
-        if len(probe) != len(rows):
+        copy.train(training)
+        if len(output) != N_ROWS_TO_TRY:
             raise ValueError(
-                f"`trunk` must return as many rows as it takes. "
-                f"Found a {type(self.module).__name__}, which makes {len(probe)} of {len(rows)}."
+                "`trunk` must return as many rows as it takes. "
+                f"{found}, which makes {len(output)} of {N_ROWS_TO_TRY}."
             )
-        entry.train(training)
-        return TrunkModule(entry, [], [probe.shape[-1]])
+        width: int = output.shape[-1]
+        return width
 
 
-class CopiedModule(nn.Module):
-    """The module, giving (rows, one member, width)."""
+class Copied(nn.Module):
+    """A copy of a module or of a part of one, which is trained or frozen."""
 
-    def __init__(self, name: str, module: nn.Module, *, frozen: bool) -> None:
+    def __init__(self, module: nn.Module, *, frozen: bool) -> None:
         super().__init__()
-        self.name = name
         self.module = module
         self.frozen = frozen
         if frozen:
@@ -80,7 +92,30 @@ class CopiedModule(nn.Module):
             self.module.eval()
         return self
 
-    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, given: Any) -> Tensor:
+        """Return the module's output."""
+        output: Tensor = self.module(given)
+        return output
+
+
+class CopiedEntry(Copied):
+    """A module as an entry, giving (rows, one member, width)."""
+
+    def __init__(self, name: str, module: nn.Module, *, frozen: bool) -> None:
+        super().__init__(module, frozen=frozen)
+        self.name = name
+
+    def forward(self, given: Mapping[str, Tensor]) -> Tensor:
         """Return the module's output, shape (rows, 1, width)."""
-        output: Tensor = self.module(inputs[self.name])
-        return output.flatten(1).unsqueeze(1)
+        return super().forward(given[self.name]).flatten(1).unsqueeze(1)
+
+
+def _frozen(trunk: TrunkModule) -> TrunkModule:
+    """Return a trunk whose entry and stages are not trained."""
+    entry, *stages = (Copied(part, frozen=True) for part in (trunk.entry, *trunk.stages))
+    return TrunkModule(entry, stages, trunk.widths, members=trunk.members)
+
+
+def _zeros(block: Block) -> Tensor:
+    dtype = torch.float32 if block.kind == "float" else torch.int64
+    return torch.zeros(N_ROWS_TO_TRY, *block.shape, dtype=dtype)

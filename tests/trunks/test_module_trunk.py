@@ -6,7 +6,7 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_mtl.features import Block, FeatureSpec
-from sklearn_mtl.trunks import ModuleTrunk
+from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
 
 
 def test_representation_is_the_modules_output(make_table):
@@ -77,6 +77,35 @@ def test_double_precision_becomes_single(make_table):
     table = make_table()
     module = table.build(ModuleTrunk(nn.Linear(7, 5).double()))
     assert module(table.inputs).dtype == torch.float32
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("kind", [MLP((6, 5), dropout=0.5), TabM((6, 5), members=3)], ids=repr)
+def test_the_trunk_of_a_network_is_a_trunk(kind, frozen, make_table):
+    table = make_table()
+    trained = table.build(kind).eval().double()
+    module = table.build(ModuleTrunk(trained, frozen=frozen))
+    assert (module.width, module.widths, module.members) == (trained.width, trained.widths, trained.members)
+    assert len(module.stages) == 2
+    expected = trained({"x": table.inputs["x"].double()}).float()
+    torch.testing.assert_close(module.eval()(table.inputs), expected)
+    hidden = module.entry(table.inputs)
+    for stage in module.stages:
+        hidden = stage(hidden)
+    torch.testing.assert_close(hidden, expected)
+    assert all(weights.requires_grad != frozen for weights in module.parameters())
+    assert all(weights.requires_grad for weights in trained.parameters())
+    if frozen:
+        torch.testing.assert_close(module.train()(table.inputs), expected)
+    else:
+        assert not torch.equal(module.train()(table.inputs), expected)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_the_trunk_of_a_network_needs_rows_like_those_it_knows(frozen, make_table):
+    trained = make_table().build(MLP((6,)))
+    with pytest.raises(ValueError, match=r"rows of shape \(9,\).* Found a TrunkModule, which fails"):
+        make_table(n_continuous=6).build(ModuleTrunk(trained, frozen=frozen))
 
 
 class Several(nn.Module):

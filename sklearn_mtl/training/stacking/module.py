@@ -120,7 +120,9 @@ def dropout_calls(module: nn.Module, few: Named) -> list[DropoutCall]:
     layers = {part: name for name, part in module.named_modules() if is_dropout(part)}
 
     def note(part: nn.Module, given: tuple[Tensor, ...]) -> None:
-        calls.append(DropoutCall(layers[part], tuple(given[0].shape[1:])))
+        # One within a frozen module stays out of training, and draws nothing.
+        if part.training:
+            calls.append(DropoutCall(layers[part], tuple(given[0].shape[1:])))
 
     hooks = [part.register_forward_pre_hook(note) for part in layers]
     try:

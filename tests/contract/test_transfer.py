@@ -1,0 +1,74 @@
+"""The trained trunk of an estimator is the trunk of another, frozen or trained on."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+
+from sklearn_mtl.export import load, save
+from sklearn_mtl.model_selection import StackedGridSearchCV
+from sklearn_mtl.training.stacking import limits
+from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
+
+
+@pytest.fixture(params=[MLP((8, 6)), TabM((8,), members=2)], ids=lambda trunk: type(trunk).__name__)
+def trained(request, quick, houses):
+    X, Y = houses
+    return quick(trunk=request.param).fit(X, Y[["price", "type"]])
+
+
+def weights(est):
+    return {name: value.clone() for name, value in est.net_.module_.sharing.trunk.state_dict().items()}
+
+
+def same(first, second):
+    return all(torch.equal(*pair) for pair in zip(first.values(), second.values(), strict=True))
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_the_other_estimator_begins_with_the_trained_weights(quick, houses, trained, frozen):
+    X, Y = houses
+    before = weights(trained)
+    trunk = ModuleTrunk(trained.net_.module_.sharing.trunk, frozen=frozen)
+    est = quick(trunk=trunk).fit(X, Y[["quality"]])
+    assert same(weights(trained), before)
+    assert same(weights(est), before) == frozen
+    assert np.array_equal(est.transform(X), trained.transform(X)) == frozen
+    module = quick(trunk=trained.net_.module_.sharing.trunk).fit(X, Y[["quality"]])
+    assert np.array_equal(
+        module.predict(X),
+        quick(trunk=clone(trunk).set_params(frozen=False)).fit(X, Y[["quality"]]).predict(X),
+    )
+    again = pickle.loads(pickle.dumps(est))
+    np.testing.assert_array_equal(again.transform(X), est.transform(X))
+    est.partial_fit(X, Y[["quality"]])
+    assert same(weights(est), before) == frozen
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_file_holds_it(quick, houses, trained, frozen, tmp_path):
+    pytest.importorskip("safetensors")
+    X, Y = houses
+    trunk = trained.net_.module_.sharing.trunk
+    est = quick(trunk=ModuleTrunk(trunk, frozen=frozen)).fit(X, Y)
+    save(est, tmp_path / "it.mtl")
+    again = load(tmp_path / "it.mtl", modules={"TrunkModule": trunk})
+    np.testing.assert_array_equal(again.transform(X), est.transform(X))
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_it_is_stacked(quick, houses, trained, frozen, monkeypatch):
+    monkeypatch.setattr(limits, "FEWEST_ON_CPU", 2)
+    X, Y = houses
+    est = quick(trunk=ModuleTrunk(trained.net_.module_.sharing.trunk, frozen=frozen))
+    search = StackedGridSearchCV(est, {"lr": [0.01, 0.02]}, cv=2, refit=False).fit(X, Y)
+    assert search.stacked_["stacked"].all(), search.stacked_["reason"].tolist()
+
+
+def test_other_columns_are_refused(quick, houses, trained):
+    X, Y = houses
+    est = quick(trunk=ModuleTrunk(trained.net_.module_.sharing.trunk))
+    with pytest.raises(ValueError, match=r"`trunk` must take rows of shape \(3,\)"):
+        est.fit(X.iloc[:, :3], Y)
