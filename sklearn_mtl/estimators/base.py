@@ -19,7 +19,7 @@ from sklearn_mtl.estimators.parameters import NestedParameters
 from sklearn_mtl.estimators.predictions import check_intervals, check_probabilities, intervals
 from sklearn_mtl.estimators.rows import Admitted
 from sklearn_mtl.estimators.state import FittedState
-from sklearn_mtl.estimators.task_scores import score_by_metric, score_by_task
+from sklearn_mtl.estimators.task_scores import ScoresByTask
 from sklearn_mtl.estimators.task_view import TaskView, view_of
 from sklearn_mtl.features import EncodedRows, SharedRows
 from sklearn_mtl.targets import Column
@@ -27,11 +27,16 @@ from sklearn_mtl.tasks import Responses, TaskKind
 from sklearn_mtl.training import bag_predictions, bag_representation, bag_responses
 
 
-class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedState, NestedParameters):
+class BaseMultiTask(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByTask, FittedState, NestedParameters
+):
     """What the three estimators have in common; not to be used itself."""
 
     # Rows that others with the same encoder are asked about too; a search sets them while it scores.
     _shared: Sequence[SharedRows] = ()
+    # Which fold it is to be fitted to, where a search that knows all rows says so: tasks without a label
+    # in this one are left out.
+    _fold: str | None = None
 
     @by_name
     def __init__(
@@ -248,55 +253,6 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedSta
         """
         inputs, _ = self._encoded(X)
         return bag_representation(self.nets_, inputs)
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the mean over tasks of scikit-learn's default score: R², or accuracy.
-
-        Task weights take no part: a search over them would reward itself.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_rows, n_features, ...)
-            Features.
-        y : mapping, DataFrame or array-like
-            True labels; missing ones are left out.
-        sample_weight : array-like of shape (n_rows,), or mapping or DataFrame by task, optional
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-            Tasks without a label in these rows are left out, with a warning.
-        """
-        return float(score_by_task(self, X, y, sample_weight, every=True).mean())
-
-    def score_tasks(self, X: Any, y: Any, sample_weight: Any = None, *, metrics: Any = None) -> pd.Series:
-        """Return the score of each task.
-
-        Parameters
-        ----------
-        X, sample_weight
-            As of `score`.
-        y : mapping, DataFrame or array-like
-            True labels of all tasks, or of some by name; missing ones are left out.
-        metrics : str, callable, sequence of these, or mapping from task to these, optional
-            A scorer's name or a scorer, as of scikit-learn, or a function ``metric(y_true, y_pred)``.
-            None is R², accuracy, or the mean accuracy over labels.
-
-        Returns
-        -------
-        pandas.Series of float64
-            By task and metric where metrics are given; else by task, the metrics in
-            ``attrs["metrics"]``. nan for a task without a label in these rows, with a warning.
-
-        Raises
-        ------
-        ValueError
-            If y or ``metrics`` names another task, or a metric can't take a task of this kind.
-        """
-        if metrics is None:
-            return score_by_task(self, X, y, sample_weight, every=False)
-        return score_by_metric(self, X, y, sample_weight, metrics)
 
     def task(self, name: str) -> TaskView:
         """Return one task as a fitted scikit-learn regressor or classifier.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,9 @@ from sklearn_mtl.estimators.stages import (
     learnt_and_held,
     learnt_by_some,
     tensors,
+    unlabelled,
     validation_rows,
+    without,
 )
 from sklearn_mtl.features import FeatureEncoder
 from sklearn_mtl.targets import Layout
@@ -66,6 +68,8 @@ class Fitted:
         For how many nets rows were held out; more than there are where Ctrl-C left some unfinished.
     interrupt : KeyboardInterrupt, optional
         The Ctrl-C that ended the training.
+    left_out : sequence of str
+        Tasks of y that had no label in the rows of this fold.
     """
 
     encoder: FeatureEncoder
@@ -75,6 +79,7 @@ class Fitted:
     split_seed: int
     kinds: Mapping[str, TaskKind]
     n_splits: int
+    left_out: Sequence[str] = ()
     interrupt: KeyboardInterrupt | None = None
 
     @property
@@ -192,12 +197,13 @@ def prepare(
     checks.check_numbers(estimator)
     read = once(Read.of, *data, owner=type(estimator).__name__, admitted=Admitted.by(estimator.preprocessing))
     read.record_on(estimator)
-    rows = read.rows
-    kinds = checks.task_kinds(estimator.tasks, rows.columns, estimator._infer_kinds)
+    left_out: list[str] = [] if estimator._fold is None else once(unlabelled, read.rows, fold=estimator._fold)
+    rows = once(Rows.without, read.rows, names=left_out)
+    kinds = checks.task_kinds(without(estimator.tasks, left_out), rows.columns, estimator._infer_kinds)
     estimator._check_kinds(kinds)
     names = list(kinds)
-    weights = checks.task_weights(estimator.task_weights, names)
-    hidden = checks.head_hidden_sizes(estimator.head_hidden_sizes, names)
+    weights = checks.task_weights(without(estimator.task_weights, left_out), names)
+    hidden = checks.head_hidden_sizes(without(estimator.head_hidden_sizes, left_out), names)
     declared = checks.by_task("classes", classes, names)
 
     rng = check_random_state(estimator.random_state)
@@ -222,11 +228,12 @@ def prepare(
         hidden,
         weights,
     )
-    stop_on = validation_rows(read.reader, validation, (encoder, blueprint, settings), once) or kept_out
+    known = (encoder, blueprint, settings)
+    stop_on = validation_rows(read.reader, validation, known, left_out, once) or kept_out
     table = tensors(rows, encoder, tasks, settings, once)
     parts = learnt_and_held(blueprint, table, stop_on, n_nets, once)
     epochs = None if classes is None else 1
-    begun = Fitted(encoder, blueprint, read.layout, [], split_seed, kinds, n_nets)
+    begun = Fitted(encoder, blueprint, read.layout, [], split_seed, kinds, n_nets, left_out)
     return Prepared(begun, plan_bag(blueprint, parts, settings, seeds, epochs))
 
 
@@ -264,7 +271,7 @@ def fit_on(
         )
         return fitted
     known = (fitted.encoder, fitted.blueprint, settings)
-    stop_on = validation_rows(estimator, validation, known) or kept_out
+    stop_on = validation_rows(estimator, validation, known, fitted.left_out) or kept_out
     return fitted.further(rows, stop_on, settings, settings.max_epochs - done).trained()
 
 

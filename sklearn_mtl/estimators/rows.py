@@ -54,6 +54,28 @@ class Rows:
         index = rows if self.index is None else self.index[rows]
         return Rows(self.X, columns, self.weight[rows], self.weighted, index)
 
+    def without(self, *, names: Sequence[str]) -> Rows:
+        """Return the rows without the labels and weights of some tasks."""
+        if not names:
+            return self
+        kept = [place for place, name in enumerate(self.columns) if name not in names]
+        columns = {name: column for name, column in self.columns.items() if name not in names}
+        weight = self.weight if self.weight.shape[1] == 1 else self.weight[:, kept]
+        return Rows(self.X, columns, weight, self.weighted, self.index)
+
+    def unlabelled(self) -> list[str]:
+        """Return the tasks that have no label of positive weight."""
+        return [
+            name
+            for place, name in enumerate(self.columns)
+            if not self._known(place, self.columns[name]).any()
+        ]
+
+    def _known(self, place: int, column: Column) -> np.ndarray:
+        """Return which rows have a label of positive weight of a task."""
+        missing = column.missing if column.missing.ndim == 1 else column.missing.all(axis=1)
+        return ~missing & (self.of_task(place) > 0)
+
     def labelled(self, name: str = "y") -> Rows:
         """Return the rows that have some label of positive weight; a ``ValueError`` if none has.
 
@@ -64,8 +86,7 @@ class Rows:
         """
         useful = np.zeros(len(self), dtype=bool)
         for position, column in enumerate(self.columns.values()):
-            known = ~column.missing if column.missing.ndim == 1 else ~column.missing.all(axis=1)
-            useful |= known & (self.of_task(position) > 0)
+            useful |= self._known(position, column)
         if not useful.any():
             raise ValueError(
                 f"`{name}` must hold at least one label of positive weight. Found none in {len(self)} rows "
@@ -126,6 +147,7 @@ def read_rows(
     *,
     admitted: Admitted,
     tasks: Sequence[str] | None = None,
+    left_out: Sequence[str] = (),
     name: str = "y",
 ) -> tuple[Rows, Layout]:
     """Read the rows of a data set that have a label.
@@ -140,6 +162,8 @@ def read_rows(
         What X may be.
     tasks : sequence of str, optional
         The tasks that y must have. Where they are given the features are compared, not recorded.
+    left_out : sequence of str, optional
+        Tasks that y may have too, and which are not read.
     name : str, default="y"
         What the user calls y.
     """
@@ -147,7 +171,7 @@ def read_rows(
     targets = read_targets(y, n_rows=len(X))
     columns = targets.columns
     if tasks is not None:
-        if set(columns) != set(tasks):
+        if set(columns) - set(left_out) != set(tasks):
             raise ValueError(f"`{name}` must have the tasks of `fit`, {list(tasks)}. Found {list(columns)}.")
         columns = {task: columns[task] for task in tasks}
     weight = read_sample_weight(sample_weight, list(columns), len(X))

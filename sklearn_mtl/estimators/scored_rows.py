@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
@@ -36,7 +36,7 @@ class ScoredRows:
     targets : Targets
         Labels by task of y.
     weight : ndarray of float64, shape (n_rows, n_tasks)
-        Sample weights, tasks as in ``estimator.tasks_``.
+        Sample weights, tasks as in ``tasks``.
     weighted : bool
         Whether the user gave any weights.
     responses : mapping of str to ndarray
@@ -63,14 +63,26 @@ class ScoredRows:
         """
         responses, _ = estimator._responses(X)
         n_rows = len(next(iter(responses.values())))
-        weight = read_sample_weight(sample_weight, list(estimator.tasks_), n_rows)
-        weight = np.broadcast_to(weight, (n_rows, len(estimator.tasks_)))
+        names = _every_task(estimator)
+        weight = np.broadcast_to(read_sample_weight(sample_weight, names, n_rows), (n_rows, len(names)))
         targets = read_targets(y, n_rows=n_rows)
         return cls(estimator, X, targets, weight, sample_weight is not None, responses)
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks of the estimator, and then those that it left out."""
+        return _every_task(self.estimator)
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """Tasks without a label in the fold that the estimator was fitted to: they have no score."""
+        return self.estimator._fitted.left_out
 
     def default_score(self, task: str) -> float:
         """Return the task's own default score over the rows that have a label of it; nan where none has."""
         column = self._labels(task)
+        if task in self.left_out:
+            return float("nan")
         return float(self.estimator.tasks_[task].score(column, self.responses[task], self._weight(task)))
 
     def score(self, task: str, metric: Metric, scorer: Scorer | None) -> float:
@@ -106,12 +118,14 @@ class ScoredRows:
 
     def has_rows(self, task: str, scorer: Scorer | None) -> bool:
         """Whether there are rows to score the task on: labelled, and of positive weight."""
-        return bool((_labelled(self._labels(task), scorer) & (self._weight(task) > 0)).any())
+        known = _labelled(self._labels(task), scorer) & (self._weight(task) > 0)
+        return task not in self.left_out and bool(known.any())
 
     def _labels(self, task: str) -> Column:
-        if task not in self.estimator.tasks_:
-            tasks = list(self.estimator.tasks_)
-            raise ValueError(f"A scorer's task must be one of the estimator's tasks {tasks}. Found {task!r}.")
+        if task not in self._places:
+            raise ValueError(
+                f"A scorer's task must be one of the estimator's tasks {self.tasks}. Found {task!r}."
+            )
         if task not in self.targets.columns:
             raise ValueError(
                 f"y must hold task {task!r}, which is scored. Found {list(self.targets.columns)}."
@@ -123,7 +137,7 @@ class ScoredRows:
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        return {task: place for place, task in enumerate(self.estimator.tasks_)}
+        return {task: place for place, task in enumerate(self.tasks)}
 
 
 class AnsweredTask:
@@ -170,6 +184,10 @@ class AnsweredTask:
             # A copy that is being made has no view yet.
             raise AttributeError(name)
         return getattr(self._view, name)
+
+
+def _every_task(estimator: BaseMultiTask) -> list[str]:
+    return [*estimator.tasks_, *estimator._fitted.left_out]
 
 
 def _labelled(column: Column, scorer: Scorer | None) -> np.ndarray:

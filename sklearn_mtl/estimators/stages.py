@@ -30,6 +30,34 @@ from sklearn_mtl.training import (
 )
 
 
+def unlabelled(rows: Rows, *, fold: str) -> list[str]:
+    """Return the tasks without a label of positive weight, which a fold leaves out, and warn of them.
+
+    Parameters
+    ----------
+    rows : Rows
+        The fold's training rows.
+    fold : str
+        Which it is.
+    """
+    found = rows.unlabelled()
+    if found:
+        warnings.warn(
+            f"The {len(rows)} training rows of {fold} have no label of the tasks {found[:10]}"
+            f"{' and more' if len(found) > 10 else ''}, which are left out of its fit, and of its share in "
+            "their mean score. A TaskStratifiedKFold as `cv` spreads the labels of every task.",
+            stacklevel=2,
+        )
+    return found
+
+
+def without(mapping: Any, names: Sequence[str]) -> Any:
+    """Return a mapping by task without some of them; whatever else it is, as it is."""
+    if not isinstance(mapping, Mapping) or not names:
+        return mapping
+    return {task: value for task, value in mapping.items() if task not in names}
+
+
 def held_out(
     rows: Rows, kinds: Mapping[str, TaskKind], fraction: float | None, n_nets: int, seed: int, once: Once
 ) -> list[np.ndarray]:
@@ -121,6 +149,7 @@ def validation_rows(
     reader: BaseEstimator,
     validation: tuple[Any, Any],
     known: tuple[FeatureEncoder, Blueprint, TrainingSettings],
+    left_out: Sequence[str],
     once: Once = each,
 ) -> Table | None:
     """Return the user's own validation rows as tensors; None where there are none.
@@ -133,6 +162,8 @@ def validation_rows(
         X_val and y_val.
     known : tuple
         The encoder, the blueprint, and what the loop is told.
+    left_out : sequence of str
+        Tasks of y_val that are not fitted.
     once : callable, optional
         As of `prepare`.
     """
@@ -140,7 +171,7 @@ def validation_rows(
         return None
     encoder, blueprint, settings = known
     admitted = Admitted.by(encoder.preprocessing)
-    rows = once(_validation, reader, *validation, blueprint.tasks, admitted=admitted)
+    rows = once(_validation, reader, *validation, blueprint.tasks, admitted=admitted, left_out=left_out)
     table = tensors(rows, encoder, blueprint.tasks, settings, once)
     if not blueprint.watches(table.weight):
         raise ValueError("`y_val` must hold a label of some task of positive weight. Found none.")
@@ -205,8 +236,10 @@ def _table(rows: Rows, blocks: InputRows, tasks: TaskSet, *, device: Any, dtype:
     return Table.of(blocks, y, weight, device=device, dtype=dtype)
 
 
-def _validation(reader: BaseEstimator, X: Any, y: Any, tasks: TaskSet, *, admitted: Admitted) -> Rows:
-    rows, _ = read_rows(reader, X, y, admitted=admitted, tasks=tasks.names, name="y_val")
+def _validation(
+    reader: BaseEstimator, X: Any, y: Any, tasks: TaskSet, *, admitted: Admitted, left_out: Sequence[str]
+) -> Rows:
+    rows, _ = read_rows(reader, X, y, admitted=admitted, tasks=tasks.names, left_out=left_out, name="y_val")
     for task in tasks:
         unknown = task.unknown_labels(rows.columns[task.name])
         if unknown:

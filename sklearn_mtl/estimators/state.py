@@ -79,7 +79,7 @@ class FittedState(BaseEstimator):
         # Rows of a search that is scoring are no part of what was fitted.
         state.pop("_shared", None)
         if "_fitted" in state:
-            state = {key: value for key, value in state.items() if key not in DERIVED}
+            state = {key: value for key, value in state.items() if key not in {*DERIVED, "_fold"}}
             state["_fitted"] = pack_fitted(self._fitted)
         return state
 
@@ -106,6 +106,7 @@ def pack_fitted(fitted: Fitted) -> dict[str, Any]:
         "split_seed": fitted.split_seed,
         "kinds": dict(fitted.kinds),
         "n_splits": fitted.n_splits,
+        "left_out": list(fitted.left_out),
         "nets": [pack_net(net) for net in fitted.nets],
     }
 
@@ -135,4 +136,5 @@ def unpack_fitted(estimator: Any, state: dict[str, Any]) -> Fitted:
         state["split_seed"],
         kinds,
         state.get("n_splits", len(nets)),
+        state.get("left_out", ()),
     )

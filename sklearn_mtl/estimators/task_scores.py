@@ -4,19 +4,70 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.metrics import by_task, name_of, scorer_of, several
 from sklearn_mtl.estimators.scored_rows import ScoredRows
 
-if TYPE_CHECKING:
-    from sklearn_mtl.estimators.base import BaseMultiTask
+
+class ScoresByTask(BaseEstimator):
+    """Scores all tasks as one number, and each by itself."""
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the mean over tasks of scikit-learn's default score: R², or accuracy.
+
+        Task weights take no part: a search over them would reward itself.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+            Features.
+        y : mapping, DataFrame or array-like
+            True labels; missing ones are left out.
+        sample_weight : array-like of shape (n_rows,), or mapping or DataFrame by task, optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            Tasks without a label in these rows are left out, with a warning.
+        """
+        return float(score_by_task(self, X, y, sample_weight, every=True).mean())
+
+    def score_tasks(self, X: Any, y: Any, sample_weight: Any = None, *, metrics: Any = None) -> pd.Series:
+        """Return the score of each task.
+
+        Parameters
+        ----------
+        X, sample_weight
+            As of `score`.
+        y : mapping, DataFrame or array-like
+            True labels of all tasks, or of some by name; missing ones are left out.
+        metrics : str, callable, sequence of these, or mapping from task to these, optional
+            A scorer's name or a scorer, as of scikit-learn, or a function ``metric(y_true, y_pred)``.
+            None is R², accuracy, or the mean accuracy over labels.
+
+        Returns
+        -------
+        pandas.Series of float64
+            By task and metric where metrics are given; else by task, the metrics in
+            ``attrs["metrics"]``. nan for a task without a label in these rows, with a warning.
+
+        Raises
+        ------
+        ValueError
+            If y or ``metrics`` names another task, or a metric can't take a task of this kind.
+        """
+        if metrics is None:
+            return score_by_task(self, X, y, sample_weight, every=False)
+        return score_by_metric(self, X, y, sample_weight, metrics)
 
 
-def score_by_task(estimator: BaseMultiTask, X: Any, y: Any, sample_weight: Any, *, every: bool) -> pd.Series:
+def score_by_task(estimator: Any, X: Any, y: Any, sample_weight: Any, *, every: bool) -> pd.Series:
     """Return the default score of each task.
 
     Parameters
@@ -36,12 +87,15 @@ def score_by_task(estimator: BaseMultiTask, X: Any, y: Any, sample_weight: Any, 
     rows = ScoredRows.read(estimator, X, y, sample_weight)
     tasks = _tasks_of(rows, every=every)
     scores = pd.Series({task: rows.default_score(task) for task in tasks}, dtype=np.float64)
-    _warn_of_undefined([task for task, known in zip(tasks, scores.notna(), strict=True) if not known])
-    scores.attrs["metrics"] = {task: estimator.tasks_[task].loss.metric for task in tasks}
+    _warn_of_undefined(rows, scores.index[scores.isna()].tolist())
+    # Of a task that its fold left out there is no metric, as there is no score.
+    scores.attrs["metrics"] = {
+        task: estimator.tasks_[task].loss.metric for task in tasks if task not in rows.left_out
+    }
     return scores
 
 
-def score_by_metric(estimator: BaseMultiTask, X: Any, y: Any, sample_weight: Any, metrics: Any) -> pd.Series:
+def score_by_metric(estimator: Any, X: Any, y: Any, sample_weight: Any, metrics: Any) -> pd.Series:
     """Return the score of each task by each of its metrics.
 
     Parameters
@@ -62,7 +116,7 @@ def score_by_metric(estimator: BaseMultiTask, X: Any, y: Any, sample_weight: Any
     asked = by_task(metrics, _tasks_of(rows, every=False))
     found: dict[tuple[str, str], float] = {}
     for task, of_task in asked.items():
-        default = estimator.tasks_[task].loss.metric
+        default = "score" if task in rows.left_out else estimator.tasks_[task].loss.metric
         for metric in of_task if several(of_task) else [of_task]:
             name = name_of(metric, default)
             if (task, name) in found:
@@ -72,14 +126,15 @@ def score_by_metric(estimator: BaseMultiTask, X: Any, y: Any, sample_weight: Any
             found[task, name] = rows.score(task, metric, scorer_of(task, metric))
     if not found:
         raise ValueError("`metrics` must name at least one metric of one task. Found none.")
-    _warn_of_undefined(list(dict.fromkeys(task for (task, _), score in found.items() if np.isnan(score))))
+    undefined = dict.fromkeys(task for (task, _), score in found.items() if np.isnan(score))
+    _warn_of_undefined(rows, list(undefined))
     index = pd.MultiIndex.from_tuples(found, names=["task", "metric"])
     return pd.Series(list(found.values()), index, dtype=np.float64)
 
 
 def _tasks_of(rows: ScoredRows, *, every: bool) -> list[str]:
     """Return the tasks of y, in the order of the estimator's."""
-    tasks, given = list(rows.estimator.tasks_), rows.targets.columns
+    tasks, given = rows.tasks, rows.targets.columns
     # The columns of an array have no names: of fewer, nobody knows which they are.
     every = every or rows.targets.layout.kind in ("1d", "2d")
     if set(given) - set(tasks) or (every and len(given) < len(tasks)):
@@ -90,9 +145,11 @@ def _tasks_of(rows: ScoredRows, *, every: bool) -> list[str]:
     return [task for task in tasks if task in given]
 
 
-def _warn_of_undefined(tasks: Sequence[str]) -> None:
+def _warn_of_undefined(rows: ScoredRows, tasks: Sequence[str]) -> None:
+    # Of what a fold leaves out its fit has warned.
+    tasks = [task for task in tasks if task not in rows.left_out]
     if tasks:
         warnings.warn(
-            f"These rows have too few labels of the tasks {list(tasks)}, which are left out of the score.",
+            f"These rows have too few labels of the tasks {tasks}, which are left out of the score.",
             stacklevel=4,
         )

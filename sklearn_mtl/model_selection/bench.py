@@ -21,6 +21,7 @@ from sklearn_mtl.model_selection.trials import (
     last_step,
     why_left_to_scikit_learn,
 )
+from sklearn_mtl.model_selection.whole import Whole
 from sklearn_mtl.training import RunJobs
 
 
@@ -34,6 +35,8 @@ class Bench:
         To be cloned.
     folds : list of Fold
         The rows.
+    whole : Whole
+        All of y.
     scoring : Scoring
         How trials are scored.
     max_members : int or None
@@ -44,6 +47,7 @@ class Bench:
 
     estimator: Any
     folds: list[Fold]
+    whole: Whole
     scoring: Scoring
     max_members: int | None
     n_jobs: int | None
@@ -60,11 +64,12 @@ class Bench:
         """
         trials = []
         for number, params in enumerate(candidates):
-            for fold in self.folds:
+            for i, fold in enumerate(self.folds, start=1):
                 # The parameters are cloned too: they may be estimators.
                 estimator = clone(self.estimator).set_params(**clone(params, safe=False))
                 alone = why_left_to_scikit_learn(last_step(estimator))
-                trial = Trial(number, params, fold, estimator, alone=alone).planned()
+                trial = Trial(number, params, fold, estimator, alone=alone)
+                trial = trial.planned(self.whole, f"fold {i} of {len(self.folds)}")
                 if trial.error is not None and self.scoring.error_score == "raise":
                     raise trial.error
                 trials.append(trial)
@@ -80,7 +85,7 @@ class Bench:
         epochs : int, optional
             Most epochs of a net in all; as many as its estimator says by default.
         """
-        alone = [i for i, trial in enumerate(trials) if trial.alone is not None]
+        alone = [i for i, trial in enumerate(trials) if trial.alone is not None and trial.error is None]
         with progress(self.verbose > 0) as watch:
             for position, trial in self._trained(trials, epochs, watch):
                 yield position, trial, trial.tested(self.scoring)

@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 from sklearn_mtl.estimators.predictions import intervals
 from sklearn_mtl.estimators.wrapped import innermost
 from sklearn_mtl.model_selection.splitters import splittable
+from sklearn_mtl.model_selection.whole import Whole
 from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
 from sklearn_mtl.tasks import TaskKind
 
@@ -75,13 +76,19 @@ def cross_val_predict_tasks(
     MultiTaskTarget
         Predictions: regressions as float64, labels in their own dtype. Probabilities: a column for each
         class in all of y, sorted; 0 where the training part did not have it. A multilabel task has a
-        column for each label. Intervals: lower and upper end.
+        column for each label. Intervals: lower and upper end. A task without a label in the training
+        part is missing in the test part.
 
     Raises
     ------
     ValueError
         If the test parts are no partition of the rows, no task has the method, or a task is of
-        different kinds in different folds.
+        different kinds in different folds, which an estimator around a multi-task one may make it.
+
+    Warns
+    -----
+    UserWarning
+        If a training part has no label of a task.
 
     Examples
     --------
@@ -107,9 +114,15 @@ def cross_val_predict_tasks(
     fit_params, split_params = _routed(estimator, cv, params, groups)
     splits = list(cv.split(X, y, **split_params))
     order = _check_partition(np.concatenate([test for _, test in splits]), _num_samples(X))
-    jobs = (delayed(_fold)(clone(estimator), X, y, rows, fit_params, method, coverage) for rows in splits)
+    clones, whole = [clone(estimator) for _ in splits], Whole(y)
+    for number, one in enumerate(clones, start=1):
+        whole.tell(one, f"fold {number} of {len(splits)}")
+    jobs = (
+        delayed(_fold)(one, X, y, rows, fit_params, method, coverage)
+        for one, rows in zip(clones, splits, strict=True)
+    )
     folds = Parallel(n_jobs=n_jobs, verbose=verbose, pre_dispatch=pre_dispatch)(jobs)
-    joined = _joined(folds, targets.columns, method)
+    joined = _joined(folds, [len(test) for _, test in splits], targets.columns, method)
     return joined[np.argsort(order)]
 
 
@@ -144,15 +157,10 @@ def _fold(
     return {name: (kinds[name], found.tasks_[name], predicted) for name, predicted in predictions.items()}
 
 
-def _joined(folds: list[Fold], columns: Mapping[str, Column], method: Method) -> MultiTaskTarget:
-    names = list(folds[0])
-    kinds = [{name: task.kind for name, (_, task, _) in fold.items()} for fold in folds]
-    for other in kinds[1:]:
-        if other != kinds[0]:
-            raise ValueError(
-                "A task must be of the same kind in every fold; say it with `tasks=`. "
-                f"Found {kinds[0]} and {other}."
-            )
+def _joined(
+    folds: list[Fold], sizes: list[int], columns: Mapping[str, Column], method: Method
+) -> MultiTaskTarget:
+    names = [name for name in columns if any(name in fold for fold in folds)]
     if not names:
         needed = {
             "predict_proba": "a classification or multilabel task",
@@ -160,25 +168,49 @@ def _joined(folds: list[Fold], columns: Mapping[str, Column], method: Method) ->
         }
         raise ValueError(f"`method`={method!r} needs {needed[method]}. Found none.")
     by_fold = [{name: predicted for name, (*_, predicted) in fold.items()} for fold in folds]
-    if method == "predict_proba":
-        for name, (_, task, _) in folds[0].items():
-            # A list of classes is of several labels, which have a column each.
-            if task.has_classes and isinstance(task.classes, np.ndarray):
-                _over_all_classes(name, folds, by_fold, columns[name])
-    joined: Any = np.concatenate([MultiTaskTarget(fold) for fold in by_fold])
+    for name in names:
+        _check_one_kind(name, [fold[name][1].kind for fold in folds if name in fold])
+        kind, task, predicted = next(fold[name] for fold in folds if name in fold)
+        # A list of classes is of several labels, which have a column each.
+        if method == "predict_proba" and task.has_classes and isinstance(task.classes, np.ndarray):
+            predicted = _over_all_classes(name, kind, folds, by_fold, columns[name])
+        for found, size in zip(by_fold, sizes, strict=True):
+            if name not in found:
+                found[name] = _missing(predicted, size)
+    joined: Any = np.concatenate([MultiTaskTarget({name: fold[name] for name in names}) for fold in by_fold])
     return cast(MultiTaskTarget, joined)
 
 
-def _over_all_classes(name: str, folds: list[Fold], by_fold: list[dict[str, Any]], column: Column) -> None:
-    """Give each fold's probabilities of a task a column for each class of y."""
-    kind = folds[0][name][0]
+def _check_one_kind(name: str, kinds: list[str]) -> None:
+    if len(set(kinds)) > 1:
+        raise ValueError(
+            f"A task must be of the same kind in every fold; say it with `tasks=`. Found {kinds} for task "
+            f"{name!r}."
+        )
+
+
+def _over_all_classes(
+    name: str, kind: TaskKind, folds: list[Fold], by_fold: list[dict[str, Any]], column: Column
+) -> np.ndarray:
+    """Give each fold's probabilities of a task a column for each class of y; return those of one fold."""
     every: Any = kind.bind(column, np.ones(len(column)))
     classes = pd.Index(every.classes)
+    wide = np.empty((0, len(classes)))
     for fold, predicted in zip(folds, by_fold, strict=True):
-        _, task, probabilities = fold[name]
-        wide = np.zeros((len(probabilities), len(classes)))
-        wide[:, classes.get_indexer(pd.Index(task.classes))] = probabilities
-        predicted[name] = wide
+        if name in fold:
+            _, task, probabilities = fold[name]
+            wide = np.zeros((len(probabilities), len(classes)))
+            wide[:, classes.get_indexer(pd.Index(task.classes))] = probabilities
+            predicted[name] = wide
+    return wide
+
+
+def _missing(like: Any, n_rows: int) -> Any:
+    """Return so many missing predictions, that can be joined with others."""
+    if not isinstance(like, np.ndarray):
+        return pd.array([None] * n_rows, dtype=like.dtype)
+    shape = (n_rows, *like.shape[1:])
+    return np.full(shape, np.nan) if like.dtype.kind == "f" else np.full(shape, None, dtype=object)
 
 
 def _check_partition(tested: np.ndarray, n_rows: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from sklearn_mtl.model_selection.bench import Bench
+from sklearn_mtl.model_selection.fold_means import over_folds
 from sklearn_mtl.model_selection.grid_search import StackedGridSearchCV
 from sklearn_mtl.model_selection.stacked_search import Record, in_order
 from sklearn_mtl.model_selection.trials import Tested, Trial
@@ -172,7 +173,10 @@ multimetric_, classes_, n_features_in_, feature_names_in_
 
     def _best_of(self, candidates: list[int], tested: Sequence[Mapping[int, Tested]]) -> list[int]:
         """Return the candidates that train on, in the order of the grid."""
-        means = np.array([np.mean(list(map(self._score, in_order(of_folds)))) for of_folds in tested])
+        every = [in_order(of_folds) for of_folds in tested]
+        scores = np.array([[self._score(found) for found in of_folds] for of_folds in every])
+        failed = np.array([[found.result["fit_error"] is not None for found in each] for each in every])
+        means = over_folds(scores, failed)
         order = np.argsort(-np.where(np.isnan(means), -np.inf, means), kind="stable")
         return sorted(candidates[i] for i in order[: ceil(len(candidates) / self.factor)])
 

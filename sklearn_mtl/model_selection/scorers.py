@@ -56,7 +56,7 @@ class TaskScorer(BaseEstimator):
         """
         rows = _rows(estimator, X, y, sample_weight)
         scorer = resolved(self.scoring)
-        if not rows.has_rows(self.task, scorer):
+        if not rows.has_rows(self.task, scorer) and self.task not in rows.left_out:
             warnings.warn(
                 f"Task {self.task!r} has no labelled row of positive weight among these "
                 f"{len(rows.weight)} rows: its score is nan.",
@@ -100,7 +100,8 @@ class MultiTaskScorer(BaseEstimator):
             if weights[task] > 0
         }
         undefined = [task for task, score in scores.items() if np.isnan(score)]
-        if undefined:
+        # Of what a fold leaves out its fit has warned.
+        if set(undefined) - set(rows.left_out):
             warnings.warn(
                 f"The tasks {undefined} have no score in these {len(rows.weight)} rows, for want of labels "
                 "of positive weight or of classes, and are left out of the mean.",

@@ -6,6 +6,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Integral
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 
 from sklearn_mtl.model_selection.bench import Bench
+from sklearn_mtl.model_selection.fold_means import with_means
 from sklearn_mtl.model_selection.folds import Fold
 from sklearn_mtl.model_selection.pareto import pareto_front, task_results
 from sklearn_mtl.model_selection.scikit_learn import (
@@ -27,6 +29,7 @@ from sklearn_mtl.model_selection.scikit_learn import (
 )
 from sklearn_mtl.model_selection.splitters import splittable
 from sklearn_mtl.model_selection.trials import Scoring, Tested
+from sklearn_mtl.model_selection.whole import Whole
 from sklearn_mtl.targets import MultiTaskTarget
 
 # Beside those of the search that it stands for; scikit-learn checks types by them.
@@ -130,10 +133,11 @@ class StackedSearch(BaseSearchCV):
         X, y = indexable(X, y)
         routed = self._get_routed_params_for_fit(of_rows(X, params))
         scoring = Scoring(scorer, routed.scorer.score, self.return_train_score, self.error_score)
-        folds = self._folds(X, y, routed)
+        folds, whole = self._folds(X, y, routed), Whole(y)
         bench = Bench(
             clone(self.estimator),
             folds,
+            whole,
             scoring,
             self.max_members,
             self.n_jobs,
@@ -150,7 +154,7 @@ class StackedSearch(BaseSearchCV):
                 raise
         self._conclude(record, refit_metric)
         self.scorer_ = scorer._scorers if isinstance(scorer, _MultimetricScorer) else scorer
-        self._finish(interrupt, X, y, routed.estimator.fit)
+        self._finish(interrupt, X, y, routed.estimator.fit, whole)
         return self
 
     def _fit_followed(self, X: Any, y: Any, params: dict[str, Any]) -> Self:
@@ -194,7 +198,8 @@ class StackedSearch(BaseSearchCV):
     def _conclude(self, record: Record, refit_metric: str) -> None:
         """Set what is known before the best candidate is fitted anew."""
         tested = results_of(record.tested)
-        results = self._format_results(record.params, self.n_splits_, tested, record.more)
+        formatted = partial(self._format_results, record.params, self.n_splits_, tested, record.more)
+        results = with_means(formatted, tested)
         first = tested[0]["test_scores"]
         self.multimetric_ = isinstance(first, dict)
         if callable(self.scoring) and self.multimetric_:
@@ -223,7 +228,7 @@ class StackedSearch(BaseSearchCV):
         return range(len(record.params))
 
     def _finish(
-        self, interrupt: KeyboardInterrupt | None, X: Any, y: Any, fit_params: dict[str, Any]
+        self, interrupt: KeyboardInterrupt | None, X: Any, y: Any, fit_params: dict[str, Any], whole: Whole
     ) -> None:
         """Fit the best candidate anew, or pass on the Ctrl-C that has ended the search."""
         if interrupt is not None:
@@ -234,16 +239,17 @@ class StackedSearch(BaseSearchCV):
         if not self.refit:
             return
         try:
-            self._refit(X, y, fit_params)
+            self._refit(X, y, fit_params, whole)
         except KeyboardInterrupt:
             self.interrupted_ = True
             raise
 
-    def _refit(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
+    def _refit(self, X: Any, y: Any, fit_params: dict[str, Any], whole: Whole) -> None:
         best = clone(self.best_params_, safe=False)
         self.best_estimator_ = clone(self.estimator).set_params(**best)
         start = time.time()
-        self.best_estimator_.fit(X, *(() if y is None else (y,)), **fit_params)
+        with whole.told(self.best_estimator_):
+            self.best_estimator_.fit(X, *(() if y is None else (y,)), **fit_params)
         self.refit_time_ = time.time() - start
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_

@@ -18,6 +18,7 @@ from sklearn_mtl.estimators.together import PlannedFit
 from sklearn_mtl.estimators.wrapped import innermost
 from sklearn_mtl.model_selection.folds import Fold, in_place_of_fit, with_last
 from sklearn_mtl.model_selection.scikit_learn import fit_and_score, of_rows, scores_of
+from sklearn_mtl.model_selection.whole import Whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +94,22 @@ class Trial:
         """Return this without what other trials have made, for another process."""
         return replace(self, fold=replace(self.fold, once=MadeOnce(), _reached={}))
 
-    def planned(self) -> Trial:
-        """Return this with all done that precedes training."""
+    def planned(self, whole: Whole, name: str) -> Trial:
+        """Return this with all done that precedes training.
+
+        Parameters
+        ----------
+        whole : Whole
+            All of y.
+        name : str
+            Of the fold.
+        """
         last = last_step(self.estimator)
-        if self.alone is not None or not isinstance(last, BaseMultiTask):
-            return self
         start = perf_counter()
         try:
+            whole.tell(self.estimator, name)
+            if self.alone is not None or not isinstance(last, BaseMultiTask):
+                return self
             estimator, (args, kwargs) = self.fold.up_to(self.estimator, last)
             fit = PlannedFit.of(last, self.fold.once, *args, **kwargs)
         except Exception as error:
@@ -129,9 +139,8 @@ class Trial:
     def fitted_and_tested(self, scoring: Scoring, verbose: int) -> Tested:
         """Return the scores of a trial that is fitted as scikit-learn does it."""
         keeps = isinstance(last_step(self.estimator), BaseMultiTask)
-        result = self._scored(
-            self.estimator, scoring, verbose=verbose, parameters=self.params, return_estimator=keeps
-        )
+        # It has its parameters, and was told of more: set again, they would undo that.
+        result = self._scored(self.estimator, scoring, verbose=verbose, return_estimator=keeps)
         return self._with_tasks(result, result.pop("estimator", None), scoring)
 
     def _asked(self, estimator: Any, scoring: Scoring) -> dict[str, Any]:

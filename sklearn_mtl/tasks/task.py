@@ -234,7 +234,8 @@ def check_labelled(column: Column, weight: np.ndarray) -> None:
     if not known.any():
         raise ValueError(
             f"Task {column.name!r} needs at least one label. Found {len(column)} rows and no label; "
-            "drop the task, or look whether its labels were lost on the way."
+            "drop the task, or look whether its labels were lost on the way. In a fold of a search or "
+            "cross-validation, spread them: cv=TaskStratifiedKFold() of sklearn_mtl.model_selection."
         )
     if column.missing.ndim == 2 and column.missing.all(axis=0).any():
         warnings.warn(

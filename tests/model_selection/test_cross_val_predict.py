@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -171,13 +171,63 @@ def test_methods_that_no_task_has(cheap, drawn, method, message):
         cross_val_predict_tasks(cheap(), X, {"price": Y["price"]}, cv=2, method=method)
 
 
-def test_kinds_that_differ_between_folds(cheap, drawn):
+COUNTS = np.concatenate([np.arange(45) % 5, np.arange(45)])
+
+
+@pytest.mark.parametrize(
+    "around", [lambda est: est, make_pipeline, lambda e: GridSearchCV(e, {"lr": [0.1]}, cv=2)]
+)
+def test_a_kind_is_told_from_all_rows(cheap, drawn, around):
     X, _ = drawn
-    counts = np.concatenate([np.arange(45) % 5, np.arange(45)])
-    with pytest.raises(ValueError, match=r"same kind in every fold; say it with `tasks=`.*'regression'"):
-        cross_val_predict_tasks(cheap(), X, {"count": counts}, cv=2)
-    found = cross_val_predict_tasks(cheap(tasks={"count": "regression"}), X, {"count": counts}, cv=2)
+    found = cross_val_predict_tasks(around(cheap()), X, {"count": COUNTS}, cv=2)
+    named = cross_val_predict_tasks(around(cheap(tasks={"count": "regression"})), X, {"count": COUNTS}, cv=2)
     assert found["count"].dtype == np.float64
+    assert found == named
+
+
+class Around(MetaEstimatorMixin, BaseEstimator):
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y):
+        self.estimator_ = clone(self.estimator).fit(X, y)
+        return self
+
+
+def test_kinds_that_differ_between_folds(cheap, drawn):
+    with pytest.raises(
+        ValueError, match=r"same kind in every fold; say it with `tasks=`.*'regression'.*'count'"
+    ):
+        cross_val_predict_tasks(Around(cheap()), drawn[0], {"count": COUNTS}, cv=2)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_interval"])
+def test_a_task_without_labels_in_a_training_part_is_missing_in_its_test_part(cheap, drawn, method):
+    X, _ = drawn
+    first = np.arange(90) < 30
+    Y = MultiTaskTarget(
+        {
+            "size": X[:, 0],
+            "price": np.where(first, X[:, 1], np.nan),
+            "type": np.where(first, np.where(X[:, 2] > 0, "flat", "house"), None),
+            "rooms": pd.array(np.where(first, np.arange(90) % 3, None), dtype="Int64"),
+        }
+    )
+    quantiles = Regression(loss="quantile", quantiles=(0.1, 0.5, 0.9))
+    est = cheap(tasks=dict.fromkeys(["size", "price"], quantiles))
+    with pytest.warns(
+        UserWarning, match=r"fold 1 of 3 have no label of the tasks \['price', 'type', 'rooms'\]"
+    ):
+        found = cross_val_predict_tasks(est, X, Y, cv=3, method=method, coverage=0.8)
+    kept = {"predict": list(Y), "predict_proba": ["type", "rooms"], "predict_interval": ["size", "price"]}
+    assert list(found) == kept[method]
+    for name, values in found.items():
+        gaps = pd.isna(np.asarray(values, dtype=object)).reshape(90, -1)
+        assert gaps.all(axis=1).tolist() == (first if name != "size" else ~first & first).tolist()
+        assert gaps.any(axis=1).tolist() == gaps.all(axis=1).tolist()
+    if method == "predict":
+        assert found["rooms"].dtype == pd.Int64Dtype()
+        assert set(found["type"][30:]) <= {"flat", "house"}
 
 
 def test_lengths_that_differ(cheap, drawn):
