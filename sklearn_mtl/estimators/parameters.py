@@ -11,14 +11,14 @@ from sklearn.base import BaseEstimator, clone
 from sklearn_mtl.balancing import BALANCERS, Balancer, StaticWeights
 from sklearn_mtl.sharing import SHARINGS, HardSharing, Sharing
 from sklearn_mtl.tasks import KINDS, TaskKind
-from sklearn_mtl.trunks import TRUNKS, TabM
+from sklearn_mtl.trunks import Trunk, trunk_recipe
 
-# By parameter: the short names, and what None stands for when one of its own parameters is set.
+# By parameter: the short names, and what None stands for. Of trunks, `trunk_recipe` knows both.
 RECIPES: dict[str, tuple[Mapping[str, type], type]] = {
-    "trunk": (TRUNKS, TabM),
     "sharing": (SHARINGS, HardSharing),
     "balancing": (BALANCERS, StaticWeights),
 }
+PARTS = ("trunk", *RECIPES)
 MAPPINGS = ("tasks", "task_weights", "head_hidden_sizes")
 
 
@@ -47,7 +47,7 @@ class NestedParameters(BaseEstimator):
         nested: dict[str, dict[str, Any]] = defaultdict(dict)
         for key, value in params.items():
             parameter, _, rest = key.partition("__")
-            if rest and (parameter in RECIPES or parameter in MAPPINGS):
+            if rest and (parameter in PARTS or parameter in MAPPINGS):
                 nested[parameter][rest] = value
             else:
                 plain[key] = value
@@ -56,7 +56,7 @@ class NestedParameters(BaseEstimator):
             current = getattr(self, parameter)
             merged = (
                 _recipe_with(parameter, current, entries)
-                if parameter in RECIPES
+                if parameter in PARTS
                 else _mapping_with(parameter, current, entries)
             )
             setattr(self, parameter, merged)
@@ -64,16 +64,7 @@ class NestedParameters(BaseEstimator):
 
 
 def _recipe_with(parameter: str, current: Any, entries: Mapping[str, Any]) -> Any:
-    names, default = RECIPES[parameter]
-    if current is None:
-        recipe = default()
-    elif isinstance(current, str):
-        if current not in names:
-            raise ValueError(f"`{parameter}` must be one of {sorted(names)}. Found {current!r}.")
-        recipe = names[current]()
-    else:
-        recipe = clone(current)
-    return recipe.set_params(**entries)
+    return clone(resolve_recipe(parameter, current)).set_params(**entries)
 
 
 def _mapping_with(parameter: str, current: Any, entries: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,16 +100,18 @@ def _kind_with(task: str, current: Any, entries: Mapping[str, Any]) -> TaskKind:
     return owners[0]().set_params(**entries)
 
 
-def resolve_recipe(parameter: str, value: Any) -> Sharing | Balancer:
+def resolve_recipe(parameter: str, value: Any) -> Trunk | Sharing | Balancer:
     """Return the recipe for itself, a short name or None; a ``ValueError`` for anything else.
 
     Parameters
     ----------
-    parameter : {"sharing", "balancing"}
-        Which parameter.
+    parameter : {"trunk", "sharing", "balancing"}
+        Which parameter; a trunk may be an ``nn.Module`` too.
     value : object
         What it was set to.
     """
+    if parameter == "trunk":
+        return trunk_recipe(value)
     names, default = RECIPES[parameter]
     if value is None:
         return default()

@@ -17,10 +17,21 @@ Examples
 torch.Size([10, 1, 8])
 """
 
+from sklearn_mtl.trunks.default import DefaultTrunk
 from sklearn_mtl.trunks.mlp import MLP
 from sklearn_mtl.trunks.module_trunk import ModuleTrunk
-from sklearn_mtl.trunks.resolve import TRUNKS, resolve_trunk
+from sklearn_mtl.trunks.resolve import TRUNKS, resolve_trunk, trunk_recipe
 from sklearn_mtl.trunks.tabm import TabM
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
-__all__ = ["MLP", "TRUNKS", "ModuleTrunk", "TabM", "Trunk", "TrunkModule", "resolve_trunk"]
+__all__ = [
+    "MLP",
+    "TRUNKS",
+    "DefaultTrunk",
+    "ModuleTrunk",
+    "TabM",
+    "Trunk",
+    "TrunkModule",
+    "resolve_trunk",
+    "trunk_recipe",
+]

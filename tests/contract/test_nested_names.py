@@ -54,7 +54,7 @@ def search(est, grid, houses, make=GridSearchCV, **params):
 def test_the_trunk_is_searched_from_none_a_short_name_and_an_object(quick, houses, trunk):
     est = quick(trunk=trunk, max_epochs=1)
     found = search(est, {"trunk__dropout": [0.0, 0.5], "trunk__hidden_sizes": [(8,)]}, houses)
-    assert isinstance(found.best_estimator_.trunk, TabM)
+    assert isinstance(found.best_estimator_._fitted.blueprint.trunk, TabM)
     assert found.best_estimator_.trunk.dropout == found.best_params_["trunk__dropout"]
     assert len(set(found.cv_results_["mean_test_score"])) == 2
     assert est.trunk is trunk
@@ -115,7 +115,7 @@ def test_a_parameter_that_a_recipe_does_not_have_is_refused_by_name(quick, param
 @pytest.mark.parametrize("parameter", ["trunk", "balancing", "sharing"])
 def test_an_unknown_short_name_is_refused_before_its_parameters_are_set(quick, parameter):
     est = quick(**{parameter: "resnet9000"})
-    with pytest.raises(ValueError, match=rf"`{parameter}` must be one of .* Found 'resnet9000'"):
+    with pytest.raises(ValueError, match=rf"`{parameter}` must be None, one of .* Found 'resnet9000'"):
         est.set_params(**{f"{parameter}__depth": 3})
 
 

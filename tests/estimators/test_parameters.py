@@ -13,13 +13,13 @@ from sklearn_mtl.balancing import StaticWeights
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.sharing import HardSharing
 from sklearn_mtl.tasks import Classification, Multilabel, Regression
-from sklearn_mtl.trunks import MLP, TabM
+from sklearn_mtl.trunks import MLP, DefaultTrunk, TabM
 
 
 @pytest.mark.parametrize(
     ("trunk", "expected"),
     [
-        (None, TabM(dropout=0.3)),
+        (None, DefaultTrunk(dropout=0.3)),
         ("tabm", TabM(dropout=0.3)),
         ("mlp", MLP(dropout=0.3)),
         (MLP((7,), activation="gelu"), MLP((7,), activation="gelu", dropout=0.3)),
@@ -94,7 +94,7 @@ def test_the_hidden_sizes_of_a_task_are_set():
             {"head_hidden_sizes__type": (5,)},
             r"`head_hidden_sizes` must be a mapping",
         ),
-        ({"trunk": "resnext"}, {"trunk__dropout": 0.1}, r"`trunk` must be one of"),
+        ({"trunk": "resnext"}, {"trunk__dropout": 0.1}, r"`trunk` must be None, one of"),
         ({}, {"trunk__depth": 3}, r"Invalid parameter 'depth'"),
         ({}, {"depth": 3}, r"Invalid parameter 'depth'"),
     ],

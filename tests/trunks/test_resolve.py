@@ -1,10 +1,14 @@
 """From what a user says to a trunk."""
 
+import pickle
+
 import pytest
+import torch
+from sklearn.base import clone
 from torch import nn
 
 from sklearn_mtl.features import Block, FeatureSpec
-from sklearn_mtl.trunks import MLP, TRUNKS, ModuleTrunk, TabM, resolve_trunk
+from sklearn_mtl.trunks import MLP, TRUNKS, DefaultTrunk, ModuleTrunk, TabM, resolve_trunk
 
 TABLE = FeatureSpec((Block("x", (4,), n_continuous=4),))
 IMAGE = FeatureSpec((Block("image", (3, 8, 8)),))
@@ -42,3 +46,48 @@ def test_module_becomes_a_trunk():
 def test_errors(trunk):
     with pytest.raises(ValueError, match=r"`trunk` must be None, one of \['mlp', 'tabm'.*Found "):
         resolve_trunk(trunk, TABLE)
+
+
+# The default, with parameters.
+
+
+@pytest.mark.parametrize(("spec", "kind"), [(TABLE, TabM), (IMAGE, MLP), (BOTH, MLP)])
+def test_the_default_takes_parameters_before_the_input_is_known(spec, kind):
+    trunk = resolve_trunk(DefaultTrunk(dropout=0.3, hidden_sizes=(5,)), spec)
+    assert type(trunk) is kind
+    assert trunk.get_params() == kind((5,), dropout=0.3).get_params()
+
+
+def test_the_default_is_an_estimator_of_those_parameters():
+    trunk = DefaultTrunk(members=3).set_params(dropout=0.2)
+    assert trunk.get_params() == {"dropout": 0.2, "members": 3}
+    assert repr(trunk) == "DefaultTrunk(dropout=0.2, members=3)"
+    assert trunk.dropout == 0.2
+    assert clone(trunk).get_params() == trunk.get_params()
+    assert pickle.loads(pickle.dumps(trunk)).get_params() == trunk.get_params()
+    assert "dropout" in trunk._repr_html_()
+    assert repr(DefaultTrunk()) == "DefaultTrunk()"
+
+
+def test_a_parameter_of_no_default_is_refused():
+    for make in (lambda: DefaultTrunk(depth=3), lambda: DefaultTrunk().set_params(depth=3)):
+        with pytest.raises(ValueError, match=r"Invalid parameter 'depth' for estimator DefaultTrunk\(\)"):
+            make()
+
+
+def test_a_parameter_of_the_other_default_is_refused_when_the_input_is_known():
+    resolve_trunk(DefaultTrunk(members=3), TABLE)
+    with pytest.raises(
+        ValueError,
+        match=r"`trunk__members` must be a parameter of MLP.* shape \(3, 8, 8\).*members=3",
+    ):
+        resolve_trunk(DefaultTrunk(members=3), IMAGE)
+
+
+def test_the_default_builds_what_it_stands_for(make_table):
+    table = make_table()
+    torch.manual_seed(0)
+    expected = table.build(TabM((5,), members=2))
+    torch.manual_seed(0)
+    found = table.build(DefaultTrunk(hidden_sizes=(5,), members=2))
+    torch.testing.assert_close(found.eval()(table.inputs), expected.eval()(table.inputs))

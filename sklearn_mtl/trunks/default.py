@@ -1,0 +1,88 @@
+"""What trunk there is where none is named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from torch import Tensor
+
+from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.trunks.mlp import MLP
+from sklearn_mtl.trunks.tabm import TabM
+from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
+
+
+class DefaultTrunk(Trunk):
+    """The trunk that suits the input: `TabM` for a table, `MLP` for everything else.
+
+    It stands for ``trunk=None`` where some parameters are set before the input is known, as by
+    ``set_params(trunk__dropout=0.1)``; which of the two it is shows in ``fit``.
+
+    Parameters
+    ----------
+    **parameters
+        Of `TabM` or `MLP`; those that are not given have the defaults of the one that it is.
+
+    Examples
+    --------
+    >>> from sklearn_mtl.features import Block, FeatureSpec
+    >>> from sklearn_mtl.trunks import DefaultTrunk
+    >>> trunk = DefaultTrunk(dropout=0.2)
+    >>> trunk.suited_to(FeatureSpec((Block("table", (4,)),)))
+    TabM(dropout=0.2)
+    >>> trunk.suited_to(FeatureSpec((Block("image", (3, 8, 8)),)))
+    MLP(dropout=0.2)
+    """
+
+    def __init__(self, **parameters: Any) -> None:
+        self.set_params(**parameters)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters that are set."""
+        return dict(sorted(vars(self).items()))
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; a ``ValueError`` for one that neither trunk has."""
+        known = sorted({*TabM().get_params(), *MLP().get_params()})
+        unknown = [name for name in params if name not in known]
+        if unknown:
+            raise ValueError(
+                f"Invalid parameter {unknown[0]!r} for estimator {self}. Valid parameters are: {known}."
+            )
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def suited_to(self, spec: FeatureSpec) -> Trunk:
+        """Return the trunk that this is for an input.
+
+        Parameters
+        ----------
+        spec : FeatureSpec
+            Blocks of the input and their shapes.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is set that this trunk has not.
+        """
+        is_table = len(spec.blocks) == 1 and len(spec.single.shape) == 1
+        kind: type[Trunk] = TabM if is_table else MLP
+        known = kind().get_params()
+        for name, value in self.get_params().items():
+            if name not in known:
+                shapes = ", ".join(str(block.shape) for block in spec.blocks)
+                raise ValueError(
+                    f"`trunk__{name}` must be a parameter of {kind.__name__}, the default trunk for rows of "
+                    f"shape {shapes}: one of {sorted(known)}. Found {name}={value!r}; `trunk` names another."
+                )
+        return kind(**self.get_params())
+
+    def examine(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what the trunk for this input must know of the training rows."""
+        return self.suited_to(spec).examine(spec, sample)
+
+    def build(self, spec: FeatureSpec, facts: Mapping[str, Tensor]) -> TrunkModule:
+        """Return a new trunk for this input."""
+        return self.suited_to(spec).build(spec, facts)
