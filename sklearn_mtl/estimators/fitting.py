@@ -199,7 +199,8 @@ def prepare(
     read.record_on(estimator)
     left_out: list[str] = [] if estimator._fold is None else once(unlabelled, read.rows, fold=estimator._fold)
     rows = once(Rows.without, read.rows, names=left_out)
-    kinds = checks.task_kinds(without(estimator.tasks, left_out), rows.columns, estimator._infer_kinds)
+    given = without(read.targets.columns, left_out)
+    kinds = checks.task_kinds(without(estimator.tasks, left_out), given, estimator._infer_kinds)
     estimator._check_kinds(kinds)
     names = list(kinds)
     weights = checks.task_weights(without(estimator.task_weights, left_out), names)
@@ -233,7 +234,7 @@ def prepare(
     table = tensors(rows, encoder, tasks, settings, once)
     parts = learnt_and_held(blueprint, table, stop_on, n_nets, once)
     epochs = None if classes is None else 1
-    begun = Fitted(encoder, blueprint, read.layout, [], split_seed, kinds, n_nets, left_out)
+    begun = Fitted(encoder, blueprint, read.targets.layout, [], split_seed, kinds, n_nets, left_out)
     return Prepared(begun, plan_bag(blueprint, parts, settings, seeds, epochs))
 
 

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
 from sklearn_mtl.features import is_own, read_features, takes_texts
-from sklearn_mtl.targets import Column, Layout, read_targets
+from sklearn_mtl.targets import Column, Targets, read_targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,8 +149,8 @@ def read_rows(
     tasks: Sequence[str] | None = None,
     left_out: Sequence[str] = (),
     name: str = "y",
-) -> tuple[Rows, Layout]:
-    """Read the rows of a data set that have a label.
+) -> tuple[Rows, Targets]:
+    """Read a data set: the rows that have a label, and all of y.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def read_rows(
     weight = read_sample_weight(sample_weight, list(columns), len(X))
     # Only ratios count; in single precision 1e39 would be infinite.
     weight = weight / weight[weight > 0].mean()
-    return Rows(X, columns, weight, sample_weight is not None).labelled(name), targets.layout
+    return Rows(X, columns, weight, sample_weight is not None).labelled(name), targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,14 +188,14 @@ class Read:
     ----------
     rows : Rows
         Those that have a label.
-    layout : Layout
-        The container that y came in.
+    targets : Targets
+        All of y: rows without any label tell that a column has gaps.
     reader : BaseEstimator
         Has the number and names of the features.
     """
 
     rows: Rows
-    layout: Layout
+    targets: Targets
     reader: BaseEstimator
 
     @classmethod

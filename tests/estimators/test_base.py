@@ -500,3 +500,15 @@ def test_the_three_agree_on_what_all_can_do(quick, houses, cls):
     est, mixed = quick(cls).fit(X, Y), quick().fit(X, Y)
     pd.testing.assert_frame_equal(est.predict(X), mixed.predict(X))
     assert est.score(X, Y) == mixed.score(X, Y)
+
+
+@pytest.mark.parametrize("others", [{}, {"price": "same gaps"}])
+def test_rows_without_any_label_tell_that_a_column_has_gaps(quick, others):
+    rng = np.random.default_rng(0)
+    codes = pd.Series(rng.integers(0, 3, 60), dtype=float).mask(np.arange(60) % 6 == 0)
+    Y = pd.DataFrame({"kind": codes, **dict.fromkeys(others, codes + 0.5)})
+    X = rng.normal(size=(60, 2))
+    with pytest.warns(UserWarning, match="'kind' has whole floats of few values with gaps") as warned:
+        est = quick().fit(X, Y)
+    assert len(warned) == 1
+    assert est.tasks_["kind"].kind == "classification"
