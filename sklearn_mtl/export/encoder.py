@@ -12,6 +12,7 @@ from pandas.api.extensions import ExtensionDtype
 
 from sklearn_mtl.export.classes import EXTENSIBLE, KNOWN, own_fields, qualified_name
 from sklearn_mtl.targets import pack_dtype
+from sklearn_mtl.tasks import Task
 from sklearn_mtl.training import pack_module
 from sklearn_mtl.training.settings import OPTIMIZERS
 
@@ -172,12 +173,14 @@ class Encoder:
         return self._encode_other(value, where)
 
     def _dtype(self, value: Any, where: str) -> Json:
-        return {"dtype": self.encode(pack_dtype(value), where)}
+        return {"dtype": self.encode(pack_dtype(value, f"`{where}`"), where)}
 
     def _object(self, value: Any, where: str) -> Json:
         fields = own_fields(value)
         if fields is None:
             raise _refusal(value, where)
+        if isinstance(value, Task):
+            where = f"task {value.name!r}"
         own = type(value) not in _NAME_OF
         name = _key_for(type(value), type(value).__name__, self.classes) if own else _NAME_OF[type(value)]
         encoded: Json = {key: self.encode(field, f"{where}.{key}") for key, field in fields.items()}

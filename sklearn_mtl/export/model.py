@@ -46,7 +46,10 @@ def save(estimator: Any, path: str | PathLike[str]) -> None:
     ------
     TypeError
         If a part of it is nothing that a file can hold: callbacks, an optimizer class without a short
-        name, a schedule object, or preprocessing with code of one's own. Nothing is written then.
+        name, a schedule object, preprocessing with code of one's own, or classes such as dates. Nothing is
+        written then.
+    ValueError
+        If a dtype of labels can't be told in words and read back.
     NotFittedError
         If it is not fitted.
     ImportError

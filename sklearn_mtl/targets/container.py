@@ -238,10 +238,11 @@ def _from_polars(series: Any) -> Any:
     if kind in ("Categorical", "Enum"):
         # As plain text nothing would say that these are classes.
         return pd.Categorical(series.to_list(), series.dtype.categories.to_list() if kind == "Enum" else None)
-    if series.dtype.is_float() or (series.dtype.is_numeric() and not series.null_count()):
+    wide = kind in ("Int128", "UInt128")
+    if series.dtype.is_float() or (series.dtype.is_numeric() and not wide and not series.null_count()):
         values: np.ndarray = series.to_numpy()
         return values
-    # Integers with gaps would be floats to numpy, and so a regression.
+    # Integers with gaps would be floats to numpy, and so a regression; it has none of 128 bits.
     return np.array(series.to_list(), dtype=object)
 
 

@@ -9,14 +9,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+# Dtypes of Arrow that are made by a call; all others are known by their name.
+ARROW = ("binary", "decimal32", "decimal64", "decimal128", "decimal256", "timestamp", "dictionary")
 
-def pack_dtype(dtype: Any) -> dict[str, Any]:
-    """Return a dtype of numpy, pandas or polars as strings and arrays.
+
+def pack_dtype(dtype: Any, of: str = "labels") -> dict[str, Any]:
+    """Return a dtype of numpy, pandas or polars as strings, numbers and arrays.
 
     Parameters
     ----------
     dtype : object
         The dtype.
+    of : str, default="labels"
+        What has it, for the error.
+
+    Raises
+    ------
+    ValueError
+        If what is returned would not be read back as the same dtype.
 
     Examples
     --------
@@ -24,20 +34,15 @@ def pack_dtype(dtype: Any) -> dict[str, Any]:
     >>> pack_dtype(np.dtype("float64"))
     {'numpy': '<f8'}
     """
-    if isinstance(dtype, np.dtype):
-        return {"numpy": dtype.str}
-    if isinstance(dtype, pd.CategoricalDtype):
-        values = dtype.categories
-        packed = {"values": np.asarray(values), "dtype": pack_dtype(values.dtype)}
-        return {"categories": packed, "ordered": bool(dtype.ordered)}
-    if isinstance(dtype, pd.api.extensions.ExtensionDtype):
-        return {"pandas": str(dtype)}
-    found: dict[str, Any] = {
-        "polars": type(dtype).__name__ if not isinstance(dtype, type) else dtype.__name__
-    }
-    if found["polars"] == "Enum":
-        found["categories"] = dtype.categories.to_list()
-    return found
+    try:
+        packed = _packed(dtype)
+        same = unpack_dtype(packed) == dtype
+    # A dtype of another package fails as it likes.
+    except Exception as error:
+        raise _refusal(dtype, of) from error
+    if not same:
+        raise _refusal(dtype, of)
+    return packed
 
 
 def unpack_dtype(packed: Mapping[str, Any]) -> Any:
@@ -46,24 +51,109 @@ def unpack_dtype(packed: Mapping[str, Any]) -> Any:
     Parameters
     ----------
     packed : mapping
-        Strings and arrays.
+        Strings, numbers and arrays.
 
     Raises
     ------
     ValueError
         If it names something else than a dtype.
     """
-    if "numpy" in packed:
-        return np.dtype(packed["numpy"])
-    if "pandas" in packed:
-        return pd.api.types.pandas_dtype(packed["pandas"])
-    if "polars" in packed:
-        polars = importlib.import_module("polars")
-        kind = getattr(polars, packed["polars"], None)
-        # The name comes from a file, and what it names is called.
-        if not isinstance(kind, type) or not issubclass(kind, polars.DataType):
-            raise ValueError(f"A polars dtype must be one that polars has. Found {packed['polars']!r}.")
-        return kind(packed["categories"]) if "categories" in packed else kind()
-    values = packed["categories"]
-    categories = pd.Index(values["values"], dtype=unpack_dtype(values["dtype"]))
+    kind, content = next(iter(packed.items()))
+    if kind == "numpy":
+        return np.dtype(content)
+    if kind == "pandas":
+        return pd.api.types.pandas_dtype(content)
+    if kind == "string":
+        return pd.StringDtype(content, na_value=np.nan if packed["nan"] else pd.NA)
+    if kind == "sparse":
+        return pd.SparseDtype(unpack_dtype(content), packed["fill"])
+    if kind == "arrow":
+        return pd.ArrowDtype(_arrow_type(packed))
+    if kind == "polars":
+        return _polars_dtype(packed)
+    categories = pd.Index(content["values"], dtype=unpack_dtype(content["dtype"]))
     return pd.CategoricalDtype(categories, ordered=packed["ordered"])
+
+
+def _packed(dtype: Any) -> dict[str, Any]:
+    if isinstance(dtype, np.dtype):
+        return {"numpy": dtype.str}
+    if isinstance(dtype, pd.CategoricalDtype):
+        values = dtype.categories
+        packed = {"values": np.asarray(values), "dtype": _packed(values.dtype)}
+        return {"categories": packed, "ordered": bool(dtype.ordered)}
+    if isinstance(dtype, pd.StringDtype):
+        return {"string": dtype.storage, "nan": dtype.na_value is not pd.NA}
+    if isinstance(dtype, pd.SparseDtype):
+        return {"sparse": _packed(dtype.subtype), "fill": dtype.fill_value}
+    if isinstance(dtype, pd.ArrowDtype):
+        return _packed_arrow(dtype.pyarrow_dtype)
+    if isinstance(dtype, pd.api.extensions.ExtensionDtype):
+        return {"pandas": str(dtype)}
+    return _packed_polars(dtype)
+
+
+def _packed_arrow(dtype: Any) -> dict[str, Any]:
+    types = importlib.import_module("pyarrow").types
+    if types.is_dictionary(dtype):
+        parts = [_packed_arrow(part) for part in (dtype.index_type, dtype.value_type)]
+        return {"arrow": "dictionary", "args": [*parts, bool(dtype.ordered)]}
+    if types.is_decimal(dtype):
+        return {"arrow": f"decimal{dtype.bit_width}", "args": [dtype.precision, dtype.scale]}
+    if types.is_fixed_size_binary(dtype):
+        return {"arrow": "binary", "args": [dtype.byte_width]}
+    if types.is_timestamp(dtype):
+        return {"arrow": "timestamp", "args": [dtype.unit, dtype.tz]}
+    return {"arrow": str(dtype)}
+
+
+def _arrow_type(packed: Mapping[str, Any]) -> Any:
+    arrow = importlib.import_module("pyarrow")
+    if "args" not in packed:
+        return arrow.type_for_alias(packed["arrow"])
+    # The name comes from a file, and what it names is called.
+    if packed["arrow"] not in ARROW:
+        raise ValueError(f"An Arrow dtype must be one of {ARROW}. Found {packed['arrow']!r}.")
+    args = [_arrow_type(arg) if isinstance(arg, Mapping) else arg for arg in packed["args"]]
+    return getattr(arrow, packed["arrow"])(*args)
+
+
+def _packed_polars(dtype: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"polars": dtype.__name__ if isinstance(dtype, type) else type(dtype).__name__}
+    if found["polars"] == "Enum":
+        found["categories"] = dtype.categories.to_list()
+    elif found["polars"] == "Datetime":
+        found["args"] = [dtype.time_unit, dtype.time_zone]
+    elif found["polars"] == "Duration":
+        found["args"] = [dtype.time_unit]
+    elif found["polars"] == "Decimal":
+        found["args"] = [dtype.precision, dtype.scale]
+    elif found["polars"] == "List":
+        found["args"] = [_packed_polars(dtype.inner)]
+    elif found["polars"] == "Categorical" and dtype != type(dtype)():
+        categories = dtype.categories
+        found["named"] = [categories.name(), categories.namespace(), _packed_polars(categories.physical())]
+    elif found["polars"] == "Array":
+        found["args"] = [_packed_polars(dtype.inner), dtype.size]
+    return found
+
+
+def _polars_dtype(packed: Mapping[str, Any]) -> Any:
+    polars = importlib.import_module("polars")
+    kind = getattr(polars, packed["polars"], None)
+    # The name comes from a file, and what it names is called.
+    if not isinstance(kind, type) or not issubclass(kind, polars.DataType):
+        raise ValueError(f"A polars dtype must be one that polars has. Found {packed['polars']!r}.")
+    if "categories" in packed:
+        return kind(packed["categories"])
+    if "named" in packed:
+        name, namespace, physical = packed["named"]
+        return kind(polars.Categories(name, namespace, _polars_dtype(physical)))
+    return kind(*(_polars_dtype(arg) if isinstance(arg, Mapping) else arg for arg in packed.get("args", ())))
+
+
+def _refusal(dtype: Any, of: str) -> ValueError:
+    return ValueError(
+        f"The dtype of {of} must be one that can be read back, for the estimator to be pickled or saved. "
+        f"Found {dtype!r}; give the labels as numbers, text or a plain categorical."
+    )

@@ -11,6 +11,9 @@ from pandas.api.extensions import ExtensionDtype
 from sklearn_mtl.targets.column import Column
 from sklearn_mtl.targets.container import as_array
 
+# What a cell of objects may not be.
+CONTAINERS = (list, dict, set, frozenset, np.ndarray)
+
 
 def read_column(name: str, values: Any) -> Column:
     """Return labels with their gaps found.
@@ -25,8 +28,9 @@ def read_column(name: str, values: Any) -> Column:
     Raises
     ------
     ValueError
-        If labels are complex, infinite, or of more than two dimensions.
+        If labels are complex, infinite, of more than two dimensions, or lists and the like.
     """
+    _refuse_nested(name, values)
     array = as_array(values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -42,7 +46,7 @@ def read_column(name: str, values: Any) -> Column:
             f"{name!r}; pass y as a mapping, {{field: y[field], ...}}."
         )
     missing = np.asarray(pd.isna(array))
-    natural = _natural(array, missing)
+    natural = _natural(name, array, missing)
     _refuse_complex(name, natural, missing)
     _refuse_infinite(name, natural)
     return Column(name, natural, missing, array.dtype)
@@ -67,7 +71,9 @@ def restore_dtype(values: np.ndarray, dtype: Any) -> Any:
     Categories (2, ...): ['b', 'a']
     """
     if isinstance(dtype, ExtensionDtype):
-        return pd.array(values, dtype=dtype)
+        # Arrow encodes no numbers of numpy as a dictionary.
+        encodes = isinstance(dtype, pd.ArrowDtype) and str(dtype).startswith("dictionary")
+        return pd.array(values.astype(object) if encodes else values, dtype=dtype)
     if dtype.kind in "mM":
         # numpy takes no Timestamp or Timedelta of pandas.
         return pd.Series(values).infer_objects().to_numpy().astype(dtype)
@@ -83,18 +89,18 @@ def _from_extension(name: str, array: Any) -> Column:
         array = array.astype(dtype.categories.dtype) if not missing.any() else array.astype(object)
     kind = getattr(dtype, "kind", "O")
     if isinstance(array, np.ndarray):
-        natural = _natural(array, missing)
+        natural = _natural(name, array, missing)
     elif kind in "iufb" and not isinstance(dtype, pd.CategoricalDtype):
         natural = array.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
     else:
         objects = np.asarray(array, dtype=object)
-        natural = _natural(objects, missing)
+        natural = _natural(name, objects, missing)
     _refuse_infinite(name, natural)
     _refuse_complex(name, natural, missing)
     return Column(name, natural, missing, dtype)
 
 
-def _natural(array: np.ndarray, missing: np.ndarray) -> np.ndarray:
+def _natural(name: str, array: np.ndarray, missing: np.ndarray) -> np.ndarray:
     """Return objects that are all numbers, or all booleans, as such; text as objects."""
     if array.dtype.kind in "US":
         return array.astype(object)
@@ -103,6 +109,8 @@ def _natural(array: np.ndarray, missing: np.ndarray) -> np.ndarray:
     if array.dtype.kind != "O":
         return array
     known = array[~missing]
+    if len(known) and isinstance(known[0], CONTAINERS):
+        raise _nested(name, f"a {type(known[0]).__name__}")
     inferred = pd.api.types.infer_dtype(known, skipna=False)
     dtype = {"boolean": np.bool_, "integer": np.int64}.get(inferred)
     if inferred in ("floating", "mixed-integer-float", "decimal"):
@@ -116,6 +124,21 @@ def _natural(array: np.ndarray, missing: np.ndarray) -> np.ndarray:
         # Python's integers know no bounds.
         return array
     return filled
+
+
+def _refuse_nested(name: str, values: Any) -> None:
+    """Refuse what polars has as lists of any length, or as several values; an Array is a block."""
+    dtype = getattr(values, "dtype", None)
+    kind = type(dtype).__name__
+    if kind != "Array" and getattr(dtype, "is_nested", bool)():
+        raise _nested(name, f"a polars {kind}")
+
+
+def _nested(name: str, found: str) -> ValueError:
+    return ValueError(
+        f"Labels must be one value for each row, or an array of shape (n_rows, n_outputs). Found {found} in "
+        f"task {name!r}."
+    )
 
 
 def _refuse_complex(name: str, values: np.ndarray, missing: np.ndarray) -> None:

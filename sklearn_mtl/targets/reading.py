@@ -39,7 +39,7 @@ class Layout:
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for pickling, dtypes in words."""
         schema = self.schema
-        packed = None if schema is None else {name: pack_dtype(dtype) for name, dtype in schema.items()}
+        packed = schema and {name: pack_dtype(dtype, f"task {name!r}") for name, dtype in schema.items()}
         return {"kind": self.kind, "schema": packed, "integers": self.integers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

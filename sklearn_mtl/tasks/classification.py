@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn_mtl.targets import Column, read_column, restore_dtype
 from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, ClassLoss, CrossEntropy
 from sklearn_mtl.tasks.row_loss import RowLoss, check_loss
-from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled, strata_of_classes
+from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled, check_one_column, strata_of_classes
 
 # Comparing labels with each of so many classes is quicker than hashing them.
 FEW_CLASSES = 8
@@ -180,11 +180,7 @@ class Classification(TaskKind):
     def bind(self, column: Column, weight: np.ndarray, classes: Any = None) -> ClassificationTask:
         """Return the task for the labels of the training rows."""
         self._check_parameters()
-        if column.values.ndim != 1:
-            raise ValueError(
-                f"Task {column.name!r} is a classification and needs one label for each row. "
-                f"Found labels of shape {column.values.shape}; a block of 0 and 1 is 'multilabel'."
-            )
+        check_one_column(column)
         check_labelled(column, weight)
         known = ~column.missing & (weight > 0)
         if column.values.dtype.kind == "f":

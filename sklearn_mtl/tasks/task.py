@@ -48,7 +48,7 @@ class Task(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for pickling, the dtype in words."""
-        return {**self.__dict__, "dtype": pack_dtype(self.dtype)}
+        return {**self.__dict__, "dtype": pack_dtype(self.dtype, f"task {self.name!r}")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a pickled state over."""
@@ -255,10 +255,20 @@ def strata_of_classes(column: Column) -> np.ndarray:
 
     What `TaskKind.strata` is for kinds whose labels are classes.
     """
+    check_one_column(column)
     known = ~column.missing
     codes = np.full(len(column), -1, dtype=np.intp)
     codes[known] = pd.factorize(column.values[known])[0]
     return codes
+
+
+def check_one_column(column: Column) -> None:
+    """Raise a ``ValueError`` unless there is one label for each row, as a classification needs it."""
+    if column.values.ndim != 1:
+        raise ValueError(
+            f"Task {column.name!r} is a classification and needs one label for each row. "
+            f"Found labels of shape {column.values.shape}; a block of 0 and 1 is 'multilabel'."
+        )
 
 
 def _has_label(column: Column) -> np.ndarray:
