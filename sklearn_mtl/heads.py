@@ -27,9 +27,12 @@ class Heads(nn.Module):
         Hidden layers of each task's own branch, in the same order.
     per_task : bool
         Whether every task reads a representation of its own.
+    constant : sequence of sequence of int, optional
+        Which of each task's outputs are the same for every row: parameters that its loss learns.
     """
 
     columns: Tensor | None
+    constants: nn.Parameter | None
 
     def __init__(
         self,
@@ -39,9 +42,14 @@ class Heads(nn.Module):
         hidden_sizes: Sequence[tuple[int, ...]],
         *,
         per_task: bool,
+        constant: Sequence[Sequence[int]] = (),
     ) -> None:
         super().__init__()
         self.per_task = per_task
+        constant = constant or [()] * len(outputs)
+        totals, n_constant = outputs, sum(map(len, constant))
+        # What a layer computes of the representation.
+        outputs = [total - len(fixed) for total, fixed in zip(totals, constant, strict=True)]
         groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
         for task, (n_outputs, hidden) in enumerate(zip(outputs, hidden_sizes, strict=True)):
             # Plain linear heads on one representation need no equal widths: they are one matrix.
@@ -57,7 +65,11 @@ class Heads(nn.Module):
         # On the device, so that no step has to copy an index to it.
         for number, tasks in enumerate(self.tasks):
             self.register_buffer(f"tasks_{number}", torch.tensor(tasks), persistent=False)
-        self.register_buffer("columns", self._column_order(outputs), persistent=False)
+        # Adam moves a parameter by about the learning rate, and an output of a layer by many of them.
+        self.pace = n_inputs**0.5
+        constants = nn.Parameter(torch.zeros(members, n_constant)) if n_constant else None
+        self.register_parameter("constants", constants)
+        self.register_buffer("columns", self._column_order(totals, constant), persistent=False)
 
     def forward(self, representation: Tensor) -> Tensor:
         """Return raw outputs, shape (rows, members, sum of outputs).
@@ -78,19 +90,25 @@ class Heads(nn.Module):
                 else representation.unsqueeze(2).expand(-1, -1, len(tasks), -1)
             )
             raw.append(branch(own).flatten(2))
+        if self.constants is not None:
+            raw.append((self.pace * self.constants).expand(len(representation), -1, -1))
         joined = raw[0] if len(raw) == 1 else torch.cat(raw, dim=-1)
         return joined if self.columns is None else joined[..., self.columns]
 
-    def _column_order(self, outputs: Sequence[int]) -> Tensor | None:
-        """Columns of the branches in the order of the tasks; None where they are in order already."""
-        order = [task for tasks in self.tasks for task in tasks]
-        if order == sorted(order):
+    def _column_order(self, totals: Sequence[int], constant: Sequence[Sequence[int]]) -> Tensor | None:
+        """Columns of the branches and constants in the order of the tasks; None where they are so already."""
+        of_branches = [
+            (task, output)
+            for tasks in self.tasks
+            for task in tasks
+            for output in range(totals[task])
+            if output not in constant[task]
+        ]
+        fixed = [(task, output) for task, outputs in enumerate(constant) for output in sorted(outputs)]
+        columns = [*of_branches, *fixed]
+        if columns == sorted(columns):
             return None
-        start, first = 0, {}
-        for task in order:
-            first[task] = start
-            start += outputs[task]
-        return torch.tensor([first[t] + i for t in sorted(order) for i in range(outputs[t])])
+        return torch.tensor(sorted(range(len(columns)), key=columns.__getitem__))
 
 
 class MemberLinear(nn.Module):

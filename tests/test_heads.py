@@ -141,3 +141,20 @@ def test_state_is_weights_only():
 def test_error_where_hidden_sizes_do_not_match():
     with pytest.raises(ValueError, match="shorter"):
         Heads(N_INPUTS, 1, [1, 1], [()], per_task=False)
+
+
+@pytest.mark.parametrize("per_task", [False, True])
+def test_constant_outputs_are_the_same_for_every_row(per_task):
+    outputs, constant = [3, 2, 4], [[1, 2], [], [1, 3]]
+    heads = Heads(N_INPUTS, 2, outputs, [(), (4,), ()], per_task=per_task, constant=constant)
+    assert (heads.constants == 0).all()
+    with torch.no_grad():
+        heads.constants.copy_(torch.arange(8.0).view(2, 4))
+    shape = (5, 2, 3, N_INPUTS) if per_task else (5, 2, N_INPUTS)
+    raw = heads(torch.randn(shape))
+    assert raw.shape == (5, 2, 9)
+    fixed = [1, 2, 6, 8]
+    expected = heads.pace * torch.arange(8.0).view(2, 4)
+    torch.testing.assert_close(raw[..., fixed], expected.expand(5, 2, 4))
+    others = [place for place in range(9) if place not in fixed]
+    assert (raw[..., others].std(0) > 0).all()

@@ -23,6 +23,7 @@ from sklearn_mtl.tasks import (
     TaskKind,
     TaskSet,
     classification_losses,
+    ordinal_losses,
     regression_losses,
 )
 from sklearn_mtl.training import Blueprint
@@ -38,7 +39,8 @@ EXTENSIBLE = (Trunk, Sharing, Balancer, TaskKind, Task, RowLoss)
 
 def _known() -> Iterator[type]:
     yield from (TaskSet, Block, FeatureSpec, Layout, Blueprint)
-    for package in (tasks, regression_losses, classification_losses, trunks, sharing, balancing):
+    losses = (regression_losses, classification_losses, ordinal_losses)
+    for package in (tasks, *losses, trunks, sharing, balancing):
         for value in vars(package).values():
             if isinstance(value, type) and issubclass(value, EXTENSIBLE) and not isabstract(value):
                 yield value

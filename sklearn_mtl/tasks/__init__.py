@@ -23,6 +23,7 @@ Examples
 from sklearn_mtl.tasks.classification import Classification, ClassificationTask, ClassTask
 from sklearn_mtl.tasks.classification_losses import ClassLoss
 from sklearn_mtl.tasks.multilabel import Multilabel, MultilabelTask
+from sklearn_mtl.tasks.ordinal import Ordinal, OrdinalTask
 from sklearn_mtl.tasks.regression import Regression, RegressionTask
 from sklearn_mtl.tasks.regression_losses import LogLinkLoss, PointLoss, RegressionLoss
 from sklearn_mtl.tasks.resolve import KINDS, resolve_kind
@@ -41,6 +42,8 @@ __all__ = [
     "LogLinkLoss",
     "Multilabel",
     "MultilabelTask",
+    "Ordinal",
+    "OrdinalTask",
     "PointLoss",
     "Regression",
     "RegressionLoss",

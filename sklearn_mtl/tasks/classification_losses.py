@@ -90,7 +90,7 @@ class BinaryCrossEntropy(ProbabilityLoss):
 
     def link(self, response: Tensor) -> Tensor:
         """Return the log-odds."""
-        return response.logit(eps=_smallest(response))
+        return response.logit(eps=smallest(response))
 
     def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
         """Return minus the log-probability of each label."""
@@ -102,11 +102,50 @@ class BinaryCrossEntropy(ProbabilityLoss):
 
 
 @dataclass(frozen=True)
-class ClassLoss(ProbabilityLoss):
+class CodeLoss(ProbabilityLoss):
+    """A loss of class codes, whose responses are the probabilities of all classes.
+
+    Parameters
+    ----------
+    n_classes : int, default=2
+        Number of classes; the kind of task sets it.
+    """
+
+    n_classes: int = 2
+
+    @property
+    def width(self) -> int:
+        """One raw output for each class."""
+        return self.n_classes
+
+    def of_classes(self, n_classes: int) -> Self:
+        """Return the loss of the same parameters for so many classes."""
+        return replace(self, n_classes=n_classes)
+
+    def prior(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the share of each class, (columns, n_classes)."""
+        member = F.one_hot(y.long(), self.n_classes).to(weight.dtype)
+        return weighted_mean(member.movedim(-1, 0), weight).T.contiguous()
+
+    def reference(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the summed loss of each column's best constant: that of one row of each class."""
+        mass = weight.new_zeros((self.n_classes, y.shape[1]), dtype=torch.float64)
+        mass.scatter_add_(0, y.long(), weight.double())
+        code = torch.arange(self.n_classes, device=y.device, dtype=torch.float64)
+        return super().reference(code[:, None].expand_as(mass), mass)
+
+    def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
+        """Return minus the log-probability of each label."""
+        right = response.gather(-1, y.long().unsqueeze(-1))[..., 0]
+        return -right.clamp_min(1e-30).log()
+
+
+@dataclass(frozen=True)
+class ClassLoss(CodeLoss):
     """A loss of class codes, one logit for each class; the base of one's own for `Classification`.
 
     All that must be written is the loss of each cell. How many classes there are it is told in ``fit``;
-    two have two logits.
+    two have two logits. ``constant`` finds its best constant by a search where it is not overridden.
 
     Parameters
     ----------
@@ -115,9 +154,9 @@ class ClassLoss(ProbabilityLoss):
 
     Examples
     --------
-    The cross-entropy plus a multiple of 1 - p (Leng et al. 2022, "PolyLoss", eq. 5):
+    The cross-entropy plus a multiple of 1 - p (Leng et al. 2022, "PolyLoss"):
 
-    >>> from dataclasses import dataclass, replace
+    >>> from dataclasses import dataclass
     >>> from sklearn_mtl.tasks import Classification, ClassLoss
     >>> @dataclass(frozen=True)
     ... class PolyLoss(ClassLoss):
@@ -132,33 +171,10 @@ class ClassLoss(ProbabilityLoss):
     Classification(loss=PolyLoss(n_classes=2, epsilon=2.0))
     """
 
-    n_classes: int = 2
-
-    @property
-    def width(self) -> int:
-        """One logit for each class."""
-        return self.n_classes
-
-    def of_classes(self, n_classes: int) -> Self:
-        """Return the loss of the same parameters for so many classes."""
-        return replace(self, n_classes=n_classes)
-
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return what a search from the logarithm of the prior finds."""
-        prior = self._prior(y, weight)
+        prior = self.prior(y, weight)
         return best_logits(self, prior.clamp_min(1e-6).log(), prior.T)
-
-    def _prior(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the share of each class, (columns, n_classes)."""
-        member = F.one_hot(y.long(), self.n_classes).to(weight.dtype)
-        return weighted_mean(member.movedim(-1, 0), weight).T.contiguous()
-
-    def reference(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the summed loss of each column's best constant: that of one row of each class."""
-        mass = weight.new_zeros((self.n_classes, y.shape[1]), dtype=torch.float64)
-        mass.scatter_add_(0, y.long(), weight.double())
-        code = torch.arange(self.n_classes, device=y.device, dtype=torch.float64)
-        return super().reference(code[:, None].expand_as(mass), mass)
 
     def response(self, raw: Tensor) -> Tensor:
         """Return the class probabilities."""
@@ -170,12 +186,7 @@ class ClassLoss(ProbabilityLoss):
 
     def link(self, response: Tensor) -> Tensor:
         """Return the log-probabilities."""
-        return response.clamp_min(_smallest(response)).log()
-
-    def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
-        """Return minus the log-probability of each label."""
-        right = response.gather(-1, y.long().unsqueeze(-1))[..., 0]
-        return -right.clamp_min(1e-30).log()
+        return response.clamp_min(smallest(response)).log()
 
     def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Return the accuracy of each column."""
@@ -222,12 +233,12 @@ class CrossEntropy(ClassLoss):
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the logarithm of the smoothed prior; with focusing, what a search from there finds."""
-        prior = self._prior(y, weight)
+        prior = self.prior(y, weight)
         smooth = prior * (1 - self.label_smoothing) + self.label_smoothing / self.n_classes
         logits = smooth.clamp_min(1e-6).log()
         return best_logits(self, logits, prior.T) if self.focusing else logits
 
 
-def _smallest(probability: Tensor) -> float:
+def smallest(probability: Tensor) -> float:
     """Return how near 0 and 1 a probability is told apart from them."""
     return torch.finfo(probability.dtype).eps / 2

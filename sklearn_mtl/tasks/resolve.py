@@ -6,6 +6,7 @@ from typing import Any
 
 from sklearn_mtl.tasks.classification import Classification
 from sklearn_mtl.tasks.multilabel import Multilabel
+from sklearn_mtl.tasks.ordinal import Ordinal
 from sklearn_mtl.tasks.regression import Regression
 from sklearn_mtl.tasks.task import TaskKind
 
@@ -13,6 +14,7 @@ KINDS: dict[str, type[TaskKind]] = {
     "regression": Regression,
     "classification": Classification,
     "multilabel": Multilabel,
+    "ordinal": Ordinal,
 }
 
 

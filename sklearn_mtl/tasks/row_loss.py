@@ -60,6 +60,11 @@ class RowLoss(ABC):
     def width(self) -> int:
         """Raw outputs for each target column."""
 
+    @property
+    def n_constant(self) -> int:
+        """How many of these, the last, are the same for every row: parameters learned with the network."""
+        return 0
+
     @abstractmethod
     def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
         """Return the loss of each cell, shape (..., columns)."""

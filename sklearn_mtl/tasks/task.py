@@ -60,6 +60,16 @@ class Task(ABC):
         return self.n_columns * self.loss.width
 
     @property
+    def constant_outputs(self) -> list[int]:
+        """Which of these are the same for every row."""
+        width, n_constant = self.loss.width, self.loss.n_constant
+        return [
+            column * width + place
+            for column in range(self.n_columns)
+            for place in range(width - n_constant, width)
+        ]
+
+    @property
     def has_classes(self) -> bool:
         """Whether the task has ``classes``: an array, or a list of one for each label."""
         return hasattr(self, "classes")

@@ -120,6 +120,7 @@ class Blueprint:
             [task.width for task in self.tasks.ordered],
             [self.head_hidden_sizes[position] for position in self.tasks.order],
             per_task=sharing.per_task,
+            constant=[task.constant_outputs for task in self.tasks.ordered],
         )
         return MultiTaskModule(sharing, heads, self.tasks.raw_width)
 

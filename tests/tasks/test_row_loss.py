@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score, d2_absolute_error_score, r2_score
 
 from sklearn_mtl.tasks import ClassLoss, LogLinkLoss, PointLoss
-from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, CrossEntropy
+from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, CodeLoss, CrossEntropy
+from sklearn_mtl.tasks.ordinal_losses import CumulativeLink
 from sklearn_mtl.tasks.regression_losses import (
     AbsoluteError,
     GammaDeviance,
@@ -80,6 +81,8 @@ LOSSES = [
     CrossEntropy(4, label_smoothing=0.2),
     CrossEntropy(4, focusing=2.0),
     CrossEntropy(4, label_smoothing=0.1, focusing=1.0),
+    CumulativeLink(2),
+    CumulativeLink(4),
     LinEx(),
     LinEx(-0.5),
     Cauchy(),
@@ -95,7 +98,7 @@ def draw_labels(loss, shape, rng):
     column = np.arange(1, shape[-1] + 1)
     if isinstance(loss, BinaryCrossEntropy):
         values = rng.random(shape) < column / (2 * shape[-1] + 1)
-    elif isinstance(loss, ClassLoss):
+    elif isinstance(loss, CodeLoss):
         values = np.minimum(rng.geometric(column / (shape[-1] + 1), shape) - 1, loss.n_classes - 1)
     elif isinstance(loss, PoissonDeviance | Tweedie):
         values = rng.poisson(column, shape) / column
@@ -217,7 +220,10 @@ def test_score_is_scikit_learns(loss):
     for column in range(2):
         rows = weight[:, column] > 0
         labels, found, s = y[rows, column], response[rows, column], weight[rows, column]
-        if loss.metric == "r2":
+        if loss.metric == "d2":
+            decided = loss.decision(found[:, None])[:, 0]
+            expected = d2_absolute_error_score(labels, decided, sample_weight=s)
+        elif loss.metric == "r2":
             expected = r2_score(labels, loss.decision(found[:, None])[:, 0], sample_weight=s)
         else:
             codes = found.argmax(-1) if loss.width > 1 else found[:, 0] > 0.5

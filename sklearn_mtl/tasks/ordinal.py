@@ -1,0 +1,129 @@
+"""Ordinal: one class of several in an order, for each row."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+
+from sklearn_mtl.targets import Column, read_column
+from sklearn_mtl.tasks.classification import ClassTask
+from sklearn_mtl.tasks.classification_losses import CodeLoss, CrossEntropy
+from sklearn_mtl.tasks.ordinal_losses import CumulativeLink
+from sklearn_mtl.tasks.task import TaskKind, check_labelled, strata_of_classes
+
+
+@dataclass(frozen=True, eq=False)
+class OrdinalTask(ClassTask):
+    """An ordinal task whose labels were seen; its classes are in their order, lowest first."""
+
+    kind: ClassVar[str] = "ordinal"
+
+    def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
+        """Return D² of the absolute distance in classes; one not seen in ``fit`` is as far as can be.
+
+        1 is perfect, 0 as good as the median class for every row: scikit-learn's
+        ``d2_absolute_error_score`` of the places of the classes.
+        """
+        known = ~column.missing & (weight > 0)
+        # Of a single label it is not defined.
+        if known.sum() < 2:
+            return float("nan")
+        place = self.codes(column.values[known])
+        found, mass = self._decided(response)[known, 0], weight[known]
+        up_to = np.cumsum(np.bincount(place[place >= 0], mass[place >= 0], minlength=len(self.classes)))
+        median = int((up_to < up_to[-1] / 2).sum())
+        residual = np.average(self._distance(found, place), weights=mass)
+        total = np.average(self._distance(median, place), weights=mass)
+        return float(1 - residual / total) if total else float(residual == 0)
+
+    def _distance(self, code: np.ndarray | int, place: np.ndarray) -> np.ndarray:
+        return np.where(place < 0, max(len(self.classes) - 1, 1), np.abs(code - place))
+
+
+class Ordinal(TaskKind):
+    """A task of classes in an order, such as grades: the proportional odds model.
+
+    P(y <= k | x) = sigmoid(theta_k - f(x)), where f is the network's output for the row and the
+    thresholds theta are learned: one number says how high a row stands, and the thresholds where one class
+    ends and the next begins (McCullagh 1980, "Regression Models for Ordinal Data", section 2).
+
+    ``predict`` gives the median class, of which the expected distance in classes is least; it need not be
+    the most probable one. ``predict_proba`` gives the probability of each class, in their order. The score
+    is D² of the absolute distance in classes: 1 is perfect, 0 as good as the median class for every row.
+
+    Parameters
+    ----------
+    order : sequence, default=None
+        All classes, lowest first. By default that of an ordered pandas Categorical, and of numbers their
+        size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl import MultiTaskClassifierRegressor
+    >>> from sklearn_mtl.tasks import Ordinal
+    >>> X = np.linspace(-1, 1, 300)[:, None]
+    >>> grades = np.array(["poor", "fair", "good"])[np.digitize(X[:, 0], [-0.5, 0.2])]
+    >>> tasks = {"grade": Ordinal(order=["poor", "fair", "good"])}
+    >>> est = MultiTaskClassifierRegressor(tasks=tasks, n_bags=1, random_state=0)
+    >>> est.fit(X, {"grade": grades}).classes_["grade"]
+    array(['poor', 'fair', 'good'], dtype=object)
+    >>> est.score(X, {"grade": grades}) > 0.9
+    True
+    """
+
+    kind: ClassVar[str] = "ordinal"
+    estimator_type: ClassVar[Literal["classifier", "regressor"] | None] = "classifier"
+    strata = staticmethod(strata_of_classes)
+
+    def __init__(self, order: Sequence[Any] | None = None) -> None:
+        self.order = order
+
+    def bind(self, column: Column, weight: np.ndarray, classes: Any = None) -> OrdinalTask:
+        """Return the task for the labels of the training rows."""
+        if column.values.ndim != 1:
+            raise ValueError(
+                f"Task {column.name!r} is ordinal and needs one label for each row. "
+                f"Found labels of shape {column.values.shape}."
+            )
+        check_labelled(column, weight)
+        known = ~column.missing & (weight > 0)
+        found = self._ordered(column, column.values[known], classes)
+        if len(found) == 1:
+            warnings.warn(
+                f"Task {column.name!r} has one class only, {found.tolist()[0]!r}: there is nothing to learn.",
+                stacklevel=2,
+            )
+        loss: CodeLoss = CumulativeLink(len(found)) if len(found) > 1 else CrossEntropy(1)
+        task = OrdinalTask(column.name, loss, 1, False, column.dtype, found)
+        unknown = task.unknown_labels(column)
+        if unknown:
+            raise ValueError(
+                f"The order of task {column.name!r} must hold all its labels. Found {unknown[:5]} besides "
+                f"{found.tolist()}."
+            )
+        return task
+
+    def _ordered(self, column: Column, labels: np.ndarray, classes: Any) -> np.ndarray:
+        declared, dtype = self.order, column.dtype
+        if declared is None and isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
+            declared = dtype.categories
+        if declared is not None:
+            found = read_column(column.name, declared)
+            if found.values.ndim != 1 or found.missing.any() or len(set(found.values.tolist())) < len(found):
+                raise ValueError(
+                    f"`order` of task {column.name!r} must name every class once. Found {self.order!r}."
+                )
+            return found.values
+        if labels.dtype.kind not in "biuf":
+            raise ValueError(
+                f"Task {column.name!r} is ordinal, and its labels need an order: numbers and an ordered "
+                "pandas Categorical have one, and Ordinal(order=[...]) says it, lowest first. "
+                f"Found labels such as {labels[:3].tolist()}."
+            )
+        return np.unique(labels if classes is None else read_column(column.name, classes).values)

@@ -1,0 +1,200 @@
+"""Classes in an order: the proportional odds model, its parameters, and what it gives."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.special import expit, logit
+from sklearn.metrics import d2_absolute_error_score
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskTarget
+from sklearn_mtl.export import load, save
+from sklearn_mtl.model_selection import StackedGridSearchCV, cross_val_predict_tasks
+from sklearn_mtl.targets import read_column
+from sklearn_mtl.tasks import Ordinal
+from sklearn_mtl.tasks.ordinal_losses import CumulativeLink
+from sklearn_mtl.training.inference import raw_outputs
+
+ORDER = ["poor", "fair", "good", "superb"]
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    place = np.digitize(2 * X[:, 0] + rng.logistic(size=300), [-2, 0.5, 2.5])
+    return X, MultiTaskTarget({"price": X[:, 1], "grade": np.array(ORDER)[place]})
+
+
+def quick(**params):
+    settings = {"tasks": {"grade": Ordinal(ORDER)}, "trunk": "mlp", "n_bags": 1, "max_epochs": 5}
+    return MultiTaskClassifierRegressor(**{**settings, "lr": 0.01, "random_state": 0, **params})
+
+
+def bind(values, order=None):
+    column = read_column("grade", values)
+    return column, Ordinal(order).bind(column, np.ones(len(column)))
+
+
+# The model
+
+
+def test_the_loss_is_minus_the_log_likelihood_of_the_proportional_odds_model():
+    loss = CumulativeLink(4)
+    raw = torch.tensor(np.random.default_rng(0).normal(size=(50, 1, 4)))
+    y = torch.arange(50)[:, None] % 4
+    thresholds = np.sort(raw[:, 0, 1:].numpy() + logit(np.array([0.25, 0.5, 0.75])), axis=1)
+    below = expit(thresholds - raw[:, 0, :1].numpy())
+    probability = np.diff(below, axis=1, prepend=0, append=1)
+    np.testing.assert_allclose(loss.response(raw)[:, 0], probability)
+    expected = -np.log(probability[np.arange(50), y[:, 0]])
+    np.testing.assert_allclose(loss(raw, y.double())[:, 0], expected)
+    np.testing.assert_allclose(loss.log_loss(loss.response(raw), y)[:, 0], expected)
+
+
+def test_outputs_of_zero_are_equal_probabilities():
+    np.testing.assert_allclose(CumulativeLink(5).response(torch.zeros(1, 1, 5)), np.full((1, 1, 5), 0.2))
+
+
+def test_the_median_class_has_the_least_expected_distance():
+    response = torch.tensor(np.random.default_rng(1).dirichlet(np.ones(5), size=200))[:, None]
+    distance = np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
+    expected = (response[:, 0].numpy() @ distance).argmin(axis=1)
+    assert (CumulativeLink(5).decision(response)[:, 0].numpy() == expected).all()
+
+
+@pytest.mark.parametrize("trunk", ["mlp", None])
+def test_the_thresholds_are_the_same_for_every_row(data, trunk):
+    X, Y = data
+    est = quick(trunk=trunk, calibrate=False, max_epochs=3, ema_decay=None).fit(X, Y)
+    inputs, _ = est._encoded(X)
+    inputs = {name: torch.as_tensor(block) for name, block in inputs.read(slice(None)).items()}
+    raw = raw_outputs(est.net_.evaluated, inputs, calibrated=False)
+    (group,) = (group for group in est._fitted.tasks.groups if isinstance(group.loss, CumulativeLink))
+    own = raw[..., group.raw]
+    assert (own[..., 1:] == own[:1, :, 1:]).all()
+    assert own[..., 0].std() > 0.1
+    assert (own[0, :, 1:] != 0).all()
+
+
+# Where the order comes from
+
+
+@pytest.mark.parametrize(
+    ("values", "order", "classes"),
+    [
+        ([3, 1, 2, 1], None, [1, 2, 3]),
+        ([2.5, np.nan, 1.0], None, [1.0, 2.5]),
+        ([True, False], None, [False, True]),
+        (["good", "poor", None], ORDER, ORDER),
+        ([3, 1, 2], [3, 2, 1], [3, 2, 1]),
+        (pd.Categorical(["good", "poor"], ORDER[:3], ordered=True), None, ORDER[:3]),
+        (pd.Categorical(["good", "poor"]), ["poor", "good"], ["poor", "good"]),
+    ],
+)
+def test_classes_are_in_their_order(values, order, classes):
+    column, task = bind(values, order)
+    assert task.classes.tolist() == classes
+    code = task.encode(column)[:, 0]
+    known = ~np.isnan(code)
+    assert [classes[int(c)] for c in code[known]] == column.values[known].tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "order", "match"),
+    [
+        (["a", "b"], None, r"its labels need an order.*Ordinal\(order=\[...\]\).*Found labels such as \['a'"),
+        (pd.Categorical(["a", "b"]), None, "its labels need an order"),
+        (["a", "b", "c"], ["a", "b"], r"must hold all its labels. Found \['c'\]"),
+        (["a", "b"], ["a", "b", "a"], "must name every class once"),
+        ([[1, 2], [2, 1]], None, r"needs one label for each row. Found labels of shape \(2, 2\)"),
+    ],
+)
+def test_what_has_no_order_is_refused(values, order, match):
+    with pytest.raises(ValueError, match=match):
+        bind(values, order)
+
+
+def test_one_class_is_a_warning():
+    with pytest.warns(UserWarning, match="one class only, 3"):
+        _, task = bind([3, 3])
+    assert task.predict(np.ones((2, 1, 1))).tolist() == [3, 3]
+
+
+# What comes out
+
+
+def test_predictions_and_probabilities(data):
+    X, Y = data
+    est = quick(max_epochs=30).fit(X, Y)
+    assert est.classes_["grade"].tolist() == ORDER
+    probability = est.predict_proba(X)["grade"]
+    assert probability.shape == (300, 4)
+    np.testing.assert_allclose(probability.sum(axis=1), 1)
+    median = (probability.cumsum(axis=1) < 0.5).sum(axis=1)
+    assert est.predict(X)["grade"].tolist() == [ORDER[place] for place in median]
+    place = {grade: i for i, grade in enumerate(ORDER)}
+    true, found = ([place[grade] for grade in grades] for grades in (Y["grade"], est.predict(X)["grade"]))
+    assert est.score_tasks(X, Y)["grade"] == pytest.approx(d2_absolute_error_score(true, found))
+    assert est.score_tasks(X, Y)["grade"] > 0.3
+    assert 0.7 < est.history_["train_loss_grade"][0] < 1.3
+    assert est.history_["valid_d2_grade"].notna().all()
+    assert est.task("grade").score(X, Y["grade"]) == est.score_tasks(X, Y)["grade"]
+    assert "poor, fair, good, superb" in est._repr_html_()
+
+
+def test_labels_come_back_in_their_dtype(data):
+    X, _ = data
+    grades = pd.Series(pd.Categorical(np.array(ORDER)[np.digitize(X[:, 0], [-1, 0, 1])], ORDER, ordered=True))
+    est = quick(tasks={"grade": "ordinal"}).fit(X, pd.DataFrame({"grade": grades}))
+    assert est.predict(X)["grade"].dtype == grades.dtype
+
+
+def test_missing_labels_weights_and_classes_of_score_time():
+    _, task = bind([1, 2, 3, 4])
+    response = np.eye(4)[[0, 1, 2, 0]][:, None]
+    score = task.score(read_column("grade", [1.0, 2.0, np.nan, 3.0]), response, np.ones(4))
+    assert score == pytest.approx(d2_absolute_error_score([1, 2, 3], [1, 2, 1]))
+    assert task.score(read_column("grade", [1, 2, 3, 4]), response, np.array([1.0, 1, 1, 0])) == 1
+    # A class that nothing is known about is as far as the scale is long.
+    assert task.score(read_column("grade", [1, 2, 3, 9]), response, np.ones(4)) == pytest.approx(1 - 3 / 5)
+    assert np.isnan(task.score(read_column("grade", [1, 2]), response[:2], np.array([1.0, 0])))
+
+
+def test_it_is_searched_stacked_and_not_pickled_and_saved(data, tmp_path):
+    X, Y = data
+    grid = {"task_weights__grade": [0.3, 1.0]}
+    stacked = StackedGridSearchCV(quick(), grid, cv=2).fit(X, Y)
+    alone = GridSearchCV(quick(), grid, cv=2).fit(X, Y)
+    np.testing.assert_allclose(
+        stacked.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"], atol=0.02
+    )
+    est = quick().fit(X, Y)
+    save(est, tmp_path / "model.mtl")
+    for again in (pickle.loads(pickle.dumps(est)), load(tmp_path / "model.mtl")):
+        np.testing.assert_array_equal(again.predict_proba(X)["grade"], est.predict_proba(X)["grade"])
+
+
+def test_probabilities_out_of_fold_have_the_classes_in_their_order(data):
+    X, Y = data
+    found = cross_val_predict_tasks(quick(), X, Y, cv=2, method="predict_proba")["grade"]
+    assert found.shape == (300, 4)
+    high = X[:, 0] > 1
+    assert found[high].mean(axis=0) @ np.arange(4) > found[~high].mean(axis=0) @ np.arange(4)
+
+
+def test_parts_of_the_data_one_after_the_other(data):
+    X, Y = data
+    est = quick()
+    for rows in np.array_split(np.arange(300), 3):
+        est.partial_fit(X[rows], {"price": Y["price"][rows], "grade": Y["grade"][rows]})
+    assert est.classes_["grade"].tolist() == ORDER
+
+
+def test_it_is_a_task_of_the_classifier(data):
+    X, Y = data
+    est = MultiTaskClassifier(tasks={"grade": Ordinal(ORDER)}, trunk="mlp", n_bags=1, max_epochs=2)
+    assert est.fit(X, {"grade": Y["grade"]}).predict(X)["grade"].shape == (300,)
