@@ -144,7 +144,8 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     """
 
     def _infer_kinds(self, columns: Mapping[str, Column]) -> dict[str, TaskKind]:
-        return {name: KINDS[kind]() for name, kind in infer_kinds(columns).items()}
+        # The line that called ``fit`` is the one to change.
+        return {name: KINDS[kind]() for name, kind in infer_kinds(columns, stacklevel=7).items()}
 
     def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
         """Take every kind."""

@@ -106,9 +106,10 @@ class ScoredRows:
         every = len(rows) == len(column)
         X = self.X if every else _safe_indexing(self.X, rows)
         view = AnsweredTask(self.estimator.task(task), X, self.responses[task][rows])
+        labels = self.estimator.tasks_[task].matched(column.values[rows])
         metadata = {"sample_weight": weight[rows]} if self.weighted and scorer_takes_weights(scorer) else {}
         try:
-            return float(_told_the_classes(scorer, view)(view, X, column.values[rows], **metadata))
+            return float(_told_the_classes(scorer, view)(view, X, labels, **metadata))
         except (AttributeError, TypeError, ValueError) as error:
             kind = self.estimator.tasks_[task].kind
             raise ValueError(

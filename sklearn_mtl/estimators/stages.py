@@ -29,6 +29,9 @@ from sklearn_mtl.training import (
     without_last,
 )
 
+# Tasks that a warning names.
+MOST_LISTED = 10
+
 
 def unlabelled(rows: Rows, *, fold: str) -> list[str]:
     """Return the tasks without a label of positive weight, which a fold leaves out, and warn of them.
@@ -107,12 +110,16 @@ def bind(rows: Rows, *, kinds: Mapping[str, Any], classes: Mapping[str, Any], ca
     calibrate : bool
         Whether a regression is held to the range of its labels.
     """
-    return TaskSet(
+    tasks = TaskSet(
         tuple(
             kind.bind(rows.columns[name], rows.of_task(i), classes.get(name)).bounded_by(calibrate)
             for i, (name, kind) in enumerate(kinds.items())
         )
     )
+    single = [f"{task.name!r} has one class only, {task.only_class}" for task in tasks if task.only_class]
+    if single:
+        warnings.warn(f"Task {_listed(single)}: there is nothing to learn.", stacklevel=6)
+    return tasks
 
 
 def fit_encoder(rows: Rows, *, preprocessing: Any, dtype: type[np.floating]) -> FeatureEncoder:
@@ -240,11 +247,17 @@ def _validation(
     reader: BaseEstimator, X: Any, y: Any, tasks: TaskSet, *, admitted: Admitted, left_out: Sequence[str]
 ) -> Rows:
     rows, _ = read_rows(reader, X, y, admitted=admitted, tasks=tasks.names, left_out=left_out, name="y_val")
-    for task in tasks:
-        unknown = task.unknown_labels(rows.columns[task.name])
-        if unknown:
-            warnings.warn(
-                f"`y_val` has labels of task {task.name!r} that y has not, {unknown[:5]}: they are left out.",
-                stacklevel=7,
-            )
+    unknown = {task.name: task.unknown_labels(rows.columns[task.name])[:5] for task in tasks}
+    found = [f"{labels} of task {name!r}" for name, labels in unknown.items() if labels]
+    if found:
+        warnings.warn(
+            f"`y_val` has labels that y has not, {_listed(found)}: they are left out.",
+            stacklevel=7,
+        )
     return rows
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """Return parts of a sentence as one, the first ten of many."""
+    more = [f"{len(parts) - MOST_LISTED} more"] if len(parts) > MOST_LISTED else []
+    return ", ".join([*parts[:MOST_LISTED], *more])

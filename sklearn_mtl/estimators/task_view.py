@@ -158,7 +158,8 @@ class TaskClassifier(ClassifierMixin, TaskView):
         return self._task.classes
 
     def _kinds(self, y: Any) -> dict[str, str]:
-        return {self.name: "multilabel" if getattr(y, "ndim", 1) == 2 else "classification"}
+        is_block = read_column(self.name, y).values.ndim == 2
+        return {self.name: "multilabel" if is_block else "classification"}
 
     def __call__(self, X: Any) -> np.ndarray:
         """Return what explainers of a function, such as SHAP's, explain: the probabilities."""

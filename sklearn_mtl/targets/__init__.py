@@ -24,7 +24,7 @@ from sklearn_mtl.targets.container import MultiTaskTarget
 from sklearn_mtl.targets.dtypes import pack_dtype, unpack_dtype
 from sklearn_mtl.targets.frames import frame_columns, is_frame
 from sklearn_mtl.targets.kinds import Guess, Kind, guess_kind, infer_kind, infer_kinds
-from sklearn_mtl.targets.labels import read_column, restore_dtype
+from sklearn_mtl.targets.labels import holds_labels, read_column, restore_dtype
 from sklearn_mtl.targets.reading import Layout, Targets, read_targets
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Targets",
     "frame_columns",
     "guess_kind",
+    "holds_labels",
     "infer_kind",
     "infer_kinds",
     "is_frame",

@@ -109,7 +109,7 @@ def infer_kind(column: Column) -> Kind:
     return infer_kinds({column.name: column})[column.name]
 
 
-def infer_kinds(columns: Mapping[str, Column]) -> dict[str, Kind]:
+def infer_kinds(columns: Mapping[str, Column], stacklevel: int = 2) -> dict[str, Kind]:
     """Return the kind of each task, told from its labels.
 
     Floats are a regression; booleans, strings and categories a classification; integers a
@@ -121,6 +121,8 @@ def infer_kinds(columns: Mapping[str, Column]) -> dict[str, Kind]:
     ----------
     columns : mapping of str to Column
         The labels of each task.
+    stacklevel : int, default=2
+        Of the warnings.
 
     Returns
     -------
@@ -146,13 +148,13 @@ def infer_kinds(columns: Mapping[str, Column]) -> dict[str, Kind]:
         raise ValueError("\n".join(refused))
     for guess, same in by_guess.items():
         if guess.doubt:
-            warnings.warn(_doubtful(guess, same), stacklevel=2)
+            warnings.warn(_doubtful(guess, same), stacklevel=stacklevel)
     if _are_one_hot(list(columns.values())):
         warnings.warn(
             f"Exactly one of the tasks {_listed(list(columns))} is 1 in each row, as of classes in one-hot "
             "form, and each is taken as 'classification' of its own; y.argmax(axis=1) makes one of them, and "
             f"tasks={_mapped(list(columns), 'classification')} keeps them without this warning.",
-            stacklevel=2,
+            stacklevel=stacklevel,
         )
     return {name: guess.kind for name, guess in guesses.items() if guess.kind is not None}
 

@@ -80,6 +80,33 @@ def restore_dtype(values: np.ndarray, dtype: Any) -> Any:
     return values.astype(dtype, copy=False)
 
 
+def holds_labels(dtype: Any, labels: np.ndarray) -> bool:
+    """Whether labels come through a dtype unchanged: text may be too long for it, a category unknown.
+
+    Parameters
+    ----------
+    dtype : numpy dtype or pandas extension dtype
+        As `Column` keeps it.
+    labels : ndarray of shape (n_labels,)
+        None of them missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl.targets import holds_labels
+    >>> holds_labels(np.dtype("<U2"), np.array(["a", "bb"], dtype=object))
+    True
+    >>> holds_labels(np.dtype("<U2"), np.array(["a", "bbb"], dtype=object))
+    False
+    """
+    if isinstance(dtype, pd.CategoricalDtype):
+        return set(labels.tolist()) <= set(dtype.categories)
+    try:
+        return list(restore_dtype(labels, dtype)) == labels.tolist()
+    except (OverflowError, TypeError, ValueError):
+        return False
+
+
 def _from_extension(name: str, array: Any) -> Column:
     dtype = array.dtype
     missing = np.asarray(array.isna(), dtype=bool)

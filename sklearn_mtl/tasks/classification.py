@@ -11,17 +11,12 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_mtl.targets import Column, read_column, restore_dtype
+from sklearn_mtl.targets import Column, holds_labels, read_column, restore_dtype
+from sklearn_mtl.tasks.class_labels import class_codes, distinct_labels, in_words, label_types
 from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, ClassLoss, CrossEntropy
 from sklearn_mtl.tasks.row_loss import RowLoss, check_loss
 from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled, check_one_column, strata_of_classes
-
-# Comparing labels with each of so many classes is quicker than hashing them.
-FEW_CLASSES = 8
-# Whole numbers up to here can be subtracted from one another.
-HALF_RANGE = 2**62
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +47,7 @@ class ClassTask(Task):
     def unknown_labels(self, column: Column) -> list[Any]:
         """Return the distinct labels that are none of the classes."""
         labels = column.known
-        unknown: list[Any] = _classes(labels[self.codes(labels) < 0]).tolist()
+        unknown: list[Any] = distinct_labels(labels[self.codes(labels) < 0]).tolist()
         return unknown
 
     def decode(self, decision: np.ndarray) -> Any:
@@ -72,15 +67,56 @@ class ClassTask(Task):
         return found
 
     def codes(self, labels: np.ndarray) -> np.ndarray:
-        """Return the place of each label among the classes, -1 for none."""
-        alike = labels.dtype == self.classes.dtype and labels.dtype.kind in "biuf"
-        if not alike or len(self.classes) > FEW_CLASSES:
-            found: np.ndarray = pd.Index(self.classes).get_indexer(pd.Index(labels))
-            return found
-        codes = np.full(len(labels), -1, dtype=np.int8)
-        for code, label in enumerate(self.classes):
-            codes += np.multiply(labels == label, code + 1, dtype=np.int8)
+        """Return the place of each label among the classes, -1 for none.
+
+        Numbers and booleans are compared as in Python, so that True is 1 and 1.0.
+
+        Raises
+        ------
+        ValueError
+            If labels that are none are of another type than the classes: text where those are numbers.
+        """
+        codes = class_codes(labels, self.classes)
+        unknown = codes < 0
+        if unknown.any():
+            self._refuse_other_types(labels[unknown])
         return codes
+
+    def matched(self, labels: np.ndarray) -> np.ndarray:
+        """Return labels as the classes that they equal, as predictions hold them."""
+        if labels.dtype == self.classes.dtype and labels.dtype.kind in "biuf":
+            return labels
+        codes = self._codes_to_score(labels)
+        classes = self.classes[codes]
+        return classes if (codes >= 0).all() else np.where(codes >= 0, classes, labels)
+
+    def _codes_to_score(self, labels: np.ndarray) -> np.ndarray:
+        """Return the place of each label among the classes, with a warning if none has one."""
+        codes = self.codes(labels)
+        if len(codes) and (codes < 0).all():
+            warnings.warn(
+                f"No label of task {self.name!r} in these rows is one of its classes, so that no prediction "
+                f"can be right. Found {distinct_labels(labels)[:5].tolist()} for the classes "
+                f"{self.classes[:5].tolist()}.",
+                stacklevel=2,
+            )
+        return codes
+
+    def _refuse_other_types(self, unknown: np.ndarray) -> None:
+        """Raise a ``ValueError`` if labels that are no class are of another type than all classes."""
+        own = label_types(self.classes)
+        others = label_types(unknown) - own
+        if others:
+            raise ValueError(
+                f"Labels of task {self.name!r} must be {in_words(own)}, as its classes are, which "
+                f"{in_words(others)} never equal. Found labels such as {unknown[:3].tolist()} for the "
+                f"classes {self.classes[:5].tolist()}; pass them in the dtype of `fit`, {self.dtype}."
+            )
+
+    @property
+    def only_class(self) -> str:
+        """The class, quoted, where there is one only."""
+        return repr(self.classes.tolist()[0]) if len(self.classes) == 1 else ""
 
     @property
     def labels_in_words(self) -> str:
@@ -137,7 +173,7 @@ class ClassificationTask(ClassTask):
         known = ~column.missing & (weight > 0)
         if not known.any():
             return float("nan")
-        right = self._decided(response)[known, 0] == self.codes(column.values[known])
+        right = self._decided(response)[known, 0] == self._codes_to_score(column.values[known])
         return float(np.average(right, weights=weight[known]))
 
 
@@ -183,17 +219,14 @@ class Classification(TaskKind):
         check_one_column(column)
         check_labelled(column, weight)
         known = ~column.missing & (weight > 0)
-        if column.values.dtype.kind == "f":
-            check_classification_targets(column.values[known])
+        if column.values.dtype.kind == "f" and not isinstance(column.dtype, pd.CategoricalDtype):
+            _refuse_fractions(column.name, column.values[known])
         labels = column.values if known.all() else column.values[known]
-        found = _classes(labels if classes is None else read_column(column.name, classes).values)
-        if len(found) == 1:
-            warnings.warn(
-                f"Task {column.name!r} has one class only, {found[0]!r}: there is nothing to learn.",
-                stacklevel=2,
-            )
+        declared = None if classes is None else read_column(column.name, classes)
+        found = distinct_labels(labels if declared is None else declared.known)
         loss = self._row_loss(len(found))
-        task = ClassificationTask(column.name, loss, 1, False, column.dtype, found, np.ones(len(found)))
+        dtype = column.dtype if declared is None or holds_labels(column.dtype, found) else declared.dtype
+        task = ClassificationTask(column.name, loss, 1, False, dtype, found, np.ones(len(found)))
         if classes is not None:
             task.check_known(column)
         if isinstance(self.loss, ClassLoss):
@@ -253,21 +286,10 @@ class Classification(TaskKind):
         return factors
 
 
-def _classes(labels: np.ndarray) -> np.ndarray:
-    """Return the distinct labels, sorted."""
-    if labels.dtype.kind in "biu" and len(labels):
-        low, high = int(labels.min()), int(labels.max())
-        if -HALF_RANGE < low <= high < min(HALF_RANGE, low + len(labels)):
-            # Counting takes a tenth of the time of hashing.
-            counts = np.bincount(labels.astype(np.int64) - low)
-            return (np.flatnonzero(counts) + low).astype(labels.dtype)
-    if pd.api.types.infer_dtype(labels, skipna=False) == "string":
-        labels = pd.unique(labels)
-    try:
-        return np.unique(labels)
-    except TypeError:
-        # Labels of several types have no order of their own: by type, then by value.
-        classes = sorted(set(labels.tolist()), key=lambda label: (type(label).__name__, label))
-        array = np.empty(len(classes), dtype=object)
-        array[:] = classes
-        return array
+def _refuse_fractions(name: str, labels: np.ndarray) -> None:
+    fractions = labels[labels != np.rint(labels)]
+    if len(fractions):
+        raise ValueError(
+            f"Unknown label type: continuous. Task {name!r} is a classification, whose labels must be "
+            f"classes; numbers with fractions are a 'regression'. Found {fractions[:3].tolist()}."
+        )

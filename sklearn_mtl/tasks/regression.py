@@ -12,6 +12,7 @@ import torch
 from sklearn.metrics import r2_score
 
 from sklearn_mtl.targets import Column
+from sklearn_mtl.tasks.class_labels import label_types
 from sklearn_mtl.tasks.regression_losses import (
     AbsoluteError,
     GammaDeviance,
@@ -248,12 +249,14 @@ def _numbers(column: Column) -> np.ndarray:
     """Labels as float64 of two dimensions, NaN where missing."""
     try:
         values = np.array(column.values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        known = column.values[~column.missing]
+    except (TypeError, ValueError):
+        values = None
+    # numpy reads numbers from text.
+    if values is None or (column.values.dtype == object and {"text", "bytes"} & label_types(column.known)):
         raise ValueError(
             f"Task {column.name!r} is a regression and needs numbers. "
-            f"Found labels such as {known.ravel()[:3].tolist()}."
-        ) from error
+            f"Found labels such as {column.known[:3].tolist()}."
+        )
     values[column.missing] = np.nan
     return values.reshape(len(values), -1)
 

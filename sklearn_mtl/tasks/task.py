@@ -85,6 +85,11 @@ class Task(ABC):
         return hasattr(self, "interval")
 
     @property
+    def only_class(self) -> str:
+        """The class of all labels, quoted; empty where there is none, or several."""
+        return ""
+
+    @property
     def labels_in_words(self) -> str:
         """The labels that were seen, for the table in a notebook."""
         return f"{self.n_columns} columns" if self.two_dimensional else ""
@@ -155,6 +160,10 @@ class Task(ABC):
     def unknown_labels(self, column: Column) -> list[Any]:
         """Return the distinct labels that can't be learned from, being none of the classes."""
         return []
+
+    def matched(self, labels: np.ndarray) -> np.ndarray:
+        """Return labels as predictions hold them, so that a metric finds equal what is equal."""
+        return labels
 
     def check_known(self, column: Column) -> None:
         """Raise a ``ValueError`` for labels that are none of the classes."""

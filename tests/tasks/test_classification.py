@@ -207,6 +207,107 @@ def test_error_for_a_label_that_is_no_declared_class():
         task.check_known(read_column("type", ["z", "x", None, "a"]))
 
 
+@pytest.mark.parametrize(
+    ("values", "others"),
+    [
+        ([0, 1, 1], ["0", "1", "1"]),
+        (["0", "1", "1"], [0, 1, 1]),
+        (["0", "1", "1"], [False, True, True]),
+        (["a", "b", "a"], np.array([b"a", b"b", b"a"])),
+        (["a", "b", "a"], np.array(["a", "b", 3], dtype=object)),
+        (
+            pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-01"]),
+            ["2020-01-01", "2020-01-02", "2020-01-01"],
+        ),
+        (pd.Categorical(["a", "b", "a"]), pd.Categorical([1, 2, 1])),
+        (np.arange(12), np.arange(12).astype(str)),
+    ],
+    ids=["text", "numbers", "booleans", "bytes", "one number", "dates", "categories", "many"],
+)
+def test_labels_of_another_type_are_refused_wherever_they_are_compared(values, others):
+    _, task = bind(values)
+    column = read_column("type", others)
+    for compare in (
+        task.encode,
+        task.unknown_labels,
+        task.check_known,
+        lambda column: task.matched(column.values),
+        lambda column: task.score(
+            column, certain_response(task, np.zeros(len(column))), np.ones(len(column))
+        ),
+    ):
+        with pytest.raises(ValueError, match=r"task 'type' must be .*Found labels such as.*dtype of `fit`"):
+            compare(column)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        np.array([True, False, True]),
+        np.array([1.0, 0.0, 1.0], dtype=np.float32),
+        pd.array([1, 0, 1], dtype="UInt8"),
+        pd.array([True, False, True], dtype="boolean"),
+        pd.Categorical([1, 0, 1]),
+        pd.Categorical([1.0, 0.0, 1.0]),
+        np.array([1, False, 1.0], dtype=object),
+    ],
+    ids=lambda labels: str(labels.dtype),
+)
+@pytest.mark.parametrize("values", [[0, 1], [0, 1, 2]], ids=["two classes", "three"])
+def test_equal_numbers_are_the_same_class(values, others):
+    _, task = bind(values)
+    column = read_column("type", others)
+    assert task.score(column, certain_response(task, [1, 0, 1]), np.ones(3)) == 1.0
+    assert task.encode(column)[:, 0].tolist() == [1, 0, 1]
+    assert task.matched(column.values).tolist() == [1, 0, 1]
+    assert task.matched(column.values).dtype == task.classes.dtype
+    assert task.unknown_labels(column) == []
+
+
+def test_declared_classes_of_another_type_are_refused():
+    with pytest.raises(ValueError, match=r"task 'type' must be text.*numbers never equal"):
+        bind([0, 1], classes=["0", "1"])
+
+
+def test_no_known_class_at_all_is_a_warning():
+    _, task = bind(["a", "b", "b"])
+    column = read_column("type", ["x", "y", None])
+    with pytest.warns(UserWarning, match=r"No label of task 'type'.*Found \['x', 'y'\].*\['a', 'b'\]"):
+        assert task.score(column, certain_response(task, [0, 1, 0]), np.ones(3)) == 0.0
+    with pytest.warns(UserWarning, match=r"No label of task 'type'"):
+        assert task.matched(column.known).tolist() == ["x", "y"]
+    assert task.matched(np.array(["x", "a"], dtype=object)).tolist() == ["x", "a"]
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [
+        (np.array(["a", "b"]), ["a", "b", "long"]),
+        (pd.Categorical(["a", "b"]), ["a", "b", "long"]),
+        (np.array([True, False]), [0, 1, 2]),
+        (np.array([1, 2], dtype=np.uint8), [1, 2, 300]),
+        (pd.array([1, 2], dtype="Int8"), [1, 2, 300]),
+        (np.array([1, 2], dtype=np.uint8), [1, 2, 3]),
+    ],
+    ids=["text", "category", "bool", "uint8", "Int8", "all fit"],
+)
+def test_declared_classes_come_back_as_they_were_declared(values, classes):
+    _, task = bind(values, classes=classes)
+    found = task.predict(certain_response(task, [0, 1, 2]))
+    assert list(found) == classes
+    assert found.dtype == values.dtype or classes[-1] != 3
+
+
+def test_categories_may_be_numbers_with_fractions():
+    column, task = bind(pd.Categorical([0.5, 1.5, 0.5]))
+    assert list(task.predict(certain_response(task, task.encode(column)[:, 0]))) == [0.5, 1.5, 0.5]
+
+
+def test_a_quantity_is_refused_with_the_name_of_the_task():
+    with pytest.raises(ValueError, match=r"Unknown label type: continuous.*Task 'type'.*Found \[1.5\]"):
+        bind([1.0, 1.5])
+
+
 @pytest.mark.parametrize("values", LABELS.values(), ids=LABELS)
 def test_task_survives_pickling(values):
     column, task = bind(values)
@@ -218,9 +319,9 @@ def test_task_survives_pickling(values):
     assert list(found) == list(values)
 
 
-def test_single_class_warns_and_is_predicted():
-    with pytest.warns(UserWarning, match="'type' has one class only, 'a'"):
-        column, task = bind(np.array(["a", "a", "a"]))
+def test_single_class_is_named_and_predicted():
+    column, task = bind(np.array(["a", "a", "a"]))
+    assert task.only_class == "'a'"
     assert task.predict_proba(np.ones((2, 1, 1))).tolist() == [[1.0], [1.0]]
     assert task.predict(np.ones((2, 1, 1))).tolist() == ["a", "a"]
     assert task.score(column, np.ones((3, 1, 1)), np.ones(3)) == 1.0
