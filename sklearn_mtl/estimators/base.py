@@ -57,7 +57,7 @@ class BaseMultiTask(
         lr_schedule: Any = None,
         gradient_clip: float | None = None,
         early_stopping: bool = True,
-        validation_fraction: float = 0.1,
+        validation_fraction: Any = 0.1,
         patience: int | str = "auto",
         n_bags: int | str = "auto",
         ema_decay: float | None = 0.99,
@@ -106,7 +106,16 @@ class BaseMultiTask(
     def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
         """Raise a ``ValueError`` for a kind that this estimator does not take."""
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        groups: Any = None,
+    ) -> Self:
         """Fit the network to all tasks.
 
         Parameters
@@ -121,7 +130,9 @@ class BaseMultiTask(
         sample_weight : array-like of shape (n_rows,), or mapping or DataFrame by task, optional
             Non-negative weights of the rows.
         X_val, y_val : optional
-            Rows to stop training on, in place of a random share of X: for grouped or temporal data.
+            Rows to stop training on, in place of a share of X.
+        groups : array-like of shape (n_rows,), optional
+            Rows of one group are held out together, or learned from together.
 
         Returns
         -------
@@ -138,7 +149,7 @@ class BaseMultiTask(
             ``interrupted_`` is True; where there is none, the estimator is as it was before.
         """
         check_pair(X_val, y_val)
-        given = (X, y, sample_weight), (X_val, y_val)
+        given = (X, y, sample_weight), (X_val, y_val), groups
         before = getattr(self, "_fitted", None) if self.warm_start else None
         with self._fitting() as take:
             take(prepare(self, *given).trained() if before is None else fit_on(self, before, *given))

@@ -90,7 +90,10 @@ _RULES: dict[str, Rule] = {
     "max_epochs": _COUNT,
     "gradient_clip": ("None or a positive number", lambda v: v is None or _POSITIVE[1](v)),
     "patience": ("'auto' or a positive integer", lambda v: _is_auto(v) or _COUNT[1](v)),
-    "validation_fraction": ("a number between 0 and 1", lambda v: _is_real(v) and 0 < v < 1),
+    "validation_fraction": (
+        "a number between 0 and 1, or a splitter with split(X, y, groups)",
+        lambda v: is_splitter(v) or (_is_real(v) and 0 < v < 1),
+    ),
     "n_bags": ("'auto' or a positive integer", lambda v: _is_auto(v) or _COUNT[1](v)),
     "ema_decay": ("None or a number in [0, 1)", lambda v: v is None or (_is_real(v) and 0 <= v < 1)),
     "early_stopping": _FLAG,
@@ -111,6 +114,11 @@ def check_numbers(estimator: BaseMultiTask) -> None:
         value = getattr(estimator, name)
         if not holds(value):
             raise ValueError(f"`{name}` must be {rule}. Found {value!r}.")
+
+
+def is_splitter(value: Any) -> bool:
+    """Whether this is a splitter as scikit-learn has them."""
+    return callable(getattr(value, "split", None)) and not isinstance(value, str | bytes | type)
 
 
 def check_pair(X_val: Any, y_val: Any) -> None:

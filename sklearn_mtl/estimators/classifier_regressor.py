@@ -56,8 +56,10 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         Stop when the loss on held-out rows no longer falls, and keep the best epoch's weights. Watched
         is the mean of the scale-free losses over the tasks of weight > 0. ``False`` holds no row out.
         With fewer than ten rows none are held out either.
-    validation_fraction : float, default=0.1
-        Share of rows held out, stratified by the first task whose labels have strata, such as classes.
+    validation_fraction : float or splitter, default=0.1
+        Share of rows held out, stratified by the first task whose labels have strata, such as classes;
+        with ``groups`` in ``fit``, of whole groups. Or a splitter as of scikit-learn: each net learns
+        from the training part of one of its last splits, and stops on the test part.
     patience : int or "auto", default="auto"
         Epochs without a lower loss before training stops; ``"auto"`` is 6, and 12 below 1,000 rows.
     n_bags : int or "auto", default="auto"

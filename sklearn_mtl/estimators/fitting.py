@@ -11,15 +11,14 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sklearn_mtl.estimators import checks
+from sklearn_mtl.estimators.held_out import hold_out, learnt_by_some
 from sklearn_mtl.estimators.once import Once, each
 from sklearn_mtl.estimators.parameters import resolve_recipe
 from sklearn_mtl.estimators.rows import Admitted, Read, Rows, read_rows
 from sklearn_mtl.estimators.stages import (
     bind,
     fit_encoder,
-    held_out,
     learnt_and_held,
-    learnt_by_some,
     tensors,
     unlabelled,
     validation_rows,
@@ -32,6 +31,7 @@ from sklearn_mtl.training import (
     Blueprint,
     MultiTaskNet,
     NetPlan,
+    RowSplit,
     Table,
     TrainingSettings,
     in_default_modes,
@@ -112,7 +112,7 @@ class Fitted:
         return replace(self, blueprint=blueprint)
 
     def further(
-        self, rows: Rows, stop_on: list[np.ndarray] | Table, settings: TrainingSettings, epochs: int
+        self, rows: Rows, stop_on: list[RowSplit] | Table, settings: TrainingSettings, epochs: int
     ) -> Prepared:
         """Return this with the plans by which its nets train on.
 
@@ -120,8 +120,8 @@ class Fitted:
         ----------
         rows : Rows
             To learn from.
-        stop_on : list of ndarray, or Table
-            Rows of these that each net holds out, or other rows that all use.
+        stop_on : list of RowSplit, or Table
+            Rows of these that each net learns from and holds out, or other rows that all use.
         settings : TrainingSettings
             What the loop is told.
         epochs : int
@@ -176,6 +176,7 @@ def prepare(
     estimator: BaseMultiTask,
     data: tuple[Any, Any, Any],
     validation: tuple[Any, Any],
+    groups: Any = None,
     classes: Mapping[str, Any] | None = None,
     once: Once = each,
 ) -> Prepared:
@@ -189,6 +190,8 @@ def prepare(
         X, y and sample_weight as the user gave them.
     validation : tuple
         X_val and y_val; both or neither None.
+    groups : array-like of shape (n_rows,), optional
+        Rows that are held out together.
     classes : mapping of str to array-like, optional
         Classes declared up front, for ``partial_fit``, which holds no row out.
     once : callable, optional
@@ -210,12 +213,12 @@ def prepare(
     rng = check_random_state(estimator.random_state)
     n_nets = checks.n_nets(estimator, len(rows))
     split = estimator.early_stopping and validation[0] is None and classes is None
-    fraction = estimator.validation_fraction if split else None
+    how = estimator.validation_fraction if split else None
     *seeds, split_seed = rng.randint(np.iinfo(np.int32).max, size=n_nets + 1).tolist()
-    kept_out = held_out(rows, kinds, fraction, n_nets, split_seed, once)
-    settings = checks.training_settings(estimator, len(rows) - len(kept_out[0]))
+    splits = hold_out(rows, kinds, how, (*data[:2], groups), (n_nets, split_seed), once)
+    settings = checks.training_settings(estimator, len(splits[0].learnt))
 
-    seen = once(learnt_by_some, rows, kept_out)
+    seen = once(learnt_by_some, rows, splits)
     tasks = once(bind, seen, kinds=kinds, classes=declared, calibrate=estimator.calibrate)
     encoder = once(
         fit_encoder, seen, preprocessing=estimator.preprocessing, dtype=numpy_dtype(settings.dtype)
@@ -230,7 +233,7 @@ def prepare(
         weights,
     )
     known = (encoder, blueprint, settings)
-    stop_on = validation_rows(read.reader, validation, known, left_out, once) or kept_out
+    stop_on = validation_rows(read.reader, validation, known, left_out, once) or splits
     table = tensors(rows, encoder, tasks, settings, once)
     parts = learnt_and_held(blueprint, table, stop_on, n_nets, once)
     epochs = None if classes is None else 1
@@ -240,7 +243,11 @@ def prepare(
 
 @in_default_modes
 def fit_on(
-    estimator: BaseMultiTask, fitted: Fitted, data: tuple[Any, Any, Any], validation: tuple[Any, Any]
+    estimator: BaseMultiTask,
+    fitted: Fitted,
+    data: tuple[Any, Any, Any],
+    validation: tuple[Any, Any],
+    groups: Any = None,
 ) -> Fitted:
     """Train on from where the last ``fit`` ended, up to ``max_epochs`` in all.
 
@@ -250,7 +257,7 @@ def fit_on(
         Its parameters are read anew, but for those that make tasks, features and network.
     fitted : Fitted
         What the last ``fit`` left; not changed.
-    data, validation : tuple
+    data, validation, groups
         As of `prepare`.
     """
     checks.check_numbers(estimator)
@@ -259,10 +266,10 @@ def fit_on(
     )
     fitted = fitted.met(rows, estimator.task_weights)
     split = estimator.early_stopping and validation[0] is None
-    fraction = estimator.validation_fraction if split else None
-    kept_out = held_out(rows, fitted.kinds, fraction, fitted.n_splits, fitted.split_seed, each)
-    kept_out = kept_out[: len(fitted.nets)]
-    settings = checks.training_settings(estimator, len(rows) - len(kept_out[0]))
+    how = estimator.validation_fraction if split else None
+    draws = (fitted.n_splits, fitted.split_seed)
+    splits = hold_out(rows, fitted.kinds, how, (*data[:2], groups), draws, each)[: len(fitted.nets)]
+    settings = checks.training_settings(estimator, len(splits[0].learnt))
     done = max(len(net.history) for net in fitted.nets)
     if done >= settings.max_epochs:
         warnings.warn(
@@ -272,7 +279,7 @@ def fit_on(
         )
         return fitted
     known = (fitted.encoder, fitted.blueprint, settings)
-    stop_on = validation_rows(estimator, validation, known, fitted.left_out) or kept_out
+    stop_on = validation_rows(estimator, validation, known, fitted.left_out) or splits
     return fitted.further(rows, stop_on, settings, settings.max_epochs - done).trained()
 
 
@@ -294,7 +301,7 @@ def fit_batch(
         Classes of each classification task; only the first call needs them.
     """
     if fitted is None:
-        return prepare(estimator, data, (None, None), classes or {}).trained()
+        return prepare(estimator, data, (None, None), classes=classes or {}).trained()
     checks.check_numbers(estimator)
     rows, _ = read_rows(
         estimator, *data, admitted=Admitted.by(estimator.preprocessing), tasks=fitted.tasks.names
@@ -302,5 +309,5 @@ def fit_batch(
     fitted = fitted.met(rows, estimator.task_weights)
     checks.check_same_classes(fitted.tasks, classes)
     settings = checks.training_settings(estimator, len(rows))
-    none = [np.empty(0, dtype=np.intp)] * len(fitted.nets)
-    return fitted.further(rows, none, settings, epochs=1).trained()
+    all_rows = hold_out(rows, fitted.kinds, None, (None, None, None), (len(fitted.nets), 0), each)
+    return fitted.further(rows, all_rows, settings, epochs=1).trained()

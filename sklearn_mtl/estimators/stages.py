@@ -7,7 +7,7 @@ what a stage makes; see `MadeOnce`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,17 +16,15 @@ from sklearn.base import BaseEstimator
 from sklearn_mtl.estimators.once import Once, each
 from sklearn_mtl.estimators.rows import Admitted, Rows, read_rows
 from sklearn_mtl.features import EncodedRows, FeatureEncoder
-from sklearn_mtl.targets import Column
-from sklearn_mtl.tasks import TaskKind, TaskSet
+from sklearn_mtl.tasks import TaskSet
 from sklearn_mtl.training import (
     Blueprint,
     InputRows,
+    RowSplit,
     Table,
     TrainingSettings,
-    held_out_rows,
     parted,
     rows_for_training,
-    without_last,
 )
 
 # Tasks that a warning names.
@@ -59,41 +57,6 @@ def without(mapping: Any, names: Sequence[str]) -> Any:
     if not isinstance(mapping, Mapping) or not names:
         return mapping
     return {task: value for task, value in mapping.items() if task not in names}
-
-
-def held_out(
-    rows: Rows, kinds: Mapping[str, TaskKind], fraction: float | None, n_nets: int, seed: int, once: Once
-) -> list[np.ndarray]:
-    """Return the rows that each net holds out; the first task of several strata stratifies them.
-
-    Parameters
-    ----------
-    rows : Rows
-        Labelled rows.
-    kinds : mapping of str to TaskKind
-        Say the strata of each task's labels.
-    fraction : float or None
-        Which share; none of them for None.
-    n_nets : int
-        Number of nets.
-    seed : int
-        Which rows.
-    once : callable
-        As of `prepare`.
-    """
-    # Kinds that differ in a parameter only mostly have the strata in common.
-    of_kinds = [kind.strata for kind in kinds.values()]
-    strata = None if fraction is None else once(_strata, rows, of_kinds=of_kinds)
-    found: list[np.ndarray] = once(_held_out, rows, strata, fraction=fraction, n_nets=n_nets, seed=seed)
-    return found
-
-
-def learnt_by_some(rows: Rows, held_out: list[np.ndarray]) -> Rows:
-    """Return the rows that some net learns from: what all hold out takes no part in scales and levels."""
-    by_all = held_out[0]
-    for of_net in held_out[1:]:
-        by_all = np.intersect1d(by_all, of_net, assume_unique=True)
-    return rows.take(np.setdiff1d(np.arange(len(rows)), by_all))
 
 
 def bind(rows: Rows, *, kinds: Mapping[str, Any], classes: Mapping[str, Any], calibrate: bool) -> TaskSet:
@@ -188,7 +151,7 @@ def validation_rows(
 def learnt_and_held(
     blueprint: Blueprint,
     table: Table,
-    stop_on: list[np.ndarray] | Table,
+    stop_on: list[RowSplit] | Table,
     n_nets: int,
     once: Once = each,
 ) -> list[tuple[Table, Table | None]]:
@@ -201,8 +164,8 @@ def learnt_and_held(
         holds out none.
     table : Table
         All rows.
-    stop_on : list of ndarray, or Table
-        Rows of ``table`` that each net holds out, or other rows that all use.
+    stop_on : list of RowSplit, or Table
+        Rows of ``table`` that each net learns from and holds out, or other rows that all use.
     n_nets : int
         Number of nets.
     once : callable, optional
@@ -211,27 +174,9 @@ def learnt_and_held(
     if isinstance(stop_on, Table):
         return [(table, stop_on)] * n_nets
     return [
-        once(parted, table, of_net) if blueprint.watches(table.weight[of_net]) else (table, None)
+        once(parted, table, of_net) if blueprint.watches(table.weight[of_net.held]) else (table, None)
         for of_net in stop_on
     ]
-
-
-def _strata(rows: Rows, *, of_kinds: Sequence[Callable[[Column], np.ndarray]]) -> list[np.ndarray]:
-    """Return the stratum of each row for each task, -1 without a label of positive weight."""
-    return [
-        np.where(rows.of_task(position) > 0, of_kind(column), -1)
-        for position, (of_kind, column) in enumerate(zip(of_kinds, rows.columns.values(), strict=True))
-    ]
-
-
-def _held_out(
-    rows: Rows, strata: list[np.ndarray] | None, *, fraction: float | None, n_nets: int, seed: int
-) -> list[np.ndarray]:
-    if strata is None or fraction is None:
-        return [np.empty(0, dtype=np.intp)] * n_nets
-    of_several = next((codes + 1 for codes in strata if codes.max() > 0), None)
-    drawn = held_out_rows(len(rows), fraction, n_nets, of_several, np.random.RandomState(seed))
-    return [without_last(of_net, strata) for of_net in drawn]
 
 
 def _encoded(rows: Rows, encoder: FeatureEncoder, *, device: Any, dtype: Any) -> InputRows:

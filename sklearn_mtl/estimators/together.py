@@ -46,6 +46,7 @@ class PlannedFit:
         *,
         X_val: Any = None,
         y_val: Any = None,
+        groups: Any = None,
     ) -> PlannedFit:
         """Return what ``estimator.fit`` would train, estimator being new.
 
@@ -55,11 +56,11 @@ class PlannedFit:
             Its parameters are read; the number and names of its features are set.
         once : MadeOnce
             Shared by fits to the same data.
-        X, y, sample_weight, X_val, y_val
+        X, y, sample_weight, X_val, y_val, groups
             As of ``fit``.
         """
         check_pair(X_val, y_val)
-        prepared = prepare(estimator, (X, y, sample_weight), (X_val, y_val), once=once)
+        prepared = prepare(estimator, (X, y, sample_weight), (X_val, y_val), groups, once=once)
         return cls(estimator, prepared)
 
     @property

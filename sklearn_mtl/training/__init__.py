@@ -40,7 +40,7 @@ from sklearn_mtl.training.settings import (
     check_lr_schedule,
     resolve_optimizer,
 )
-from sklearn_mtl.training.splits import held_out_rows, without_last
+from sklearn_mtl.training.splits import RowSplit, held_out_groups, held_out_rows
 from sklearn_mtl.training.stacking import Outcome, RunJobs, train_nets
 from sklearn_mtl.training.state import NetState, pack_module, pack_net, unpack_module, unpack_net
 from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses, has_ended
@@ -58,6 +58,7 @@ __all__ = [
     "NetPlan",
     "NetState",
     "Outcome",
+    "RowSplit",
     "RunJobs",
     "StopTraining",
     "Table",
@@ -71,6 +72,7 @@ __all__ = [
     "check_lr_schedule",
     "fingerprint",
     "has_ended",
+    "held_out_groups",
     "held_out_rows",
     "history_frame",
     "in_default_modes",
@@ -88,5 +90,4 @@ __all__ = [
     "train_nets",
     "unpack_module",
     "unpack_net",
-    "without_last",
 ]

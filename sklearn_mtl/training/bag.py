@@ -15,6 +15,7 @@ from sklearn_mtl.training.inference import mean_decisions, mean_responses, repre
 from sklearn_mtl.training.module import Blueprint, MultiTaskModule
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.settings import TrainingSettings
+from sklearn_mtl.training.splits import RowSplit
 from sklearn_mtl.training.streaming import Reader, ReadRows
 
 Inputs = Mapping[str, np.ndarray] | Reader
@@ -71,9 +72,9 @@ def plan_further(
     ]
 
 
-def parted(table: Table, held_out: np.ndarray) -> tuple[Table, Table]:
+def parted(table: Table, split: RowSplit) -> tuple[Table, Table]:
     """Return the rows that are not held out, and those that are."""
-    return table.take(np.setdiff1d(np.arange(len(table)), held_out)), table.take(held_out)
+    return table.take(split.learnt), table.take(split.held)
 
 
 def bag_responses(nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Inputs) -> Responses:

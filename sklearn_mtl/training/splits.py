@@ -3,11 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 # Of fewer rows, a held-out share says nothing about when to stop.
 FEWEST_ROWS_TO_SPLIT = 10
+
+
+@dataclass(frozen=True, eq=False)
+class RowSplit:
+    """Rows to learn from, and rows that tell when to stop.
+
+    Parameters
+    ----------
+    learnt, held : ndarray of int
+        Sorted row numbers. Rows may be in neither, as between the two parts of a series of time.
+    """
+
+    learnt: np.ndarray
+    held: np.ndarray
+
+    @classmethod
+    def holding(cls, held: np.ndarray, n_rows: int) -> Self:
+        """Return the split that learns from all rows but the given ones."""
+        return cls(np.setdiff1d(np.arange(n_rows), held), held)
+
+    def without_last(self, labels: Sequence[np.ndarray], groups: np.ndarray | None) -> RowSplit:
+        """Return the split that also learns from held-out rows with the last of a class or task.
+
+        Parameters
+        ----------
+        labels : sequence of ndarray of int, each of shape (n_rows,)
+            For each task a code of each row's class, -1 for none; 0 where there are no classes.
+        groups : ndarray of int, shape (n_rows,), or None
+            Group of each row; the whole of its group goes with such a row.
+        """
+        learnt, held = self.learnt, self.held
+        for codes in labels:
+            of_learnt, of_held = codes[learnt], codes[held]
+            n_codes = int(codes.max(initial=-1)) + 1
+            there = np.bincount(of_learnt[of_learnt >= 0], minlength=n_codes) > 0
+            if there.all():
+                continue
+            last = (of_held >= 0) & ~there[of_held]
+            if groups is not None:
+                last = np.isin(groups[held], groups[held[last]])
+            learnt, held = np.union1d(learnt, held[last]), held[~last]
+        return RowSplit(learnt, held)
 
 
 def held_out_rows(
@@ -57,22 +101,48 @@ def held_out_rows(
     return [np.sort(order[place]) for place in places]
 
 
-def without_last(rows: np.ndarray, labels: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the held-out rows but for those with the last of a class, or the last label of a task.
+def held_out_groups(
+    groups: np.ndarray, fraction: float, n_splits: int, rng: np.random.RandomState
+) -> list[np.ndarray]:
+    """Draw the held-out rows of several splits in whole groups, apart from each other where they fit.
+
+    The groups are laid around a circle in random order, each as long as it has rows. A split holds out
+    the groups whose middle lies in its arc, or else the next one, and never all; the arcs start at even
+    distances.
 
     Parameters
     ----------
-    rows : ndarray of int
-        Held-out rows.
-    labels : sequence of ndarray of int, each of shape (n_rows,)
-        For each task a code of each row's class, -1 for none; 0 where there are no classes.
+    groups : ndarray of int, shape (n_rows,)
+        Number of each row's group; each number below the largest occurs.
+    fraction : float
+        Share of rows held out, about, in (0, 1).
+    n_splits : int
+        Number of splits.
+    rng : RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    list of ndarray of int
+        Sorted row numbers of each split; empty where there are fewer than ten rows, or one group.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl.training.splits import held_out_groups
+    >>> held_out_groups(np.repeat(np.arange(5), 4), 0.2, 1, np.random.RandomState(0))
+    [array([ 8,  9, 10, 11])]
     """
-    for codes in labels:
-        held = codes[rows]
-        n_codes = int(codes.max(initial=-1)) + 1
-        left = np.bincount(codes[codes >= 0], minlength=n_codes) - np.bincount(
-            held[held >= 0], minlength=n_codes
-        )
-        if n_codes and (left == 0).any():
-            rows = rows[(held < 0) | (left[held] > 0)]
-    return rows
+    n_rows = len(groups)
+    if n_rows < FEWEST_ROWS_TO_SPLIT:
+        return [np.empty(0, dtype=np.intp)] * n_splits
+    sizes = np.bincount(groups)
+    order = rng.permutation(len(sizes))
+    middles = np.cumsum(sizes[order]) - sizes[order] / 2
+    found = []
+    for split in range(n_splits):
+        distance = (middles - split * n_rows / n_splits) % n_rows
+        nearest = np.argsort(distance, kind="stable")
+        n_groups = np.clip((distance < fraction * n_rows).sum(), 1, len(sizes))
+        found.append(np.flatnonzero(np.isin(groups, order[nearest[: min(n_groups, len(sizes) - 1)]])))
+    return found

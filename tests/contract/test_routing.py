@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 import sklearn
 from sklearn.exceptions import UnsetMetadataPassedError
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, learning_curve
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score, learning_curve
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
+from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.trunks import MLP
 
 N_ROWS = 60
@@ -168,6 +169,80 @@ def test_validation_rows_can_be_routed(quick):
         est = quick(early_stopping=True).set_fit_request(X_val=True, y_val=True)
         scores = cross_val_score(est, FEATURES, Y, cv=CV, params=own, error_score="raise")
     assert np.isfinite(scores).all()
+
+
+# Validation rows, transformed as X is.
+
+
+@pytest.mark.parametrize("search", [None, GridSearchCV, StackedGridSearchCV])
+def test_validation_rows_go_through_the_steps_of_a_pipeline(quick, search):
+    scaler = StandardScaler().fit(X)
+    own = {"X_val": X[:20], "y_val": MultiTaskTarget({name: Y[name][:20] for name in Y})}
+    with sklearn.config_context(enable_metadata_routing=True):
+        est = quick(early_stopping=True, max_epochs=3).set_fit_request(X_val=True, y_val=True)
+        pipe = Pipeline([("scale", StandardScaler()), ("net", est)], transform_input=["X_val"])
+        if search is None:
+            fitted = pipe.fit(X, Y, **own)
+        else:
+            fitted = search(pipe, {"net__lr": [0.01]}, cv=CV, error_score="raise").fit(X, Y, **own)
+            assert np.isfinite(fitted.best_score_)
+            fitted = fitted.best_estimator_
+    lr = fitted[-1].lr
+    alone = quick(early_stopping=True, max_epochs=3, lr=lr)
+    alone.fit(scaler.transform(X), Y, X_val=scaler.transform(X[:20]), y_val=own["y_val"])
+    pd.testing.assert_frame_equal(fitted[-1].history_, alone.history_)
+
+
+# Groups of the rows that tell when to stop.
+
+GROUPS = np.arange(N_ROWS) // 5
+
+
+class RecordingGroups(MultiTaskClassifierRegressor):
+    calls: ClassVar[list] = []
+
+    def fit(self, X, y, groups=None):
+        self.calls.append((np.asarray(X)[:, -1].astype(int), groups))
+        return super().fit(X, y, groups=groups)
+
+
+def test_groups_go_to_the_splitter_and_to_the_estimator():
+    RecordingGroups.calls.clear()
+    est = RecordingGroups(trunk=MLP((8,)), n_bags=1, max_epochs=1, preprocessing=None, random_state=0)
+    with sklearn.config_context(enable_metadata_routing=True):
+        search = GridSearchCV(est.set_fit_request(groups=True), {"lr": [0.01]}, cv=GroupKFold(3))
+        search.fit(FEATURES, Y, groups=GROUPS)
+    assert len(RecordingGroups.calls) == 4
+    for rows, groups in RecordingGroups.calls:
+        np.testing.assert_array_equal(groups, GROUPS[rows])
+
+
+def test_groups_reach_the_fits_of_a_stacked_search(quick):
+    histories = []
+
+    def keep(est, X, y):
+        histories.append(est.history_)
+        return est.score(X, y)
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        est = quick(early_stopping=True).set_fit_request(groups=True)
+        for search in (GridSearchCV, StackedGridSearchCV):
+            search(est, {"lr": [0.01]}, cv=GroupKFold(3), scoring=keep, refit=False).fit(X, Y, groups=GROUPS)
+        not_asked = quick(early_stopping=True).set_fit_request(groups=False)
+        StackedGridSearchCV(not_asked, {"lr": [0.01]}, cv=GroupKFold(3), scoring=keep).fit(
+            X, Y, groups=GROUPS
+        )
+    for theirs, ours, without in zip(histories[:3], histories[3:6], histories[6:], strict=True):
+        np.testing.assert_allclose(ours["valid_loss"], theirs["valid_loss"], rtol=1e-4)
+        assert (ours["valid_loss"] != without["valid_loss"]).all()
+
+
+def test_groups_that_nobody_asked_for_are_refused(quick):
+    with (
+        sklearn.config_context(enable_metadata_routing=True),
+        pytest.raises(UnsetMetadataPassedError, match=r"\[groups\] are passed but are not explicitly set"),
+    ):
+        cross_val_score(quick(), X, Y, cv=GroupKFold(3), params={"groups": GROUPS}, error_score="raise")
 
 
 # A plain dict is what scikit-learn can't slice.

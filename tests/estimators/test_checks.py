@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import KFold
 from skorch.callbacks import EarlyStopping
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskRegressor
@@ -98,6 +99,12 @@ def no_training(monkeypatch):
         ({"patience": None}, ValueError, r"`patience` must be 'auto' or a positive integer"),
         ({"validation_fraction": 0}, ValueError, r"`validation_fraction` must be a number between 0 and 1"),
         ({"validation_fraction": 1.0}, ValueError, r"`validation_fraction` must be"),
+        (
+            {"validation_fraction": "0.1"},
+            ValueError,
+            r"or a splitter with split\(X, y, groups\). Found '0.1'",
+        ),
+        ({"validation_fraction": KFold}, ValueError, "Found <class '.*KFold'>"),
         ({"n_bags": 0}, ValueError, r"`n_bags` must be 'auto' or a positive integer"),
         ({"n_bags": 1.5}, ValueError, r"`n_bags` must be"),
         ({"ema_decay": 1.0}, ValueError, r"`ema_decay` must be None or a number in \[0, 1\)"),

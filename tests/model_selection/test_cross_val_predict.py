@@ -135,7 +135,7 @@ def test_sample_weights_go_with_their_rows(cheap, drawn, target, weight):
 def test_sample_weights_and_groups_are_routed(cheap, drawn, target, routing):
     X, _ = drawn
     weight, groups = np.arange(90) + 1.0, np.arange(90) // 45
-    asked = cheap().set_fit_request(sample_weight=True)
+    asked = cheap().set_fit_request(sample_weight=True, groups=False)
     pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), asked)
     params = {"sample_weight": weight}
     found = cross_val_predict_tasks(pipeline, X, target, cv=GroupKFold(2), groups=groups, params=params)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sklearn_mtl.training import held_out_rows
+from sklearn_mtl.training import RowSplit, held_out_groups, held_out_rows
 
 
 def split(n_rows, fraction=0.1, n_splits=1, strata=None, seed=0):
@@ -72,3 +72,45 @@ def test_rows_are_sorted_and_follow_the_seed():
     assert (np.diff(one) > 0).all()
     np.testing.assert_array_equal(one, again)
     assert set(one) != set(other)
+
+
+def split_groups(groups, fraction=0.1, n_splits=1, seed=0):
+    return held_out_groups(groups, fraction, n_splits, np.random.RandomState(seed))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("fraction", [0.1, 0.3])
+def test_groups_are_held_out_whole_and_apart(fraction, seed):
+    groups = np.random.RandomState(seed).randint(0, 100, size=1000)
+    groups = np.unique(groups, return_inverse=True)[1]
+    n_splits = int(1 / fraction)
+    found = split_groups(groups, fraction, n_splits, seed)
+    for rows in found:
+        assert (np.diff(rows) > 0).all()
+        assert abs(len(rows) - fraction * 1000) <= 20
+        assert not np.intersect1d(groups[rows], np.delete(groups, rows)).size
+    rows = np.concatenate(found)
+    assert len(np.unique(rows)) == len(rows)
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.5, 0.99])
+def test_of_few_groups_at_least_one_is_held_out_and_one_learned_from(fraction):
+    for seed in range(10):
+        for rows in split_groups(np.repeat([0, 1, 2], [20, 5, 5]), fraction, 3, seed):
+            assert 0 < len(rows) < 30
+
+
+def test_one_group_or_few_rows_are_all_kept():
+    assert [len(rows) for rows in split_groups(np.zeros(30, dtype=int), 0.5, 2)] == [0, 0]
+    assert [len(rows) for rows in split_groups(np.arange(9), 0.5, 2)] == [0, 0]
+
+
+def test_the_last_of_a_class_is_learned_from_and_its_group_with_it():
+    codes, groups = np.array([0, 0, 0, 1, 0, 1, -1]), np.array([0, 0, 1, 2, 2, 3, 3])
+    split = RowSplit.holding(np.array([3, 4, 5, 6]), 7)
+    assert split.learnt.tolist() == [0, 1, 2]
+    alone, whole = split.without_last([codes], None), split.without_last([codes], groups)
+    assert (alone.learnt.tolist(), alone.held.tolist()) == ([0, 1, 2, 3, 5], [4, 6])
+    assert (whole.learnt.tolist(), whole.held.tolist()) == ([0, 1, 2, 3, 4, 5, 6], [])
+    # A class that is learned from elsewhere needs no row back.
+    assert split.without_last([np.zeros(7, dtype=int)], groups).held.tolist() == [3, 4, 5, 6]

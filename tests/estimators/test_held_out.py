@@ -1,0 +1,153 @@
+"""The rows that tell when to stop: by a splitter, in groups, or both."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GroupShuffleSplit, KFold, PredefinedSplit, ShuffleSplit, TimeSeriesSplit
+
+from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
+from sklearn_mtl.estimators.held_out import hold_out
+from sklearn_mtl.estimators.once import each
+from sklearn_mtl.estimators.rows import Admitted, Read
+from sklearn_mtl.model_selection import TaskStratifiedShuffleSplit
+
+N_ROWS = 80
+
+
+@pytest.fixture
+def parts(houses):
+    """Return a function: for each net of a bag, the rows that it learns from and holds out."""
+    X, Y = houses
+
+    def found(how, groups=None, y=Y, n_nets=2, seed=0):
+        rows = Read.of(X, y, None, owner="Estimator", admitted=Admitted.by(None)).rows
+        kinds = MultiTaskClassifierRegressor()._infer_kinds(rows.columns)
+        splits = hold_out(rows, kinds, how, (X, y, groups), (n_nets, seed), each)
+        index = np.arange(N_ROWS) if rows.index is None else rows.index
+        return [(index[split.learnt].tolist(), index[split.held].tolist()) for split in splits]
+
+    return found
+
+
+def test_a_splitter_says_which_rows(parts):
+    splits = list(KFold(5, shuffle=True, random_state=1).split(np.zeros(N_ROWS)))
+    found = parts(KFold(5, shuffle=True, random_state=1))
+    assert found == [(train.tolist(), test.tolist()) for train, test in splits[-2:]]
+
+
+def test_fewer_splits_than_nets_are_used_again(parts):
+    (train, test) = next(ShuffleSplit(1, test_size=0.2, random_state=0).split(np.zeros(N_ROWS)))
+    expected = (sorted(train.tolist()), sorted(test.tolist()))
+    assert parts(ShuffleSplit(1, test_size=0.2, random_state=0), n_nets=3) == [expected] * 3
+
+
+def test_rows_in_neither_part_are_not_learned_from(parts):
+    (train, test) = list(TimeSeriesSplit(4, gap=5).split(np.zeros(N_ROWS)))[-1]
+    assert parts(TimeSeriesSplit(4, gap=5), n_nets=1) == [(train.tolist(), test.tolist())]
+    assert len(train) + len(test) < N_ROWS
+
+
+def test_a_splitter_counts_the_rows_as_they_were_given(parts, houses):
+    _, Y = houses
+    unlabelled = Y.copy()
+    unlabelled.iloc[[0, 10, 70]] = None
+    folds = np.where(np.arange(N_ROWS) < 20, 0, -1)
+    ((learned, held),) = parts(PredefinedSplit(folds), y=unlabelled, n_nets=1)
+    assert held == [row for row in range(20) if row not in (0, 10)]
+    assert learned == [row for row in range(20, N_ROWS) if row != 70]
+
+
+def test_a_splitter_gets_labels_and_groups(parts, houses):
+    _, Y = houses
+    groups = np.arange(N_ROWS) // 4
+    for learned, held in parts(GroupShuffleSplit(2, test_size=0.25, random_state=0), groups):
+        assert len(held) == 20
+        assert not set(groups[learned]) & set(groups[held])
+    stratified = TaskStratifiedShuffleSplit(1, task="type", test_size=0.25, random_state=0)
+    ((_, held),) = parts(stratified, y={name: Y[name].to_numpy() for name in Y}, n_nets=1)
+    share = (Y["type"] == "flat").mean()
+    assert abs((Y["type"].iloc[held] == "flat").mean() - share) <= 0.05
+
+
+def test_a_share_is_of_whole_groups(parts):
+    groups = [f"patient{row // 4}" for row in range(N_ROWS)]
+    found = parts(0.2, groups, n_nets=4)
+    for learned, held in found:
+        assert sorted(learned + held) == list(range(N_ROWS))
+        assert {groups[row] for row in held}.isdisjoint(groups[row] for row in learned)
+        assert 12 <= len(held) <= 20
+    every = [row for _, held in found for row in held]
+    assert len(set(every)) == len(every)
+    # Otherwise rows of a group are on both sides.
+    for learned, held in parts(0.2, n_nets=4):
+        assert not {groups[row] for row in held}.isdisjoint(groups[row] for row in learned)
+
+
+@pytest.mark.parametrize("how", [0.5, GroupShuffleSplit(1, test_size=0.5, random_state=0)])
+def test_a_group_with_the_last_of_a_class_is_learned_from(parts, houses, how):
+    _, Y = houses
+    groups = np.arange(N_ROWS) // 8
+    rare = Y.assign(type=np.where(groups == 3, "castle", Y["type"]))
+    for seed in range(4):
+        for learned, held in parts(how, groups, rare, seed=seed):
+            assert set(range(24, 32)) <= set(learned)
+            assert not set(groups[learned]) & set(groups[held])
+
+
+def test_a_warm_start_holds_out_the_same_groups(quick, houses):
+    X, Y = houses
+    groups = np.arange(N_ROWS) // 4
+    whole = quick(early_stopping=True, max_epochs=6, patience=50).fit(X, Y, groups=groups)
+    halves = quick(early_stopping=True, max_epochs=3, patience=50, warm_start=True).fit(X, Y, groups=groups)
+    halves.set_params(max_epochs=6).fit(X, Y, groups=groups)
+    np.testing.assert_allclose(halves.history_["valid_loss"][:3], whole.history_["valid_loss"][:3])
+    without = clone(whole).fit(X, Y)
+    assert (without.history_["valid_loss"] != whole.history_["valid_loss"]).all()
+
+
+def test_a_splitter_is_a_parameter_as_any(quick, houses):
+    X, Y = houses
+    splitter = KFold(4)
+    est = quick(early_stopping=True, validation_fraction=splitter, n_bags=2)
+    est.fit(X, MultiTaskTarget({name: Y[name] for name in Y}))
+    assert est.validation_fraction is splitter
+    assert "valid_loss" in est.history_
+    assert repr(clone(est).validation_fraction) == repr(splitter)
+    again = pickle.loads(pickle.dumps(est))
+    np.testing.assert_array_equal(again.predict(X)["price"], est.predict(X)["price"])
+
+
+def test_one_group_can_not_be_held_out(quick, houses):
+    with pytest.warns(
+        UserWarning, match="`groups` should hold several groups.*Found one: no row is held out"
+    ):
+        est = quick(early_stopping=True).fit(*houses, groups=np.zeros(N_ROWS))
+    assert "valid_loss" not in est.history_
+
+
+@pytest.mark.parametrize(
+    ("how", "groups", "message"),
+    [
+        (0.1, np.zeros(79), "`groups` must hold the group of each row of X. Found 79 of 80 rows"),
+        (0.1, np.r_[np.nan, np.zeros(79)], "Found 1 missing"),
+        (GroupShuffleSplit(1), None, "groups"),
+        (
+            PredefinedSplit(np.full(80, -1)),
+            None,
+            "`validation_fraction` as a splitter must give.*Found 0 splits",
+        ),
+        (PredefinedSplit(np.zeros(80)), None, "with labelled rows to learn from"),
+    ],
+)
+def test_what_can_not_be_split(quick, houses, how, groups, message):
+    with pytest.raises(ValueError, match=message):
+        quick(early_stopping=True, validation_fraction=how).fit(*houses, groups=groups)
+
+
+def test_groups_without_early_stopping_are_not_read(quick, houses):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quick(early_stopping=False).fit(*houses, groups=np.zeros(N_ROWS))
