@@ -68,8 +68,9 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     ema_decay : float or None, default=0.99
         Decay of the moving average of the weights, which predictions use; None for none.
     calibrate : bool, default=True
-        Fit a temperature for each classification task on the held-out rows, and hold regressions to
-        the range of the training labels.
+        Fit a temperature for each task with probabilities on the held-out rows, undo in probabilities
+        what ``class_weight`` and ``pos_weight`` do to them, and hold regressions to the range of the
+        training labels.
     device : str or torch.device, default="auto"
         ``"auto"`` is CUDA where there is one.
     precision : {"float32", "float64", "bf16"}, default="float32"

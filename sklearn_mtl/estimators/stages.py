@@ -71,11 +71,11 @@ def bind(rows: Rows, *, kinds: Mapping[str, Any], classes: Mapping[str, Any], ca
     classes : mapping of str to array-like
         Classes declared up front.
     calibrate : bool
-        Whether a regression is held to the range of its labels.
+        Whether what the tasks predict is calibrated.
     """
     tasks = TaskSet(
         tuple(
-            kind.bind(rows.columns[name], rows.of_task(i), classes.get(name)).bounded_by(calibrate)
+            kind.bind(rows.columns[name], rows.of_task(i), classes.get(name)).calibrated_by(calibrate)
             for i, (name, kind) in enumerate(kinds.items())
         )
     )

@@ -156,11 +156,28 @@ class ClassificationTask(ClassTask):
     ----------
     class_weight : ndarray of float64, shape (n_classes,)
         Factor of a row's weight by its class.
+    corrected : bool
+        Whether the probabilities are those of the data, without the weights of the classes.
     """
 
     class_weight: np.ndarray
+    corrected: bool = False
 
     kind: ClassVar[str] = "classification"
+
+    def calibrated_by(self, calibrate: bool) -> ClassificationTask:
+        """Return the task whose probabilities do not, or do, count the weights of the classes."""
+        return replace(self, corrected=calibrate)
+
+    def predict_proba(self, response: np.ndarray) -> np.ndarray:
+        """Return class probabilities, shape (n_rows, n_classes)."""
+        probabilities = super().predict_proba(response)
+        if not self.corrected or (self.class_weight == 1).all():
+            return probabilities
+        # Training saw each class as if it were `class_weight` times as frequent.
+        weight = self.class_weight
+        odds = np.divide(probabilities, weight, out=np.zeros_like(probabilities), where=weight > 0)
+        return odds / odds.sum(axis=1, keepdims=True)
 
     def cell_weight(self, encoded: np.ndarray) -> np.ndarray | float:
         """Return the class weight of each cell."""
@@ -187,7 +204,13 @@ class Classification(TaskKind):
         `ClassLoss`, which is told the number of classes.
     class_weight : None, "balanced" or mapping, default=None
         Factor of a row's weight by its class, as in scikit-learn: ``"balanced"`` is
-        ``n / (n_classes * n_of_class)``; classes a mapping omits count 1.
+        ``n / (n_classes * n_of_class)``; classes a mapping omits count 1. The network then learns
+        probabilities q as if each class were w_k times as frequent. ``predict`` gives the class of the
+        largest q, so that rare classes are found more often. With ``calibrate=True``, the default,
+        ``predict_proba`` undoes the weights by the prior: it gives p_k = (q_k / w_k) / Σ (q_j / w_j), the
+        probabilities in the data themselves, and the class of the largest p need not be the one predicted
+        (that is the class of the largest w_k p_k; Elkan 2001, "The Foundations of Cost-Sensitive
+        Learning"). With ``calibrate=False`` it gives q.
     label_smoothing : float, default=0.0
         Share of each label spread evenly over all classes, in [0, 1) (Szegedy et al. 2016).
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -21,9 +21,12 @@ class MultilabelTask(Task):
     ----------
     pos_weight : ndarray of float64, shape (n_columns,)
         Weight of a positive cell; a negative one counts 1.
+    corrected : bool
+        Whether the probabilities are those of the data, without these weights.
     """
 
     pos_weight: np.ndarray
+    corrected: bool = False
 
     kind: ClassVar[str] = "multilabel"
 
@@ -68,7 +71,15 @@ class MultilabelTask(Task):
 
     def predict_proba(self, response: np.ndarray) -> np.ndarray:
         """Return the probability that each label is set, shape (n_rows, n_columns)."""
-        return response[..., 0]
+        probabilities = response[..., 0]
+        if not self.corrected or (self.pos_weight == 1).all():
+            return probabilities
+        odds = probabilities / self.pos_weight
+        return odds / (odds + 1 - probabilities)
+
+    def calibrated_by(self, calibrate: bool) -> MultilabelTask:
+        """Return the task whose probabilities do not, or do, count the weights of positive cells."""
+        return replace(self, corrected=calibrate)
 
 
 class Multilabel(TaskKind):
@@ -78,7 +89,10 @@ class Multilabel(TaskKind):
     ----------
     pos_weight : None, "balanced", float or sequence of float, default=None
         Weight of a positive cell, one for all labels or one for each; ``"balanced"`` is the number
-        of negative by the number of positive cells.
+        of negative by the number of positive cells. ``predict`` then sets labels as if positive cells were
+        so many times as frequent. With ``calibrate=True``, the default, ``predict_proba`` undoes this by
+        the prior and gives the probability in the data itself, so that a label may be set whose
+        probability is below one half.
 
     Examples
     --------

@@ -50,9 +50,9 @@ class RegressionTask(Task):
 
     kind: ClassVar[str] = "regression"
 
-    def bounded_by(self, bounded: bool) -> RegressionTask:
+    def calibrated_by(self, calibrate: bool) -> RegressionTask:
         """Return the task whose predictions are, or are not, held to the range of its labels."""
-        return replace(self, bounded=bounded)
+        return replace(self, bounded=calibrate)
 
     def widened_by(self, column: Column, weight: np.ndarray) -> RegressionTask:
         """Return the task with a range that holds these labels too."""

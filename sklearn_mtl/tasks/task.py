@@ -149,8 +149,12 @@ class Task(ABC):
         decision: np.ndarray = self.loss.decision(torch.from_numpy(response)).numpy()
         return decision
 
-    def bounded_by(self, bounded: bool) -> Task:
-        """Return the task whose predictions are, or are not, held to the range of its labels."""
+    def calibrated_by(self, calibrate: bool) -> Task:
+        """Return the task as an estimator has it that does, or does not, calibrate what it predicts.
+
+        Temperatures apart, which belong to the network: a regression is held to the range of its labels,
+        and the probabilities of a classification are those of the data, whatever its classes weigh.
+        """
         return self
 
     def widened_by(self, column: Column, weight: np.ndarray) -> Task:

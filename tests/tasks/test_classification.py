@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
+from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.targets import read_column
-from sklearn_mtl.tasks import Classification
+from sklearn_mtl.tasks import Classification, Multilabel
 from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, CrossEntropy
 
 MIXED = np.array(["b", 1, "a", 2, "b"], dtype=object)
@@ -385,3 +386,67 @@ def test_classes_are_the_sorted_distinct_labels_and_codes_their_places(labels):
     np.testing.assert_array_equal(task.classes, expected)
     np.testing.assert_array_equal(task.codes(labels), codes)
     np.testing.assert_array_equal(task.encode(column)[:, 0], codes)
+
+
+# Weights of classes and probabilities
+
+
+def rare(n_rows, seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 3))
+    label = (X[:, 0] + rng.logistic(size=n_rows) * 0.7 > 2.5).astype(int)
+    return X, {"label": label, "tags": np.column_stack([label, 1 - label])}
+
+
+@pytest.fixture(scope="module")
+def weighted():
+    """Fits to a rare class of balanced weights, calibrated and not, and other rows."""
+    tasks = {"label": Classification(class_weight="balanced"), "tags": Multilabel(pos_weight="balanced")}
+    fits = [
+        MultiTaskClassifierRegressor(
+            tasks=tasks, trunk="mlp", n_bags=1, max_epochs=20, calibrate=calibrate, random_state=0
+        ).fit(*rare(1500, 0))
+        for calibrate in (True, False)
+    ]
+    return (*fits, *rare(3000, 1))
+
+
+def test_probabilities_are_those_of_the_data_and_predictions_those_of_the_weights(weighted):
+    calibrated, plain, X, Y = weighted
+    share = Y["label"].mean()
+    assert share < 0.12
+    found = calibrated.predict_proba(X)["label"][:, 1]
+    assert abs(found.mean() - share) < 0.02 < abs(plain.predict_proba(X)["label"][:, 1].mean() - share)
+    losses = [log_loss(Y["label"], est.predict_proba(X)["label"]) for est in (calibrated, plain)]
+    assert losses[0] < 0.7 * losses[1]
+    assert balanced_accuracy_score(Y["label"], calibrated.predict(X)["label"]) > 0.72
+    # The class predicted is that of the largest weighted probability.
+    weight = calibrated.tasks_["label"].class_weight
+    assert (calibrated.predict(X)["label"] == (found * weight[1] > (1 - found) * weight[0])).all()
+    assert (calibrated.predict(X)["label"] != (found > 0.5)).any()
+
+
+def test_so_they_are_of_several_labels(weighted):
+    calibrated, plain, X, Y = weighted
+    for column in range(2):
+        share = Y["tags"][:, column].mean()
+        found, raw = (est.predict_proba(X)["tags"][:, column] for est in (calibrated, plain))
+        assert abs(found.mean() - share) < 0.02 < abs(raw.mean() - share)
+    right = balanced_accuracy_score(Y["tags"][:, 0], calibrated.predict(X)["tags"][:, 0])
+    assert right > 0.72
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_the_weights_are_undone_by_the_prior(n_classes):
+    rng = np.random.default_rng(0)
+    codes = np.minimum(rng.geometric(0.6, 200) - 1, n_classes - 1)
+    column = read_column("a", codes)
+    weight = {0: 1.0, 1: 3.0}
+    task = Classification(class_weight=weight).bind(column, np.ones(200)).calibrated_by(True)
+    p = rng.dirichlet(np.ones(n_classes), size=50)
+    q = p * [weight.get(k, 1.0) for k in range(n_classes)]
+    q /= q.sum(axis=1, keepdims=True)
+    response = q[:, None, 1:] if n_classes == 2 else q[:, None]
+    np.testing.assert_allclose(task.predict_proba(response), p)
+    np.testing.assert_allclose(task.calibrated_by(False).predict_proba(response), q)
+    assert (task.predict(response) == q.argmax(axis=1)).all()
