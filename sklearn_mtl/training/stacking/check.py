@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sklearn_mtl.balancing import Balancer, LossBalancer
 from sklearn_mtl.training.batches import Batch
@@ -18,12 +18,12 @@ from sklearn_mtl.training.stacking.step import (
     OwnStep,
     differences,
     first_line,
+    forget_gradients,
     own_step,
     rows_of_stack,
     rows_to_try,
 )
 from sklearn_mtl.training.stacking.structure import plain_attributes
-from sklearn_mtl.training.stacking.weights import trained_parameters
 
 
 def why_alone(begun: Begun) -> str | None:
@@ -63,49 +63,67 @@ def leave_out_misfits(lockstep: Lockstep) -> dict[int, str]:
         The reason, by the position of a net.
     """
     members = list(lockstep.members)
-    rows = rows_to_try([member.begun.plan.train for member in members])
+    tables = [member.begun.plan.train for member in members]
     found: dict[int, str] = {}
-    alone: list[OwnStep] = []
-    for member in members:
-        step = own_step(lockstep, member, rows[id(member.begun.plan.train)])
-        if isinstance(step, str):
-            found[member.position] = step
-        else:
-            alone.append(step)
+    unlike: dict[int, str] | None = None
+    # A unit within rounding of 0 is on in the one step and off in the other: such a difference does not
+    # come again with other rows.
+    for last in (False, True):
+        certain, again = _tried(lockstep, rows_to_try(tables, last=last))
+        found |= certain
+        unlike = {place: again[place] for place in again if unlike is None or place in unlike}
+        if not unlike:
+            break
+    found |= unlike or {}
     lockstep.abandon(found)
-    if alone:
-        found |= _unlike(lockstep, alone, rows)
-        lockstep.abandon(found)
     lockstep.weights.clear_gradients()
     for member in members:
-        for parameter in trained_parameters(member.net).values():
-            parameter.grad = None
+        forget_gradients(member)
     return found
 
 
-def _unlike(lockstep: Lockstep, alone: Sequence[OwnStep], rows: Mapping[int, Batch]) -> dict[int, str]:
-    """Return the nets whose own step is another than their part of the stack's, and why."""
-    members = lockstep.members
+def _tried(lockstep: Lockstep, rows: Mapping[int, Batch]) -> tuple[dict[int, str], dict[int, str]]:
+    """Leave out the nets that must be trained alone whatever the rows; return those, and the unlike ones."""
+    alone: list[OwnStep] = []
+    certain: dict[int, str] = {}
+    for member in lockstep.members:
+        step = own_step(lockstep, member, rows[id(member.begun.plan.train)])
+        if isinstance(step, str):
+            certain[member.position] = step
+        else:
+            alone.append(step)
+    lockstep.abandon(certain)
+    if not alone:
+        return certain, {}
+    together = _stack_step(lockstep, alone, rows)
+    if isinstance(together, str):
+        certain |= {member.position: together for member in lockstep.members}
+        lockstep.abandon(certain)
+        return certain, {}
+    unlike: dict[int, str] = {}
+    for what, differs in differences(lockstep, alone, together):
+        for member, of_member in zip(lockstep.members, differs.tolist(), strict=True):
+            if of_member:
+                unlike.setdefault(member.position, f"stacked, it computes something else: {what}")
+    return certain, unlike
+
+
+def _stack_step(
+    lockstep: Lockstep, alone: Sequence[OwnStep], rows: Mapping[int, Batch]
+) -> Sequence[Tensor] | str:
+    """Return the step of a stack, or why its nets must be trained alone."""
+    # One module and one balancer work for all.
+    parts = (lockstep.module.pattern, lockstep.arrangement.balancer)
     try:
-        # One module and one balancer work for all.
-        parts = (lockstep.module.pattern, lockstep.arrangement.balancer)
         before = [_marks(part) for part in parts]
         together = lockstep.put_gradients(*rows_of_stack(lockstep, alone, rows))
         changed = [_changed(part, marks) for part, marks in zip(parts, before, strict=True)]
         changed.append(_changed_by_epoch(lockstep.arrangement.balancer, alone[0]))
-        name = next(filter(None, changed), None)
-        reason = None if name is None else f"training changes its attribute {name!r}, which is no buffer"
     # What vmap raises is of many kinds.
     except Exception as error:
-        reason = f"vmap can't batch it: {first_line(error)}"
-    if reason is not None:
-        return {member.position: reason for member in members}
-    found: dict[int, str] = {}
-    for what, differs in differences(lockstep, alone, together):
-        for member, of_member in zip(members, differs.tolist(), strict=True):
-            if of_member:
-                found.setdefault(member.position, f"stacked, it computes something else: {what}")
-    return found
+        return f"vmap can't batch it: {first_line(error)}"
+    name = next(filter(None, changed), None)
+    return together if name is None else f"training changes its attribute {name!r}, which is no buffer"
 
 
 def _changed_by_epoch(balancer: Balancer, step: OwnStep) -> str | None:
