@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_mtl.estimators import checks
 from sklearn_mtl.estimators.held_out import hold_out, learnt_by_some
+from sklearn_mtl.estimators.inferred import Seen, seen_labels
 from sklearn_mtl.estimators.once import Once, each
 from sklearn_mtl.estimators.parameters import resolve_recipe
 from sklearn_mtl.estimators.rows import Admitted, Read, Rows, read_rows
@@ -66,6 +67,8 @@ class Fitted:
         What was asked of each task, or inferred.
     n_splits : int
         For how many nets rows were held out; more than there are where Ctrl-C left some unfinished.
+    seen : mapping of str to Seen
+        What was seen of tasks whose kind was told from labels, and could be another by more.
     interrupt : KeyboardInterrupt, optional
         The Ctrl-C that ended the training.
     left_out : sequence of str
@@ -80,6 +83,7 @@ class Fitted:
     kinds: Mapping[str, TaskKind]
     n_splits: int
     left_out: Sequence[str] = ()
+    seen: Mapping[str, Seen] = field(default_factory=dict)
     interrupt: KeyboardInterrupt | None = None
 
     @property
@@ -206,6 +210,9 @@ def prepare(
     kinds = checks.task_kinds(without(estimator.tasks, left_out), given, estimator._infer_kinds)
     estimator._check_kinds(kinds)
     names = list(kinds)
+    seen_values = once(
+        seen_labels, rows, names=[name for name in names if name not in (estimator.tasks or {})]
+    )
     weights = checks.task_weights(without(estimator.task_weights, left_out), names)
     hidden = checks.head_hidden_sizes(without(estimator.head_hidden_sizes, left_out), names)
     declared = checks.by_task("classes", classes, names)
@@ -237,7 +244,9 @@ def prepare(
     table = tensors(rows, encoder, tasks, settings, once)
     parts = learnt_and_held(blueprint, table, stop_on, n_nets, once)
     epochs = None if classes is None else 1
-    begun = Fitted(encoder, blueprint, read.targets.layout, [], split_seed, kinds, n_nets, left_out)
+    begun = Fitted(
+        encoder, blueprint, read.targets.layout, [], split_seed, kinds, n_nets, left_out, seen_values
+    )
     return Prepared(begun, plan_bag(blueprint, parts, settings, seeds, epochs))
 
 

@@ -13,6 +13,7 @@ from sklearn.metrics import make_scorer
 from sklearn.utils import Tags, _safe_indexing
 from sklearn.utils.metaestimators import available_if
 
+from sklearn_mtl.estimators.inferred import warn_of_other_kinds
 from sklearn_mtl.estimators.metrics import Metric, Scorer, scorer_takes_weights
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
 from sklearn_mtl.estimators.task_view import TaskView
@@ -66,6 +67,7 @@ class ScoredRows:
         names = _every_task(estimator)
         weight = np.broadcast_to(read_sample_weight(sample_weight, names, n_rows), (n_rows, len(names)))
         targets = read_targets(y, n_rows=n_rows)
+        warn_of_other_kinds(estimator, targets.columns)
         return cls(estimator, X, targets, weight, sample_weight is not None, responses)
 
     @property

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.fitting import Fitted
 from sklearn_mtl.estimators.html import tasks_html
+from sklearn_mtl.estimators.inferred import Seen
 from sklearn_mtl.tasks import KINDS
 from sklearn_mtl.training import history_frame, pack_net, resolve_device, unpack_net
 
@@ -107,6 +108,7 @@ def pack_fitted(fitted: Fitted) -> dict[str, Any]:
         "kinds": dict(fitted.kinds),
         "n_splits": fitted.n_splits,
         "left_out": list(fitted.left_out),
+        "seen": {name: [seen.values, seen.gap] for name, seen in fitted.seen.items()},
         "nets": [pack_net(net) for net in fitted.nets],
     }
 
@@ -137,4 +139,5 @@ def unpack_fitted(estimator: Any, state: dict[str, Any]) -> Fitted:
         kinds,
         state.get("n_splits", len(nets)),
         state.get("left_out", ()),
+        {name: Seen(*seen) for name, seen in state.get("seen", {}).items()},
     )
