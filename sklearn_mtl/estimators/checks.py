@@ -131,8 +131,11 @@ def task_kinds(
     tasks: Mapping[str, Any] | None,
     columns: Mapping[str, Column],
     infer: Callable[[dict[str, Column]], Mapping[str, TaskKind]],
+    classes: Mapping[str, Any] | None = None,
 ) -> dict[str, TaskKind]:
     """Return the kind of each task: what ``tasks`` says, else what is inferred.
+
+    A task of which classes are declared is a classification: nothing is inferred from its labels.
 
     Parameters
     ----------
@@ -142,9 +145,15 @@ def task_kinds(
         Labels by task.
     infer : callable
         From the labels of the tasks that ``tasks`` does not name to their kinds.
+    classes : mapping of str to array-like or None, optional
+        Classes declared up front.
     """
     asked = by_task("tasks", tasks, list(columns))
+    declared = by_task("classes", classes, list(columns))
     said = {name: resolve_kind(name, kind) for name, kind in asked.items()}
+    for name, of_task in declared.items():
+        if of_task is not None and name not in said and columns[name].values.ndim == 1:
+            said[name] = KINDS["classification"]()
     inferred = infer({name: column for name, column in columns.items() if name not in said})
     return {name: said[name] if name in said else inferred[name] for name in columns}
 

@@ -207,7 +207,7 @@ def prepare(
     left_out: list[str] = [] if estimator._fold is None else once(unlabelled, read.rows, fold=estimator._fold)
     rows = once(Rows.without, read.rows, names=left_out)
     given = without(read.targets.columns, left_out)
-    kinds = checks.task_kinds(without(estimator.tasks, left_out), given, estimator._infer_kinds)
+    kinds = checks.task_kinds(without(estimator.tasks, left_out), given, estimator._infer_kinds, classes)
     estimator._check_kinds(kinds)
     names = list(kinds)
     seen_values = once(

@@ -39,12 +39,12 @@ class Column:
         """The labels that are there, one after the other."""
         return self.values[~self.missing] if self.missing.any() else self.values.ravel()
 
-    def take(self, rows: np.ndarray) -> Column:
+    def take(self, rows: np.ndarray | slice) -> Column:
         """Return the column of the given rows.
 
         Parameters
         ----------
-        rows : ndarray of int or bool
-            Positions, or a mask.
+        rows : ndarray of int or bool, or slice
+            Positions, a mask, or a range.
         """
         return Column(self.name, self.values[rows], self.missing[rows], self.dtype)

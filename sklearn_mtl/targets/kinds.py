@@ -161,8 +161,7 @@ def infer_kinds(columns: Mapping[str, Column], stacklevel: int = 2) -> dict[str,
 
 def _of_block(column: Column, known: np.ndarray) -> Guess:
     if known.dtype.kind in "biuf" and _is_zero_one(known):
-        whole = column.values[~column.missing.any(axis=1)]
-        is_one_hot = len(whole) > 0 and bool(((whole == 1).sum(axis=1) == 1).all())
+        is_one_hot = _is_one_hot(column.take(slice(FIRST_ROWS))) and _is_one_hot(column)
         return ONE_HOT if is_one_hot else Guess("multilabel")
     if known.dtype.kind == "f":
         return Guess("regression")
@@ -222,6 +221,12 @@ def _of_text(known: np.ndarray) -> Guess:
         return DISTINCT
     numbers = np.array([_is_number(text) for text in texts], dtype=bool)
     return NUMBERS if len(known) and numbers[codes].mean() > NEARLY_ALL else Guess("classification")
+
+
+def _is_one_hot(block: Column) -> bool:
+    """Whether the rows of a block of 0 and 1 that have all labels have exactly one 1."""
+    rows = block.values[~block.missing.any(axis=1)]
+    return len(rows) > 0 and bool(((rows == 1).sum(axis=1) == 1).all())
 
 
 def _are_one_hot(columns: list[Column]) -> bool:

@@ -108,9 +108,9 @@ class ClassTask(Task):
         others = label_types(unknown) - own
         if others:
             raise ValueError(
-                f"Labels of task {self.name!r} must be {in_words(own)}, as its classes are, which "
-                f"{in_words(others)} never equal. Found labels such as {unknown[:3].tolist()} for the "
-                f"classes {self.classes[:5].tolist()}; pass them in the dtype of `fit`, {self.dtype}."
+                f"Labels of task {self.name!r} must be {in_words(own)}, as its classes are. "
+                f"Found {in_words(others)} such as {unknown[:3].tolist()} for the classes "
+                f"{self.classes[:5].tolist()}; pass labels in the dtype of `fit`, {self.dtype}."
             )
 
     @property

@@ -147,7 +147,9 @@ def _zero_one(column: Column) -> np.ndarray:
     values = np.full(column.values.shape, np.nan)
     known = ~column.missing
     labels = column.values[known]
-    wrong = list(dict.fromkeys(label for label in labels.tolist() if label not in (0, 1)))
+    # One by one, cells take long.
+    others = labels[(labels != 0) & (labels != 1)] if labels.dtype.kind in "biuf" else labels
+    wrong = list(dict.fromkeys(label for label in others.tolist() if label not in (0, 1)))
     if wrong:
         raise ValueError(f"Task {column.name!r} is multilabel and needs labels 0 and 1. Found {wrong[:5]}.")
     values[known] = labels.astype(np.float64)
