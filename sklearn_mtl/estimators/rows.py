@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from sklearn_mtl.estimators.pairing import warn_of_labels_in, warn_of_other_order
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
 from sklearn_mtl.features import is_own, read_features, takes_texts
 from sklearn_mtl.targets import Column, Targets, read_targets
@@ -167,10 +168,13 @@ def read_rows(
     name : str, default="y"
         What the user calls y.
     """
+    warn_of_other_order(X, {name: y, "sample_weight": sample_weight}, "X_val" if name == "y_val" else "X")
     X = admitted.read(estimator, X, reset=tasks is None)
     targets = read_targets(y, n_rows=len(X))
     columns = targets.columns
-    if tasks is not None:
+    if tasks is None:
+        warn_of_labels_in(X, columns)
+    else:
         if set(columns) - set(left_out) != set(tasks):
             raise ValueError(f"`{name}` must have the tasks of `fit`, {list(tasks)}. Found {list(columns)}.")
         columns = {task: columns[task] for task in tasks}

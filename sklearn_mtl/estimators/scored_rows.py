@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 
 from sklearn_mtl.estimators.inferred import warn_of_other_kinds
 from sklearn_mtl.estimators.metrics import Metric, Scorer, scorer_takes_weights
+from sklearn_mtl.estimators.pairing import warn_of_other_order
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
 from sklearn_mtl.estimators.task_view import TaskView
 from sklearn_mtl.targets import Targets, read_column, read_targets
@@ -62,6 +63,7 @@ class ScoredRows:
         X, y, sample_weight
             As the user gave them.
         """
+        warn_of_other_order(X, {"y": y, "sample_weight": sample_weight})
         responses, _ = estimator._responses(X)
         n_rows = len(next(iter(responses.values())))
         names = _every_task(estimator)

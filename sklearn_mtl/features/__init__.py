@@ -28,6 +28,7 @@ array([[0., 0., 0., 0.]], dtype=float32)
 
 from sklearn_mtl.features.encoded import EncodedRows, SharedRows
 from sklearn_mtl.features.encoder import FeatureEncoder, is_own
+from sklearn_mtl.features.kinds import listed, named
 from sklearn_mtl.features.reading import read_features
 from sklearn_mtl.features.spec import Block, FeatureSpec
 from sklearn_mtl.features.streamed import StreamedRows
@@ -43,6 +44,8 @@ __all__ = [
     "StreamedRows",
     "default_preprocessing",
     "is_own",
+    "listed",
+    "named",
     "read_features",
     "takes_texts",
 ]

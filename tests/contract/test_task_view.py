@@ -97,7 +97,7 @@ def test_a_two_dimensional_target_has_views_too(cls, houses, quick):
     if cls is MultiTaskClassifier:
         Y = np.column_stack([Y["quality"], Y["quality"] > 0])
     else:
-        Y = X[["area", "age"]].to_numpy()
+        Y = 2 * X[["area", "age"]].to_numpy()
     est = quick(cls).fit(X, Y)
     view = est.task("y1")
     np.testing.assert_array_equal(view.predict(X), est.predict(X)[:, 1])

@@ -115,7 +115,7 @@ def test_tasks_that_there_are_not(fitted, houses):
 
 def test_fewer_columns_of_an_array_are_refused(quick, houses):
     X, _ = houses
-    y = X.to_numpy()[:, :3]
+    y = 2 * X.to_numpy()[:, :3]
     est = quick(MultiTaskRegressor).fit(X, y)
     assert est.score_tasks(X, y).index.tolist() == ["y0", "y1", "y2"]
     # Columns 1 and 2 would be taken for the tasks y0 and y1.

@@ -1,0 +1,117 @@
+"""X and y side by side: what is no error, but hardly ever meant."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sklearn_mtl.features import listed, named
+from sklearn_mtl.targets import Column
+
+# Columns that equal labels are looked for in so many rows first; labels that are fewer may do so by chance.
+ROWS_TO_COMPARE_FIRST = 64
+FEWEST_LABELS = 32
+
+
+def warn_of_other_order(X: Any, others: Mapping[str, Any], name: str = "X") -> None:
+    """Warn if what belongs to the rows of X has their index labels in another order.
+
+    Parameters
+    ----------
+    X : object
+        As the user gave it; only the index of a pandas object is looked at.
+    others : mapping of str to object
+        Labels and weights by the name of the parameter: pandas objects, or mappings to such.
+    name : str, default="X"
+        What the user calls X.
+
+    Examples
+    --------
+    >>> X = pd.DataFrame({"area": [50, 80]}, index=["u", "v"])
+    >>> warn_of_other_order(X, {"y": pd.Series([1.0, 2.0], index=["u", "v"])})
+    """
+    if not isinstance(X, pd.DataFrame | pd.Series):
+        return
+    shuffled = [
+        of_other
+        for parameter, given in others.items()
+        for of_other, index in _indexes(parameter, given)
+        if _has_other_order(X.index, index)
+    ]
+    if shuffled:
+        first = shuffled[0]
+        warnings.warn(
+            f"The index of `{name}` and that of {named(shuffled)} hold the same labels in another order. "
+            f"Rows are paired by position, not by label: `{first}.loc[{name}.index]` puts them in the order "
+            f"of `{name}`, `{first}.reset_index(drop=True)` says that they are in it already.",
+            stacklevel=4,
+        )
+
+
+def warn_of_labels_in(X: Any, columns: Mapping[str, Column]) -> None:
+    """Warn of tasks whose labels a frame has too: as a column of the task's name, or as numbers equal to it.
+
+    Parameters
+    ----------
+    X : object
+        As `read_features` returns it. Columns without names are not looked at: they were chosen one by one.
+    columns : mapping of str to Column
+        The labels of each task.
+    """
+    if not isinstance(X, pd.DataFrame):
+        return
+    numeric = [name for name, dtype in X.dtypes.items() if _is_numeric(dtype)]
+    head = X[:ROWS_TO_COMPARE_FIRST][numeric].to_numpy(dtype=np.float64)
+    found = []
+    for task, labels in columns.items():
+        if labels.missing.ndim == 1:
+            alike = [*([task] if task in X.columns else []), *(numeric[i] for i in _alike(head, labels))]
+            found += [(task, name) for name in dict.fromkeys(alike) if _is_equal(X[name], labels)]
+    if found:
+        shown = listed([f"those of task {task!r} in {name!r}" for task, name in found])
+        warnings.warn(
+            f"Columns of `X` hold the labels of tasks: {shown}. With them nothing is predicted, only copied: "
+            "drop them from `X`.",
+            stacklevel=4,
+        )
+
+
+def _indexes(parameter: str, given: Any) -> Iterator[tuple[str, pd.Index]]:
+    if isinstance(given, Mapping):
+        for name, of_task in given.items():
+            yield from _indexes(f"{parameter}[{name!r}]", of_task)
+    elif isinstance(given, pd.DataFrame | pd.Series):
+        yield parameter, given.index
+
+
+def _has_other_order(index: pd.Index, other: pd.Index) -> bool:
+    if index is other or len(index) != len(other) or index.equals(other):
+        return False
+    return bool(index.isin(other).all() and other.isin(index).all())
+
+
+def _is_numeric(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind in "biuf"
+
+
+def _alike(head: np.ndarray, labels: Column) -> np.ndarray:
+    """Return which columns equal the first labels; none of few labels, which may be equal by chance."""
+    if not _is_numeric(labels.values.dtype) or np.count_nonzero(~labels.missing) < FEWEST_LABELS:
+        return np.empty(0, dtype=np.intp)
+    known = ~labels.missing[: len(head)]
+    return np.flatnonzero((head[known] == labels.values[: len(head)][known, None]).all(axis=0))
+
+
+def _is_equal(column: pd.Series, labels: Column) -> bool:
+    """Whether a column equals all labels where both are known, and they vary."""
+    values = np.asarray(column)
+    known = ~labels.missing & ~column.isna().to_numpy()
+    here, there = values[known], labels.values[known]
+    if not (_is_numeric(here.dtype) and _is_numeric(there.dtype)):
+        # Of some dtypes NumPy has no comparison.
+        here, there = here.astype(object), there.astype(object)
+    return bool(np.all(here == there)) and len(pd.unique(there)) > 1
