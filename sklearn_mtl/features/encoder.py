@@ -227,6 +227,8 @@ class FeatureEncoder:
             return X
         if self.transformer is None:
             values = to_numbers(X) if _is_table(X) else X
+        elif self.is_own:
+            values = self.transformer.transform(X)
         else:
             values = as_array(self.transformer.transform(given_to(self.transformer, X)), self.dtype)
         with np.errstate(over="ignore", invalid="ignore"):

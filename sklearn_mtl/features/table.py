@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_object_dtype
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -171,9 +172,8 @@ def to_text(X: pd.DataFrame) -> np.ndarray:
     ['L', '40', '40', None]
     """
     table = pd.DataFrame(X)
-    refuse_sequences(
-        table, [i for i, (_, column) in enumerate(table.items()) if content_of(column) == "sequences"]
-    )
+    vague = [i for i, dtype in enumerate(table.dtypes) if is_object_dtype(dtype)]
+    refuse_sequences(table, [i for i in vague if content_of(table.iloc[:, i]) == "sequences"])
     return np.column_stack([as_texts(column) for _, column in table.items()])
 
 
