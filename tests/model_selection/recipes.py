@@ -1,4 +1,4 @@
-"""Every trunk, way of sharing and balancing method that a stacked search must train as a plain one does.
+"""Trunks, ways of sharing, balancing methods and losses that a stacked search must train as a plain one does.
 
 A new recipe is listed in `CASES`, once, with two values of each of its numeric parameters.
 """
@@ -15,6 +15,7 @@ from torch import nn
 
 from sklearn_mtl.balancing import LossBalancer, StaticWeights
 from sklearn_mtl.sharing import HardSharing, Sharing, SharingModule
+from sklearn_mtl.tasks import Classification, PointLoss, Regression
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
 
 EXTENDING = Path(__file__).parents[2] / "docs" / "extending.md"
@@ -197,6 +198,28 @@ class Count(nn.Module):
         return hidden * (1 + self.rate * self.steps)
 
 
+@dataclass(frozen=True)
+class Tilted(PointLoss):
+    """Costs more on one side than on the other."""
+
+    tilt: float = 1.0
+
+    def __call__(self, raw, y):
+        error = raw[..., 0] - y
+        return error.square() * torch.where(error > 0, self.tilt, 1.0)
+
+
+class TiltedInSilence(Tilted):
+    """Tilts by what is no field of it, so that all of them compare equal."""
+
+    def __init__(self, tilt):
+        super().__init__()
+        object.__setattr__(self, "silent", tilt)
+
+    def __call__(self, raw, y):
+        return Tilted(self.silent)(raw, y)
+
+
 def linear(seed):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -220,6 +243,9 @@ CASES = [
     Case("trunk", ModuleTrunk(linear(0)), {"module": [linear(0), linear(1)]}),
     Case("sharing", HardSharing()),
     Case("balancing", StaticWeights()),
+    Case("trunk", ModuleTrunk(linear(0), frozen=True), {"module": [linear(0), linear(1)]}),
+    Case("tasks__regression0", Regression("huber"), {"delta": [0.2, 2.0]}),
+    Case("tasks__multiclass0", Classification("focal"), {"label_smoothing": [0.0, 0.3]}),
     # Of docs/extending.md.
     Case("trunk", PAGE["Sines"](6), {"width": [6, 4]}),
     Case("sharing", PAGE["TrunkPerTask"]()),
@@ -232,5 +258,12 @@ CASES = [
     Case("balancing", HiddenInAFunction(), {"temperature": [0.01, 100.0]}),
     Case("balancing", BufferInForward(), {"power": [0.5, 2.0]}, alone="changes the buffer 'last'"),
     Case("balancing", ListAtTheEndOfAnEpoch(), {"rate": [0.1, 1.0]}, alone="its attribute 'epochs'"),
+    Case("tasks__regression0", Regression(Tilted()), {"loss": [Tilted(0.1), Tilted(3.0)]}),
+    Case(
+        "tasks__regression0",
+        Regression(TiltedInSilence(1.0)),
+        {"loss": [TiltedInSilence(0.1), TiltedInSilence(3.0)]},
+        alone="it computes something else",
+    ),
     Case("trunk", Counting(), {"rate": [0.1, 0.5]}, alone="attribute 'sharing.trunk.stages.1.steps'"),
 ]
