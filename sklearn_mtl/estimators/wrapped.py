@@ -42,10 +42,16 @@ def innermost(estimator: Any, X: Any = None) -> tuple[BaseMultiTask, Any]:
             found = found[-1]
             continue
         names = [name for name in ("best_estimator_", "estimator_", "estimator") if hasattr(found, name)]
-        if not names:
+        # A calibration of a frozen estimator predicts other probabilities than that.
+        if not names or (names == ["estimator"] and _has_learnt(found)):
             raise TypeError(
                 "`estimator` must be a multi-task estimator of sklearn_mtl, or a Pipeline, a search or "
                 f"another estimator around one. Found {type(estimator).__name__}."
             )
         found = getattr(found, names[0])
     return cast("BaseMultiTask", found), X
+
+
+def _has_learnt(wrapper: Any) -> bool:
+    """Whether a wrapper has something fitted of its own, and so predicts by more than its parameter."""
+    return any(name.endswith("_") and not name.startswith("_") for name in vars(wrapper))

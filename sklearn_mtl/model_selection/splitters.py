@@ -223,7 +223,7 @@ class TaskStratifiedShuffleSplit(BaseShuffleSplit):
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         # What the two sizes mean is scikit-learn's rule.
         rule = ShuffleSplit(1, test_size=self.test_size, train_size=self.train_size, random_state=0)
-        n_rows = _num_samples(X)
+        n_rows = _num_samples(X if y is None else y)
         n_train, n_test = map(len, next(rule.split(np.empty(n_rows))))
         sizes = np.array([n_train, n_test, n_rows - n_train - n_test])
         columns, strata = read_strata(self, y, fewest=ceil(n_rows / min(n_train, n_test)))

@@ -42,6 +42,11 @@ from sklearn_mtl import (
     MultiTaskRegressor,
     MultiTaskTarget,
 )
+from sklearn_mtl.model_selection import (
+    TaskStratifiedGroupKFold,
+    TaskStratifiedKFold,
+    TaskStratifiedShuffleSplit,
+)
 from sklearn_mtl.trunks import MLP
 
 N_ROWS = 60
@@ -195,6 +200,9 @@ CONSUMERS = {
     "KFold": scores_by(KFold(2)),
     "GroupKFold": scores_by(GroupKFold(2), groups=np.arange(N_ROWS) // 10),
     "TimeSeriesSplit": scores_by(TimeSeriesSplit(2)),
+    "TaskStratifiedKFold": scores_by(TaskStratifiedKFold(2)),
+    "TaskStratifiedShuffleSplit": scores_by(TaskStratifiedShuffleSplit(2, test_size=0.3, random_state=0)),
+    "TaskStratifiedGroupKFold": scores_by(TaskStratifiedGroupKFold(2), groups=np.arange(N_ROWS) // 5),
     "cross_val_score": cross_val_scores,
     "cross_validate, multi-metric": cross_validates,
     "cross_val_predict": cross_val_predicts,

@@ -456,6 +456,9 @@ def test_parameters_are_checked_at_once(call, error, message):
 
 def test_y_must_be_there_and_as_long_as_x(drawn):
     X, Y = drawn
+    # X is looked at for its length only.
+    train, test = next(TaskStratifiedShuffleSplit(1, test_size=0.2, random_state=0).split(None, Y))
+    assert (len(train), len(test)) == (72, 18)
     with pytest.raises(ValueError, match=r"`y` must hold the labels to stratify by. Found None"):
         next(TaskStratifiedKFold(2, task="type").split(X))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

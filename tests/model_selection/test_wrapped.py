@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -104,6 +105,13 @@ def test_what_has_no_tasks(cheap, frame, target, drawn):
             call(make_pipeline(cheap()))
     with pytest.raises(ValueError, match=r"`name` must be one of the tasks \['price'.* Found 'prise'"):
         task_view(make_pipeline(StandardScaler(), cheap()).fit(frame, target), "prise")
+
+
+def test_what_predicts_by_more_than_the_estimator_within(cheap, frame, target, drawn):
+    est = cheap().fit(frame, target)
+    calibrated = CalibratedClassifierCV(FrozenEstimator(est.task("sold"))).fit(frame, drawn[1]["sold"])
+    with pytest.raises(TypeError, match="Found CalibratedClassifierCV"):
+        task_view(calibrated, "sold")
 
 
 def test_a_view_is_searched_as_any_estimator(cheap, frame, target, drawn):
