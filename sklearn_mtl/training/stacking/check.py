@@ -13,6 +13,7 @@ from sklearn_mtl.balancing import Balancer, LossBalancer
 from sklearn_mtl.training.batches import Batch
 from sklearn_mtl.training.fingerprint import fingerprint
 from sklearn_mtl.training.fit import Begun
+from sklearn_mtl.training.stacking.limits import is_out_of_memory
 from sklearn_mtl.training.stacking.lockstep import Lockstep
 from sklearn_mtl.training.stacking.step import (
     OwnStep,
@@ -121,6 +122,8 @@ def _stack_step(
         changed.append(_changed_by_epoch(lockstep.arrangement.balancer, alone[0]))
     # What vmap raises is of many kinds.
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         return f"vmap can't batch it: {first_line(error)}"
     name = next(filter(None, changed), None)
     return together if name is None else f"training changes its attribute {name!r}, which is no buffer"

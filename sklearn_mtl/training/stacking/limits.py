@@ -68,3 +68,11 @@ def numbers_in_training(begun: Begun) -> int:
             hook.remove()
     outputs = total // len(few.y) * begun.plan.settings.batch_size
     return weights * TENSORS_OF_A_WEIGHT + outputs * TENSORS_OF_AN_OUTPUT
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory is short."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        word in str(error).lower() for word in words
+    )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.training.batches import Batch, Table
 from sklearn_mtl.training.net import uncompiled
+from sklearn_mtl.training.stacking.limits import is_out_of_memory
 from sklearn_mtl.training.stacking.lockstep import Lockstep, Member
 from sklearn_mtl.training.stacking.sources import Shares, padded, stacked_batch
 from sklearn_mtl.training.stacking.stream import Stream
@@ -118,6 +119,8 @@ def own_step(lockstep: Lockstep, member: Member, batch: Batch) -> OwnStep | str:
             generator = torch.get_rng_state()
     # A user's module or balancer may raise anything, and does so again when the net is trained.
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         return f"its step fails: {first_line(error)}"
     of_module, of_loss = (
         _changed_buffer(part, values) for part, values in zip((module, net.criterion_), before, strict=True)
@@ -198,7 +201,8 @@ def differences(
         allowed = tolerance.relative * _norm(_finite(own)) + tolerance.outputs * own[0].numel() ** 0.5
         yield KINDS[kind], ~(_far(own, stacked) <= allowed)
     parameters = [trained_parameters(member.net) for member in lockstep.members]
-    gradients: dict[str, tuple[Tensor, Tensor]] = {}
+    far: dict[str, Tensor] = {}
+    norms: dict[str, Tensor] = {}
     for name, stack in lockstep.weights.trained.items():
         of_nets = [of_net[name] for of_net in parameters]
         # AdamW lets a parameter without gradient be, and decays one whose gradient is 0.
@@ -206,12 +210,11 @@ def differences(
         yield f"another gradient of {name!r}", lacks
         if stack.grad is not None:
             own = padded([torch.zeros_like(p) if p.grad is None else p.grad for p in of_nets])
-            gradients[name] = own, stack.grad
-    norms = {name: _norm(_finite(own)) for name, (own, _) in gradients.items()}
+            far[name], norms[name] = _far(own, stack.grad), _norm(_finite(own))
     largest = torch.stack(list(norms.values())).amax(0)
-    for name, (own, stacked) in gradients.items():
-        allowed = tolerance.relative * norms[name] + tolerance.gradients * largest
-        yield f"another gradient of {name!r}", ~(_far(own, stacked) <= allowed)
+    for name, norm in norms.items():
+        allowed = tolerance.relative * norm + tolerance.gradients * largest
+        yield f"another gradient of {name!r}", ~(far[name] <= allowed)
 
 
 def _far(own: Tensor, stacked: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
-import torch
 from torch import Tensor
 
 from sklearn_mtl.training.devices import give_back
@@ -17,7 +16,7 @@ from sklearn_mtl.training.modes import each_in_default_modes
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.stacking.arrangement import losses_key
 from sklearn_mtl.training.stacking.check import leave_out_misfits, why_alone
-from sklearn_mtl.training.stacking.limits import fewest_members, members_at_once
+from sklearn_mtl.training.stacking.limits import fewest_members, is_out_of_memory, members_at_once
 from sklearn_mtl.training.stacking.lockstep import Lockstep
 from sklearn_mtl.training.stacking.outcome import Outcome
 from sklearn_mtl.training.stacking.step import first_line
@@ -206,7 +205,7 @@ def _tried(
     try:
         return _train_stack(chunk, progress)
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
     return None
 
@@ -221,7 +220,7 @@ def _train_stack(
         lockstep = Lockstep(list(chunk.values()))
     # A user's module may raise anything, and does so again when its net is trained.
     except Exception as failure:
-        if _is_out_of_memory(failure):
+        if is_out_of_memory(failure):
             raise
         return {}, dict.fromkeys(places, f"its step fails: {first_line(failure)}")
     unfit = leave_out_misfits(lockstep)
@@ -264,13 +263,6 @@ def _handed_over(outcomes: Mapping[int, Outcome]) -> Iterator[tuple[int, Outcome
 
 def _alone_from(plan: NetPlan, facts: Mapping[str, Tensor] | None, reason: str) -> Outcome:
     return _alone(begin(plan, facts), reason)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        word in str(error).lower() for word in words
-    )
 
 
 class Facts:

@@ -16,6 +16,7 @@ from sklearn_mtl.estimators.fitting import prepare
 from sklearn_mtl.tasks import Classification, Regression
 from sklearn_mtl.training import train_nets
 from sklearn_mtl.training.fit import begin, train_alone
+from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.stacking import check, limits
 from sklearn_mtl.training.stacking import train as stacking
 from sklearn_mtl.training.stacking.step import N_ROWS, rows_to_try
@@ -593,6 +594,39 @@ def test_halves_where_memory_is_short(data, monkeypatch, sizes):
     assert sum(outcome.alone is None for outcome in outcomes.values()) == 4
     for place, plan in enumerate(plans):
         same_net(outcomes[place].trained(), train_alone(begin(plan)), 1e-10)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(MultiTaskNet, "training_outputs"), (stacking.Lockstep, "put_gradients")]
+)
+def test_halves_where_memory_is_short_for_a_trial(data, monkeypatch, sizes, owner, name):
+    plans = [plan for seed in range(4) for plan in plans_of(data, max_epochs=2, random_state=seed)]
+    original = getattr(owner, name)
+
+    def short(self, *args):
+        if sizes[-1] > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return original(self, *args)
+
+    monkeypatch.setattr(owner, name, short)
+    outcomes = dict(train_nets(plans))
+    assert sizes == [4, 2, 2]
+    assert {outcome.alone for outcome in outcomes.values()} == {None}
+
+
+def test_rates_of_dropout_and_widths_of_folds_are_one_stack(sizes):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"number": rng.normal(size=90), "level": rng.choice(list("abcdef"), size=90)})
+    y = {"price": rng.normal(size=90), "kind": rng.integers(0, 2, 90)}
+    plans = []
+    for rate in (0.1, 0.3):
+        for levels in ("abcdef", "abc"):
+            some = frame["level"].isin(list(levels)).to_numpy()
+            part = (frame[some], {name: values[some] for name, values in y.items()}, None)
+            plans += plans_of(part, trunk=TabM((8,), members=2, dropout=rate), batch_size=32, max_epochs=2)
+    assert len({plan.blueprint.spec.single.shape for plan in plans}) == 2
+    stacked_as_alone(plans)
+    assert sizes == [4]
 
 
 def test_other_errors_are_raised(data, monkeypatch):
