@@ -12,7 +12,7 @@ from sklearn_mtl.targets import read_column
 from sklearn_mtl.tasks import KINDS, TaskKind, TaskSet, resolve_kind
 from sklearn_mtl.training import (
     TrainingSettings,
-    are_callbacks,
+    check_callbacks,
     check_lr_schedule,
     resolve_autocast,
     resolve_device,
@@ -100,11 +100,6 @@ _RULES: dict[str, Rule] = {
     "calibrate": _FLAG,
     "compile": _FLAG,
     "warm_start": _FLAG,
-    "callbacks": (
-        "None or a list of skorch callbacks, each alone or as (name, callback), none of them scoring: "
-        "`history_` has the metric of every task",
-        are_callbacks,
-    ),
 }
 
 
@@ -114,6 +109,7 @@ def check_numbers(estimator: BaseMultiTask) -> None:
         value = getattr(estimator, name)
         if not holds(value):
             raise ValueError(f"`{name}` must be {rule}. Found {value!r}.")
+    check_callbacks(estimator.callbacks, estimator.ema_decay)
 
 
 def is_splitter(value: Any) -> bool:

@@ -11,7 +11,7 @@ from sklearn_mtl.estimators.base import BaseMultiTask
 from sklearn_mtl.estimators.checks import check_pair
 from sklearn_mtl.estimators.fitting import Prepared, prepare
 from sklearn_mtl.estimators.once import Once
-from sklearn_mtl.training import NetPlan, Outcome, RunJobs, has_ended, train_nets
+from sklearn_mtl.training import NetPlan, Outcome, RunJobs, has_ended, train_nets, writers
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,12 @@ class PlannedFit:
             As of ``fit``.
         """
         check_pair(X_val, y_val)
+        found = writers(estimator.callbacks)
+        if found:
+            raise ValueError(
+                "`callbacks` of an estimator in a search must not write to one place, which all fits would "
+                f"share. Found {found}; leave them out, and set them for the fit of the best candidate."
+            )
         prepared = prepare(estimator, (X, y, sample_weight), (X_val, y_val), groups, once=once)
         return cls(estimator, prepared)
 

@@ -26,6 +26,7 @@ from sklearn_mtl.training.bag import (
 from sklearn_mtl.training.batches import Batch, Table, WholeBatches
 from sklearn_mtl.training.blocks import InputRows
 from sklearn_mtl.training.calibration import calibrate
+from sklearn_mtl.training.callbacks import check_callbacks, writers
 from sklearn_mtl.training.devices import numpy_dtype, resolve_autocast, resolve_device, resolve_precision
 from sklearn_mtl.training.ending import StopTraining
 from sklearn_mtl.training.fingerprint import fingerprint
@@ -36,7 +37,6 @@ from sklearn_mtl.training.module import BalancedLoss, Blueprint, MultiTaskModule
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.settings import (
     TrainingSettings,
-    are_callbacks,
     check_lr_schedule,
     resolve_optimizer,
 )
@@ -64,11 +64,11 @@ __all__ = [
     "Table",
     "TrainingSettings",
     "WholeBatches",
-    "are_callbacks",
     "bag_predictions",
     "bag_representation",
     "bag_responses",
     "calibrate",
+    "check_callbacks",
     "check_lr_schedule",
     "fingerprint",
     "has_ended",
@@ -90,4 +90,5 @@ __all__ = [
     "train_nets",
     "unpack_module",
     "unpack_net",
+    "writers",
 ]

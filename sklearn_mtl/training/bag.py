@@ -10,6 +10,7 @@ import numpy as np
 from sklearn_mtl.tasks import Responses, TaskSet
 from sklearn_mtl.training.batches import Table
 from sklearn_mtl.training.blocks import Blocks, InputRows
+from sklearn_mtl.training.callbacks import check_callbacks_of_nets
 from sklearn_mtl.training.fit import NetPlan
 from sklearn_mtl.training.inference import mean_decisions, mean_responses, representations
 from sklearn_mtl.training.module import Blueprint, MultiTaskModule
@@ -45,7 +46,8 @@ def plan_bag(
         Most epochs for now; ``max_epochs`` by default.
     """
     return [
-        NetPlan(blueprint, *part, settings, seed, epochs) for part, seed in zip(parts, seeds, strict=True)
+        NetPlan(blueprint, *part, settings, seed, epochs, prefix=prefix)
+        for part, seed, prefix in zip(parts, seeds, _prefixes(parts, settings), strict=True)
     ]
 
 
@@ -68,8 +70,17 @@ def plan_further(
         Most epochs to add.
     """
     return [
-        NetPlan(blueprint, *part, settings, 0, epochs, net) for part, net in zip(parts, nets, strict=True)
+        NetPlan(blueprint, *part, settings, 0, epochs, net, prefix)
+        for part, net, prefix in zip(parts, nets, _prefixes(parts, settings), strict=True)
     ]
+
+
+def _prefixes(parts: Parts, settings: TrainingSettings) -> list[str]:
+    """Return what tells the files of the nets apart; callbacks that do not suit them are refused."""
+    validated = all(valid is not None for _, valid in parts)
+    schedule = [] if isinstance(settings.lr_schedule, str | None) else [settings.lr_schedule]
+    check_callbacks_of_nets([*settings.callbacks, *schedule], len(parts), validated=validated)
+    return [f"net{number}_" if len(parts) > 1 else "" for number in range(len(parts))]
 
 
 def parted(table: Table, split: RowSplit) -> tuple[Table, Table]:

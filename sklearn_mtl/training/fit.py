@@ -11,10 +11,12 @@ from torch import Tensor, nn
 
 from sklearn_mtl.training.batches import Table, WholeBatches
 from sklearn_mtl.training.calibration import calibrate
+from sklearn_mtl.training.callbacks import copied
 from sklearn_mtl.training.inference import rows_at_once
 from sklearn_mtl.training.module import BalancedLoss, Blueprint, MultiTaskModule
 from sklearn_mtl.training.net import MultiTaskNet, uncompiled
 from sklearn_mtl.training.randomness import GeneratorState, seeded
+from sklearn_mtl.training.recording import columns_by_task
 from sklearn_mtl.training.settings import TrainingSettings
 from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses
 
@@ -41,6 +43,8 @@ class NetPlan:
     before : MultiTaskNet, optional
         A net to train on from, which is left as it is: weights, their average, optimizer, schedule and
         generator go on where it stopped.
+    prefix : str, default=""
+        Put before the names of the files that callbacks write, to tell the nets of a bag apart.
     """
 
     blueprint: Blueprint
@@ -50,6 +54,7 @@ class NetPlan:
     seed: int = 0
     epochs: int | None = None
     before: MultiTaskNet | None = None
+    prefix: str = ""
 
     @property
     def n_batches(self) -> int:
@@ -144,6 +149,7 @@ def make_net(
     *,
     done: int = 0,
     valid_size: int = 0,
+    prefix: str = "",
 ) -> MultiTaskNet:
     """Return a net around a module and its loss, not yet trained.
 
@@ -161,12 +167,14 @@ def make_net(
         Steps taken before.
     valid_size : int, default=0
         Rows in each validation batch; 0 where there are no held-out rows to stop by.
+    prefix : str, default=""
+        Put before the names of the files that callbacks write.
     """
     stops_early = settings.patience is not None and valid_size > 0
     # Stopping comes last, so that every other callback sees the last epoch.
     callbacks = [
         *settings.schedule_callbacks(n_batches, done),
-        *deepcopy(list(settings.callbacks)),
+        *copied(settings.callbacks, prefix),
         ("finite_losses", FiniteLosses(blueprint.tasks.names, keeps=not stops_early)),
     ]
     if settings.patience is not None and stops_early:
@@ -186,6 +194,7 @@ def make_net(
         verbose=settings.verbose,
         ema_decay=settings.ema_decay,
         autocast=settings.autocast,
+        columns=columns_by_task(blueprint.tasks),
         **settings.optimizer_options(),
     )
     return net.initialize()
@@ -196,7 +205,13 @@ def _new(plan: NetPlan, facts: Mapping[str, Tensor]) -> MultiTaskNet:
     module = plan.blueprint.build(facts).to(settings.device, settings.dtype)
     loss = plan.blueprint.build_loss(plan.train.y, plan.train.weight).to(settings.device)
     net = make_net(
-        plan.blueprint, module, loss, settings, plan.n_batches, valid_size=_valid_size(module, plan.valid)
+        plan.blueprint,
+        module,
+        loss,
+        settings,
+        plan.n_batches,
+        valid_size=_valid_size(module, plan.valid),
+        prefix=plan.prefix,
     )
     net.facts_ = dict(facts)
     return net
@@ -217,6 +232,7 @@ def _successor(plan: NetPlan, before: MultiTaskNet) -> MultiTaskNet:
         plan.n_batches,
         done=before.n_steps,
         valid_size=_valid_size(module, plan.valid),
+        prefix=plan.prefix,
     )
     return net.continue_from(before)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from sklearn_mtl.tasks import TaskSet
 from sklearn_mtl.training.net import MultiTaskNet
+from sklearn_mtl.training.recording import columns_by_task
 
 
 def history_frame(nets: Sequence[MultiTaskNet], tasks: TaskSet) -> pd.DataFrame:
@@ -27,22 +28,12 @@ def history_frame(nets: Sequence[MultiTaskNet], tasks: TaskSet) -> pd.DataFrame:
         if len(nets) > 1:
             general = {"bag": [bag] * len(net.history), **general}
         blocks = [pd.DataFrame(general)]
-        for key, label in _history_labels(tasks).items():
+        for key, names in columns_by_task(tasks).items():
             # An epoch without held-out rows, as in `partial_fit`, has no validation loss.
             found = [epoch.get(key) for epoch in net.epochs_]
             if any(values is not None for values in found):
                 none = np.full(len(tasks), np.nan)
                 values = np.stack([none if values is None else values for values in found])
-                blocks.append(pd.DataFrame(values, columns=[label(task) for task in range(len(tasks))]))
+                blocks.append(pd.DataFrame(values, columns=names))
         frames.append(pd.concat(blocks, axis=1))
     return pd.concat(frames, ignore_index=True)
-
-
-def _history_labels(tasks: TaskSet) -> dict[str, Callable[[int], str]]:
-    names, metrics = tasks.names, [task.loss.metric for task in tasks]
-    return {
-        "train_loss": lambda i: f"train_loss_{names[i]}",
-        "valid_loss": lambda i: f"valid_loss_{names[i]}",
-        "valid_score": lambda i: f"valid_{metrics[i]}_{names[i]}",
-        "weight": lambda i: f"weight_{names[i]}",
-    }

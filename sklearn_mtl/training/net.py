@@ -59,8 +59,8 @@ class MultiTaskNet(RecordedNet):
         self.started_from_: dict[str, Tensor] | None = None
         self.kept_: dict[str, Tensor] | None = None
         self.start_loss_ = float("inf")
-        self.n_before_, self.n_over_ = 0, 0
         self._heard_at_steps = True
+        self.n_before_, self.n_over_ = 0, 0
 
     def continue_from(self, net: MultiTaskNet) -> MultiTaskNet:
         """Take over another net's history, optimizer state and unaveraged weights, to train on.
@@ -70,8 +70,8 @@ class MultiTaskNet(RecordedNet):
         net : MultiTaskNet
             Of the same module and optimizer.
         """
-        self.history = deepcopy(net.history)  # type: ignore[has-type]
-        self.epochs_ = list(net.epochs_)
+        self.history = deepcopy(net.history)
+        self.epochs_, self.lowest_ = list(net.epochs_), dict(net.lowest_)
         self.facts_ = net.facts_
         self.resumed_ = deepcopy(net.resume_)
         if type(net.optimizer_) is type(self.optimizer_):
@@ -112,7 +112,7 @@ class MultiTaskNet(RecordedNet):
         """
         if self.n_over_ <= self.n_before_:
             return False
-        del self.history[self.n_over_ :], self.epochs_[self.n_over_ :]
+        self.restore(self.history[: self.n_over_], self.epochs_[: self.n_over_])
         for keeper in self._keepers:
             keeper.fall_back(self)
         self.notify("on_train_end", X=train, y=None)
@@ -128,7 +128,7 @@ class MultiTaskNet(RecordedNet):
         """Get ready for the first epoch, or for the next one after an earlier training."""
         if self.history and valid is not None:
             steps = [self.validation_step(batch) for batch in self.get_iterator(valid, training=False)]
-            self.start_loss_ = self.watched(*(_host(steps, key).sum(0) for key in LOSS_AND_MASS))[1]
+            self.start_loss_ = float(self.watched(*(_host(steps, key).sum(0) for key in LOSS_AND_MASS))[1])
         self.notify("on_train_begin", X=train, y=None)
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
@@ -156,7 +156,10 @@ class MultiTaskNet(RecordedNet):
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
-        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())] if self.verbose else []
+        if not self.verbose:
+            return []
+        by_task = [name for names in self.columns.values() for name in names]
+        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog(keys_ignored=by_task))]
 
     def torch_compile(self, module: nn.Module, name: str) -> nn.Module:
         """Compile the network, not the loss."""
@@ -174,6 +177,9 @@ class MultiTaskNet(RecordedNet):
                 self.average_.go_on(before.average)
             module.load_state_dict(before.weights)
         self.shared_ = list(module.sharing.shared_parameters())
+        for group in self._groups:
+            # A schedule of torch that begins after the first epoch looks for it.
+            group.setdefault("initial_lr", group["lr"])
         self._heard_at_steps = any(
             getattr(type(callback), name) is not getattr(Callback, name)
             for _, callback in self.callbacks_
@@ -214,12 +220,14 @@ class MultiTaskNet(RecordedNet):
             if training and self.average_ is not None:
                 self.average_.update()
             steps.append(step)
+            if self._heard_at_steps:
+                self.history.record_batch(f"{prefix}_batch_size", len(batch.y))
             self.notify("on_batch_end", batch=batch, training=training, **step)
         losses, masses = (_host(steps, key) for key in LOSS_AND_MASS)
         if training:
             self.record_training(losses, masses)
         else:
-            self.record_validation(losses.sum(0), masses.sum(0), self._scores(steps, iterator))
+            self.record_validation(losses, masses, self._scores(steps, iterator))
         self.history.record(f"{prefix}_batch_count", len(steps))
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
@@ -270,6 +278,27 @@ class MultiTaskNet(RecordedNet):
         responses = [torch.cat(parts) for parts in zip(*(step["responses"] for step in steps), strict=True)]
         table = iterator.table
         return to_numbers(self.criterion_.losses.scores(responses, table.y, table.weight))
+
+    def save_params(self, *args: Any, **kwargs: Any) -> None:
+        """Write the weights that predict, as skorch does: of the moving average, not of the last step."""
+        module, average = uncompiled(self.module_), self.average_
+        latest = snapshot(module)
+        module.load_state_dict(self.evaluated.state_dict())
+        try:
+            super().save_params(*args, **kwargs)
+        finally:
+            if average is not None:
+                module.load_state_dict(latest)
+
+    def load_params(self, *args: Any, **kwargs: Any) -> None:
+        """Read what `save_params` wrote; the moving average begins anew, the history is that of the file."""
+        super().load_params(*args, **kwargs)
+        self.resume_ = None
+        if self.average_ is not None:
+            self.average_ = WeightAverage(uncompiled(self.module_), self.average_.decay)
+        rows = [dict(row) for row in self.history]
+        self.restore(rows, [self.epoch_of(row) for row in rows])
+        self.n_before_ = self.n_over_ = len(rows)
 
     def autocast_now(self) -> AbstractContextManager[Any]:
         """Return the context in which products are computed while training."""

@@ -1,13 +1,36 @@
-"""What is written down of the epochs of a net."""
+"""What is written down of the epochs of a net.
+
+skorch's history has a row for each epoch: the totals that are watched, and the losses and scores of every
+task under the names of the columns of ``history_``. Losses and scores come with a flag, ``…_best``, of
+whether none was better before, by which skorch's callbacks go.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from skorch import NeuralNet
+from skorch.history import History
 from torch import Tensor
+
+from sklearn_mtl.tasks import TaskSet
+
+# What an epoch comes to, task by task.
+Epoch = dict[str, np.ndarray]
+
+
+def columns_by_task(tasks: TaskSet) -> dict[str, list[str]]:
+    """Return the names of the columns that hold what an epoch comes to, in the order of the tasks."""
+    names, metrics = tasks.names, [task.loss.metric for task in tasks]
+    return {
+        "train_loss": [f"train_loss_{name}" for name in names],
+        "valid_loss": [f"valid_loss_{name}" for name in names],
+        "valid_score": [f"valid_{metric}_{name}" for metric, name in zip(metrics, names, strict=True)],
+        "weight": [f"weight_{name}" for name in names],
+    }
 
 
 class RecordedNet(NeuralNet):
@@ -17,11 +40,49 @@ class RecordedNet(NeuralNet):
     ----------
     *args, **kwargs
         As of ``NeuralNet``.
+    columns : mapping of str to list of str
+        Of `columns_by_task`.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, columns: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.epochs_: list[dict[str, np.ndarray]] = []
+        self.columns = columns
+        self.epochs_: list[Epoch] = []
+        self.lowest_: Epoch = {}
+
+    def restore(self, rows: Sequence[Mapping[str, Any]], epochs: Sequence[Epoch]) -> None:
+        """Take over what was written down of a training.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+            The rows of skorch's history, by task or not.
+        epochs : sequence of mapping of str to ndarray
+            What the epochs came to, task by task.
+        """
+        self.history, self.epochs_, self.lowest_ = History(), list(epochs), {}
+        for row, epoch in zip(rows, epochs, strict=True):
+            by_task = [entry for key, values in epoch.items() for entry in self._by_task(key, values)]
+            # skorch's own callbacks look at the last batch.
+            self.history.append({"batches": [{}], **dict(by_task), **row})
+
+    def epoch_of(self, row: Mapping[str, Any]) -> Epoch:
+        """Return what an epoch came to, task by task, from its row of skorch's history."""
+        return {
+            key: np.array([row[name] for name in names], dtype=float)
+            for key, names in self.columns.items()
+            if all(name in row for name in names)
+        }
+
+    def totals(self) -> list[dict[str, Any]]:
+        """Return the rows of skorch's history without what is known by task, and without the batches."""
+        by_task = {name for names in self.columns.values() for name in names}
+        by_task |= {f"{name}_best" for name in by_task}
+        own = {"train_loss", "train_loss_best", "valid_loss", "valid_loss_best"}
+        return [
+            {key: value for key, value in row.items() if key in own or key not in by_task | {"batches"}}
+            for row in self.history
+        ]
 
     def record_training(self, losses: np.ndarray, masses: np.ndarray) -> None:
         """Write down the training losses of an epoch.
@@ -32,9 +93,10 @@ class RecordedNet(NeuralNet):
             Sums over the rows of each step: scale-free losses, and weights.
         """
         per_task, watched = self.watched(losses.sum(0), masses.sum(0))
-        weights = self._effective_weights(per_task)
-        self.epochs_[-1].update(train_loss=per_task, weight=weights)
-        self._record_total("train_loss", watched)
+        self._record("train_loss", per_task)
+        self._record("weight", self._effective_weights(per_task))
+        self._record_total("train_loss", float(watched))
+        self._record_batches("train_loss", losses, masses)
         # Within an epoch one task's nan spreads through the trunk to all: the first step tells whose.
         broken = ~np.isfinite(losses)
         self.first_broken_ = np.flatnonzero(broken[broken.any(1)][:1].any(0))
@@ -45,21 +107,63 @@ class RecordedNet(NeuralNet):
 
         Parameters
         ----------
-        loss, mass : ndarray of float64, shape (n_tasks,)
-            Sums over the held-out rows: scale-free losses, and weights.
+        loss, mass : ndarray of float64, shape (n_tasks,) or (n_steps, n_tasks)
+            Sums over the held-out rows, or over those of each step: scale-free losses, and weights.
         scores : ndarray of float64, shape (n_tasks,)
             The metric of each task.
         """
-        per_task, watched = self.watched(loss, mass)
-        self.epochs_[-1].update(valid_loss=per_task, valid_score=scores)
-        self._record_total("valid_loss", watched)
+        losses, masses = np.atleast_2d(loss), np.atleast_2d(mass)
+        per_task, watched = self.watched(losses.sum(0), masses.sum(0))
+        self._record("valid_loss", per_task)
+        self._record("valid_score", scores)
+        self._record_total("valid_loss", float(watched))
+        self._record_batches("valid_loss", losses, masses)
 
-    def watched(self, loss: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, float]:
-        """Return the losses of the tasks, and their mean over the tasks of weight > 0 with a label."""
+    def watched(self, loss: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the losses of the tasks, and their mean over the tasks of weight > 0 with a label.
+
+        Parameters
+        ----------
+        loss, mass : ndarray of float64, shape (..., n_tasks)
+            Sums over some rows: scale-free losses, and weights.
+        """
         labelled = mass > 0
         per_task = np.divide(loss, mass, out=np.full_like(loss, np.nan), where=labelled)
-        watched = per_task[labelled & (to_numbers(self.criterion_.weights) > 0)]
-        return per_task, float(watched.mean()) if len(watched) else float("nan")
+        counted = labelled & (to_numbers(self.criterion_.weights) > 0)
+        n_counted = counted.sum(-1)
+        total = np.where(counted, per_task, 0.0).sum(-1)
+        return per_task, np.divide(total, n_counted, out=np.full_like(total, np.nan), where=n_counted > 0)
+
+    def _record(self, key: str, values: np.ndarray) -> None:
+        """Write down what the epoch comes to, task by task."""
+        self.epochs_[-1][key] = values
+        self.history[-1].update(self._by_task(key, values))
+
+    def _by_task(self, key: str, values: np.ndarray) -> list[tuple[str, Any]]:
+        """Return the entries of skorch's history for what an epoch comes to, and note what is the best."""
+        names = self.columns[key]
+        entries: list[tuple[str, Any]] = list(zip(names, values.tolist(), strict=True))
+        if key == "weight":
+            return entries
+        # Of scores more is better.
+        lower = -values if key == "valid_score" else values
+        before = self.lowest_.get(key, np.full(len(values), np.inf))
+        self.lowest_[key] = np.fmin(before, lower)
+        flags = (lower < before).tolist()
+        return entries + [(f"{name}_best", flag) for name, flag in zip(names, flags, strict=True)]
+
+    def _record_batches(self, key: str, losses: np.ndarray, masses: np.ndarray) -> None:
+        """Write down the watched loss of each step, in the rows opened for callbacks or in new ones."""
+        rows = self.history[-1]["batches"]
+        opened = [row for row in rows if "train_loss" not in row]
+        if not opened:
+            opened = [{} for _ in losses]
+            rows.extend(opened)
+            if len(self.history) > 1:
+                # Of earlier epochs nobody asks for more than the last.
+                del self.history[-2]["batches"][:-1]
+        for row, watched in zip(opened, self.watched(losses, masses)[1].tolist(), strict=True):
+            row[key] = watched
 
     def _record_total(self, key: str, value: float) -> None:
         """Write a total down, and whether it is the lowest so far, as skorch's callbacks expect."""

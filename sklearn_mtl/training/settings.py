@@ -9,7 +9,7 @@ from inspect import signature
 from typing import Any
 
 import torch
-from skorch.callbacks import BatchScoring, Callback, EpochScoring, GradientNormClipping, LRScheduler
+from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 
 from sklearn_mtl.training.optimizer import FusedAdamW
 from sklearn_mtl.training.schedules import SCHEDULES, StepSchedule
@@ -153,18 +153,3 @@ def check_lr_schedule(lr_schedule: Any) -> None:
             f"`lr_schedule` must be None, one of {sorted(SCHEDULES)} or a skorch LRScheduler. "
             f"Found {lr_schedule!r}."
         )
-
-
-def are_callbacks(callbacks: Any) -> bool:
-    """Whether it is None or a list of skorch callbacks, each alone or as a pair of name and callback.
-
-    skorch's scoring callbacks are not among them: they score one target, row by row; the history has
-    the metric of every task.
-    """
-    if not isinstance(callbacks, list | tuple):
-        return callbacks is None
-    alone = [entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry for entry in callbacks]
-    kinds = [entry if isinstance(entry, type) else type(entry) for entry in alone]
-    return all(
-        issubclass(kind, Callback) and not issubclass(kind, EpochScoring | BatchScoring) for kind in kinds
-    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import torch
-from skorch.history import History
 from torch import Tensor, nn
 
 from sklearn_mtl.training.fit import make_net
@@ -41,7 +40,7 @@ def pack_net(net: MultiTaskNet) -> NetState:
         "weights": _arrays(uncompiled(net.module_).state_dict()),
         "loss": _arrays(net.criterion_.state_dict()),
         "facts": _arrays(net.facts_),
-        "history": [{k: v for k, v in row.items() if k != "batches"} for row in net.history],
+        "history": net.totals(),
         "epochs": net.epochs_,
     }
 
@@ -71,8 +70,7 @@ def unpack_net(state: NetState, blueprint: Blueprint, device: torch.device) -> M
         module.eval()
         net = make_net(blueprint, module.to(device), loss.to(device), settings)
     net.facts_ = facts
-    net.epochs_ = list(state["epochs"])
-    net.history = _history(state["history"])
+    net.restore(state["history"], state["epochs"])
     return net
 
 
@@ -91,15 +89,6 @@ def unpack_module(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> nn.Mod
 def _with_state(module: nn.Module, state: Mapping[str, np.ndarray]) -> Any:
     module.load_state_dict(_tensors(state))
     return module
-
-
-def _history(rows: Sequence[Mapping[str, Any]]) -> History:
-    history = History()
-    for row in rows:
-        history.new_epoch()
-        for key, value in row.items():
-            history.record(key, value)
-    return history
 
 
 def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:

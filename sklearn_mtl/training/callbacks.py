@@ -1,0 +1,201 @@
+"""The user's skorch callbacks: which can be used, and the copies that each net is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from os import PathLike
+from pathlib import PurePath
+from typing import Any
+
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    InputShapeSetter,
+    LoadInitState,
+    LRScheduler,
+    MlflowLogger,
+    NeptuneLogger,
+    SacredLogger,
+    TensorBoard,
+    TrainEndCheckpoint,
+    WandbLogger,
+)
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+_SCORING = (
+    "it scores one target as one tensor, and the history has the losses and the metric of every task: "
+    "monitor='valid_r2_price'"
+)
+REFUSED: dict[type[Callback], str] = {
+    EpochScoring: _SCORING,
+    BatchScoring: _SCORING,
+    InputShapeSetter: "the network is built to the width of X anyway",
+}
+# Where a logger writes to: what can't be copied, and would write to the same place if it could.
+HANDLES: dict[type[Callback], tuple[str, ...]] = {
+    TensorBoard: ("writer",),
+    WandbLogger: ("wandb_run",),
+    NeptuneLogger: ("run",),
+    SacredLogger: ("experiment",),
+    MlflowLogger: ("run", "client"),
+}
+_LOGGERS = tuple(HANDLES)
+
+
+def check_callbacks(callbacks: Any, ema_decay: float | None) -> None:
+    """Raise a ``ValueError`` unless they are callbacks of skorch that a net of several tasks can serve.
+
+    Parameters
+    ----------
+    callbacks : object
+        The parameter of the estimator.
+    ema_decay : float or None
+        Likewise.
+    """
+    if callbacks is None:
+        return
+    if not isinstance(callbacks, list | tuple) or not all(map(_is_callback, map(_alone, callbacks))):
+        raise ValueError(
+            "`callbacks` must be None or a list of skorch callbacks, each alone or as (name, callback). "
+            f"Found {callbacks!r}."
+        )
+    for callback in map(_alone, callbacks):
+        reason = _why_refused(callback, averaged=ema_decay is not None)
+        if reason is not None:
+            name = callback.__name__ if isinstance(callback, type) else type(callback).__name__
+            raise ValueError(
+                f"`callbacks` must be such as nets of several tasks can serve. Found {name}: {reason}."
+            )
+
+
+def check_callbacks_of_nets(callbacks: Sequence[Any], n_nets: int, *, validated: bool) -> None:
+    """Raise a ``ValueError`` for callbacks that do not suit the nets that are to be trained.
+
+    Parameters
+    ----------
+    callbacks : sequence
+        Checked by `check_callbacks`.
+    n_nets : int
+        Number of nets.
+    validated : bool
+        Whether all of them hold rows out.
+    """
+    for callback in _made(callbacks):
+        name = type(callback).__name__
+        if n_nets > 1 and isinstance(callback, _LOGGERS):
+            raise ValueError(
+                f"`callbacks` of several nets must not write to one place, as {name} does. Found {n_nets} "
+                "nets; n_bags=1 trains one."
+            )
+        monitor = _monitored(callback)
+        if not validated and isinstance(monitor, str) and monitor.startswith("valid_"):
+            raise ValueError(
+                f"`callbacks` must not monitor validation where rows are not held out. Found {name} with "
+                f"{monitor!r}; there are 'train_loss' and 'train_loss_best'."
+            )
+
+
+def writers(callbacks: Sequence[Any] | None) -> list[str]:
+    """Return the names of the callbacks that write to one place whoever fits."""
+    kinds = (Checkpoint, TrainEndCheckpoint, LoadInitState, *_LOGGERS)
+    return [type(callback).__name__ for callback in _made(callbacks or ()) if isinstance(callback, kinds)]
+
+
+def copied(callbacks: Sequence[Any], prefix: str) -> list[Any]:
+    """Return a net's own copies of the callbacks.
+
+    Parameters
+    ----------
+    callbacks : sequence
+        Not changed. What a logger writes to is not copied.
+    prefix : str
+        Put before the names of the files that checkpoints write.
+    """
+    known = [_named(entry) for entry in callbacks]
+    handles = [
+        handle
+        for callback in map(_alone, known)
+        for kind, names in HANDLES.items()
+        if isinstance(callback, kind)
+        for handle in (getattr(callback, name) for name in names)
+    ]
+    # To deepcopy these are copied already.
+    copies: list[Any] = deepcopy(known, {id(handle): handle for handle in handles})
+    for checkpoint in {id(found): found for found in _checkpoints(map(_alone, copies))}.values():
+        for name, target in list(vars(checkpoint).items()):
+            if name.startswith("f_") and target is not None:
+                setattr(checkpoint, name, _prefixed(target, prefix))
+    return copies
+
+
+def _alone(entry: Any) -> Any:
+    return entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
+
+
+def _is_callback(entry: Any) -> bool:
+    return issubclass(entry if isinstance(entry, type) else type(entry), Callback)
+
+
+def _named(entry: Any) -> Any:
+    """Return an entry with its callback made, where it is a class."""
+    if isinstance(entry, tuple):
+        return entry[0], _named(entry[1])
+    return entry() if isinstance(entry, type) else entry
+
+
+def _made(callbacks: Sequence[Any]) -> list[Any]:
+    return [_alone(_named(entry)) for entry in callbacks]
+
+
+def _why_refused(callback: Any, *, averaged: bool) -> str | None:
+    kind = callback if isinstance(callback, type) else type(callback)
+    for refused, reason in REFUSED.items():
+        if issubclass(kind, refused):
+            return reason
+    if isinstance(callback, EarlyStopping) and callback.load_best and averaged:
+        return (
+            "its load_best=True would put weights back that are not averaged. The best epoch's are kept "
+            "anyway; Checkpoint has load_best too, and ema_decay=None averages nothing"
+        )
+    if isinstance(callback, LRScheduler) and _asks_for_a_loss_at_each_step(callback):
+        return "losses are read once an epoch, its policy needs one at each step; step_every='epoch' is fine"
+    open_files = [
+        name
+        for checkpoint in _checkpoints([callback])
+        for name, target in vars(checkpoint).items()
+        if name.startswith("f_") and target is not None and not isinstance(target, str | PathLike)
+    ]
+    if open_files:
+        return f"it is copied for each net, and its {open_files[0]} must be a path, not an open file"
+    return None
+
+
+def _asks_for_a_loss_at_each_step(schedule: LRScheduler) -> bool:
+    plateau = schedule.policy in (ReduceLROnPlateau, ReduceLROnPlateau.__name__)
+    return plateau and schedule.step_every == "batch" and not callable(schedule.monitor)
+
+
+def _monitored(callback: Any) -> Any:
+    if isinstance(callback, LRScheduler) and callback.policy not in (ReduceLROnPlateau, "ReduceLROnPlateau"):
+        return None
+    if isinstance(callback, WandbLogger):
+        return "valid_loss_best" if callback.save_model else None
+    return getattr(callback, "monitor", None)
+
+
+def _checkpoints(callbacks: Any) -> Iterator[Any]:
+    for callback in callbacks:
+        if isinstance(callback, Checkpoint | TrainEndCheckpoint):
+            yield callback
+        elif isinstance(callback, LoadInitState):
+            yield from _checkpoints([callback.checkpoint])
+
+
+def _prefixed(target: Any, prefix: str) -> Any:
+    """Return a path with another name of the file, in the same folder and of the same type."""
+    path = PurePath(target)
+    return type(target)(path.with_name(prefix + path.name))
