@@ -13,7 +13,7 @@ from torch import nn
 
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.datasets import make_multitask
-from sklearn_mtl.tasks import Classification, Regression
+from sklearn_mtl.tasks import Classification, Ordinal, Regression, Survival
 from sklearn_mtl.training import Batch, bag_responses
 from sklearn_mtl.trunks import MLP
 
@@ -67,6 +67,13 @@ def four_tasks() -> tuple[np.ndarray, dict[str, np.ndarray]]:
     return make_multitask(
         n_samples=100, n_features=5, n_regression=2, n_binary=1, n_multiclass=1, n_factors=2, random_state=1
     )
+
+
+def with_grades_and_times(Y):
+    """Labels with an ordinal and a survival task besides, and what says so."""
+    grade = np.digitize(Y["regression0"], [-0.5, 0.3, 1.0])
+    relapse = np.column_stack([np.exp(Y["regression1"]), Y["binary0"]])
+    return {**Y, "grade": grade, "relapse": relapse}, {"grade": Ordinal(), "relapse": Survival(8)}
 
 
 @pytest.fixture
@@ -127,6 +134,30 @@ def test_rescaling_a_positive_target_rescales_its_predictions(four_tasks, loss):
     other = quick(**settings).fit(X, {**Y, "count": 250 * Y["count"]})
     np.testing.assert_allclose(other.predict(X)["count"], 250 * one.predict(X)["count"], rtol=1e-8)
     np.testing.assert_allclose(other.predict(X)["other"], one.predict(X)["other"], rtol=1e-8)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_rescaling_times_rescales_predicted_times_and_nothing_else(four_tasks, early_stopping):
+    X, Y = four_tasks
+    Y, tasks = with_grades_and_times(Y)
+    one = quick(tasks=tasks, early_stopping=early_stopping).fit(X, Y)
+    other = quick(tasks=tasks, early_stopping=early_stopping)
+    other.fit(X, {**Y, "relapse": Y["relapse"] * [365.25, 1]})
+    np.testing.assert_allclose(other.predict(X)["relapse"], 365.25 * one.predict(X)["relapse"], rtol=1e-8)
+    np.testing.assert_allclose(other.predict(X)["regression0"], one.predict(X)["regression0"], rtol=1e-8)
+    assert other.score_tasks(X, {**Y, "relapse": Y["relapse"] * [365.25, 1]})["relapse"] == pytest.approx(
+        one.score_tasks(X, Y)["relapse"]
+    )
+
+
+def test_grades_by_name_are_grades_by_number(four_tasks):
+    X, Y = four_tasks
+    Y, tasks = with_grades_and_times(Y)
+    names = np.array(["poor", "fair", "good", "best"], dtype=object)
+    one = quick(tasks=tasks).fit(X, Y)
+    other = quick(tasks={**tasks, "grade": Ordinal(order=names)}).fit(X, {**Y, "grade": names[Y["grade"]]})
+    assert (other.predict(X)["grade"] == names[one.predict(X)["grade"]]).all()
+    np.testing.assert_array_equal(other.predict_proba(X)["grade"], one.predict_proba(X)["grade"])
 
 
 def test_renaming_classes_renames_the_predictions(four_tasks):
@@ -261,12 +292,13 @@ def weight_case(four_tasks):
 
 def test_a_weight_of_two_is_the_row_twice(four_tasks):
     X, Y, weight, repeated = weight_case(four_tasks)
-    settings = {"tasks": {"multiclass0": Classification(class_weight="balanced")}}
+    Y, tasks = with_grades_and_times(Y)
+    settings = {"tasks": {**tasks, "multiclass0": Classification(class_weight="balanced")}}
     one = full_batch(**settings).fit(X, Y, sample_weight=weight)
     other = full_batch(**settings).fit(X[repeated], {name: y[repeated] for name, y in Y.items()})
-    for name in ("regression0", "regression1"):
+    for name in ("regression0", "regression1", "relapse"):
         np.testing.assert_allclose(one.predict(X)[name], other.predict(X)[name], rtol=1e-7, atol=1e-9)
-    for name in ("binary0", "multiclass0"):
+    for name in ("binary0", "multiclass0", "grade"):
         np.testing.assert_allclose(
             one.predict_proba(X)[name], other.predict_proba(X)[name], rtol=1e-7, atol=1e-9
         )
@@ -277,6 +309,8 @@ def test_a_weight_of_zero_leaves_the_row_out(four_tasks, settings):
     X, Y = four_tasks
     weight = (np.arange(100) % 4 > 0).astype(float)
     keep = weight > 0
+    Y, tasks = with_grades_and_times(Y)
+    settings = {**settings, "tasks": tasks}
     one = quick(**settings).fit(X, Y, sample_weight=weight)
     other = quick(**settings).fit(X[keep], {name: y[keep] for name, y in Y.items()})
     assert_same_predictions(one, other, X)
@@ -350,7 +384,10 @@ def predictor(request) -> tuple[MultiTaskClassifierRegressor, np.ndarray]:
         n_samples=1000, n_features=12, n_regression=2, n_binary=1, n_multiclass=1, random_state=0
     )
     trunk = None if request.param == "default" else MLP()
-    return MultiTaskClassifierRegressor(trunk=trunk, n_bags=1, max_epochs=1, random_state=0).fit(X, Y), X
+    Y, tasks = with_grades_and_times(Y)
+    return MultiTaskClassifierRegressor(tasks=tasks, trunk=trunk, n_bags=1, max_epochs=1, random_state=0).fit(
+        X, Y
+    ), X
 
 
 def assert_rows_alone(predictor):

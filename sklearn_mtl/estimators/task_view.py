@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_mtl.estimators.wrapped import innermost
@@ -71,6 +72,25 @@ class TaskView(BaseEstimator):
     def predict(self, X: Any) -> Any:
         """Return this task's predictions, shape (n_rows,) or (n_rows, n_outputs)."""
         return self._task.predict(self._response(X))
+
+    @available_if(lambda view: hasattr(view._task, "survival"))
+    def predict_survival(self, X: Any, times: Any = None) -> np.ndarray:
+        """Return the survival curves of a survival task.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+            Features.
+        times : array-like of shape (n_times,), optional
+            In the units of the labels; by default ``ends`` of the task, where its intervals end.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_times)
+            Probability to be without the event at each time.
+        """
+        found: np.ndarray = self._task.survival(self._response(X), times)
+        return found
 
     def __call__(self, X: Any) -> Any:
         """Return what explainers of a function, such as SHAP's, explain: the predictions."""

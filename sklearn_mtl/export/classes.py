@@ -25,6 +25,7 @@ from sklearn_mtl.tasks import (
     classification_losses,
     ordinal_losses,
     regression_losses,
+    survival_losses,
 )
 from sklearn_mtl.training import Blueprint
 from sklearn_mtl.trunks import Trunk
@@ -39,7 +40,7 @@ EXTENSIBLE = (Trunk, Sharing, Balancer, TaskKind, Task, RowLoss)
 
 def _known() -> Iterator[type]:
     yield from (TaskSet, Block, FeatureSpec, Layout, Blueprint)
-    losses = (regression_losses, classification_losses, ordinal_losses)
+    losses = (regression_losses, classification_losses, ordinal_losses, survival_losses)
     for package in (tasks, *losses, trunks, sharing, balancing):
         for value in vars(package).values():
             if isinstance(value, type) and issubclass(value, EXTENSIBLE) and not isabstract(value):

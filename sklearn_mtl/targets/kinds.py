@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from sklearn_mtl.targets.column import Column
+from sklearn_mtl.targets.labels import holds_survival
 
-Kind = Literal["regression", "classification", "multilabel"]
+Kind = Literal["regression", "classification", "multilabel", "survival"]
 
 # Integers of up to this many values are classes; near it the guess is worth a word.
 MOST_CLASSES = 20
@@ -38,7 +39,7 @@ class Guess:
 
     Parameters
     ----------
-    kind : {"regression", "classification", "multilabel"} or None
+    kind : {"regression", "classification", "multilabel", "survival"} or None
         None where any guess would be a bad one.
     doubt : str, default=""
         What makes the guess a close one, or none at all: what the labels are, in words. ``{}`` stands
@@ -79,6 +80,8 @@ def guess_kind(column: Column) -> Guess:
     Guess(kind='classification', doubt='floats of only 0 and 1')
     """
     known = column.known
+    if holds_survival(column.dtype):
+        return Guess("survival")
     if column.values.ndim == 2:
         return _of_block(column, known)
     if isinstance(column.dtype, pd.CategoricalDtype) or known.dtype.kind == "b":
@@ -126,7 +129,7 @@ def infer_kinds(columns: Mapping[str, Column], stacklevel: int = 2) -> dict[str,
 
     Returns
     -------
-    dict of str to {"regression", "classification", "multilabel"}
+    dict of str to {"regression", "classification", "multilabel", "survival"}
 
     Raises
     ------

@@ -41,10 +41,7 @@ def read_column(name: str, values: Any) -> Column:
     if not isinstance(array, np.ndarray):
         return _from_extension(name, array)
     if array.dtype.names is not None:
-        raise ValueError(
-            f"Labels must not be a structured array. Found the fields {list(array.dtype.names)} in task "
-            f"{name!r}; pass y as a mapping, {{field: y[field], ...}}."
-        )
+        return _from_structured(name, array)
     missing = np.asarray(pd.isna(array))
     natural = _natural(name, array, missing)
     _refuse_complex(name, natural, missing)
@@ -105,6 +102,26 @@ def holds_labels(dtype: Any, labels: np.ndarray) -> bool:
         return list(restore_dtype(labels, dtype)) == labels.tolist()
     except (OverflowError, TypeError, ValueError):
         return False
+
+
+def holds_survival(dtype: Any) -> bool:
+    """Whether a dtype is that of survival labels: a structure of one field of booleans and one of numbers."""
+    fields = getattr(dtype, "fields", None) or {}
+    return sorted(of_field.kind for of_field, *_ in fields.values()) in (["b", "f"], ["b", "i"], ["b", "u"])
+
+
+def _from_structured(name: str, array: np.ndarray) -> Column:
+    """Return a column of the times and the events."""
+    if not holds_survival(array.dtype):
+        raise ValueError(
+            "Labels must not be a structured array, but for one field of booleans and one of numbers, the "
+            f"event and the time of a survival task. Found the fields {list(array.dtype.names or ())} in "
+            f"task {name!r}; pass y as a mapping, {{field: y[field], ...}}."
+        )
+    fields = sorted(array.dtype.names or (), key=lambda field: array.dtype[field].kind == "b")
+    values = np.column_stack([array[field].astype(np.float64) for field in fields])
+    _refuse_infinite(name, values)
+    return Column(name, values, np.isnan(values), array.dtype)
 
 
 def _from_extension(name: str, array: Any) -> Column:

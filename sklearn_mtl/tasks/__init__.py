@@ -22,6 +22,7 @@ Examples
 
 from sklearn_mtl.tasks.classification import Classification, ClassificationTask, ClassTask
 from sklearn_mtl.tasks.classification_losses import ClassLoss
+from sklearn_mtl.tasks.concordance import concordance_index
 from sklearn_mtl.tasks.multilabel import Multilabel, MultilabelTask
 from sklearn_mtl.tasks.ordinal import Ordinal, OrdinalTask
 from sklearn_mtl.tasks.regression import Regression, RegressionTask
@@ -29,6 +30,7 @@ from sklearn_mtl.tasks.regression_losses import LogLinkLoss, PointLoss, Regressi
 from sklearn_mtl.tasks.resolve import KINDS, resolve_kind
 from sklearn_mtl.tasks.row_loss import RowLoss
 from sklearn_mtl.tasks.step_losses import StepLosses
+from sklearn_mtl.tasks.survival import Survival, SurvivalTask
 from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled, strata_of_classes
 from sklearn_mtl.tasks.task_losses import TaskLosses
 from sklearn_mtl.tasks.task_set import Responses, TaskGroup, TaskSet
@@ -51,12 +53,15 @@ __all__ = [
     "Responses",
     "RowLoss",
     "StepLosses",
+    "Survival",
+    "SurvivalTask",
     "Task",
     "TaskGroup",
     "TaskKind",
     "TaskLosses",
     "TaskSet",
     "check_labelled",
+    "concordance_index",
     "resolve_kind",
     "strata_of_classes",
 ]

@@ -8,6 +8,7 @@ from sklearn_mtl.tasks.classification import Classification
 from sklearn_mtl.tasks.multilabel import Multilabel
 from sklearn_mtl.tasks.ordinal import Ordinal
 from sklearn_mtl.tasks.regression import Regression
+from sklearn_mtl.tasks.survival import Survival
 from sklearn_mtl.tasks.task import TaskKind
 
 KINDS: dict[str, type[TaskKind]] = {
@@ -15,6 +16,7 @@ KINDS: dict[str, type[TaskKind]] = {
     "classification": Classification,
     "multilabel": Multilabel,
     "ordinal": Ordinal,
+    "survival": Survival,
 }
 
 

@@ -126,7 +126,10 @@ class RowLoss(ABC):
 
     @abstractmethod
     def decision(self, response: Tensor) -> Tensor:
-        """Return what is predicted by an averaged response, the number or the class code, (..., columns)."""
+        """Return what the task decodes, (..., columns): a number or a class code, by an averaged response.
+
+        It may have further axes, where ``decode`` of the task takes them.
+        """
 
     def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
         """Return minus the log-probability of each label; only of a loss that ``has_temperature``.

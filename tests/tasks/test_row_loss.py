@@ -20,6 +20,7 @@ from sklearn_mtl.tasks.regression_losses import (
     SquaredError,
 )
 from sklearn_mtl.tasks.row_loss import weighted_mean
+from sklearn_mtl.tasks.survival_losses import DiscreteHazards
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ LOSSES = [
     CrossEntropy(4, label_smoothing=0.1, focusing=1.0),
     CumulativeLink(2),
     CumulativeLink(4),
+    DiscreteHazards(1),
+    DiscreteHazards(4),
     LinEx(),
     LinEx(-0.5),
     Cauchy(),
@@ -98,6 +101,8 @@ def draw_labels(loss, shape, rng):
     column = np.arange(1, shape[-1] + 1)
     if isinstance(loss, BinaryCrossEntropy):
         values = rng.random(shape) < column / (2 * shape[-1] + 1)
+    elif isinstance(loss, DiscreteHazards):
+        values = np.minimum(rng.geometric(column / (shape[-1] + 3), shape) - 1, 2 * loss.n_intervals)
     elif isinstance(loss, CodeLoss):
         values = np.minimum(rng.geometric(column / (shape[-1] + 1), shape) - 1, loss.n_classes - 1)
     elif isinstance(loss, PoissonDeviance | Tweedie):
@@ -220,7 +225,9 @@ def test_score_is_scikit_learns(loss):
     for column in range(2):
         rows = weight[:, column] > 0
         labels, found, s = y[rows, column], response[rows, column], weight[rows, column]
-        if loss.metric == "d2":
+        if loss.metric == "log_likelihood":
+            expected = -np.average(loss.log_loss(found[:, None], labels[:, None])[:, 0], weights=s)
+        elif loss.metric == "d2":
             decided = loss.decision(found[:, None])[:, 0]
             expected = d2_absolute_error_score(labels, decided, sample_weight=s)
         elif loss.metric == "r2":

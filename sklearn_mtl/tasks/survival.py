@@ -1,0 +1,220 @@
+"""Survival: how long until an event, of which some rows are only known to have been without it so long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sklearn_mtl.targets import Column
+from sklearn_mtl.tasks.concordance import concordance_index
+from sklearn_mtl.tasks.survival_losses import DiscreteHazards
+from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
+
+# Rounding of cumulated shares must not move an end to the next time.
+TIE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class SurvivalTask(Task):
+    """A survival task whose labels were seen.
+
+    Parameters
+    ----------
+    ends : ndarray of float64, shape (n_intervals,)
+        Where the intervals end, in the units of the times; the first begins at 0.
+    """
+
+    ends: np.ndarray
+
+    kind: ClassVar[str] = "survival"
+
+    @property
+    def labels_in_words(self) -> str:
+        """The intervals."""
+        return f"{len(self.ends)} intervals up to {self.ends[-1]:,.6g}"
+
+    def encode(self, column: Column) -> np.ndarray:
+        """Return ``2 * intervals survived + event``, NaN where missing."""
+        time, event = _times_and_events(column)
+        # An event ends the interval that it lies in; who is censored has survived those that are over.
+        survived = np.where(
+            event == 1, np.searchsorted(self.ends, time), np.searchsorted(self.ends, time, "right")
+        )
+        # After the last interval nothing more is asked.
+        seen = (event == 1) & (survived < len(self.ends))
+        return np.where(np.isnan(time), np.nan, 2 * survived + seen)[:, None]
+
+    def decode(self, decision: np.ndarray) -> np.ndarray:
+        """Return the mean survival time up to the last end, shape (n_rows,)."""
+        before = np.concatenate([np.ones((len(decision), 1)), decision[:, 0, :-1]], axis=1)
+        area = (before + decision[:, 0]) / 2 * np.diff(self.ends, prepend=0.0)
+        # A product of matrices would round a row by its place among the others.
+        found: np.ndarray = area.sum(axis=1)
+        return found
+
+    def survival(self, response: np.ndarray, times: Any = None) -> np.ndarray:
+        """Return the probability to be without the event at given times, linear within an interval.
+
+        Parameters
+        ----------
+        response : ndarray of float64, shape (n_rows, 1, n_intervals)
+            Averaged over members and networks.
+        times : array-like of shape (n_times,), optional
+            In the units of the labels; by default the ends of the intervals. After the last one the
+            probability stays as it is there.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_times)
+        """
+        if times is None:
+            return response[:, 0]
+        at = np.asarray(times, dtype=np.float64)
+        if at.ndim != 1 or np.isnan(at).any() or (at < 0).any():
+            raise ValueError(f"`times` must be a list of times of 0 or more. Found {times!r}.")
+        curve = np.concatenate([np.ones((len(response), 1)), response[:, 0]], axis=1)
+        place = np.interp(at, np.concatenate([[0.0], self.ends]), np.arange(len(self.ends) + 1))
+        left = np.minimum(place.astype(np.intp), len(self.ends) - 1)
+        share = place - left
+        found: np.ndarray = curve[:, left] * (1 - share) + curve[:, left + 1] * share
+        return found
+
+    def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
+        """Return Harrell's concordance index of the predicted times; nan where no pair is comparable."""
+        time, event = _times_and_events(column)
+        known = ~np.isnan(time) & (weight > 0)
+        found = self.predict(response)
+        return concordance_index(time[known], event[known] == 1, found[known], weight[known])
+
+
+class Survival(TaskKind):
+    """A task of the time until an event, right-censored: some rows are known only to have been without it.
+
+    Labels are a block of two columns, the time and whether the event was seen (1) or the row was lost from
+    sight (0), or a structured array with a field of booleans and one of numbers, as scikit-survival has it;
+    those are a survival task without being told. A row without a time has no label.
+
+    The network gives the hazard of each of several intervals (Gensheimer & Narasimhan 2019, "A scalable
+    discrete-time survival model for neural networks", eq. 3), so that hazards need not be proportional.
+
+    ``predict`` gives the mean survival time up to the end of the last interval, in the units of the times:
+    the area under the survival curve. That curve itself is
+    ``est.task("relapse").predict_survival(X, times)``. The score is Harrell's concordance index of the
+    predicted times: 0.5 is as good as chance. Held-out rows are stratified by the event.
+
+    Parameters
+    ----------
+    n_intervals : int, default=20
+        Number of intervals. They end where the Kaplan-Meier estimate of the training rows has fallen by
+        equal steps (Kvamme & Borgan 2021, "Continuous and discrete-time survival prediction with neural
+        networks", section 3.2), the last one at the last event; fewer times make fewer intervals.
+    ends : sequence of float, default=None
+        Where the intervals end instead, positive and increasing: for ``partial_fit``, whose first rows
+        need not be like the others, or for times that matter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl import MultiTaskClassifierRegressor
+    >>> from sklearn_mtl.tasks import Survival
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(400, 2))
+    >>> relapse, followed = rng.exponential(np.exp(X[:, 0])), rng.uniform(0, 4, size=400)
+    >>> y = np.column_stack([np.minimum(relapse, followed), relapse <= followed])
+    >>> est = MultiTaskClassifierRegressor(tasks={"relapse": Survival()}, n_bags=1, random_state=0)
+    >>> est.fit(X, {"relapse": y}).predict(X)["relapse"].shape
+    (400,)
+    >>> est.score(X, {"relapse": y}) > 0.7
+    True
+    >>> est.task("relapse").predict_survival(X, times=[1.0, 2.0]).shape
+    (400, 2)
+    """
+
+    kind: ClassVar[str] = "survival"
+
+    def __init__(self, n_intervals: int = 20, *, ends: Sequence[float] | None = None) -> None:
+        self.n_intervals = n_intervals
+        self.ends = ends
+
+    @staticmethod
+    def strata(column: Column) -> np.ndarray:
+        """Return whether the event was seen in each row, -1 where there is no label."""
+        if column.values.ndim != 2 or column.values.shape[1] != 2:
+            # What is wrong with it, `bind` says.
+            return TaskKind.strata(column)
+        seen = np.equal(column.values[:, 1], 1).astype(np.intp)
+        return np.where(column.missing.any(axis=1), -1, seen)
+
+    def bind(self, column: Column, weight: np.ndarray, classes: Any = None) -> SurvivalTask:
+        """Return the task for the labels of the training rows."""
+        time, event = _times_and_events(column)
+        check_labelled(column, weight)
+        seen = ~np.isnan(time) & (weight > 0) & (event == 1) & (time > 0)
+        if not seen.any():
+            raise ValueError(
+                f"Task {column.name!r} needs at least one event at a time above 0. Found {len(column)} rows "
+                f"and {int((event == 1).sum())} events."
+            )
+        ends = self._ends(column.name, time, event, weight)
+        return SurvivalTask(column.name, DiscreteHazards(len(ends)), 1, False, np.dtype(np.float64), ends)
+
+    def _ends(self, name: str, time: np.ndarray, event: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        if self.ends is not None:
+            ends = np.array(self.ends, dtype=np.float64)
+            if ends.ndim != 1 or not len(ends) or not (np.diff(ends, prepend=0.0) > 0).all():
+                raise ValueError(
+                    f"`ends` of task {name!r} must be positive and increasing times. Found {self.ends!r}."
+                )
+            return ends
+        number = self.n_intervals
+        if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
+            raise ValueError(f"`n_intervals` of task {name!r} must be a positive integer. Found {number!r}.")
+        times, survival = _kaplan_meier(time, event, weight)
+        steps = np.linspace(0, 1 - survival[-1], int(self.n_intervals) + 1)[1:]
+        places = np.searchsorted(1 - survival, steps - TIE)
+        found: np.ndarray = np.unique(times[np.minimum(places, len(times) - 1)])
+        return found[found > 0]
+
+
+def _kaplan_meier(time: np.ndarray, event: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the times of events, and the estimated probability to survive each."""
+    known = ~np.isnan(time) & (weight > 0)
+    times, place = np.unique(time[known], return_inverse=True)
+    mass = weight[known]
+    ended = np.bincount(place, mass * (event[known] == 1), minlength=len(times))
+    at_risk = np.bincount(place, mass, minlength=len(times))[::-1].cumsum()[::-1]
+    survival = np.cumprod(1 - ended / at_risk)
+    return times[ended > 0], survival[ended > 0]
+
+
+def _times_and_events(column: Column) -> tuple[np.ndarray, np.ndarray]:
+    """Return times, NaN where one of the two is missing, and events."""
+    if column.values.ndim != 2 or column.values.shape[1] != 2:
+        raise ValueError(
+            f"Task {column.name!r} is survival and needs two columns, the time and whether the event was "
+            f"seen. Found labels of shape {column.values.shape}."
+        )
+    try:
+        values = np.where(column.missing, np.nan, column.values).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Task {column.name!r} is survival and needs numbers. Found labels such as "
+            f"{column.values[:2].tolist()}."
+        ) from error
+    known = ~column.missing.any(axis=1)
+    time, event = np.where(known, values[:, 0], np.nan), np.where(known, values[:, 1], 0.0)
+    wrong = event[(event != 0) & (event != 1)]
+    if len(wrong):
+        raise ValueError(
+            f"The second column of task {column.name!r} must say whether the event was seen, 1 or 0; the "
+            f"first is the time. Found {wrong[:3].tolist()}."
+        )
+    if (time < 0).any():
+        raise ValueError(
+            f"The times of task {column.name!r} must be 0 or more. Found {time[time < 0][:3].tolist()}."
+        )
+    return time, event
