@@ -121,8 +121,9 @@ class BaseMultiTask(
         Parameters
         ----------
         X : DataFrame of pandas or polars, or array-like of shape (n_rows, n_features, ...)
-            Features. Of a ``numpy.memmap`` or a ``torch.utils.data.Dataset``, rows are read when they are
-            needed; the other methods take them likewise.
+            Features; one column of texts, or a list of them, where ``preprocessing`` takes texts. Of a
+            ``numpy.memmap`` or a ``torch.utils.data.Dataset``, rows are read when they are needed; the
+            other methods take them likewise.
         y : mapping, DataFrame or array-like
             Labels by task, each of shape (n_rows,) or (n_rows, n_outputs); NaN, None, NA and NaT are
             missing. A two-dimensional array has the tasks y0, y1, …, and may have NaN; a

@@ -66,10 +66,12 @@ def warn_of_labels_in(X: Any, columns: Mapping[str, Column]) -> None:
         return
     numeric = [name for name, dtype in X.dtypes.items() if _is_numeric(dtype)]
     head = X[:ROWS_TO_COMPARE_FIRST][numeric].to_numpy(dtype=np.float64)
+    # Of a MultiIndex, too, a name is the name of one column.
+    names = set(X.columns)
     found = []
     for task, labels in columns.items():
         if labels.missing.ndim == 1:
-            alike = [*([task] if task in X.columns else []), *(numeric[i] for i in _alike(head, labels))]
+            alike = [*([task] if task in names else []), *(numeric[i] for i in _alike(head, labels))]
             found += [(task, name) for name in dict.fromkeys(alike) if _is_equal(X[name], labels)]
     if found:
         shown = listed([f"those of task {task!r} in {name!r}" for task, name in found])

@@ -12,7 +12,7 @@ from sklearn_mtl.features.kinds import named
 
 
 def warn_of_constants(
-    X: np.ndarray | pd.DataFrame, varies: np.ndarray, sources: np.ndarray, known: Iterable[int] = ()
+    X: np.ndarray | pd.DataFrame, encoded: np.ndarray, sources: np.ndarray, known: Iterable[int] = ()
 ) -> None:
     """Warn of the columns of a table that vary though nothing varies that is made of them.
 
@@ -20,14 +20,14 @@ def warn_of_constants(
     ----------
     X : ndarray or DataFrame
         The fitted rows.
-    varies : ndarray of bool, shape (n_encoded,)
-        Which encoded columns vary.
+    encoded : ndarray of shape (n_rows, n_encoded)
+        What becomes of them.
     sources : ndarray of int, shape (n_encoded,)
         Of which column of X each is made.
     known : iterable of int
         Columns that were warned of already.
     """
-    silent = set(range(X.shape[1])) - set(sources[varies].tolist()) - set(known)
+    silent = set(range(X.shape[1])) - set(sources[which_vary(encoded)].tolist()) - set(known)
     lost = [i for i in sorted(silent) if _varies(X, i)]
     if lost:
         names = X.columns[lost].tolist() if isinstance(X, pd.DataFrame) else lost
@@ -37,6 +37,12 @@ def warn_of_constants(
             "them to numbers or dates.",
             stacklevel=2,
         )
+
+
+def which_vary(values: np.ndarray) -> np.ndarray:
+    """Say of each column whether it varies."""
+    found: np.ndarray = values.min(axis=0) != values.max(axis=0)
+    return found
 
 
 def _varies(X: np.ndarray | pd.DataFrame, column: int) -> bool:

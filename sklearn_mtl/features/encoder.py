@@ -10,11 +10,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import assert_all_finite
 
-from sklearn_mtl.features.constant import warn_of_constants
+from sklearn_mtl.features.constant import warn_of_constants, which_vary
 from sklearn_mtl.features.kinds import columns_not_numeric, holds_bits, named
 from sklearn_mtl.features.reader import as_frame
 from sklearn_mtl.features.spec import Block, FeatureSpec
 from sklearn_mtl.features.table import default_preprocessing, source_columns, to_numbers
+from sklearn_mtl.features.text import with_text_of
 from sklearn_mtl.features.transformer import as_array, check_transformer, fit_transformer, given_to
 
 # About as many rows of a large table tell its quantiles, its levels and what its columns hold.
@@ -110,6 +111,9 @@ class FeatureEncoder:
         if self.transformer is None:
             # An array, since the pandas index would go into pickles and files.
             self._names = np.array(X.columns.astype(str), object) if isinstance(X, pd.DataFrame) else None
+        elif self.is_own:
+            sample = with_text_of(X, sample)
+            self.transformer.fit(sample)
         else:
             fit_transformer(self.transformer, given_to(self.transformer, sample), sample_weight)
         self._kept = None
@@ -117,10 +121,10 @@ class FeatureEncoder:
         self._row_shape = values.shape[1:]
         n_continuous = 0
         if values.ndim == 2:
-            varies = values.min(axis=0) != values.max(axis=0)
-            self._warn_of_constants(sample, varies)
+            if self.is_own:
+                self._warn_of_constants(sample, values)
             if self._puts_in_order:
-                self._kept, n_continuous = _in_order(values, varies)
+                self._kept, n_continuous = _in_order(values)
             else:
                 n_continuous = int(np.max(np.flatnonzero(~holds_bits(values)), initial=-1)) + 1
         shape = self._row_shape if self._kept is None else (len(self._kept),)
@@ -201,13 +205,13 @@ class FeatureEncoder:
         every = max(1, len(used) // ROWS_FOR_STATISTICS) if X.ndim == 2 else len(used)
         return used[::every], None if sample_weight is None else sample_weight[::every]
 
-    def _warn_of_constants(self, sample: np.ndarray | pd.DataFrame, varies: np.ndarray) -> None:
-        """Warn of columns that are lost; what a transformer of the user's makes of one nobody knows."""
+    def _warn_of_constants(self, sample: np.ndarray | pd.DataFrame, values: np.ndarray) -> None:
+        """Warn of columns that are lost on the way from a sample to its encoded values."""
         if self.transformer is None:
-            warn_of_constants(sample, varies, np.arange(len(varies)))
-        elif self.is_own:
+            warn_of_constants(sample, values, np.arange(values.shape[1]))
+        else:
             free_text = self.transformer[0].free_text_
-            warn_of_constants(sample, varies, source_columns(self.transformer), free_text)
+            warn_of_constants(sample, values, source_columns(self.transformer), free_text)
 
     def _by_stretches(self, X: np.ndarray | pd.DataFrame) -> bool:
         """Whether to encode a stretch of rows at a time: it would take copies, and they are ours."""
@@ -277,10 +281,11 @@ def _refuse_non_numbers(X: np.ndarray | pd.DataFrame) -> None:
         )
 
 
-def _in_order(values: np.ndarray, varies: np.ndarray) -> tuple[np.ndarray, int]:
+def _in_order(values: np.ndarray) -> tuple[np.ndarray, int]:
     """Return the positions of the columns to keep, and how many of them, at the front, are continuous."""
+    varies = which_vary(values)
     if not varies.any():
-        varies = np.arange(len(varies)) == 0
+        varies[0] = True
     bits = holds_bits(values)
     continuous = np.flatnonzero(varies & ~bits)
     return np.concatenate([continuous, np.flatnonzero(varies & bits)]), len(continuous)

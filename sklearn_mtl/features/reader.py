@@ -112,7 +112,7 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
         self.readings_ = ["number"] * X.shape[1]
         self.zones_ = [None] * X.shape[1]
         self.free_text_ = []
-        if _holds_floats(X):
+        if _holds_numbers(X):
             return self
         table = as_frame(X)
         contents = [content_of(column) for _, column in table.items()]
@@ -143,7 +143,7 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
         ValueError
             If columns hold other things than in ``fit``; names them.
         """
-        if _holds_floats(X) and set(self.readings_) <= {"number"}:
+        if _holds_numbers(X) and set(self.readings_) <= {"number"}:
             return X
         names = getattr(self, "feature_names_in_", None)
         return read_columns(as_frame(X, names), self.readings_, self.zones_)
@@ -266,8 +266,8 @@ def _on_the_clock(dates: pd.Series, reading: Reading, zone: str | None) -> pd.Se
     )
 
 
-def _holds_floats(X: np.ndarray | pd.DataFrame) -> bool:
-    return isinstance(X, np.ndarray) and X.dtype.kind == "f"
+def _holds_numbers(X: np.ndarray | pd.DataFrame) -> bool:
+    return isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
 
 
 def _is_plain(dtype: Any) -> bool:

@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
+
+from sklearn_mtl.features.kinds import content_of
 
 # Of the distinct texts of a column, marks of a gap apart, so many must parse: a column of codes or names
 # has none or a few that do by chance, one of measurements has a few slips.
@@ -130,6 +133,38 @@ def is_free_text(texts: np.ndarray, distinct: np.ndarray) -> bool:
     if len(distinct) < max(2, SHARE_OF_DISTINCT * n_known):
         return False
     return sum(len(text.split()) for text in distinct) >= WORDS_OF_FREE_TEXT * len(distinct)
+
+
+def with_text_of(table: Any, sample: np.ndarray | pd.DataFrame) -> np.ndarray | pd.DataFrame:
+    """Return a sample of a table in which a column of objects is text if any row of the table has text.
+
+    Whether a column is text does not depend on whether the sample has the one row that tells.
+
+    Parameters
+    ----------
+    table : ndarray or DataFrame
+        All rows.
+    sample : ndarray or DataFrame
+        Some of them.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"area": pd.Series([50, 80, "?"], dtype=object)})
+    >>> with_text_of(table, table[:2])["area"].tolist()
+    ['50', '80']
+    """
+    if not isinstance(table, np.ndarray | pd.DataFrame) or table.ndim != 2:
+        return sample
+    dtypes = table.dtypes if isinstance(table, pd.DataFrame) else [table.dtype] * table.shape[1]
+    objects = [i for i, dtype in enumerate(dtypes) if types.is_object_dtype(dtype)]
+    if not objects:
+        return sample
+    some, every = pd.DataFrame(sample), pd.DataFrame(table)
+    some = some.copy(deep=False)
+    for i in objects:
+        if content_of(every.iloc[:, i]) == "text" != content_of(some.iloc[:, i]):
+            some.isetitem(i, as_texts(some.iloc[:, i]))
+    return some if isinstance(sample, pd.DataFrame) else some.to_numpy(dtype=object)
 
 
 def _nearly_all(distinct: np.ndarray, parsed: np.ndarray) -> bool:

@@ -113,6 +113,7 @@ def test_labels_among_the_columns(table, columns, found):
         (X[:20], labels(count=X["rooms"][:20])),
         (X.assign(one=1), labels(always=np.ones(N))),
         (X.to_numpy(), labels(count=X["rooms"])),
+        (X.set_axis(pd.MultiIndex.from_product([["price"], ["a", "b"]]), axis=1), labels(price=PRICE)),
     ],
 )
 def test_columns_that_are_not_the_labels(table, columns):

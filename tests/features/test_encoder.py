@@ -333,3 +333,72 @@ def test_pickle(preprocessing):
     copy = pickle.loads(pickle.dumps(encoder))
     assert copy.spec == encoder.spec
     np.testing.assert_array_equal(copy.transform(X)["x"], encoder.transform(X)["x"])
+
+
+# Whatever holds the values
+
+HOURS = np.arange(60.0)
+DAYS = pd.date_range("2024-01-01", periods=60, freq="D")
+GAPS = np.arange(60) % 20 == 3
+ALIKE = {
+    "numbers as text": (HOURS, [*map(str, HOURS)]),
+    "numbers as text with gaps": (np.where(GAPS, np.nan, HOURS), np.where(GAPS, "?", HOURS.astype(str))),
+    "numbers as text in an object": (HOURS, pd.Series([*HOURS[:30], *map(str, HOURS[30:])], dtype=object)),
+    "bits as text": (HOURS % 2, [f"{bit:.0f}" for bit in HOURS % 2]),
+    "dates as text": (DAYS, DAYS.strftime("%Y-%m-%d")),
+    "instants as text": (DAYS, DAYS.tz_localize("UTC").tz_convert("Asia/Tokyo").map(pd.Timestamp.isoformat)),
+    "periods": (DAYS, DAYS.to_period("D")),
+    "periods in an object": (DAYS, pd.Series(DAYS.to_period("D")).astype(object)),
+    "calendar dates": (DAYS, pd.Series(DAYS.date, dtype=object)),
+    "bytes": (["u", "v"] * 30, [b"u", b"v"] * 30),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Columns of `X` that hold text are read")
+@pytest.mark.parametrize("name", ALIKE)
+@pytest.mark.parametrize("library", ["frame", "array", "polars"])
+def test_values_are_encoded_alike_whatever_holds_them(name, library):
+    plain, held = (pd.DataFrame({"a": values, "b": HOURS}) for values in ALIKE[name])
+    if library == "array":
+        held = held.to_numpy(dtype=object)
+    elif library == "polars" and "object" not in name and "period" not in name:
+        held = pl.DataFrame({column: held[column].tolist() for column in held})
+    held = read_features(BaseEstimator(), held, reset=True, allow_nan=True)
+    expected = FeatureEncoder("auto", np.float64).fit(plain)
+    encoder = FeatureEncoder("auto", np.float64).fit(held)
+    np.testing.assert_array_equal(encoder.transform(held)["x"], expected.transform(plain)["x"])
+    assert encoder.spec == expected.spec
+
+
+def test_durations_of_arrow_are_encoded_as_durations():
+    pa = pytest.importorskip("pyarrow")
+    plain = pd.DataFrame({"a": pd.to_timedelta(HOURS, unit="h")})
+    held = plain.astype(pd.ArrowDtype(pa.duration("us")))
+    encoder = FeatureEncoder("auto").fit(held)
+    np.testing.assert_array_equal(
+        encoder.transform(held)["x"], FeatureEncoder("auto").fit(plain).transform(plain)["x"]
+    )
+
+
+@pytest.mark.parametrize("as_array", [False, True])
+@pytest.mark.parametrize("sampled", [False, True])
+def test_text_in_a_row_that_is_not_fitted_on(sampled, as_array, monkeypatch):
+    X = pd.DataFrame({"a": pd.Series(HOURS, dtype=object), "b": HOURS})
+    X.loc[59, "a"] = "?"
+    before = X.copy()
+    X = X.to_numpy(dtype=object) if as_array else X
+    monkeypatch.setattr(encoder_module, "ROWS_FOR_STATISTICS", 30 if sampled else 100)
+    with pytest.warns(UserWarning, match="read as numbers: ('a'|0)"):
+        encoder = FeatureEncoder("auto").fit(X, rows=None if sampled else np.arange(50))
+    assert np.isfinite(encoder.transform(X)["x"]).all()
+    np.testing.assert_array_equal(X, before.to_numpy() if as_array else before)
+
+
+def test_text_where_there_is_no_preprocessing_is_named():
+    encoder = FeatureEncoder(None).fit(pd.DataFrame({"a": [1.0, 2.0], "b": [1, 2]}))
+    with pytest.raises(ValueError, match=r"Found text in place of numbers in \['b'\], such as 'x'"):
+        encoder.transform(pd.DataFrame({"a": [1.0], "b": ["x"]}))
+    with pytest.raises(ValueError, match=r"Found dates in place of numbers in \['a'\]"):
+        encoder.transform(pd.DataFrame({"a": pd.to_datetime(["2024-01-01"]), "b": [1]}))
+    with pytest.raises(ValueError, match=r"columns of numbers only. Found others: \[0\]"):
+        FeatureEncoder(None).fit(np.array([["u", 1.0], ["v", 2.0]], dtype=object))
