@@ -137,11 +137,10 @@ def _tasks_of(rows: ScoredRows, *, every: bool) -> list[str]:
     tasks, given = rows.tasks, rows.targets.columns
     # The columns of an array have no names: of fewer, nobody knows which they are.
     every = every or rows.targets.layout.kind in ("1d", "2d")
-    if set(given) - set(tasks) or (every and len(given) < len(tasks)):
-        raise ValueError(
-            f"y must have the tasks of `fit`, {tasks}. Found {list(given)}; `score_tasks` also takes some of "
-            "them, by name."
-        )
+    missing = [task for task in tasks if task not in given] if every else []
+    if missing or set(given) - set(tasks):
+        lacks = f", without {missing}; `score_tasks` takes some tasks, by name" if missing else ""
+        raise ValueError(f"y must have the tasks of `fit`, {tasks}. Found {list(given)}{lacks}.")
     return [task for task in tasks if task in given]
 
 

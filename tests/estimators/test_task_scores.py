@@ -109,6 +109,10 @@ def test_tasks_that_there_are_not(fitted, houses):
     X, Y = houses
     with pytest.raises(ValueError, match=r"y must have the tasks of `fit`.*Found \['price', 'more'\]"):
         fitted.score_tasks(X, Y[["price"]].assign(more=1.0))
+    with pytest.raises(
+        ValueError, match=r"Found \['price'\], without \['type'\]; `score_tasks` takes some tasks"
+    ):
+        fitted.score(X, Y[["price"]])
     with pytest.raises(ValueError, match=r"names unknown tasks \['type'\]; the tasks are \['price'\]"):
         fitted.score_tasks(X, Y[["price"]], metrics={"type": "accuracy"})
 
