@@ -37,7 +37,7 @@ OTHERS = {
 def fitted(quick, X, labels, **params):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return quick(max_epochs=1, **params).fit(X, {"task": labels, "price": X["area"]})
+        return quick(max_epochs=1, **params).fit(X, {"task": labels, "price": 2 * X["area"]})
 
 
 @pytest.mark.parametrize("case", OTHERS)
@@ -46,7 +46,7 @@ def test_labels_that_tell_another_kind(quick, houses, case):
     first, scored, taken, told = OTHERS[case]
     est = fitted(quick, X, first)
     assert est.tasks_["task"].kind == taken
-    Y = {"task": scored, "price": X["area"]}
+    Y = {"task": scored, "price": 2 * X["area"]}
     for each in (est, pickle.loads(pickle.dumps(est))):
         with pytest.warns(UserWarning, match=rf"'task': '{taken}'.*'task': '{told}'.*`tasks`") as caught:
             _rows_of(each, X, Y)
@@ -81,7 +81,7 @@ def test_labels_that_tell_the_same_kind(quick, houses, first, scored):
     est = fitted(quick, X, first)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        _rows_of(est, X, {"task": scored, "price": X["area"]})
+        _rows_of(est, X, {"task": scored, "price": 2 * X["area"]})
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_labels_that_tell_the_same_kind(quick, houses, first, scored):
 def test_the_fold_that_differs_warns(quick, houses, run, n_scores):
     X, _ = houses
     # Of the first two folds together twelve values, of any others more than twenty.
-    Y = pd.DataFrame({"task": np.r_[np.arange(52) % 12, np.arange(28)], "price": X["area"].to_numpy()})
+    Y = pd.DataFrame({"task": np.r_[np.arange(52) % 12, np.arange(28)], "price": 2 * X["area"].to_numpy()})
     with pytest.warns(UserWarning, match="told the kinds") as caught:
         run(quick(max_epochs=1), X, Y)
     assert len(caught) == n_scores
