@@ -60,6 +60,7 @@ COUNTS = Guess("classification", "integers whose frequencies have one peak and a
 ONE_HOT = Guess("multilabel", "exactly one 1 in each row, as classes in one-hot form do")
 DISTINCT = Guess(None, "text of which nearly all is distinct")
 NUMBERS = Guess(None, "text that reads as numbers")
+OTHERS = Guess(None, "labels that are neither numbers nor text throughout")
 
 
 def guess_kind(column: Column) -> Guess:
@@ -92,7 +93,7 @@ def guess_kind(column: Column) -> Guess:
         return _of_integers(known)
     if known.dtype.kind == "O" and _is_text(known):
         return _of_text(known)
-    return Guess(None, "labels")
+    return OTHERS
 
 
 def infer_kind(column: Column) -> Kind:
@@ -155,8 +156,8 @@ def infer_kinds(columns: Mapping[str, Column], stacklevel: int = 2) -> dict[str,
     if _are_one_hot(list(columns.values())):
         warnings.warn(
             f"Exactly one of the tasks {_listed(list(columns))} is 1 in each row, as of classes in one-hot "
-            "form, and each is taken as 'classification' of its own; y.argmax(axis=1) makes one of them, and "
-            f"tasks={_mapped(list(columns), 'classification')} keeps them without this warning.",
+            "form, and each is taken as 'classification' of its own; numpy.argmax(y, axis=1) makes one of "
+            f"them, and tasks={_mapped(list(columns), 'classification')} keeps them without this warning.",
             stacklevel=stacklevel,
         )
     return {name: guess.kind for name, guess in guesses.items() if guess.kind is not None}
@@ -278,7 +279,7 @@ def _doubtful(guess: Guess, same: Mapping[str, Guess]) -> str:
     has, is_ = ("has", "is") if len(names) == 1 else ("have", "are")
     other = "regression" if guess.kind == "classification" else "classification"
     otherwise = (
-        f"y[{names[0]!r}].argmax(axis=1) makes one classification of it"
+        f"numpy.argmax(y[{names[0]!r}], axis=1) makes one classification of it"
         if guess == ONE_HOT
         else f"tasks={_mapped(names, other)} says otherwise"
     )

@@ -171,3 +171,36 @@ def test_classes_with_gaps_are_classes_from_every_reader(quick):
         est = quick(max_epochs=1).fit(X, pd.DataFrame({"grade": grades}))
     assert est.predict(X)["grade"].dtype == np.float64
     assert set(est.predict(X)["grade"]) <= {0.0, 1.0, 2.0}
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        (SOLD.astype(str), "classification"),
+        (np.array([f"house {i}" for i in range(60)]), "classification"),
+        (SOLD.astype(float), "classification"),
+        (np.where(np.arange(60) < 5, np.nan, SOLD + 1), "classification"),
+        (SOLD + 1.0, "regression"),
+        (np.random.default_rng(0).poisson(3, 60), "classification"),
+        (np.arange(60) % 17, "classification"),
+        (np.eye(3)[np.arange(60) % 3], "multilabel"),
+    ],
+    ids=["numbers as text", "distinct", "0 and 1", "gaps", "whole", "counts", "many", "one-hot"],
+)
+def test_nothing_is_said_of_a_kind_that_is_named(quick, labels, kind):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        est = quick(max_epochs=1, tasks={"a": kind}).fit(X, {"a": labels})
+        assert est.tasks_["a"].kind == kind
+        if kind == "classification":
+            quick(MultiTaskClassifier, max_epochs=1).fit(X, {"a": labels})
+    refused = labels.dtype.kind == "U"
+    told = (
+        pytest.raises(ValueError, match="can't be told")
+        if refused
+        else pytest.warns(UserWarning, match="is taken as")
+    )
+    with told as found:
+        quick(max_epochs=1).fit(X, {"a": labels})
+    said = str(found.value) if refused else str(found[0].message)
+    assert f"tasks={{'a': {kind!r}}}" in said
