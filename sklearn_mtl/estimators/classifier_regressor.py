@@ -18,12 +18,13 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     Parameters
     ----------
     tasks : mapping of str to str or task object, default=None
-        The kind of each task: ``"regression"``, ``"classification"``, ``"multilabel"``, or an object
-        such as ``Regression(loss="quantile")``. Tasks it omits are inferred from their labels: floats
-        are a regression; booleans, strings and categories a classification; integers, and whole floats
-        with gaps, a classification up to 20 distinct values; a two-dimensional block of 0 and 1 is
-        multilabel, one of floats a regression of several outputs. A close guess is a warning; text that
-        is nearly all distinct or reads as numbers is an error.
+        The kind of each task: ``"regression"``, ``"classification"``, ``"multilabel"``, ``"ordinal"``,
+        ``"survival"``, or an object such as ``Regression(loss="quantile")``. Tasks it omits are inferred
+        from their labels: floats are a regression; booleans, strings and categories a classification;
+        integers, and whole floats with gaps, a classification up to 20 distinct values; a
+        two-dimensional block of 0 and 1 is multilabel, one of floats a regression of several outputs; a
+        structured array of booleans and numbers is survival. A close guess is a warning; text that is
+        nearly all distinct or reads as numbers is an error.
     task_weights : mapping of str to float, default=None
         Non-negative weight of each task's loss; tasks it omits count 1.0. In a grid,
         ``task_weights__price=[0.1, 1, 10]``.

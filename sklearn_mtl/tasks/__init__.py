@@ -1,9 +1,10 @@
 """What a task is.
 
-A user names a kind, by a word or an object: `Regression`, `Classification` or `Multilabel`. Once its
-labels are seen it is a `Task`, which encodes labels as numbers, says how many raw outputs it wants of
-the network, and turns averaged outputs back into labels. A `TaskSet` lays all tasks out as columns,
-and `TaskLosses` computes their losses, tasks of one kind as one tensor expression.
+A user names a kind, by a word or an object: `Regression`, `Classification`, `Multilabel`, `Ordinal`,
+`Survival`, or a `TaskKind` of one's own. Once its labels are seen it is a `Task`, which encodes labels as
+numbers, says how many raw outputs it wants of the network, and turns averaged outputs back into labels. A
+`TaskSet` lays all tasks out as columns, and `TaskLosses` computes their losses, tasks of one kind as one
+tensor expression.
 
 Shapes: targets are (rows, columns) with a weight for each cell, 0 where there is no label; raw
 outputs are (rows, members, raw outputs of all tasks).

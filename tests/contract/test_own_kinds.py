@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor, MultiTaskTarget
@@ -61,6 +62,11 @@ class Colour(TaskKind):
         found = np.unique(column.values[~column.missing])
         loss = CrossEntropy(len(found), self.smoothing)
         return ColourTask(column.name, loss, 1, False, column.dtype, found)
+
+
+def share_found(y_true, y_pred):
+    """The least share of a colour that is found: a metric of the user's own."""
+    return float(min((y_pred[y_true == colour] == colour).mean() for colour in np.unique(y_true)))
 
 
 @pytest.fixture
@@ -141,8 +147,13 @@ def test_its_parameters_are_searched(data, search):
     X, Y = data
     grid = {"tasks__colour__smoothing": [0.0, 0.2], "task_weights__colour": [0.5, 1.0]}
     cv = TaskStratifiedKFold(2, task={"colour": Colour()})
-    found = search(quick(max_epochs=2), grid, cv=cv, scoring=task_scorer("colour", "neg_log_loss")).fit(X, Y)
-    assert np.isfinite(found.cv_results_["mean_test_score"]).all()
+    scoring = {
+        "loss": task_scorer("colour", "neg_log_loss"),
+        "found": task_scorer("colour", make_scorer(share_found)),
+    }
+    found = search(quick(max_epochs=2), grid, cv=cv, scoring=scoring, refit="loss").fit(X, Y)
+    assert np.isfinite(found.cv_results_["mean_test_loss"]).all()
+    assert ((found.cv_results_["mean_test_found"] >= 0) & (found.cv_results_["mean_test_found"] <= 1)).all()
     assert found.best_estimator_.predict(X)["colour"].shape == (120,)
 
 
