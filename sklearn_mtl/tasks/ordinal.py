@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -10,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
-from sklearn_mtl.targets import Column, read_column
+from sklearn_mtl.targets import Column, holds_labels, read_column
 from sklearn_mtl.tasks.classification import ClassTask
 from sklearn_mtl.tasks.classification_losses import CodeLoss, CrossEntropy
 from sklearn_mtl.tasks.ordinal_losses import CumulativeLink
@@ -33,7 +32,7 @@ class OrdinalTask(ClassTask):
         # Of a single label it is not defined.
         if known.sum() < 2:
             return float("nan")
-        place = self.codes(column.values[known])
+        place = self._codes_to_score(column.values[known])
         found, mass = self._decided(response)[known, 0], weight[known]
         up_to = np.cumsum(np.bincount(place[place >= 0], mass[place >= 0], minlength=len(self.classes)))
         median = int((up_to < up_to[-1] / 2).sum())
@@ -94,13 +93,10 @@ class Ordinal(TaskKind):
         check_labelled(column, weight)
         known = ~column.missing & (weight > 0)
         found = self._ordered(column, column.values[known], classes)
-        if len(found) == 1:
-            warnings.warn(
-                f"Task {column.name!r} has one class only, {found.tolist()[0]!r}: there is nothing to learn.",
-                stacklevel=2,
-            )
         loss: CodeLoss = CumulativeLink(len(found)) if len(found) > 1 else CrossEntropy(1)
-        task = OrdinalTask(column.name, loss, 1, False, column.dtype, found)
+        # The order may name longer text, or more categories, than the labels have.
+        dtype = column.dtype if holds_labels(column.dtype, found) else found.dtype
+        task = OrdinalTask(column.name, loss, 1, False, dtype, found)
         unknown = task.unknown_labels(column)
         if unknown:
             raise ValueError(

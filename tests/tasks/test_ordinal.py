@@ -119,9 +119,27 @@ def test_what_has_no_order_is_refused(values, order, match):
 
 
 def test_one_class_is_a_warning():
-    with pytest.warns(UserWarning, match="one class only, 3"):
-        _, task = bind([3, 3])
+    _, task = bind([3, 3])
     assert task.predict(np.ones((2, 1, 1))).tolist() == [3, 3]
+    X = np.arange(20.0)[:, None]
+    with pytest.warns(UserWarning, match="'grade' has one class only, 3") as said:
+        quick(tasks={"grade": Ordinal()}, max_epochs=1).fit(X, {"grade": np.full(20, 3)})
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("labels", [np.array(["fair", "poor"]), pd.Categorical(["fair", "poor"])])
+def test_classes_that_the_labels_lack_are_not_cut_off(labels):
+    _, task = bind(labels, ORDER)
+    assert list(task.decode(np.arange(4)[:, None])) == ORDER
+
+
+def test_labels_of_another_type_are_refused_and_such_of_no_class_are_a_warning():
+    _, task = bind([1, 2, 3])
+    response = task.loss.response(torch.zeros(3, 1, 3)).numpy()
+    with pytest.raises(ValueError, match="Labels of task 'grade' must be numbers"):
+        task.score(read_column("grade", ["1", "2", "3"]), response, np.ones(3))
+    with pytest.warns(UserWarning, match="No label of task 'grade'"):
+        task.score(read_column("grade", [7, 8, 9]), response, np.ones(3))
 
 
 # What comes out
