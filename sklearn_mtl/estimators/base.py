@@ -205,7 +205,7 @@ class BaseMultiTask(
 
     @available_where(check_probabilities)
     def predict_proba(self, X: Any) -> Any:
-        """Predict class probabilities of the classification and multilabel tasks.
+        """Predict class probabilities of the tasks that have classes.
 
         Parameters
         ----------

@@ -20,7 +20,9 @@ MOST_NAMED = 10
 def check_probabilities(estimator: BaseMultiTask) -> None:
     """Raise an ``AttributeError`` if no task has, or may come to have, probabilities."""
     if is_regressor(estimator) or _lacks(estimator, lambda task: task.has_probabilities):
-        raise AttributeError(_needs(estimator, "predict_proba", "a classification or multilabel task"))
+        raise AttributeError(
+            _needs(estimator, "predict_proba", "a task with classes, such as a classification")
+        )
 
 
 def check_intervals(estimator: BaseMultiTask) -> None:

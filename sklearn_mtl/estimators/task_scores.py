@@ -18,7 +18,7 @@ class ScoresByTask(BaseEstimator):
     """Scores all tasks as one number, and each by itself."""
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the mean over tasks of scikit-learn's default score: R², or accuracy.
+        """Return the mean over tasks of their default scores, such as R² or accuracy.
 
         Task weights take no part: a search over them would reward itself.
 
@@ -49,7 +49,7 @@ class ScoresByTask(BaseEstimator):
             True labels of all tasks, or of some by name; missing ones are left out.
         metrics : str, callable, sequence of these, or mapping from task to these, optional
             A scorer's name or a scorer, as of scikit-learn, or a function ``metric(y_true, y_pred)``.
-            None is R², accuracy, or the mean accuracy over labels.
+            None is the default of its kind, such as R² or accuracy.
 
         Returns
         -------

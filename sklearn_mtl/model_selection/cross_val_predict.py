@@ -163,7 +163,7 @@ def _joined(
     names = [name for name in columns if any(name in fold for fold in folds)]
     if not names:
         needed = {
-            "predict_proba": "a classification or multilabel task",
+            "predict_proba": "a task with classes, such as a classification",
             "predict_interval": "a regression task with a quantile or Gaussian loss",
         }
         raise ValueError(f"`method`={method!r} needs {needed[method]}. Found none.")

@@ -126,7 +126,7 @@ def task_scorer(task: str, scoring: Metric = None) -> TaskScorer:
     scoring : str, callable or None, default=None
         A scikit-learn scorer's name (``sklearn.metrics.get_scorer_names``), a scorer made by
         ``make_scorer``, or a callable of estimator, X and y, which gets the task's view as estimator.
-        None is the task's own default score: R², accuracy, or the mean accuracy over labels.
+        None is the task's own default score, such as R² or accuracy.
 
     Returns
     -------

@@ -2,8 +2,8 @@
 
 `read_targets` takes a mapping, a DataFrame of pandas or polars, or an array of one or two dimensions,
 and gives a `Column` for each task: its labels, where they are missing, and the dtype they came in. A
-`Layout` remembers the container. `infer_kinds` tells regression, classification and multilabel apart.
-`MultiTaskTarget` is a mapping that scikit-learn can split.
+`Layout` remembers the container. `infer_kinds` tells regression, classification, multilabel and
+survival apart. `MultiTaskTarget` is a mapping that scikit-learn can split.
 
 Examples
 --------

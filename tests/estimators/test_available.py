@@ -20,8 +20,8 @@ def test_a_missing_predict_proba_names_what_it_needs_and_what_there_is(quick, ro
     with pytest.raises(AttributeError) as raised:
         est.predict_proba(X)
     assert str(raised.value) == (
-        "`predict_proba` of MultiTaskClassifierRegressor needs a classification or multilabel task. "
-        "Found 'price' (regression, SquaredError)."
+        "`predict_proba` of MultiTaskClassifierRegressor needs a task with classes, such as a "
+        "classification. Found 'price' (regression, SquaredError)."
     )
 
 

@@ -161,7 +161,7 @@ def test_test_parts_must_be_a_partition(cheap, drawn):
     ("method", "message"),
     [
         ("transform", "`method` must be one of .* Found 'transform'"),
-        ("predict_proba", "needs a classification or multilabel task. Found none"),
+        ("predict_proba", "needs a task with classes, such as a classification. Found none"),
         ("predict_interval", "needs a regression task with a quantile or Gaussian loss. Found none"),
     ],
 )
