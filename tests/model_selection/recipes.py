@@ -6,8 +6,10 @@ A new recipe is listed in `CASES`, once, with two values of each of its numeric 
 from __future__ import annotations
 
 import ast
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -25,15 +27,16 @@ def classes_of_page(page: Path = EXTENDING) -> dict[str, Any]:
     """The classes that a page of docs/ defines, and what it imports."""
     text = page.read_text(encoding="utf-8")
     blocks = [block.partition("\n```")[0] for block in text.split("```python\n")[1:]]
-    namespace: dict[str, Any] = {"__name__": "extending"}
+    # A dataclass looks up the module that it is defined in.
+    module = sys.modules.setdefault("extending", ModuleType("extending"))
     for block in blocks:
         kept = [
             node
             for node in ast.parse(block).body
             if isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef | ast.FunctionDef)
         ]
-        exec(compile(ast.Module(kept, []), str(page), "exec"), namespace)
-    return namespace
+        exec(compile(ast.Module(kept, []), str(page), "exec"), vars(module))
+    return vars(module)
 
 
 PAGE = classes_of_page()
