@@ -34,6 +34,8 @@ class BaseMultiTask(
 
     # Rows that others with the same encoder are asked about too; a search sets them while it scores.
     _shared: Sequence[SharedRows] = ()
+    # Whether kinds are told from labels.
+    _guesses = False
     # Which fold it is to be fitted to, where a search that knows all rows says so: tasks without a label
     # in this one are left out.
     _fold: str | None = None

@@ -148,6 +148,8 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     True
     """
 
+    _guesses = True
+
     def _infer_kinds(self, columns: Mapping[str, Column]) -> dict[str, TaskKind]:
         # The line that called ``fit`` is the one to change.
         return {name: KINDS[kind]() for name, kind in infer_kinds(columns, stacklevel=7).items()}

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_mtl.estimators import checks
 from sklearn_mtl.estimators.held_out import hold_out, learnt_by_some
-from sklearn_mtl.estimators.inferred import Seen, seen_labels
+from sklearn_mtl.estimators.inferred import Seen, guessed, seen_labels
 from sklearn_mtl.estimators.once import Once, each
 from sklearn_mtl.estimators.parameters import resolve_recipe
 from sklearn_mtl.estimators.rows import Admitted, Read, Rows, read_rows
@@ -210,9 +210,7 @@ def prepare(
     kinds = checks.task_kinds(without(estimator.tasks, left_out), given, estimator._infer_kinds, classes)
     estimator._check_kinds(kinds)
     names = list(kinds)
-    seen_values = once(
-        seen_labels, rows, names=[name for name in names if name not in (estimator.tasks or {})]
-    )
+    seen_values = once(seen_labels, rows, names=guessed(estimator, names))
     weights = checks.task_weights(without(estimator.task_weights, left_out), names)
     hidden = checks.head_hidden_sizes(without(estimator.head_hidden_sizes, left_out), names)
     declared = checks.by_task("classes", classes, names)
