@@ -90,7 +90,7 @@ def score_by_task(estimator: Any, X: Any, y: Any, sample_weight: Any, *, every: 
     _warn_of_undefined(rows, scores.index[scores.isna()].tolist())
     # Of a task that its fold left out there is no metric, as there is no score.
     scores.attrs["metrics"] = {
-        task: estimator.tasks_[task].loss.metric for task in tasks if task not in rows.left_out
+        task: estimator.tasks_[task].metric for task in tasks if task not in rows.left_out
     }
     return scores
 
@@ -116,7 +116,7 @@ def score_by_metric(estimator: Any, X: Any, y: Any, sample_weight: Any, metrics:
     asked = by_task(metrics, _tasks_of(rows, every=False))
     found: dict[tuple[str, str], float] = {}
     for task, of_task in asked.items():
-        default = "score" if task in rows.left_out else estimator.tasks_[task].loss.metric
+        default = "score" if task in rows.left_out else estimator.tasks_[task].metric
         for metric in of_task if several(of_task) else [of_task]:
             name = name_of(metric, default)
             if (task, name) in found:

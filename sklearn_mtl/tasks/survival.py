@@ -37,6 +37,11 @@ class SurvivalTask(Task):
         """The intervals."""
         return f"{len(self.ends)} intervals up to {self.ends[-1]:,.6g}"
 
+    @property
+    def metric(self) -> str:
+        """Harrell's."""
+        return "concordance_index"
+
     def encode(self, column: Column) -> np.ndarray:
         """Return ``2 * intervals survived + event``, NaN where missing."""
         time, event = _times_and_events(column)

@@ -178,6 +178,11 @@ class Task(ABC):
                 f"Found {unknown[:5]}; the first `partial_fit` can declare more by `classes`."
             )
 
+    @property
+    def metric(self) -> str:
+        """Name of what `score` returns: that of the loss, unless a task scores by something else."""
+        return self.loss.metric
+
     @abstractmethod
     def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
         """Return scikit-learn's default score over the labelled cells; nan where there is none.

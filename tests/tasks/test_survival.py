@@ -209,6 +209,7 @@ def test_it_learns_beside_tasks_of_other_kinds(data):
     assert found.dtype == np.float64
     assert ((found > 0) & (found < est.tasks_["relapse"].ends[-1])).all()
     scores = est.score_tasks(X, Y)
+    assert scores.attrs["metrics"]["relapse"] == "concordance_index"
     assert scores["relapse"] == pytest.approx(concordance_index(time, event == 1, found))
     assert scores["relapse"] > 0.7
     assert 0.7 < est.history_["train_loss_relapse"][0] < 1.4
