@@ -11,6 +11,7 @@ import numpy as np
 from sklearn_mtl.estimators.checks import is_splitter
 from sklearn_mtl.estimators.groups import read_groups
 from sklearn_mtl.estimators.once import Once
+from sklearn_mtl.estimators.pairing import warn_of_other_order
 from sklearn_mtl.estimators.rows import Rows
 from sklearn_mtl.targets import Column, MultiTaskTarget
 from sklearn_mtl.tasks import TaskKind
@@ -51,7 +52,7 @@ def hold_out(
     X, y, groups = source
     # Kinds that differ in a parameter only mostly have the strata in common.
     strata = once(_strata, rows, of_kinds=[kind.strata for kind in kinds.values()])
-    numbers = None if groups is None else once(_numbers, rows, groups)
+    numbers = None if groups is None else once(_numbers, rows, X, groups)
     found: list[RowSplit] = (
         once(_by_splitter, rows, strata, numbers, X, y, groups, splitter=how, n_nets=n_nets)
         if is_splitter(how)
@@ -80,8 +81,9 @@ def _strata(rows: Rows, *, of_kinds: Sequence[Callable[[Column], np.ndarray]]) -
     ]
 
 
-def _numbers(rows: Rows, groups: Any) -> np.ndarray:
+def _numbers(rows: Rows, X: Any, groups: Any) -> np.ndarray:
     """Return the number of each row's group, of those that these rows have."""
+    warn_of_other_order(X, {"groups": groups})
     numbers = read_groups(groups, len(rows.X))
     return np.unique(numbers if rows.index is None else numbers[rows.index], return_inverse=True)[1]
 

@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from sklearn_mtl.estimators.pairing import warn_of_other_order
 from sklearn_mtl.estimators.wrapped import innermost
 from sklearn_mtl.targets import MultiTaskTarget, read_column
 
@@ -108,6 +109,7 @@ class TaskView(BaseEstimator):
         sample_weight : array-like of shape (n_rows,), optional
             Weights of the rows.
         """
+        warn_of_other_order(X, {"y": y, "sample_weight": sample_weight})
         response = self._response(X)
         column = read_column(self.name, y)
         weight = _check_sample_weight(sample_weight, column.values, dtype=np.float64)

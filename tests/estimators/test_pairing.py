@@ -130,3 +130,19 @@ def test_labels_among_the_columns_in_fit():
         warnings.simplefilter("error")
         est.score(X, Y)
         est.fit(X.drop(columns="rooms"), Y)
+
+
+def test_order_of_what_a_view_scores():
+    price = quick().fit(X, PRICE.to_frame("price")).task("price")
+    with pytest.warns(UserWarning, match=r"index of `X` and that of \['y'\]"):
+        price.score(X, SHUFFLED)
+    with pytest.warns(UserWarning, match=r"index of `X` and that of \['sample_weight'\]"):
+        price.score(X, PRICE, sample_weight=SHUFFLED.abs())
+    price.score(X, PRICE)
+
+
+def test_order_of_groups():
+    groups = pd.Series(np.arange(N) // 4, index=X.index)
+    with pytest.warns(UserWarning, match=r"index of `X` and that of \['groups'\]"):
+        quick().fit(X, PRICE, groups=groups.sample(frac=1, random_state=0))
+    quick().fit(X, PRICE, groups=groups)
