@@ -113,9 +113,16 @@ def load(path: str | PathLike[str], *, modules: Mapping[str, Any] | None = None)
     ValueError
         If the file is something else, damaged, changed or of a later version, or if ``modules`` lacks
         something.
+    TypeError
+        If ``modules`` is no mapping.
     ImportError
         If the ``export`` extra is not installed.
     """
+    if modules is not None and not isinstance(modules, Mapping):
+        raise TypeError(
+            "`modules` must be None or a mapping from the name of a class to the class or a module, such as "
+            f"{{'Wide': Wide}}. Found {modules!r}."
+        )
     safetensors = extra("safetensors.numpy")
     members = read_archive(path)
     try:

@@ -732,3 +732,9 @@ def test_a_module_of_torch_is_handed_over_as_an_object(path):
 def test_a_stream_is_no_path(fitted):
     with pytest.raises(ValueError, match="`path` must be"):
         load(io.BytesIO())
+
+
+@pytest.mark.parametrize("modules", [[MLP], (MLP, TabM), MLP, "MLP"])
+def test_modules_that_are_no_mapping_are_refused_before_anything_is_read(modules, tmp_path):
+    with pytest.raises(TypeError, match=r"`modules` must be None or a mapping from the name of a class"):
+        load(tmp_path / "is_not_there.mtl", modules=modules)
