@@ -52,8 +52,9 @@ class StackedHalvingGridSearchCV(StackedGridSearchCV):
         As of ``GridSearchCV``, a row for each candidate of each iteration, with ``iter`` and
         ``n_resources``.
     task_results_, pareto_front_, stacked_ : DataFrame
-        As of `StackedGridSearchCV`, by row of ``cv_results_``; on the front are candidates of the last
-        iteration.
+        As of `StackedGridSearchCV`, by row of ``cv_results_``: a candidate has a row for each iteration
+        that it took part in. The first two say which by ``iter`` and ``n_resources``; on the front are
+        rows of the last iteration only, as scores after fewer epochs do not compare with these.
     interrupted_ : bool
         As of `StackedGridSearchCV`; the last iteration is then the one that was interrupted, if any of its
         candidates was done.

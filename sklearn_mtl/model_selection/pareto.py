@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ ROUNDING = 1e-9
 
 
 def task_results(
-    params: Sequence[dict[str, Any]], candidates: Sequence[Sequence[Tested]]
+    params: Sequence[dict[str, Any]],
+    candidates: Sequence[Sequence[Tested]],
+    more: Mapping[str, Sequence[Any]],
 ) -> pd.DataFrame | None:
     """Return each candidate's score of each task, over the folds; None where no candidate has any.
 
@@ -25,13 +27,15 @@ def task_results(
         Of every candidate.
     candidates : sequence of sequence of Tested
         Each candidate on every fold.
+    more : mapping of str to sequence
+        Further columns of ``cv_results_``.
 
     Returns
     -------
     DataFrame or None
-        A row for each candidate; columns ``param_…``, and ``mean_test_…`` and ``std_test_…`` of every
-        task, as in ``cv_results_``. A fold without a score of a task is left out of its mean; where a
-        fit failed, all are nan.
+        A row for each candidate; the columns of `more`, ``param_…``, and ``mean_test_…`` and
+        ``std_test_…`` of every task, as in ``cv_results_``. A fold without a score of a task is left out
+        of its mean; where a fit failed, all are nan.
     """
     found = [[tested.task_scores for tested in of_folds] for of_folds in candidates]
     known = [scores for of_folds in found for scores in of_folds if scores is not None]
@@ -40,7 +44,8 @@ def task_results(
     tasks = list(dict.fromkeys(task for scores in known for task in scores.index))
     rows = [_over_folds(of_folds, tasks) for of_folds in found]
     names = list(dict.fromkeys(name for candidate in params for name in candidate))
-    columns: dict[str, Any] = {
+    columns: dict[str, Any] = dict(more)
+    columns |= {
         f"param_{name}": pd.Series([candidate.get(name, pd.NA) for candidate in params], dtype=object)
         for name in names
     }

@@ -216,7 +216,8 @@ class StackedSearch(BaseSearchCV):
         self._set_task_results(record)
 
     def _set_task_results(self, record: Record) -> None:
-        found = task_results(record.params, [of_folds for _, of_folds in record.by_candidate()])
+        every = [of_folds for _, of_folds in record.by_candidate()]
+        found = task_results(record.params, every, record.more)
         if found is not None:
             self.task_results_ = found
             self.pareto_front_ = pareto_front(found.iloc[self._finalists(record)])

@@ -63,6 +63,15 @@ def test_schedule(X, Y):
     assert len(search.stacked_) == 10
 
 
+def test_task_scores_say_after_how_many_epochs(X, Y):
+    """Those of a candidate that was dropped are of fewer epochs, and not on the front."""
+    search = StackedHalvingGridSearchCV(quick(), {"lr": LRS}, cv=CV, factor=2, min_epochs=2, refit=False)
+    search.fit(X, Y)
+    for name in ("iter", "n_resources"):
+        assert search.task_results_[name].tolist() == column(search, name).tolist()
+    assert set(search.pareto_front_["n_resources"]) == {12}
+
+
 @pytest.mark.parametrize(("max_epochs", "expected"), [(1, [1]), (3, [3]), (6, [3, 6]), (60, [3, 6, 60])])
 def test_fewer_epochs_than_it_takes(X, Y, max_epochs, expected):
     search = StackedHalvingGridSearchCV(quick(max_epochs=max_epochs), {"lr": LRS}, cv=2, factor=2)
