@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from sklearn.base import BaseEstimator, clone
@@ -22,8 +22,20 @@ class Balancer(BaseEstimator, nn.Module, ABC):
         nn.Module.__init__(self)
 
     def fresh(self, n_tasks: int) -> Self:
-        """Return a copy of the same parameters, ready to balance ``n_tasks`` tasks."""
+        """Return a copy of the same parameters, ready to balance ``n_tasks`` tasks.
+
+        Raises
+        ------
+        TypeError
+            If the ``__init__`` of a subclass does not call that of its base.
+        """
         copy: Self = clone(self)
+        if "_modules" not in vars(copy):
+            name = type(self).__name__
+            raise TypeError(
+                f"`__init__` of {name} must call `super().__init__()` before it sets anything, as of any "
+                "torch.nn.Module. Found no call of it."
+            )
         copy.start(n_tasks)
         return copy
 
@@ -66,6 +78,18 @@ class LossBalancer(Balancer):
 
     Its learned parameters are trained along with the network.
     """
+
+    def __call__(self, losses: Tensor, weights: Tensor) -> Tensor:
+        """Return what `forward` does, if that is one loss.
+
+        Raises
+        ------
+        TypeError
+            If it is no tensor.
+        ValueError
+            If it has another shape than ().
+        """
+        return checked(super().__call__(losses, weights), (), self, "one loss, a scalar tensor")
 
     @abstractmethod
     def forward(self, losses: Tensor, weights: Tensor) -> Tensor:
@@ -124,6 +148,16 @@ def differentiated(balance: Callable[[Tensor], Tensor], losses: Tensor) -> tuple
     return total.detach(), torch.zeros_like(losses) if leaf.grad is None else leaf.grad
 
 
+def checked(found: Any, shape: tuple[int, ...], balancer: Balancer, expected: str) -> Tensor:
+    """Return what a balancer's ``forward`` has returned; raise if it is no tensor of this shape."""
+    rule = f"`forward` of {type(balancer).__name__} must return {expected}."
+    if not isinstance(found, Tensor):
+        raise TypeError(f"{rule} Found {found!r}, of type {type(found).__name__}.")
+    if found.shape != shape:
+        raise ValueError(f"{rule} Found a tensor of shape {tuple(found.shape)}.")
+    return found
+
+
 def put_gradients(raw: Tensor, gradient: Tensor, penalty: Tensor | None) -> None:
     """Put gradients on the parameters of a network.
 
@@ -145,6 +179,20 @@ class GradientBalancer(Balancer):
 
     Parameters of one task alone get the gradient of their own weighted loss.
     """
+
+    def __call__(self, gradients: Tensor, losses: Tensor, weights: Tensor) -> Tensor:
+        """Return what `forward` does, if that is one gradient.
+
+        Raises
+        ------
+        TypeError
+            If it is no tensor.
+        ValueError
+            If it has another shape than (n_parameters,).
+        """
+        shape = tuple(gradients.shape[1:])
+        found = super().__call__(gradients, losses, weights)
+        return checked(found, shape, self, f"one gradient, a tensor of shape {shape}")
 
     @abstractmethod
     def forward(self, gradients: Tensor, losses: Tensor, weights: Tensor) -> Tensor:

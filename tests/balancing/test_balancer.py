@@ -2,11 +2,13 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
 from torch import nn
 
+from sklearn_mtl import MultiTaskRegressor
 from sklearn_mtl.balancing import BALANCERS, Balancer, GradientBalancer, LossBalancer, StaticWeights
 
 
@@ -277,3 +279,62 @@ def test_penalty_that_trains_nothing_is_only_added(make):
         found.append((total, [weights.grad for weights in network.parameters()]))
     torch.testing.assert_close(found[1][0], found[0][0] + 0.5)
     torch.testing.assert_close(found[1][1], found[0][1])
+
+
+class Vector(LossBalancer):
+    """Forgets to sum."""
+
+    def forward(self, losses, weights):
+        return losses * weights
+
+
+class Number(LossBalancer):
+    """Leaves torch."""
+
+    def forward(self, losses, weights):
+        return 1.0
+
+
+class Short(GradientBalancer):
+    """A gradient of fewer parameters than there are."""
+
+    def forward(self, gradients, losses, weights):
+        return (weights @ gradients)[1:]
+
+
+@pytest.mark.parametrize("shape", [(2,), (3, 2)], ids=["one net", "a stack"])
+@pytest.mark.parametrize(
+    ("balancer", "error", "found"),
+    [(Vector(), ValueError, r"a tensor of shape \(2,\)"), (Number(), TypeError, "1.0, of type float")],
+    ids=["vector", "number"],
+)
+def test_what_is_not_one_loss(shape, balancer, error, found):
+    name = type(balancer).__name__
+    message = rf"`forward` of {name} must return one loss, a scalar tensor\. Found {found}\."
+    with pytest.raises(error, match=message):
+        balancer.fresh(2).differentiate(torch.ones(shape), torch.ones(shape))
+
+
+def test_what_is_not_one_gradient():
+    with pytest.raises(ValueError, match=r"`forward` of Short must return one gradient.*\(43,\)\."):
+        gradients_of(Short())
+
+
+def test_a_base_that_was_not_called():
+    class NoSuper(LossBalancer):
+        def __init__(self, power=1.0):
+            self.power = power
+
+        def forward(self, losses, weights):
+            return (losses**self.power) @ weights
+
+    with pytest.raises(TypeError, match=r"`__init__` of NoSuper must call `super\(\).__init__\(\)`"):
+        NoSuper().fresh(2)
+
+
+@pytest.mark.parametrize("n_bags", [1, 2])
+def test_a_fit_says_so(n_bags):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    est = MultiTaskRegressor(trunk="mlp", n_bags=n_bags, max_epochs=1, balancing=Vector())
+    with pytest.raises(ValueError, match="`forward` of Vector must return one loss"):
+        est.fit(X, {"a": X[:, 0], "b": X[:, 1]})
