@@ -25,6 +25,7 @@ from sklearn_mtl.estimators.stages import (
     validation_rows,
     without,
 )
+from sklearn_mtl.estimators.warm_start import warn_of_what_stays
 from sklearn_mtl.features import FeatureEncoder
 from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import TaskKind, TaskSet
@@ -269,9 +270,10 @@ def fit_on(
     """
     checks.check_numbers(estimator)
     rows, _ = read_rows(
-        estimator, *data, admitted=Admitted.by(estimator.preprocessing), tasks=fitted.tasks.names
+        estimator, *data, admitted=Admitted.by(fitted.encoder.preprocessing), tasks=fitted.tasks.names
     )
     fitted = fitted.met(rows, estimator.task_weights)
+    warn_of_what_stays(estimator, fitted)
     split = estimator.early_stopping and validation[0] is None
     how = estimator.validation_fraction if split else None
     draws = (fitted.n_splits, fitted.split_seed)
@@ -311,9 +313,10 @@ def fit_batch(
         return prepare(estimator, data, (None, None), classes=classes or {}).trained()
     checks.check_numbers(estimator)
     rows, _ = read_rows(
-        estimator, *data, admitted=Admitted.by(estimator.preprocessing), tasks=fitted.tasks.names
+        estimator, *data, admitted=Admitted.by(fitted.encoder.preprocessing), tasks=fitted.tasks.names
     )
     fitted = fitted.met(rows, estimator.task_weights)
+    warn_of_what_stays(estimator, fitted)
     checks.check_same_classes(fitted.tasks, classes)
     settings = checks.training_settings(estimator, len(rows))
     all_rows = hold_out(rows, fitted.kinds, None, (None, None, None), (len(fitted.nets), 0), each)

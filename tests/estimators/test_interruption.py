@@ -161,8 +161,12 @@ def test_nets_of_a_bag_that_have_no_epoch_are_left_out(monkeypatch):
     monkeypatch.undo()
     whole = quick(n_bags=2).fit(X, Y)
     np.testing.assert_array_equal(est.history_["valid_loss"], whole.history_.query("bag == 0")["valid_loss"])
-    est.set_params(warm_start=True, max_epochs=11).fit(X, Y)
+    est.set_params(warm_start=True, max_epochs=11)
+    with pytest.warns(UserWarning, match=r"^1 of 2 networks .* `fit` with warm_start=False trains all"):
+        est.fit(X, Y)
     assert (len(est.nets_), est.n_iter_, est.interrupted_) == (1, 11, False)
+    with pytest.warns(UserWarning, match="^1 of 2 networks"):
+        est.partial_fit(X, Y)
 
 
 STEPS_OF_AN_EPOCH = -(-144 // 32)
