@@ -18,7 +18,7 @@ MAX_MODULE_LINES = 350
 MAX_FUNCTION_LINES = 50
 
 # What each stage may import of the others. A line adds to the lines above it, so imports point one way.
-FIRST = {"targets": set(), "features": set(), "tasks": {"targets"}}
+FIRST = {"targets": set(), "features": {"targets"}, "tasks": {"targets"}}
 NETWORK = {
     "heads": set(FIRST),
     "trunks": set(FIRST),
@@ -226,7 +226,7 @@ LONG_DOCSTRING = 'def f():\n    """\n' + "    text\n" * 51 + '    """\n'
         (imports_against_the_way, "trunks.mlp", "def f():\n    from sklearn_mtl.sharing import HardSharing"),
         (imports_against_the_way, "heads", "from .trunks import MLP"),
         (imports_against_the_way, "targets.column", "from sklearn_mtl.tasks import Task"),
-        (imports_against_the_way, "features.spec", "from sklearn_mtl.targets import Column"),
+        (imports_against_the_way, "features.spec", "from sklearn_mtl.tasks import Task"),
         (imports_against_the_way, "export.onnx", "from sklearn_mtl.inspection import sharing_report"),
         (imports_against_the_way, "datasets._ames", "from sklearn_mtl.targets import Column"),
         (imports_against_the_way, "tasks.task", "from sklearn_mtl.datasets import make_multitask"),

@@ -10,6 +10,7 @@ import pandas as pd
 from pandas.api import types
 
 from sklearn_mtl.features.kinds import content_of
+from sklearn_mtl.targets import marks_a_gap
 
 # Of the distinct texts of a column, marks of a gap apart, so many must parse: a column of codes or names
 # has none or a few that do by chance, one of measurements has a few slips.
@@ -23,7 +24,6 @@ _CODE = re.compile(r"[+-]?0[0-9]+")
 _DATE = re.compile(
     r"([0-9]{4}([-/])[0-9]{1,2}(?:\2[0-9]{1,2}(?:[T ][0-9:]+(?:\.[0-9]{1,6})?)?)?)[0-9]*(Z|[+-][0-9:]+)?"
 )
-_GAP_IN_WORDS = frozenset({"na", "n/a", "#n/a", "nan", "none", "null", "nil", "missing", "unknown"})
 
 
 def as_texts(column: pd.Series) -> np.ndarray:
@@ -171,12 +171,8 @@ def _nearly_all(distinct: np.ndarray, parsed: np.ndarray) -> bool:
     n_parsed = int(np.count_nonzero(parsed))
     if n_parsed < 2:
         return False
-    telling = n_parsed + sum(not _marks_a_gap(text) for text in distinct[~parsed])
+    telling = n_parsed + sum(not marks_a_gap(text) for text in distinct[~parsed])
     return n_parsed >= SHARE_THAT_PARSES * telling
-
-
-def _marks_a_gap(text: str) -> bool:
-    return text.strip().lower() in _GAP_IN_WORDS or not any(map(str.isalnum, text))
 
 
 def _text(value: Any) -> str:

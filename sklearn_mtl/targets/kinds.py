@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from sklearn_mtl.targets.column import Column
+from sklearn_mtl.targets.gap_marks import is_gap_mark_of_a_program, marks_a_gap
 from sklearn_mtl.targets.labels import holds_survival
 
 Kind = Literal["regression", "classification", "multilabel", "survival"]
@@ -43,14 +44,15 @@ class Guess:
         None where any guess would be a bad one.
     doubt : str, default=""
         What makes the guess a close one, or none at all: what the labels are, in words. ``{}`` stands
-        for the number of distinct values.
-    n_values : int, optional
-        That number, where it was counted and matters; guesses that differ in it alone are equal.
+        for what was found.
+    found : tuple of int, or of str or bytes, default=()
+        The number of distinct values, where it was counted and matters, or the texts that mark a gap;
+        guesses that differ in it alone are equal.
     """
 
     kind: Kind | None
     doubt: str = ""
-    n_values: int | None = field(default=None, compare=False, repr=False)
+    found: tuple[int | str | bytes, ...] = field(default=(), compare=False, repr=False)
 
 
 ZERO_ONE = Guess("classification", "floats of only 0 and 1")
@@ -58,6 +60,7 @@ WITH_GAPS = Guess("classification", "whole floats of few values with gaps, as pa
 WHOLE = Guess("regression", "floats of few values, all of them whole")
 COUNTS = Guess("classification", "integers whose frequencies have one peak and a tail, as counts do")
 ONE_HOT = Guess("multilabel", "exactly one 1 in each row, as classes in one-hot form do")
+GAP_MARKS = Guess("classification", "text that marks a gap, {}, among its classes")
 DISTINCT = Guess(None, "text of which nearly all is distinct")
 NUMBERS = Guess(None, "text that reads as numbers")
 OTHERS = Guess(None, "labels that are neither numbers nor text throughout")
@@ -85,7 +88,9 @@ def guess_kind(column: Column) -> Guess:
         return Guess("survival")
     if column.values.ndim == 2:
         return _of_block(column, known)
-    if isinstance(column.dtype, pd.CategoricalDtype) or known.dtype.kind == "b":
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return _of_categories(column.dtype.categories, known)
+    if known.dtype.kind == "b":
         return Guess("classification")
     if known.dtype.kind == "f":
         return _of_floats(known, gaps=len(known) < len(column))
@@ -135,8 +140,8 @@ def infer_kinds(columns: Mapping[str, Column], stacklevel: int = 2) -> dict[str,
     Raises
     ------
     ValueError
-        If labels could be anything: text that is nearly all distinct or reads as numbers, mixed types,
-        dates, integers in two dimensions. It names all such tasks.
+        If labels could be anything: text that is nearly all distinct or reads as numbers, marks of a gap
+        apart, mixed types, dates, integers in two dimensions. It names all such tasks.
 
     Warns
     -----
@@ -198,7 +203,7 @@ def _of_integers(known: np.ndarray) -> Guess:
 def _by_number(n_values: int) -> Guess:
     kind: Kind = "classification" if n_values <= MOST_CLASSES else "regression"
     low, high = CLOSE_TO_MOST
-    return Guess(kind, "integers of {} distinct values" if low <= n_values <= high else "", n_values)
+    return Guess(kind, "integers of {} distinct values" if low <= n_values <= high else "", (n_values,))
 
 
 def _look_counted(frequencies: np.ndarray) -> bool:
@@ -221,10 +226,29 @@ def _look_counted(frequencies: np.ndarray) -> bool:
 
 def _of_text(known: np.ndarray) -> Guess:
     codes, texts = pd.factorize(known)
-    if len(known) >= FEWEST_TEXTS and len(texts) > NEARLY_ALL * len(known):
+    # What marks a gap says nothing of the labels that are known.
+    telling = np.array([not marks_a_gap(text) for text in texts], dtype=bool)
+    n_telling = np.count_nonzero(telling[codes])
+    numbers = np.array([_is_number(text) for text in texts], dtype=bool) & telling
+    if n_telling and np.count_nonzero(numbers[codes]) > NEARLY_ALL * n_telling:
+        return NUMBERS
+    if n_telling >= FEWEST_TEXTS and np.count_nonzero(telling) > NEARLY_ALL * n_telling:
         return DISTINCT
-    numbers = np.array([_is_number(text) for text in texts], dtype=bool)
-    return NUMBERS if len(known) and numbers[codes].mean() > NEARLY_ALL else Guess("classification")
+    return _of_classes(list(texts))
+
+
+def _of_categories(categories: pd.Index, known: np.ndarray) -> Guess:
+    guess = _of_classes([level for level in categories if isinstance(level, str | bytes)])
+    # A category need not occur.
+    found = tuple(mark for mark in guess.found if (known == mark).any())
+    return replace(guess, found=found) if found else Guess("classification")
+
+
+def _of_classes(texts: list[str | bytes]) -> Guess:
+    """Return the guess of distinct texts that are classes; in doubt if one of them marks a gap."""
+    marks = [text for text in texts if is_gap_mark_of_a_program(text)]
+    # Among signs alone, such as "+" and "-", each is a class.
+    return replace(GAP_MARKS, found=tuple(marks)) if 0 < len(marks) < len(texts) else Guess("classification")
 
 
 def _is_one_hot(block: Column) -> bool:
@@ -274,15 +298,16 @@ def _is_number(text: str | bytes) -> bool:
 
 def _doubtful(guess: Guess, same: Mapping[str, Guess]) -> str:
     names = list(same)
-    counted = sorted({each.n_values for each in same.values() if each.n_values is not None})
-    found = guess.doubt.format(", ".join(map(str, counted)))
+    details = sorted({detail for each in same.values() for detail in each.found}, key=str)
+    found = guess.doubt.format(", ".join(map(repr, details)))
     has, is_ = ("has", "is") if len(names) == 1 else ("have", "are")
     other = "regression" if guess.kind == "classification" else "classification"
-    otherwise = (
-        f"numpy.argmax(y[{names[0]!r}], axis=1) makes one classification of it"
-        if guess == ONE_HOT
-        else f"tasks={_mapped(names, other)} says otherwise"
-    )
+    otherwise = f"tasks={_mapped(names, other)} says otherwise"
+    if guess == ONE_HOT:
+        otherwise = f"numpy.argmax(y[{names[0]!r}], axis=1) makes one classification of it"
+    elif guess == GAP_MARKS:
+        marks = details if len(details) > 1 else details[0]
+        otherwise = f"missing labels are None or NaN, which y.replace({marks!r}, None) of pandas makes of it"
     return (
         f"{_subject(names)} {has} {found}, and {is_} taken as {guess.kind!r}; {otherwise}, and "
         f"tasks={_mapped(names, str(guess.kind))} keeps it without this warning."
@@ -294,7 +319,7 @@ def _refusal(guess: Guess, names: list[str], columns: Mapping[str, Column]) -> s
     if guess == DISTINCT:
         other = ""
     elif guess == NUMBERS:
-        other = ", or make them numbers with pandas.to_numeric"
+        other = ", or make them numbers with pandas.to_numeric(y, errors='coerce')"
     subject = _subject(names)
     return (
         f"The kind of {subject[0].lower()}{subject[1:]} can't be told from the labels: say it with "

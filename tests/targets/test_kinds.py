@@ -9,6 +9,9 @@ from sklearn.datasets import load_digits
 
 from sklearn_mtl.targets import guess_kind, infer_kind, infer_kinds, read_targets
 
+MARKS = {"question": "?", "empty": "", "nan": "nan", "na": "NA", "slash": "N/A", "null": "null"}
+MARKS["none"] = "None"
+
 
 def column(labels):
     return read_targets({"price": labels}).columns["price"]
@@ -39,6 +42,9 @@ def warned(columns):
         (["a", "b"], "classification"),
         (["a", None], "classification"),
         (["1a", "2", "b"] * 5, "classification"),
+        (["+", "-"] * 5, "classification"),
+        (["none", "mild", "severe", "unknown", "Na"] * 5, "classification"),
+        (pd.Categorical(["a", "b"], categories=["a", "b", "?"]), "classification"),
         (np.array(["a", "b"]), "classification"),
         (pd.Series(["a", None], dtype="str"), "classification"),
         (pd.Categorical([0.5, 1.5]), "classification"),
@@ -165,6 +171,8 @@ def test_codes_of_classes_are_no_counts(labels):
         (["1.5", "-2e3", "1.5"], "reads as numbers"),
         (np.array([b"1", b"2"]), "reads as numbers"),
         (["3", "4"] * 10 + ["?"], "reads as numbers"),
+        ([str(i % 30) for i in range(60)] + ["?", "NA", "n/a", "unknown", "", "nan"] * 9, "reads as numbers"),
+        ([f"house {i}" for i in range(10)] + ["unknown", ""] * 9, "nearly all is distinct"),
     ],
     ids=str,
 )
@@ -239,3 +247,26 @@ def test_values_that_come_late_are_counted():
 
 def test_text_and_bytes_together_are_classes():
     assert infer_kind(column(np.array(["a", b"b", None], dtype=object))) == "classification"
+
+
+def test_numbers_as_text_are_told_to_be_made_numbers_also_where_they_are_all_distinct():
+    with pytest.raises(ValueError, match=r"pandas\.to_numeric"):
+        infer_kind(column([f"{i}.5" for i in range(100)]))
+
+
+def test_text_that_marks_a_gap_is_a_class_with_a_word():
+    y = pd.DataFrame({name: pd.Series(["a", "b", mark] * 4) for name, mark in MARKS.items()})
+    y["level"] = pd.Categorical(y["question"])
+    y["type"], y["size"] = ["flat", "house", "unknown"] * 4, y["question"].replace("?", None)
+    kinds, (said,) = warned(y)
+    assert set(kinds.values()) == {"classification"}
+    assert f"Tasks {[*MARKS, 'level']}" in said
+    assert "missing labels are None or NaN" in said
+    pasted = eval(re.search(r"y\.replace\((\[.*?\]), None\)", said)[1])
+    assert set(pasted) == set(MARKS.values())
+    assert warned(y.replace(pasted, None))[1] == []
+
+
+def test_bytes_mark_a_gap_as_text_does():
+    _, (said,) = warned({"type": np.array([b"a", b"b", b"?"], dtype=object)})
+    assert "y.replace(b'?', None)" in said
