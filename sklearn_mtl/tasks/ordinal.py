@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_mtl.targets import Column, holds_labels, read_column
+from sklearn_mtl.targets.kinds import MOST_CLASSES, NEARLY_ALL
 from sklearn_mtl.tasks.classification import ClassTask
 from sklearn_mtl.tasks.classification_losses import CodeLoss, CrossEntropy
 from sklearn_mtl.tasks.ordinal_losses import CumulativeLink
@@ -122,4 +123,18 @@ class Ordinal(TaskKind):
                 "pandas Categorical have one, and Ordinal(order=[...]) says it, lowest first. "
                 f"Found labels such as {labels[:3].tolist()}."
             )
-        return np.unique(labels if classes is None else read_column(column.name, classes).values)
+        if classes is not None:
+            return np.unique(read_column(column.name, classes).values)
+        distinct: np.ndarray = np.unique(labels)
+        _refuse_continuous(column.name, labels, distinct)
+        return distinct
+
+
+def _refuse_continuous(name: str, labels: np.ndarray, distinct: np.ndarray) -> None:
+    is_many = len(distinct) > max(MOST_CLASSES, NEARLY_ALL * len(labels))
+    if is_many and labels.dtype.kind == "f" and (distinct != np.rint(distinct)).any():
+        raise ValueError(
+            f"Unknown label type: continuous. Task {name!r} is ordinal, whose labels must be classes in an "
+            "order; numbers with fractions of which nearly all are distinct are a 'regression'. "
+            f"Found {len(distinct)} distinct values in {len(labels)} rows, such as {labels[:3].tolist()}."
+        )

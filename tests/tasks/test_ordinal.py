@@ -118,6 +118,15 @@ def test_what_has_no_order_is_refused(values, order, match):
         bind(values, order)
 
 
+def test_continuous_labels_are_refused_and_grades_with_fractions_are_not():
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=r"^Unknown label type: continuous.*'grade'.*'regression'.*30 "):
+        bind(rng.normal(size=30))
+    stars = np.arange(0.5, 5.5, 0.5)
+    assert bind(stars)[1].classes.tolist() == bind(rng.choice(stars, 90))[1].classes.tolist()
+    assert len(bind(np.arange(0, 20, 0.5).repeat(2))[1].classes) == 40
+
+
 def test_one_class_is_a_warning():
     _, task = bind([3, 3])
     assert task.predict(np.ones((2, 1, 1))).tolist() == [3, 3]
