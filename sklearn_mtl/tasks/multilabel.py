@@ -40,6 +40,11 @@ class MultilabelTask(Task):
         """How many labels there are."""
         return f"{self.n_columns} labels"
 
+    @property
+    def metric(self) -> str:
+        """Of each label by itself: scikit-learn's accuracy of such a block is that of whole rows."""
+        return "mean_label_accuracy"
+
     def encode(self, column: Column) -> np.ndarray:
         """Return 0 and 1, NaN where missing."""
         values = _zero_one(column)

@@ -44,6 +44,11 @@ def test_missing_cells_are_nan():
     np.testing.assert_array_equal(task.encode(column), values)
 
 
+def test_the_score_is_not_called_what_scikit_learn_calls_that_of_whole_rows():
+    _, task = bind(ZERO_ONE)
+    assert task.metric == "mean_label_accuracy"
+
+
 def test_score_is_the_mean_accuracy_of_the_labels():
     rng = np.random.default_rng(0)
     values = rng.integers(0, 2, (40, 3)).astype(float)
