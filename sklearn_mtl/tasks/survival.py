@@ -201,7 +201,8 @@ def _times_and_events(column: Column) -> tuple[np.ndarray, np.ndarray]:
     if column.values.ndim != 2 or column.values.shape[1] != 2:
         raise ValueError(
             f"Task {column.name!r} is survival and needs two columns, the time and whether the event was "
-            f"seen. Found labels of shape {column.values.shape}."
+            f"seen, such as {{{column.name!r}: numpy.column_stack([time, event])}}. "
+            f"Found labels of shape {column.values.shape}."
         )
     try:
         values = np.where(column.missing, np.nan, column.values).astype(np.float64)

@@ -104,7 +104,7 @@ def test_two_columns_of_a_frame():
 @pytest.mark.parametrize(
     ("values", "params", "match"),
     [
-        ([1.0, 2.0], {}, r"needs two columns.*Found labels of shape \(.*,\)"),
+        ([1.0, 2.0], {}, r"two columns.*\{'relapse': numpy.column_stack\(.*Found .* shape \(.*,\)"),
         ([[1, 2.5], [0, 3.5]], {}, r"second column .* 1 or 0; the first is the time. Found \[2.5"),
         ([[-1, 1], [2, 0]], {}, r"times .* must be 0 or more. Found \[-1"),
         ([[1, 0], [2, 0]], {}, "needs at least one event at a time above 0. Found .* rows and 0 events"),
