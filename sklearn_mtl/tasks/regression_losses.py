@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import combinations
 from typing import ClassVar, Literal
 
 import torch
@@ -240,11 +241,19 @@ class Pinball(RegressionLoss):
         wanted = (0.5 - coverage / 2, 0.5 + coverage / 2)
         ends = [self._nearest(level) for level in wanted]
         if any(abs(self.quantiles[end] - level) > 1e-6 for end, level in zip(ends, wanted, strict=True)):
+            low, high = (float(f"{level:.6g}") for level in wanted)
+            spanned = ", ".join(f"coverage={share:.6g}" for share in self._coverages) or "none"
             raise ValueError(
-                f"`coverage` must be spanned by two of the quantiles {self.quantiles}. "
-                f"Found {coverage}, which needs the quantiles {wanted[0]:.6g} and {wanted[1]:.6g}."
+                f"`coverage` must be spanned by two of the quantiles {self.quantiles}, which span {spanned}. "
+                f"Found {coverage}, which needs the quantiles {low} and {high}: "
+                f"Regression(loss='quantile', quantiles={(low, 0.5, high)})."
             )
         return response[..., ends]
+
+    @property
+    def _coverages(self) -> list[float]:
+        """The shares of labels between two quantiles that lie alike about the median."""
+        return [high - low for low, high in combinations(self.quantiles, 2) if abs(low + high - 1) <= 1e-6]
 
     def _nearest(self, level: float) -> int:
         return min(range(self.width), key=lambda i: abs(self.quantiles[i] - level))

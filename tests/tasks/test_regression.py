@@ -1,5 +1,7 @@
 """Regression tasks: labels to numbers and back, intervals, scores, errors."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -176,6 +178,23 @@ def test_interval_needs_the_quantiles_it_spans():
         ValueError, match=r"Task .price.: `coverage`.*Found 0\.8, which needs .* 0\.1 and 0\.9"
     ):
         task.interval(np.zeros((9, 1, 3)), 0.8)
+
+
+@pytest.mark.parametrize(
+    ("quantiles", "spanned"),
+    [
+        ((0.05, 0.5, 0.95), "coverage=0.9"),
+        ((0.05, 0.25, 0.3, 0.75, 0.95), "coverage=0.9, coverage=0.5"),
+        ((0.5,), "none"),
+    ],
+)
+def test_an_interval_that_the_quantiles_do_not_span_names_those_that_they_do(quantiles, spanned):
+    _, task = bind(np.arange(9.0), loss="quantile", quantiles=quantiles)
+    with pytest.raises(ValueError, match=rf"which span {spanned}\. Found 0\.8") as raised:
+        task.interval(np.zeros((9, 1, len(quantiles))), 0.8)
+    pasted = re.search(r"Regression\(.*\)", str(raised.value))[0]
+    other = eval(pasted).bind(read_column("price", np.arange(9.0)), np.ones(9))
+    assert other.interval(np.zeros((9, 1, 3)), 0.8).shape == (9, 2)
 
 
 def test_interval_needs_a_loss_that_has_one():
