@@ -54,7 +54,7 @@ def by_name(init: Callable[P, None]) -> Callable[P, None]:
         owner = type(args[0]).__name__
         unknown = [name for name in parameters if name not in names]
         if unknown:
-            nearest = _nearest(unknown[0], names)
+            nearest = nearest_of(unknown[0], names)
             hint = f"; the nearest is {nearest!r}" if nearest else ""
             raise TypeError(f"{owner} has no parameter {unknown[0]!r}{hint}. It has {names}.")
         if len(args) > 1:
@@ -67,6 +67,15 @@ def by_name(init: Callable[P, None]) -> Callable[P, None]:
     return checked
 
 
-def _nearest(unknown: str, names: Sequence[str]) -> str | None:
+def nearest_of(unknown: str, names: Sequence[str]) -> str | None:
+    """Return the parameter that was meant by a name that is none; None where that is open.
+
+    Parameters
+    ----------
+    unknown : str
+        What was written.
+    names : sequence of str
+        The parameters that there are.
+    """
     synonym = SYNONYMS.get(unknown)
     return synonym if synonym in names else next(iter(get_close_matches(unknown, names, 1)), None)

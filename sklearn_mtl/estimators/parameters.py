@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_mtl.balancing import BALANCERS, Balancer, StaticWeights
+from sklearn_mtl.estimators.constructor import nearest_of
 from sklearn_mtl.sharing import SHARINGS, HardSharing, Sharing
 from sklearn_mtl.tasks import KINDS, TaskKind
 from sklearn_mtl.trunks import Trunk, trunk_recipe
@@ -68,7 +69,9 @@ def _recipe_with(parameter: str, current: Any, entries: Mapping[str, Any]) -> An
 
 
 def _mapping_with(parameter: str, current: Any, entries: Mapping[str, Any]) -> dict[str, Any]:
-    if current is not None and not isinstance(current, Mapping):
+    # No sizes are no sizes by task: what stands for all tasks is lost only where it says something.
+    is_empty = isinstance(current, Sequence) and len(current) == 0
+    if current is not None and not is_empty and not isinstance(current, Mapping):
         raise ValueError(
             f"`{parameter}` must be a mapping by task before entries of it can be set. Found {current!r}."
         )
@@ -91,8 +94,16 @@ def _kind_with(task: str, current: Any, entries: Mapping[str, Any]) -> TaskKind:
     if current in KINDS:
         return KINDS[current]().set_params(**entries)
     (name,) = entries
-    owners = [kind for kind in KINDS.values() if name in kind().get_params()]
-    if len(owners) != 1:
+    of_kinds = {kind: kind().get_params() for kind in KINDS.values()}
+    owners = [kind for kind, parameters in of_kinds.items() if name in parameters]
+    if not owners:
+        every = sorted(set().union(*of_kinds.values()))
+        nearest = nearest_of(name, every)
+        hint = f"; the nearest is {nearest!r}" if nearest else ""
+        raise ValueError(
+            f"`tasks__{task}__{name}` is a parameter of no kind of task{hint}. They have {every}."
+        )
+    if len(owners) > 1:
         raise ValueError(
             f"`tasks__{task}__{name}` needs to know the kind of task {task!r}: set `tasks__{task}` to one of "
             f"{sorted(KINDS)} first. Found {current!r}."

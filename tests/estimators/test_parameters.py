@@ -83,10 +83,18 @@ def test_the_hidden_sizes_of_a_task_are_set():
     assert est.set_params(head_hidden_sizes__type=(5,)).head_hidden_sizes == {"price": (3,), "type": (5,)}
 
 
+@pytest.mark.parametrize("empty", [(), [], {}])
+def test_the_hidden_sizes_of_a_task_are_set_where_there_were_none(empty):
+    est = MultiTaskClassifierRegressor(head_hidden_sizes=empty)
+    assert est.set_params(head_hidden_sizes__type=(5,)).head_hidden_sizes == {"type": (5,)}
+
+
 @pytest.mark.parametrize(
     ("start", "params", "words"),
     [
         ({}, {"tasks__type__loss": "focal"}, r"needs to know the kind of task 'type'"),
+        ({}, {"tasks__type__label_smothing": 0.1}, r"of no kind of task; the nearest is 'label_smoothing'"),
+        ({}, {"tasks__type__xyz": 0.1}, r"type__xyz` is a parameter of no kind of task. They have \["),
         ({}, {"task_weights__price__scale": 1}, r"`task_weights__price` has no parameters"),
         ({"task_weights": [1, 2]}, {"task_weights__price": 1}, r"`task_weights` must be a mapping by task"),
         (
