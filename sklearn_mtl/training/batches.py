@@ -201,6 +201,11 @@ class WholeBatches:
         """Iterate over the batches of rows in the given order, their own by default."""
         return self.table.batches(order, self._bounds(len(self.table)))
 
+    @property
+    def sizes(self) -> list[int]:
+        """Number of rows of each batch."""
+        return [end - start for start, end in self._bounds(len(self.table))]
+
     def __len__(self) -> int:
         """Return the number of batches."""
         return len(self._bounds(len(self.table)))

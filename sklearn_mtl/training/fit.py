@@ -59,7 +59,12 @@ class NetPlan:
     @property
     def n_batches(self) -> int:
         """Steps in each epoch."""
-        return len(WholeBatches(self.train, self.settings.batch_size))
+        return len(self.batch_sizes)
+
+    @property
+    def batch_sizes(self) -> list[int]:
+        """Number of rows of each step of an epoch."""
+        return WholeBatches(self.train, self.settings.batch_size).sizes
 
     def examine(self) -> dict[str, Tensor]:
         """Return what the network must know of the training rows, whatever it draws being of the seed."""

@@ -213,21 +213,22 @@ class MultiTaskNet(RecordedNet):
         if iterator is None:
             return
         self._set_training(training)
-        steps = []
+        steps, sizes = [], []
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             if training and self.average_ is not None:
                 self.average_.update()
             steps.append(step)
+            sizes.append(len(batch.y))
             if self._heard_at_steps:
-                self.history.record_batch(f"{prefix}_batch_size", len(batch.y))
+                self.history.record_batch(f"{prefix}_batch_size", sizes[-1])
             self.notify("on_batch_end", batch=batch, training=training, **step)
         losses, masses = (_host(steps, key) for key in LOSS_AND_MASS)
         if training:
-            self.record_training(losses, masses)
+            self.record_training(losses, masses, sizes)
         else:
-            self.record_validation(losses, masses, self._scores(steps, iterator))
+            self.record_validation(losses, masses, self._scores(steps, iterator), sizes)
         self.history.record(f"{prefix}_batch_count", len(steps))
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:

@@ -84,25 +84,29 @@ class RecordedNet(NeuralNet):
             for row in self.history
         ]
 
-    def record_training(self, losses: np.ndarray, masses: np.ndarray) -> None:
+    def record_training(self, losses: np.ndarray, masses: np.ndarray, sizes: Sequence[int]) -> None:
         """Write down the training losses of an epoch.
 
         Parameters
         ----------
         losses, masses : ndarray of float64, shape (n_steps, n_tasks)
             Sums over the rows of each step: scale-free losses, and weights.
+        sizes : sequence of int
+            Number of rows of each step.
         """
         per_task, watched = self.watched(losses.sum(0), masses.sum(0))
         self._record("train_loss", per_task)
         self._record("weight", self._effective_weights(per_task))
         self._record_total("train_loss", float(watched))
-        self._record_batches("train_loss", losses, masses)
+        self._record_batches("train", losses, masses, sizes)
         # Within an epoch one task's nan spreads through the trunk to all: the first step tells whose.
         broken = ~np.isfinite(losses)
         self.first_broken_ = np.flatnonzero(broken[broken.any(1)][:1].any(0))
         self.criterion_.balancer.end_epoch(self._as_tensor(per_task))
 
-    def record_validation(self, loss: np.ndarray, mass: np.ndarray, scores: np.ndarray) -> None:
+    def record_validation(
+        self, loss: np.ndarray, mass: np.ndarray, scores: np.ndarray, sizes: Sequence[int]
+    ) -> None:
         """Write down the validation losses and scores of an epoch.
 
         Parameters
@@ -111,13 +115,15 @@ class RecordedNet(NeuralNet):
             Sums over the held-out rows, or over those of each step: scale-free losses, and weights.
         scores : ndarray of float64, shape (n_tasks,)
             The metric of each task.
+        sizes : sequence of int
+            Number of held-out rows, or of those of each step.
         """
         losses, masses = np.atleast_2d(loss), np.atleast_2d(mass)
         per_task, watched = self.watched(losses.sum(0), masses.sum(0))
         self._record("valid_loss", per_task)
         self._record("valid_score", scores)
         self._record_total("valid_loss", float(watched))
-        self._record_batches("valid_loss", losses, masses)
+        self._record_batches("valid", losses, masses, sizes)
 
     def watched(self, loss: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the losses of the tasks, and their mean over the tasks of weight > 0 with a label.
@@ -152,8 +158,10 @@ class RecordedNet(NeuralNet):
         flags = (lower < before).tolist()
         return entries + [(f"{name}_best", flag) for name, flag in zip(names, flags, strict=True)]
 
-    def _record_batches(self, key: str, losses: np.ndarray, masses: np.ndarray) -> None:
-        """Write down the watched loss of each step, in the rows opened for callbacks or in new ones."""
+    def _record_batches(
+        self, prefix: str, losses: np.ndarray, masses: np.ndarray, sizes: Sequence[int]
+    ) -> None:
+        """Write down the watched loss and the size of each step, in rows opened for callbacks or new ones."""
         rows = self.history[-1]["batches"]
         opened = [row for row in rows if "train_loss" not in row]
         if not opened:
@@ -162,8 +170,9 @@ class RecordedNet(NeuralNet):
             if len(self.history) > 1:
                 # Of earlier epochs nobody asks for more than the last.
                 del self.history[-2]["batches"][:-1]
-        for row, watched in zip(opened, self.watched(losses, masses)[1].tolist(), strict=True):
-            row[key] = watched
+        watched = self.watched(losses, masses)[1].tolist()
+        for row, loss, size in zip(opened, watched, sizes, strict=True):
+            row.update({f"{prefix}_loss": loss, f"{prefix}_batch_size": size})
 
     def _record_total(self, key: str, value: float) -> None:
         """Write a total down, and whether it is the lowest so far, as skorch's callbacks expect."""

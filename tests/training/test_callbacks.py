@@ -370,10 +370,20 @@ def test_the_history_of_skorch_has_every_column_by_task():
 def test_the_history_has_the_batches_of_the_last_epoch(n_bags):
     for net in fitted(n_bags=n_bags).nets_:
         assert len(net.history[-1, "batches", :, "train_loss"]) == 5
+        assert net.history[-1, "batches", :, "train_batch_size"] == [32, 32, 32, 32, 16]
+        assert sum(net.history[-1, "batches", :, "valid_batch_size"]) == 16
         assert "valid_loss" in net.history[-1, "batches", -1]
         assert [len(batches) for batches in net.history[:, "batches"]][:-1] == [1] * 5
         mean = np.average(net.history[-1, "batches", :, "train_loss"], weights=[32, 32, 32, 32, 16])
         assert mean == pytest.approx(net.history[-1, "train_loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize("n_bags", [1, 3])
+@pytest.mark.parametrize("key", ["train_loss", "valid_loss"])
+def test_losses_are_passed_through_where_nobody_listens_at_steps(key, n_bags):
+    scoring = PassthroughScoring(key, on_train=key == "train_loss")
+    for net, alone in zip(fitted(scoring, n_bags=n_bags).nets_, fitted(n_bags=n_bags).nets_, strict=True):
+        np.testing.assert_allclose(net.history[:, key], alone.history[:, key], rtol=1e-6)
 
 
 def test_a_missing_label_is_never_best():

@@ -172,8 +172,9 @@ class Lockstep:
             steps.append((loss, mass))
         losses, masses = (to_numbers(torch.stack(values)) for values in zip(*steps, strict=True))
         for slot, member in enumerate(self.members):
-            own = slice(member.begun.plan.n_batches)
-            member.net.record_training(losses[own, slot], masses[own, slot])
+            sizes = member.begun.plan.batch_sizes
+            own = slice(len(sizes))
+            member.net.record_training(losses[own, slot], masses[own, slot], sizes)
             member.net.history.record("train_batch_count", own.stop)
 
     @torch.no_grad()
@@ -187,7 +188,8 @@ class Lockstep:
         found = self.arrangement.validation_losses(raw, y, weight)
         loss, mass, scores = (to_numbers(values) for values in found)
         for slot, member in enumerate(self.members):
-            member.net.record_validation(loss[slot], mass[slot], scores[slot])
+            sizes = [len(member.begun.plan.valid or ())]
+            member.net.record_validation(loss[slot], mass[slot], scores[slot], sizes)
             member.net.history.record("valid_batch_count", len(parts))
 
     def _leave(self, leaving: Sequence[Member]) -> None:
