@@ -29,10 +29,15 @@ class ClassTask(Task):
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
-        The classes; columns of the probabilities.
+        The classes in sorted order, as scikit-learn's metrics take them; columns of the probabilities.
     """
 
     classes: np.ndarray
+
+    @property
+    def coded(self) -> np.ndarray:
+        """The classes in the order of their codes, by which the loss knows them."""
+        return self.classes
 
     def encode(self, column: Column) -> np.ndarray:
         """Return class codes; NaN where missing and for classes not seen in ``fit``."""
@@ -67,7 +72,7 @@ class ClassTask(Task):
         return found
 
     def codes(self, labels: np.ndarray) -> np.ndarray:
-        """Return the place of each label among the classes, -1 for none.
+        """Return the code of each label, -1 where it is none of the classes.
 
         Numbers and booleans are compared as in Python, so that True is 1 and 1.0.
 
@@ -76,7 +81,7 @@ class ClassTask(Task):
         ValueError
             If labels that are none are of another type than the classes: text where those are numbers.
         """
-        codes = class_codes(labels, self.classes)
+        codes = class_codes(labels, self.coded)
         unknown = codes < 0
         if unknown.any():
             self._refuse_other_types(labels[unknown])
@@ -87,7 +92,7 @@ class ClassTask(Task):
         if labels.dtype == self.classes.dtype and labels.dtype.kind in "biuf":
             return labels
         codes = self._codes_to_score(labels)
-        classes = self.classes[codes]
+        classes = self.coded[codes]
         return classes if (codes >= 0).all() else np.where(codes >= 0, classes, labels)
 
     def _codes_to_score(self, labels: np.ndarray) -> np.ndarray:
@@ -121,7 +126,7 @@ class ClassTask(Task):
     @property
     def labels_in_words(self) -> str:
         """The classes, or how many there are."""
-        classes = [str(label) for label in self.classes]
+        classes = [str(label) for label in self.coded]
         return ", ".join(classes) if len(classes) <= 6 else f"{len(classes)} classes"
 
     def predict_proba(self, response: np.ndarray) -> np.ndarray:
@@ -135,16 +140,17 @@ class ClassTask(Task):
 
     def _labels(self, codes: np.ndarray) -> np.ndarray:
         """Return the classes of codes, (tasks, n_rows); of two, the code is whether it is the second."""
-        labels = np.empty(codes.shape, dtype=self.classes.dtype)
+        classes = self.coded
+        labels = np.empty(codes.shape, dtype=classes.dtype)
         for of_task, own in zip(codes.view(np.int8) if codes.dtype == bool else codes, labels, strict=True):
             # Any other mode writes to a copy first.
-            self.classes.take(of_task, out=own, mode="clip")
+            classes.take(of_task, out=own, mode="clip")
         return labels
 
     @property
     def _classes_key(self) -> Hashable:
         """What tasks of equal classes have in common; objects are compared by being the same task."""
-        classes = self.classes
+        classes = self.coded
         return id(self) if classes.dtype.hasobject else (classes.dtype.str, classes.tobytes())
 
 

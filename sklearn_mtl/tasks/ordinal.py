@@ -11,6 +11,7 @@ import pandas as pd
 
 from sklearn_mtl.targets import Column, holds_labels, read_column
 from sklearn_mtl.targets.kinds import MOST_CLASSES, NEARLY_ALL
+from sklearn_mtl.tasks.class_labels import distinct_labels
 from sklearn_mtl.tasks.classification import ClassTask
 from sklearn_mtl.tasks.classification_losses import CodeLoss, CrossEntropy
 from sklearn_mtl.tasks.ordinal_losses import CumulativeLink
@@ -19,9 +20,27 @@ from sklearn_mtl.tasks.task import TaskKind, check_labelled, strata_of_classes
 
 @dataclass(frozen=True, eq=False)
 class OrdinalTask(ClassTask):
-    """An ordinal task whose labels were seen; its classes are in their order, lowest first."""
+    """An ordinal task whose labels were seen.
+
+    Parameters
+    ----------
+    order : ndarray of shape (n_classes,)
+        The classes in their order, lowest first.
+    """
+
+    order: np.ndarray
 
     kind: ClassVar[str] = "ordinal"
+
+    @property
+    def coded(self) -> np.ndarray:
+        """The classes in their order."""
+        return self.order
+
+    def predict_proba(self, response: np.ndarray) -> np.ndarray:
+        """Return class probabilities, shape (n_rows, n_classes), of the classes in sorted order."""
+        # As in any classifier of scikit-learn: its metrics take columns in no other order.
+        return super().predict_proba(response)[:, self.codes(self.classes)]
 
     def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
         """Return D² of the absolute distance in classes; one not seen in ``fit`` is as far as can be.
@@ -53,8 +72,10 @@ class Ordinal(TaskKind):
     ends and the next begins (McCullagh 1980, "Regression Models for Ordinal Data", section 2).
 
     ``predict`` gives the median class, of which the expected distance in classes is least; it need not be
-    the most probable one. ``predict_proba`` gives the probability of each class, in their order. The score
-    is D² of the absolute distance in classes: 1 is perfect, 0 as good as the median class for every row.
+    the most probable one. ``predict_proba`` gives the probability of each class; its columns are those of
+    ``classes_``, which is sorted, as in every classifier of scikit-learn, and ``est.tasks_["grade"].order``
+    has the classes in their order. The score is D² of the absolute distance in classes: 1 is perfect, 0 as
+    good as the median class for every row.
 
     Parameters
     ----------
@@ -71,8 +92,10 @@ class Ordinal(TaskKind):
     >>> grades = np.array(["poor", "fair", "good"])[np.digitize(X[:, 0], [-0.5, 0.2])]
     >>> tasks = {"grade": Ordinal(order=["poor", "fair", "good"])}
     >>> est = MultiTaskClassifierRegressor(tasks=tasks, n_bags=1, random_state=0)
-    >>> est.fit(X, {"grade": grades}).classes_["grade"]
+    >>> est.fit(X, {"grade": grades}).tasks_["grade"].order
     array(['poor', 'fair', 'good'], dtype=object)
+    >>> est.classes_["grade"]
+    array(['fair', 'good', 'poor'], dtype=object)
     >>> est.score(X, {"grade": grades}) > 0.9
     True
     """
@@ -97,7 +120,7 @@ class Ordinal(TaskKind):
         loss: CodeLoss = CumulativeLink(len(found)) if len(found) > 1 else CrossEntropy(1)
         # The order may name longer text, or more categories, than the labels have.
         dtype = column.dtype if holds_labels(column.dtype, found) else found.dtype
-        task = OrdinalTask(column.name, loss, 1, False, dtype, found)
+        task = OrdinalTask(column.name, loss, 1, False, dtype, distinct_labels(found), found)
         unknown = task.unknown_labels(column)
         if unknown:
             raise ValueError(

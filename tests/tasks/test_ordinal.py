@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 from scipy.special import expit, logit
-from sklearn.metrics import d2_absolute_error_score
-from sklearn.model_selection import GridSearchCV
+from sklearn.metrics import d2_absolute_error_score, get_scorer, log_loss
+from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.export import load, save
@@ -32,6 +32,11 @@ def data():
 def quick(**params):
     settings = {"tasks": {"grade": Ordinal(ORDER)}, "trunk": "mlp", "n_bags": 1, "max_epochs": 5}
     return MultiTaskClassifierRegressor(**{**settings, "lr": 0.01, "random_state": 0, **params})
+
+
+def in_order(probability):
+    """Probabilities by the order of the grades."""
+    return probability[:, [sorted(ORDER).index(grade) for grade in ORDER]]
 
 
 def bind(values, order=None):
@@ -97,7 +102,8 @@ def test_the_thresholds_are_the_same_for_every_row(data, trunk):
 )
 def test_classes_are_in_their_order(values, order, classes):
     column, task = bind(values, order)
-    assert task.classes.tolist() == classes
+    assert task.order.tolist() == classes
+    assert task.classes.tolist() == sorted(classes)
     code = task.encode(column)[:, 0]
     known = ~np.isnan(code)
     assert [classes[int(c)] for c in code[known]] == column.values[known].tolist()
@@ -157,9 +163,11 @@ def test_labels_of_another_type_are_refused_and_such_of_no_class_are_a_warning()
 def test_predictions_and_probabilities(data):
     X, Y = data
     est = quick(max_epochs=30).fit(X, Y)
-    assert est.classes_["grade"].tolist() == ORDER
-    probability = est.predict_proba(X)["grade"]
-    assert probability.shape == (300, 4)
+    assert est.tasks_["grade"].order.tolist() == ORDER
+    # Columns are in the order of `classes_`, sorted as scikit-learn's metrics take them.
+    assert est.classes_["grade"].tolist() == sorted(ORDER)
+    assert est.predict_proba(X)["grade"].shape == (300, 4)
+    probability = in_order(est.predict_proba(X)["grade"])
     np.testing.assert_allclose(probability.sum(axis=1), 1)
     median = (probability.cumsum(axis=1) < 0.5).sum(axis=1)
     assert est.predict(X)["grade"].tolist() == [ORDER[place] for place in median]
@@ -205,9 +213,9 @@ def test_it_is_searched_stacked_and_not_pickled_and_saved(data, tmp_path):
         np.testing.assert_array_equal(again.predict_proba(X)["grade"], est.predict_proba(X)["grade"])
 
 
-def test_probabilities_out_of_fold_have_the_classes_in_their_order(data):
+def test_probabilities_out_of_fold_have_the_columns_of_all_classes(data):
     X, Y = data
-    found = cross_val_predict_tasks(quick(), X, Y, cv=2, method="predict_proba")["grade"]
+    found = in_order(cross_val_predict_tasks(quick(), X, Y, cv=2, method="predict_proba")["grade"])
     assert found.shape == (300, 4)
     high = X[:, 0] > 1
     assert found[high].mean(axis=0) @ np.arange(4) > found[~high].mean(axis=0) @ np.arange(4)
@@ -218,10 +226,33 @@ def test_parts_of_the_data_one_after_the_other(data):
     est = quick()
     for rows in np.array_split(np.arange(300), 3):
         est.partial_fit(X[rows], {"price": Y["price"][rows], "grade": Y["grade"][rows]})
-    assert est.classes_["grade"].tolist() == ORDER
+    assert est.tasks_["grade"].order.tolist() == ORDER
 
 
 def test_it_is_a_task_of_the_classifier(data):
     X, Y = data
     est = MultiTaskClassifier(tasks={"grade": Ordinal(ORDER)}, trunk="mlp", n_bags=1, max_epochs=2)
     assert est.fit(X, {"grade": Y["grade"]}).predict(X)["grade"].shape == (300,)
+
+
+@pytest.mark.parametrize(
+    "order", [["low", "high"], ["low", "mid", "high"], ["poor", "fair", "good", "superb"]], ids=len
+)
+def test_metrics_of_probabilities_take_it_whatever_the_order(order):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    place = np.digitize(X[:, 0] + 0.1 * rng.normal(size=200), np.linspace(-1, 1, len(order) + 1)[1:-1])
+    y = np.array(order)[place]
+    est = quick(tasks={"grade": Ordinal(order)}, max_epochs=30).fit(X, {"grade": y})
+    auc, loss = "roc_auc" if len(order) == 2 else "roc_auc_ovr", "neg_log_loss"
+    expected = log_loss(y, est.predict_proba(X)["grade"])
+    right = est.predict_proba(X)["grade"][np.arange(200), np.searchsorted(sorted(order), y)]
+    assert expected == pytest.approx(-np.log(right).mean())
+    scores = est.score_tasks(X, {"grade": y}, metrics=[auc, loss])
+    assert scores["grade", auc] > 0.95
+    assert scores["grade", loss] == pytest.approx(-expected)
+    view = est.task("grade")
+    assert get_scorer(auc)(view, X, y) == pytest.approx(scores["grade", auc])
+    assert get_scorer(loss)(view, X, y) == pytest.approx(-expected)
+    alone = MultiTaskClassifier(tasks={"y": Ordinal(order)}, trunk="mlp", n_bags=1, lr=0.01, random_state=0)
+    assert cross_val_score(alone, X, y, scoring=auc, cv=2).min() > 0.95
