@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Hashable
+from dataclasses import Field, fields, is_dataclass
+from numbers import Number
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from sklearn_mtl.tasks.fingerprint import fingerprint
 
 # Fewer are summed as quickly as it is found out whether they are the same.
 MANY_COLUMNS = 32
@@ -18,8 +23,9 @@ MOST_CHECKED = 1000
 class RowLoss(ABC):
     """The loss of one labelled cell, and what the network's raw output means under it.
 
-    Losses are values: two tasks whose losses compare equal are computed as one tensor expression. One of
-    your own is best a frozen dataclass, whose fields are its parameters: files can hold that too.
+    Losses are values: two tasks whose losses compare equal are computed as one tensor expression. Parameters
+    may be lists, arrays, tensors and dicts. One of your own is best a frozen dataclass, whose fields are its
+    parameters: files can hold that too.
     A target column has ``width`` raw outputs. Shapes below: ``raw`` is (..., columns, width), ``y``
     is (..., columns) and broadcasts against it; cells without a label hold any finite number and
     weigh nothing later.
@@ -41,14 +47,30 @@ class RowLoss(ABC):
     metric: ClassVar[str]
     has_temperature: ClassVar[bool] = False
 
-    # Were it not for these, losses without `@dataclass` would be equal whatever their parameters.
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Compare losses as below where the class does not say otherwise."""
+        super().__init_subclass__(**settings)
+        # `@dataclass` would write its own into the class, which fail on lists and arrays.
+        if cls.__eq__ is RowLoss.__eq__:
+            cls.__eq__ = RowLoss.__eq__  # type: ignore[method-assign]
+            cls.__hash__ = RowLoss.__hash__  # type: ignore[method-assign]
+
     def __eq__(self, other: object) -> bool:
-        """Whether the other is of the same class and parameters."""
-        return type(self) is type(other) and vars(self) == vars(other)
+        """Whether the other is of the same class and parameters, which may be arrays, lists and dicts."""
+        return self is other or (isinstance(other, RowLoss) and self._identity() == other._identity())
 
     def __hash__(self) -> int:
         """Return what equal losses have in common."""
-        return hash(type(self))
+        return hash(self._identity())
+
+    def _identity(self) -> Hashable:
+        """Return the class and the parameters."""
+        held = dict(vars(self))
+        declared: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
+        for field in declared:
+            # Those of a class with slots are not among its variables.
+            held[field.name] = getattr(self, field.name) if field.compare else None
+        return type(self), frozenset((name, _comparable(value)) for name, value in held.items())
 
     def __repr__(self) -> str:
         """Show the parameters."""
@@ -165,6 +187,16 @@ class RowLoss(ABC):
         y, weight : tensor of shape (..., rows, columns)
             Encoded targets and cell weights.
         """
+
+
+def _comparable(parameter: Any) -> Hashable:
+    """Return what equal parameters have in common; of what can't be pickled, the object."""
+    if parameter is None or isinstance(parameter, str | bytes | Number):
+        return parameter
+    if isinstance(parameter, tuple):
+        return tuple(map(_comparable, parameter))
+    found: Hashable = fingerprint(parameter)
+    return found if isinstance(found, str) else id(parameter)
 
 
 def check_loss(name: str, loss: RowLoss, encoded: np.ndarray, weight: np.ndarray) -> None:

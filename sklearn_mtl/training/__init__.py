@@ -15,6 +15,7 @@ Examples
 array([13, 22, 27, 31])
 """
 
+from sklearn_mtl.tasks.fingerprint import fingerprint
 from sklearn_mtl.training.bag import (
     bag_predictions,
     bag_representation,
@@ -29,7 +30,6 @@ from sklearn_mtl.training.calibration import calibrate
 from sklearn_mtl.training.callbacks import check_callbacks, writers
 from sklearn_mtl.training.devices import numpy_dtype, resolve_autocast, resolve_device, resolve_precision
 from sklearn_mtl.training.ending import StopTraining
-from sklearn_mtl.training.fingerprint import fingerprint
 from sklearn_mtl.training.fit import NetPlan
 from sklearn_mtl.training.history import history_frame
 from sklearn_mtl.training.modes import in_default_modes

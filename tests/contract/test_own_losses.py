@@ -1,5 +1,6 @@
 """A loss of the user's own is as good as ours, from the baseline to a stacked search."""
 
+import copy
 import pickle
 from dataclasses import dataclass
 
@@ -108,6 +109,64 @@ def test_it_is_pickled_and_saved(data, tmp_path):
     for again in (pickle.loads(pickle.dumps(est)), load(tmp_path / "model.mtl", modules=own)):
         np.testing.assert_array_equal(again.predict(X)["price"], est.predict(X)["price"])
         assert again.tasks_["price"].loss == Expectile(0.9)
+
+
+@dataclass(frozen=True)
+class Priced(ClassLoss):
+    """The cross-entropy, each class at its own price."""
+
+    prices: object = (1.0, 1.0)
+
+    def __call__(self, raw, y):
+        prices = self.prices
+        prices = torch.as_tensor(list(prices.values()) if isinstance(prices, dict) else prices).to(raw)
+        code = y.long().expand(raw.shape[:-1])
+        return -prices[code] * raw.log_softmax(-1).gather(-1, code.unsqueeze(-1))[..., 0]
+
+
+class Bent(PointLoss):
+    """The error to a power, of an array."""
+
+    def __init__(self, power=(2.0,)):
+        self.power = np.array(power)
+
+    def __call__(self, raw, y):
+        return (raw[..., 0] - y).abs() ** float(self.power[0])
+
+
+def made_of(of):
+    return [of({"below": 1.0, "above": price}) for price in (1.0, 6.0)]
+
+
+@pytest.mark.parametrize(
+    "of",
+    [dict, lambda prices: list(prices.values()), lambda prices: np.array([*prices.values()])],
+    ids=["dict", "list", "array"],
+)
+def test_parameters_may_be_lists_arrays_and_dicts(data, of):
+    X = data[0]
+    targets = {"above": X[:, 0] > 0.2, "right": X[:, 1] > 0, "a": X[:, 0] + X[:, 1], "b": X[:, 2]}
+    cheap, dear = made_of(of)
+
+    def recipe(prices):
+        own = {name: Classification(Priced(prices=copy.deepcopy(prices))) for name in ("above", "right")}
+        return quick(tasks=own | {name: Regression(Bent([1.5, 0.0])) for name in "ab"}, precision="float64")
+
+    est = recipe(dear).fit(X, targets)
+    assert len(est.net_.criterion_.losses.groups) == 2
+    assert est.predict(X)["above"].mean() > recipe(cheap).fit(X, targets).predict(X)["above"].mean()
+    again = pickle.loads(pickle.dumps(est))
+    np.testing.assert_array_equal(again.predict(X)["a"], est.predict(X)["a"])
+    assert again.tasks_["above"].loss == est.tasks_["right"].loss
+    losses = [Priced(prices=cheap), Priced(prices=dear)]
+    grid = {"tasks__above__loss": losses, "tasks__a__loss": [Bent(), Bent([1.5])]}
+    stacked, alone = (
+        search(recipe(dear), grid, cv=2).fit(X, MultiTaskTarget(targets))
+        for search in (StackedGridSearchCV, GridSearchCV)
+    )
+    np.testing.assert_allclose(
+        stacked.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"], atol=1e-9
+    )
 
 
 class OfRows(PointLoss):

@@ -1,5 +1,6 @@
 """Laws of every loss of a cell."""
 
+import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -261,6 +262,82 @@ def test_losses_that_are_no_dataclasses_are_told_apart_by_their_parameters():
     assert Plain(1.5) == Plain(1.5) != Plain(3.0)
     assert len({Plain(1.5), Plain(1.5), Plain(3.0)}) == 2
     assert repr(Plain(1.5)) == "Plain(power=1.5)"
+
+
+@dataclass(frozen=True)
+class Frozen(PointLoss):
+    """A loss whose parameter may be of any type."""
+
+    power: object
+
+    def __call__(self, raw, y):
+        return (raw[..., 0] - y).abs() ** 2
+
+
+@dataclass
+class Mutable(PointLoss):
+    """A dataclass that is not frozen."""
+
+    power: object
+
+    def __call__(self, raw, y):
+        return (raw[..., 0] - y).abs() ** 2
+
+
+@dataclass(frozen=True, slots=True)
+class Slotted(PointLoss):
+    """A loss whose parameter is no variable of the instance."""
+
+    power: object
+
+    def __call__(self, raw, y):
+        return (raw[..., 0] - y).abs() ** 2
+
+
+@pytest.mark.parametrize("loss", [Plain, Frozen, Mutable, Slotted])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([1.0, 2.0], [1.0, 3.0]),
+        (np.array([1.0, 2.0]), np.array([1.0, 3.0])),
+        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0])),
+        ({"a": [1.0]}, {"a": [2.0]}),
+        ((np.ones(2), 1), (np.ones(2), 2)),
+        (1.5, 2.5),
+    ],
+    ids=["list", "array", "tensor", "dict", "tuple", "number"],
+)
+def test_parameters_may_be_of_any_type(loss, one, other):
+    twin = copy.deepcopy(loss(one))
+    assert twin == loss(one)
+    assert twin != loss(other)
+    assert {loss(one), twin, loss(other)} == {loss(one), loss(other)}
+    assert len({loss(one), twin, loss(other)}) == 2
+
+
+def test_a_loss_with_a_parameter_that_can_not_be_pickled_equals_itself():
+    functions = [lambda e: e]
+    assert Frozen(functions) == Frozen(functions)
+    assert hash(Frozen(functions)) == hash(Frozen(functions))
+    assert Frozen(functions) != Frozen([lambda e: e])
+
+
+def test_a_loss_may_say_itself_what_equals_it():
+    class Same(PointLoss):
+        def __eq__(self, other):
+            return isinstance(other, Same)
+
+        def __hash__(self):
+            return 1
+
+        def __call__(self, raw, y):
+            return (raw[..., 0] - y) ** 2
+
+    class Child(Same):
+        pass
+
+    assert Same() == Child() == Same()
+    assert hash(Child()) == 1
 
 
 def test_weighted_mean_of_nothing_is_zero():

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from sklearn_mtl.training.fingerprint import fingerprint
+from sklearn_mtl.tasks.fingerprint import fingerprint
 from sklearn_mtl.training.fit import Begun
 from sklearn_mtl.training.module import Blueprint
 from sklearn_mtl.training.net import uncompiled

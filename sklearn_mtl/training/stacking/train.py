@@ -9,8 +9,8 @@ from time import perf_counter
 
 from torch import Tensor
 
+from sklearn_mtl.tasks.fingerprint import fingerprint
 from sklearn_mtl.training.devices import give_back
-from sklearn_mtl.training.fingerprint import fingerprint
 from sklearn_mtl.training.fit import Begun, NetPlan, begin, break_off, finish, train_alone
 from sklearn_mtl.training.modes import each_in_default_modes
 from sklearn_mtl.training.net import MultiTaskNet

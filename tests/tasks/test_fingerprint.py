@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_mtl.training import fingerprint
+from sklearn_mtl.tasks.fingerprint import fingerprint
 from sklearn_mtl.trunks import MLP, ModuleTrunk
 
 VALUES = [
