@@ -7,8 +7,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import check_cv
+from sklearn.base import clone
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routing_enabled, process_routing
 from sklearn.utils.parallel import Parallel, delayed
@@ -54,7 +53,7 @@ def cross_val_predict_tasks(
         Labels by task.
     cv : int, splitter, iterable or None, default=None
         As of scikit-learn; every row must be in exactly one test part. A number is that of folds in the
-        order of the rows, stratified for a classifier and a one-dimensional y only.
+        order of the rows, stratified for a classifier and one column of y without missing labels only.
     method : {"predict", "predict_proba", "predict_interval"}, default="predict"
         What is predicted; tasks that do not have it are left out.
     groups : array-like of shape (n_rows,), optional
@@ -109,12 +108,12 @@ def cross_val_predict_tasks(
         raise ValueError(f"`method` must be one of {list(METHODS)}. Found {method!r}.")
     targets = read_targets(y, n_rows=_num_samples(X))
     X, y, groups = indexable(X, splittable(y), groups)
-    stratify = is_classifier(estimator) and targets.layout.kind == "1d"
-    cv = check_cv(cv, y, classifier=stratify)
+    whole = Whole(y)
+    cv = whole.splitter(cv, estimator)
     fit_params, split_params = _routed(estimator, cv, params, groups)
     splits = list(cv.split(X, y, **split_params))
     order = _check_partition(np.concatenate([test for _, test in splits]), _num_samples(X))
-    clones, whole = [clone(estimator) for _ in splits], Whole(y)
+    clones = [clone(estimator) for _ in splits]
     for number, one in enumerate(clones, start=1):
         whole.tell(one, f"fold {number} of {len(splits)}")
     jobs = (

@@ -33,7 +33,8 @@ class StackedGridSearchCV(StackedSearch, GridSearchCV):
     refit : bool, str or callable, default=True
         As of ``GridSearchCV``.
     cv : int, splitter or iterable, default=None
-        As of ``GridSearchCV``.
+        As of ``GridSearchCV``. A number is that of folds in the order of the rows, stratified for a
+        classifier and one column of y without missing labels only.
     verbose : int, default=0
         Above 0, a bar of the networks and the epoch.
     pre_dispatch : int or str, default="2*n_jobs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from numbers import Real
 from typing import Any
 
@@ -23,6 +24,7 @@ from sklearn_mtl.estimators.metrics import (
 )
 from sklearn_mtl.estimators.scored_rows import ScoredRows
 from sklearn_mtl.estimators.wrapped import innermost
+from sklearn_mtl.targets import read_targets
 from sklearn_mtl.tasks import KINDS, TaskKind
 
 
@@ -114,6 +116,30 @@ class MultiTaskScorer(BaseEstimator):
 
     def _accept_sample_weight(self) -> bool:
         return any(takes_weights(scoring) for scoring in self.scoring.values())
+
+
+def check_scored(scoring: Any, y: Any) -> None:
+    """Raise a ``ValueError`` where a scorer of this module is of a task that there is not.
+
+    Parameters
+    ----------
+    scoring : object
+        As of a search; of scorers that are not of this module nothing is known.
+    y : mapping, DataFrame or array-like
+        Labels by task.
+    """
+    scorers = scoring.values() if isinstance(scoring, Mapping) else [scoring]
+    asked = [
+        [one.task] if isinstance(one, TaskScorer) else list(one.scoring)
+        for one in scorers
+        if isinstance(one, TaskScorer | MultiTaskScorer)
+    ]
+    if not asked:
+        return
+    tasks = list(read_targets(y).columns)
+    unknown = [task for task in dict.fromkeys(chain(*asked)) if task not in tasks]
+    if unknown:
+        raise ValueError(f"`scoring` names unknown tasks {unknown}; the tasks are {tasks}.")
 
 
 def task_scorer(task: str, scoring: Metric = None) -> TaskScorer:

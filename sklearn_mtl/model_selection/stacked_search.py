@@ -11,8 +11,7 @@ from numbers import Integral
 from typing import Any, Self
 
 import pandas as pd
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import check_cv
+from sklearn.base import clone
 from sklearn.utils import indexable
 
 from sklearn_mtl.model_selection.bench import Bench
@@ -27,10 +26,10 @@ from sklearn_mtl.model_selection.scikit_learn import (
     of_rows,
     report_failures,
 )
+from sklearn_mtl.model_selection.scorers import check_scored
 from sklearn_mtl.model_selection.splitters import splittable
 from sklearn_mtl.model_selection.trials import Scoring, Tested
 from sklearn_mtl.model_selection.whole import Whole
-from sklearn_mtl.targets import MultiTaskTarget
 
 # Beside those of the search that it stands for; scikit-learn checks types by them.
 CONSTRAINTS = {"max_members": [Integral, None]}
@@ -122,18 +121,22 @@ class StackedSearch(BaseSearchCV):
             If Ctrl-C has ended the search. The results of the candidates that are done on every fold are
             kept, none is fitted anew, and ``interrupted_`` is True; where no candidate is done, the search
             is left as it was.
+        ValueError
+            If a scorer of this package is of a task that y has not, whatever ``error_score`` is.
         """
         y = splittable(y)
         params = {name: splittable(v) if name.endswith("sample_weight") else v for name, v in params.items()}
         if self.max_members is not None and self.max_members < 1:
             raise ValueError(f"`max_members` must be None or a positive integer. Found {self.max_members!r}.")
+        check_scored(self.scoring, y)
         if has_callbacks(self):
             return self._fit_followed(X, y, params)
         scorer, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
         routed = self._get_routed_params_for_fit(of_rows(X, params))
         scoring = Scoring(scorer, routed.scorer.score, self.return_train_score, self.error_score)
-        folds, whole = self._folds(X, y, routed), Whole(y)
+        whole = Whole(y)
+        folds = self._folds(X, y, routed, whole)
         bench = Bench(
             clone(self.estimator),
             folds,
@@ -166,10 +169,8 @@ class StackedSearch(BaseSearchCV):
         self.stacked_ = pd.DataFrame(rows, columns=STACKED)
         return self
 
-    def _folds(self, X: Any, y: Any, routed: Any) -> list[Fold]:
-        # Several tasks are no classes to stratify by.
-        several = isinstance(y, MultiTaskTarget) and len(y.keys()) > 1
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator) and not several)
+    def _folds(self, X: Any, y: Any, routed: Any, whole: Whole) -> list[Fold]:
+        cv = whole.splitter(self.cv, self.estimator)
         self.n_splits_ = cv.get_n_splits(X, y, **routed.splitter.split)
         splits = list(cv.split(X, y, **routed.splitter.split))
         if len(splits) != self.n_splits_:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 
 from sklearn_mtl.estimators.base import BaseMultiTask
 from sklearn_mtl.model_selection.scikit_learn import BaseSearchCV
-from sklearn_mtl.targets import Column, read_targets
+from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
 from sklearn_mtl.tasks import TaskKind
 
 
@@ -33,6 +35,33 @@ class Whole:
     def columns(self) -> dict[str, Column]:
         """Labels by task."""
         return read_targets(self.y).columns
+
+    def splitter(self, cv: Any, estimator: Any) -> Any:
+        """Return the splitter that ``cv`` stands for: for a classifier a number may be stratified.
+
+        It is where ``GridSearchCV`` stratifies, for one column of classes. A ``MultiTaskTarget``, several
+        columns, and one with missing labels have a ``KFold``: scikit-learn itself would make one array of
+        all labels to find out.
+
+        Parameters
+        ----------
+        cv : int, splitter, iterable or None
+            As of scikit-learn.
+        estimator : object
+            Which is to be fitted; left as it is.
+        """
+        return check_cv(cv, self.y, classifier=is_classifier(estimator) and self._is_one_column)
+
+    @property
+    def _is_one_column(self) -> bool:
+        """Whether y is an array of one dimension, or of one column without missing labels."""
+        if isinstance(self.y, MultiTaskTarget):
+            return False
+        # A list has no shape, and is one column to scikit-learn too, unless it finds otherwise.
+        columns = getattr(self.y, "shape", (0,))[1:]
+        if columns != (1,):
+            return not columns
+        return not any(column.missing.any() for column in self.columns.values())
 
     def tell(self, estimator: Any, fold: str) -> None:
         """Tell a clone that is fitted to a fold what it can't see there.

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,9 @@ from sklearn_mtl.estimators import fitting, together
 from sklearn_mtl.features import FeatureEncoder
 from sklearn_mtl.model_selection import (
     StackedGridSearchCV,
+    StackedHalvingGridSearchCV,
     StackedRandomizedSearchCV,
+    multitask_scorer,
     multitask_scoring,
     task_scorer,
 )
@@ -206,9 +209,53 @@ def test_the_single_kinds_and_arrays(X, Y):
         cv=list(StratifiedKFold(2).split(X, labels)),
     )
     assert is_regressor(ours)
-    # Several tasks in a dict are no classes to stratify by: folds are as for a mixed estimator.
-    search = StackedGridSearchCV(quick(MultiTaskClassifier), {"lr": [0.01]}, cv=2)
-    assert search.fit(X, {"a": labels, "b": labels}).n_splits_ == 2
+
+
+@pytest.mark.parametrize("error_score", ["raise", np.nan])
+@pytest.mark.parametrize(
+    ("scoring", "found"),
+    [
+        (task_scorer("prise", "r2"), "prise"),
+        (multitask_scorer({"price": None, "tipe": None}), "tipe"),
+        (multitask_scoring(["price", "tipe"]), "tipe"),
+    ],
+    ids=["task", "mean", "several"],
+)
+def test_a_score_of_a_task_that_there_is_not_is_refused_before_training(
+    X, Y, monkeypatch, scoring, found, error_score
+):
+    monkeypatch.setattr(together, "train_nets", lambda *args, **kwargs: pytest.fail("trained"))
+    refit = "mean" if isinstance(scoring, dict) else True
+    message = rf"`scoring` names unknown tasks \['{found}'\]; the tasks are \['price', 'type'\]\."
+    for search in SEARCHES:
+        with pytest.raises(ValueError, match=message):
+            search(quick(), {"lr": [0.01]}, cv=CV, scoring=scoring, refit=refit, error_score=error_score).fit(
+                X, Y
+            )
+
+
+SEARCHES = [StackedGridSearchCV, StackedHalvingGridSearchCV, partial(StackedRandomizedSearchCV, n_iter=1)]
+
+
+@pytest.mark.parametrize("search", SEARCHES, ids=["grid", "halving", "random"])
+@pytest.mark.parametrize("container", [dict, MultiTaskTarget, pd.DataFrame])
+def test_a_classifier_of_several_tasks_takes_a_number_of_folds(X, Y, search, container):
+    """They are no classes to stratify by, with gaps or without: folds are as for a mixed estimator."""
+    labels = Y["type"].astype(object)
+    gaps = np.where(np.arange(72) % 7 == 0, None, labels)
+    ours = search(quick(MultiTaskClassifier), {"lr": [0.01]}, cv=3)
+    for Y_of_two in ({"a": labels, "b": np.arange(72) % 2}, {"a": labels, "b": gaps}):
+        by_number = clone(ours).fit(X, container(Y_of_two)).cv_results_
+        by_folds = clone(ours).set_params(cv=KFold(3)).fit(X, container(Y_of_two)).cv_results_
+        assert by_number["split0_test_score"] == by_folds["split0_test_score"]
+    assert clone(ours).fit(X, container({"a": gaps})).n_splits_ == 3
+
+
+def test_folds_of_a_classifier_are_those_of_scikit_learn_where_it_has_any(X, Y):
+    """One column of classes is stratified, sorted ones too; several columns are not."""
+    both(quick(MultiTaskClassifier), {"lr": [0.03]}, X, pd.DataFrame({"a": np.sort(Y["type"])}), cv=2)
+    several = pd.DataFrame({"a": np.arange(72) % 2, "b": np.arange(72) // 9 % 2})
+    both(quick(MultiTaskClassifier), {"lr": [0.03]}, X, several, cv=2)
 
 
 def test_groups(X, Y):
