@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_mtl.estimators.pairing import warn_of_other_order
-from sklearn_mtl.estimators.wrapped import innermost
+from sklearn_mtl.estimators.wrapped import held_by, innermost
 from sklearn_mtl.targets import MultiTaskTarget, read_column
 
 
@@ -27,7 +27,7 @@ class TaskView(BaseEstimator):
     Parameters
     ----------
     estimator : MultiTaskClassifierRegressor, MultiTaskClassifier or MultiTaskRegressor
-        The estimator, or a Pipeline, a search or another estimator around it.
+        The estimator, or a Pipeline, a search or a FrozenEstimator around it.
     name : str
         The task.
 
@@ -157,6 +157,11 @@ class TaskView(BaseEstimator):
         tags.target_tags.required = True
         tags.input_tags = self.estimator.__sklearn_tags__().input_tags
         return tags
+
+
+@held_by.register(TaskView)
+def _(view: TaskView) -> Any:
+    return getattr(view, "estimator_", view.estimator)
 
 
 class TaskRegressor(RegressorMixin, TaskView):

@@ -1,9 +1,12 @@
-"""The multi-task estimator within a Pipeline, a search, or another estimator around it."""
+"""The multi-task estimator within a Pipeline, a search, or what else passes its predictions on."""
 
 from __future__ import annotations
 
+from functools import singledispatch
 from typing import TYPE_CHECKING, Any, cast
 
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 
 from sklearn_mtl.estimators.state import FittedState
@@ -18,8 +21,7 @@ def innermost(estimator: Any, X: Any = None) -> tuple[BaseMultiTask, Any]:
     Parameters
     ----------
     estimator : object
-        A multi-task estimator, or a Pipeline that ends in one, or what holds one as
-        ``best_estimator_``, ``estimator_`` or ``estimator``.
+        A multi-task estimator, or what `held_by` knows around one, within each other too.
     X : object, optional
         Features; a Pipeline's steps before the last transform them.
 
@@ -31,27 +33,52 @@ def innermost(estimator: Any, X: Any = None) -> tuple[BaseMultiTask, Any]:
     Raises
     ------
     TypeError
-        If there is none.
+        If there is none, or something around it that may predict otherwise.
     """
     found = estimator
     # Of the estimators' bases the one that a view of a task can import.
     while not isinstance(found, FittedState):
-        if isinstance(found, Pipeline):
-            before = found[:-1]
-            X = X if X is None or len(before) == 0 else before.transform(X)
-            found = found[-1]
-            continue
-        names = [name for name in ("best_estimator_", "estimator_", "estimator") if hasattr(found, name)]
-        # A calibration of a frozen estimator predicts other probabilities than that.
-        if not names or (names == ["estimator"] and _has_learnt(found)):
+        if isinstance(found, Pipeline) and X is not None and len(found) > 1:
+            X = found[:-1].transform(X)
+        held = held_by(found)
+        if held is None:
+            within = "" if found is estimator else f" with {type(found).__name__} in it"
             raise TypeError(
-                "`estimator` must be a multi-task estimator of sklearn_mtl, or a Pipeline, a search or "
-                f"another estimator around one. Found {type(estimator).__name__}."
+                "`estimator` must be a multi-task estimator of sklearn_mtl, or a Pipeline, a search of "
+                "scikit-learn with refit, a FrozenEstimator or a view of a task around one: others may "
+                f"predict otherwise than the estimator within. Found {type(estimator).__name__}{within}; "
+                "pass the estimator that it holds where that is meant."
             )
-        found = getattr(found, names[0])
+        found = held
     return cast("BaseMultiTask", found), X
 
 
-def _has_learnt(wrapper: Any) -> bool:
-    """Whether a wrapper has something fitted of its own, and so predicts by more than its parameter."""
-    return any(name.endswith("_") and not name.startswith("_") for name in vars(wrapper))
+@singledispatch
+def held_by(wrapper: Any) -> Any:  # noqa: ARG001
+    """Return the estimator whose predictions a wrapper passes on, or None where it may change them.
+
+    A wrapper that has not been fitted holds the estimator that it will fit.
+
+    Parameters
+    ----------
+    wrapper : object
+        Any estimator. A kind of wrapper that passes predictions on registers what it holds.
+    """
+    return None
+
+
+@held_by.register(Pipeline)
+def _(wrapper: Pipeline) -> Any:
+    return wrapper[-1]
+
+
+@held_by.register(FrozenEstimator)
+def _(wrapper: FrozenEstimator) -> Any:
+    return wrapper.estimator
+
+
+@held_by.register(BaseSearchCV)
+def _(wrapper: BaseSearchCV) -> Any:
+    # A search without refit has results, and nothing that predicts.
+    to_fit = None if hasattr(wrapper, "cv_results_") else wrapper.estimator
+    return getattr(wrapper, "best_estimator_", to_fit)

@@ -82,7 +82,9 @@ def cross_val_predict_tasks(
     ------
     ValueError
         If the test parts are no partition of the rows, no task has the method, or a task is of
-        different kinds in different folds, which an estimator around a multi-task one may make it.
+        different kinds in different folds, which an estimator that sets its own ``tasks`` may make it.
+    TypeError
+        If there is no multi-task estimator within, or one around it that may predict otherwise.
 
     Warns
     -----
@@ -106,6 +108,7 @@ def cross_val_predict_tasks(
     """
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {list(METHODS)}. Found {method!r}.")
+    innermost(estimator)
     targets = read_targets(y, n_rows=_num_samples(X))
     X, y, groups = indexable(X, splittable(y), groups)
     whole = Whole(y)

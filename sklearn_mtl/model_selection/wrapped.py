@@ -15,13 +15,13 @@ from sklearn_mtl.estimators.wrapped import innermost
 def score_tasks(
     estimator: Any, X: Any, y: Any, sample_weight: Any = None, *, metrics: Any = None
 ) -> pd.Series:
-    """Return the score of each task of a Pipeline, a search or another estimator around a multi-task one.
+    """Return the score of each task of a Pipeline, a search or a view around a multi-task estimator.
 
     Parameters
     ----------
     estimator : fitted estimator
-        A multi-task estimator, a Pipeline that ends in one, or what holds one as ``best_estimator_``,
-        ``estimator_`` or ``estimator``, within each other too.
+        A multi-task estimator, or what passes its predictions on: a Pipeline that ends in one, a search
+        of scikit-learn or of this package, a ``FrozenEstimator``, a view of a task; within each other too.
     X : DataFrame or array-like of shape (n_rows, ...)
         Features as ``estimator`` takes them.
     y, sample_weight, metrics
@@ -35,7 +35,8 @@ def score_tasks(
     Raises
     ------
     TypeError
-        If there is no multi-task estimator within.
+        If there is no multi-task estimator within, or one around it that may predict otherwise, as a tuned
+        threshold does.
 
     Examples
     --------
@@ -58,7 +59,7 @@ def score_tasks(
 
 
 def task_view(estimator: Any, name: str) -> TaskView:
-    """Return one task of a Pipeline, a search or another estimator around a multi-task one.
+    """Return one task of a Pipeline, a search or a view around a multi-task estimator.
 
     The view takes X as ``estimator`` does, not as the multi-task estimator within: partial dependence
     and importances are of the raw columns.
@@ -78,7 +79,8 @@ def task_view(estimator: Any, name: str) -> TaskView:
     Raises
     ------
     TypeError
-        If there is no multi-task estimator within.
+        If there is no multi-task estimator within, or one around it that may predict otherwise, as a tuned
+        threshold does.
     ValueError
         If there is no such task.
 

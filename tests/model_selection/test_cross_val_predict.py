@@ -8,7 +8,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSpli
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_mtl import MultiTaskClassifier, MultiTaskRegressor, MultiTaskTarget
+from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor, MultiTaskTarget
 from sklearn_mtl.model_selection import TaskStratifiedKFold, cross_val_predict_tasks
 from sklearn_mtl.tasks import Regression
 
@@ -185,20 +185,28 @@ def test_a_kind_is_told_from_all_rows(cheap, drawn, around):
     assert found == named
 
 
+class TellsItself(MultiTaskClassifierRegressor):
+    def fit(self, X, y):
+        self.tasks = None
+        return super().fit(X, y)
+
+
 class Around(MetaEstimatorMixin, BaseEstimator):
     def __init__(self, estimator):
         self.estimator = estimator
 
-    def fit(self, X, y):
-        self.estimator_ = clone(self.estimator).fit(X, y)
-        return self
+
+def test_what_may_predict_otherwise_is_refused_before_any_fit(cheap, drawn):
+    with pytest.raises(TypeError, match=r"may predict otherwise than the estimator within\. Found Around"):
+        cross_val_predict_tasks(Around(cheap()), *drawn)
 
 
 def test_kinds_that_differ_between_folds(cheap, drawn):
+    est = TellsItself(**cheap().get_params(deep=False))
     with pytest.raises(
         ValueError, match=r"same kind in every fold; say it with `tasks=`.*'regression'.*'count'"
     ):
-        cross_val_predict_tasks(Around(cheap()), drawn[0], {"count": COUNTS}, cv=2)
+        cross_val_predict_tasks(est, drawn[0], {"count": COUNTS}, cv=2)
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_interval"])

@@ -3,18 +3,24 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import clone, is_classifier
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.inspection import partial_dependence, permutation_importance
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    KFold,
+    TunedThresholdClassifierCV,
+    cross_val_score,
+)
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from sklearn_mtl.model_selection import StackedGridSearchCV, score_tasks, task_view
+from sklearn_mtl.model_selection import StackedGridSearchCV, score_tasks, task_scorer, task_view
 
 WRAPPERS = {
     "none": lambda est: est,
@@ -107,11 +113,56 @@ def test_what_has_no_tasks(cheap, frame, target, drawn):
         task_view(make_pipeline(StandardScaler(), cheap()).fit(frame, target), "prise")
 
 
-def test_what_predicts_by_more_than_the_estimator_within(cheap, frame, target, drawn):
-    est = cheap().fit(frame, target)
-    calibrated = CalibratedClassifierCV(FrozenEstimator(est.task("sold"))).fit(frame, drawn[1]["sold"])
-    with pytest.raises(TypeError, match="Found CalibratedClassifierCV"):
-        task_view(calibrated, "sold")
+class Flipped(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """Predicts the other of two classes."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y):
+        self.estimator_ = self.estimator
+        self.classes_ = self.estimator_.classes_
+        return self
+
+    def predict(self, X):
+        return self.classes_[::-1][np.searchsorted(self.classes_, self.estimator_.predict(X))]
+
+
+OTHERWISE = {
+    "CalibratedClassifierCV": lambda view: CalibratedClassifierCV(FrozenEstimator(view)),
+    "TunedThresholdClassifierCV": lambda view: TunedThresholdClassifierCV(view, cv="prefit", refit=False),
+    "FixedThresholdClassifier": lambda view: FixedThresholdClassifier(FrozenEstimator(view), threshold=0.1),
+    "Flipped": Flipped,
+}
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_what_predicts_otherwise_than_the_estimator_within(cheap, frame, target, drawn, name):
+    y = drawn[1]["sold"]
+    wrapper = OTHERWISE[name](cheap().fit(frame, target).task("sold")).fit(frame, y)
+    calls = (
+        lambda found: task_view(found, "sold"),
+        lambda found: score_tasks(found, frame, {"sold": y}),
+        lambda found: task_scorer("sold")(found, frame, {"sold": y}),
+    )
+    for call in calls:
+        with pytest.raises(TypeError, match=f"may predict otherwise .* Found {name}; pass the estimator"):
+            call(wrapper)
+        with pytest.raises(TypeError, match=f"Found FrozenEstimator with {name} in it"):
+            call(FrozenEstimator(wrapper))
+
+
+def test_a_search_without_refit_predicts_nothing(cheap, frame, target):
+    search = GridSearchCV(cheap(), {"lr": [0.01]}, cv=2, refit=False).fit(frame, target)
+    with pytest.raises(TypeError, match=r"a search of scikit-learn with refit.* Found GridSearchCV;"):
+        score_tasks(search, frame, target)
+
+
+def test_views_pass_predictions_on(cheap, frame, target, drawn):
+    y = drawn[1]["sold"]
+    view = cheap().fit(frame, target).task("sold")
+    for around in (view, FrozenEstimator(view), make_pipeline("passthrough", view)):
+        assert score_tasks(around, frame, {"sold": y})["sold"] == pytest.approx(view.score(frame, y))
 
 
 def test_a_view_is_searched_as_any_estimator(cheap, frame, target, drawn):
