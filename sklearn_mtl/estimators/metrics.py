@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from inspect import Parameter, signature
 from typing import Any
 
@@ -27,14 +28,22 @@ def check_metric(task: Any, metric: Any) -> None:
         raise TypeError(f"A scorer's task must be a string. Found {task!r}.")
     if metric is not None and not isinstance(metric, str) and not callable(metric):
         raise TypeError(
-            f"`scoring` of task {task!r} must be None, a scorer's name or a callable. Found {metric!r}."
+            f"The metric of task {task!r} must be None, a scorer's name or a callable. Found {metric!r}."
         )
+    rule = f"The metric of task {task!r} must be a scikit-learn scorer or its name. Found {shown(metric)}"
+    if isinstance(metric, str) and metric not in get_scorer_names():
+        nearest = get_close_matches(metric, get_scorer_names(), 1)
+        hint = f"the nearest name is {nearest[0]!r}; " if nearest else ""
+        raise ValueError(f"{rule}; {hint}`sklearn.metrics.get_scorer_names()` has them all.")
     try:
         resolved(metric)
     except ValueError as error:
-        raise ValueError(
-            f"`scoring` of task {task!r} must be a scikit-learn scorer or its name. Found {metric!r}: {error}"
-        ) from error
+        raise ValueError(f"{rule}: {error}") from error
+
+
+def shown(metric: Metric) -> str:
+    """Return a metric as messages show it: a function by its name."""
+    return getattr(metric, "__name__", repr(metric))
 
 
 def resolved(metric: Metric) -> Scorer | None:

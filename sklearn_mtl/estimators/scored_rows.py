@@ -14,7 +14,7 @@ from sklearn.utils import Tags, _safe_indexing
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_mtl.estimators.inferred import warn_of_other_kinds
-from sklearn_mtl.estimators.metrics import Metric, Scorer, scorer_takes_weights
+from sklearn_mtl.estimators.metrics import Metric, Scorer, scorer_takes_weights, shown
 from sklearn_mtl.estimators.pairing import warn_of_other_order
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
 from sklearn_mtl.estimators.task_view import TaskView
@@ -111,14 +111,13 @@ class ScoredRows:
         X = self.X if every else _safe_indexing(self.X, rows)
         view = AnsweredTask(self.estimator.task(task), X, self.responses[task][rows])
         labels = self.estimator.tasks_[task].matched(column.values[rows])
+        _check_answers(task, metric, scorer, view)
         metadata = {"sample_weight": weight[rows]} if self.weighted and scorer_takes_weights(scorer) else {}
         try:
             return float(_told_the_classes(scorer, view)(view, X, labels, **metadata))
         except (AttributeError, TypeError, ValueError) as error:
-            kind = self.estimator.tasks_[task].kind
             raise ValueError(
-                f"`scoring` of task {task!r} must be a metric that can take this {kind}. "
-                f"Found {metric!r}, which raised {type(error).__name__}: {error}"
+                f"{_rule(task, view)} Found {shown(metric)}, which raised {type(error).__name__}: {error}"
             ) from error
 
     def has_rows(self, task: str, scorer: Scorer | None) -> bool:
@@ -201,6 +200,18 @@ def _labelled(column: Column, scorer: Scorer | None) -> np.ndarray:
     if cells.ndim == 1:
         return cells
     return (np.logical_or if scorer is None else np.logical_and).reduce(cells, axis=1)
+
+
+def _rule(task: str, view: AnsweredTask) -> str:
+    return f"The metric of task {task!r} must be one for its kind, {view._task.kind}."
+
+
+def _check_answers(task: str, metric: Metric, scorer: Scorer, view: AnsweredTask) -> None:
+    """Raise a ``ValueError`` where a scorer asks for what the task does not answer."""
+    asked = np.atleast_1d(getattr(scorer, "_response_method", "predict")).tolist()
+    if not any(hasattr(view, method) for method in asked):
+        needs = "probabilities" if "predict_proba" in asked else " or ".join(asked)
+        raise ValueError(f"{_rule(task, view)} Found {shown(metric)}, which needs {needs}: it has none.")
 
 
 def _told_the_classes(scorer: Any, view: AnsweredTask) -> Scorer:

@@ -89,20 +89,21 @@ def test_a_task_without_labels_is_nan_with_a_warning(fitted, houses):
 
 
 @pytest.mark.parametrize(
-    ("metrics", "error", "message"),
+    ("asked", "error", "message"),
     [
-        ("roc_auc", ValueError, "task 'price' must be a metric that can take this regression.*'roc_auc'"),
+        ("roc_auc", ValueError, "task 'price' must be one for its kind, regression. Found 'roc_auc'"),
         ({"prise": "r2"}, ValueError, r"`metrics` names unknown tasks \['prise'\]; the tasks are \['price'"),
         ({"price": ["r2", "r2"]}, ValueError, "different names. Found 'r2' of task 'price' twice"),
         ({"price": ["r2", None]}, ValueError, "different names. Found 'r2' of task 'price' twice"),
         ({"price": "r3"}, ValueError, "r3"),
-        ({"price": 3}, TypeError, "`scoring` of task 'price' must be None, a scorer's name or a callable"),
+        ({"price": metrics.f1_score}, ValueError, "Found f1_score, which raised ValueError"),
+        ({"price": 3}, TypeError, "The metric of task 'price' must be None, a scorer's name or a callable"),
         ([], ValueError, "`metrics` must name at least one metric of one task. Found none"),
     ],
 )
-def test_metrics_that_are_none(fitted, houses, metrics, error, message):
+def test_metrics_that_are_none(fitted, houses, asked, error, message):
     with pytest.raises(error, match=message):
-        fitted.score_tasks(*houses, metrics=metrics)
+        fitted.score_tasks(*houses, metrics=asked)
 
 
 def test_tasks_that_there_are_not(fitted, houses):

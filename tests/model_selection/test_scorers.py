@@ -254,7 +254,7 @@ def test_one_metric_for_all_tasks(fitted, drawn):
         np.mean([own[t](fitted, *drawn) for t in list(own)[:2]])
     )
     with pytest.raises(
-        ValueError, match="`scoring` of task 'price' must be a metric that can take this regr"
+        ValueError, match="The metric of task 'price' must be one for its kind, regression"
     ):
         multitask_scoring(fitted, "roc_auc")["price"](fitted, *drawn)
 
@@ -270,9 +270,9 @@ def mean_prediction(estimator, X, y):
     ("task", "scoring", "message"),
     [
         ("prise", "r2", r"one of the estimator's tasks \['price', 'type', 'sold', 'tags'\]. Found 'prise'"),
-        ("price", "roc_auc", "`scoring` of task 'price' must be a metric that can take this regression"),
+        ("price", "roc_auc", "Found 'roc_auc', which needs probabilities: it has none"),
         ("price", "accuracy", "Found 'accuracy', which raised ValueError"),
-        ("type", "r2", "`scoring` of task 'type' must be a metric that can take this classification"),
+        ("type", "r2", "The metric of task 'type' must be one for its kind, classification. Found 'r2'"),
         ("type", "f1", "task 'type' .*multiclass"),
     ],
 )
@@ -306,7 +306,8 @@ def test_estimators_that_are_none_of_ours(drawn, cheap):
     ("call", "error", "message"),
     [
         (lambda: task_scorer(3, "r2"), TypeError, "task must be a string. Found 3"),
-        (lambda: task_scorer("a", "r3"), ValueError, "`scoring` of task 'a' .* Found 'r3'"),
+        (lambda: task_scorer("a", "acuracy"), ValueError, "task 'a' .* the nearest name is 'accuracy'; "),
+        (lambda: task_scorer("a", "zzzz"), ValueError, "Found 'zzzz'; `sklearn.metrics.get_scorer_names"),
         (lambda: task_scorer("a", metrics.r2_score), ValueError, "looks like it is a metric function"),
         (lambda: task_scorer("a", ["r2"]), TypeError, "must be None, a scorer's name or a callable"),
         (lambda: multitask_scorer("r2"), TypeError, "must be a mapping from task to metric. Found 'r2'"),
@@ -316,7 +317,7 @@ def test_estimators_that_are_none_of_ours(drawn, cheap):
         (lambda: multitask_scorer({"a": "r2"}, {"a": np.nan}), ValueError, "Found nan for task 'a'"),
         (lambda: multitask_scorer({"a": "r2"}, {"a": 0}), ValueError, "Found 0 for every task"),
         (lambda: multitask_scorer({"a": "r2"}, [1]), TypeError, r"mapping by task. Found \[1\]"),
-        (lambda: multitask_scoring(["a"], "r3"), ValueError, "`scoring` of task 'a' .* Found 'r3'"),
+        (lambda: multitask_scoring(["a"], "r3"), ValueError, "metric of task 'a' .* Found 'r3'"),
         (lambda: multitask_scoring(["a"], 3), TypeError, "must be None, a scorer's name or a callable"),
         (lambda: multitask_scoring(["a"], {"b": "r2"}), ValueError, r"unknown tasks \['b'\]"),
         (lambda: multitask_scoring(["a", "mean"]), ValueError, "none be 'mean'"),
