@@ -9,6 +9,7 @@ import numpy as np
 
 from sklearn_mtl.features.encoder import FeatureEncoder
 from sklearn_mtl.features.streamed import StreamedRows
+from sklearn_mtl.features.unfamiliar import warn_of_unfamiliar
 
 
 class EncodedRows:
@@ -40,6 +41,9 @@ class EncodedRows:
     def __init__(
         self, encoder: FeatureEncoder, X: Any, rows: np.ndarray | None = None, *, at_once: bool = False
     ) -> None:
+        if encoder.is_own and encoder.transformer is not None:
+            # Said of all rows at once: they are encoded in parts.
+            warn_of_unfamiliar(encoder.transformer, X)
         self._encoder = encoder
         self._X = X
         self._rows = rows

@@ -1,0 +1,123 @@
+"""Columns of a table of which nothing is what `fit` has met, though each cell by itself may well be."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from sklearn_mtl.features.kinds import content_of, listed, named
+from sklearn_mtl.features.text import as_texts, dates_of, numbers_of
+from sklearn_mtl.targets import marks_a_gap
+
+# Nearly always one of the first rows is as in `fit`, and no others need be looked at.
+ROWS_TO_LOOK_AT_FIRST = 32
+# A few rows may well have none but new levels.
+FEWEST_NEW_LEVELS = 10
+_IN_TEXT = {"number in text": "numbers", "date in text": "dates"}
+
+
+def warn_of_unfamiliar(transformer: Pipeline, X: Any) -> None:
+    """Warn of columns of which nothing parses any more, and of those whose levels are all new.
+
+    Parameters
+    ----------
+    transformer : Pipeline
+        A fitted `default_preprocessing`.
+    X : ndarray or DataFrame
+        All rows that are going to be encoded.
+
+    Warns
+    -----
+    UserWarning
+        If no text parses of a column that was read as numbers or dates, marks of a gap apart. If a column
+        of levels, some of which are told apart, has at least ten known cells and none that ``fit`` has met.
+
+    Examples
+    --------
+    >>> from sklearn_mtl.features import default_preprocessing
+    >>> fitted = default_preprocessing().fit(pd.DataFrame({"zip": ["01067", "20095"] * 5}))
+    >>> warn_of_unfamiliar(fitted, pd.DataFrame({"zip": ["20095"] * 10}))
+    """
+    if not (isinstance(X, np.ndarray | pd.DataFrame) and X.ndim == 2 and len(X)):
+        return
+    readings = transformer[0].readings_
+    unread = [
+        f"{name!r} as {_IN_TEXT[readings[i]]}, such as {example!r}"
+        for i, name, column in _columns(X, [i for i, reading in enumerate(readings) if reading in _IN_TEXT])
+        if (example := _unread(column, readings[i])) is not None
+    ]
+    if unread:
+        warnings.warn(
+            f"None of the text of columns of `X` parses as it did in `fit`, so all of it is missing: "
+            f"{listed(unread)}. Write it as in `fit`, or convert the columns there and here.",
+            stacklevel=5,
+        )
+    met = _levels_met(transformer) if len(X) >= FEWEST_NEW_LEVELS and "level" in readings else {}
+    new = [name for i, name, column in _columns(X, list(met)) if _is_new(column, *met[i])]
+    if new:
+        warnings.warn(
+            f"None of the values of {named(new)} was met in `fit`, where other levels were told apart: they "
+            "all count as rare or unknown. Write the columns of `X` as in `fit`, codes as the same text.",
+            stacklevel=5,
+        )
+
+
+def _columns(X: np.ndarray | pd.DataFrame, positions: list[int]) -> Iterator[tuple[int, Any, pd.Series]]:
+    for i in positions:
+        if isinstance(X, pd.DataFrame):
+            yield i, X.columns[i], X.iloc[:, i]
+        else:
+            yield i, i, pd.Series(X[:, i])
+
+
+def _unread(column: pd.Series, reading: str) -> str | None:
+    """Return a text of a column in which none says what it should; None where one does, or all are gaps."""
+    parts = [column] if len(column) <= ROWS_TO_LOOK_AT_FIRST else [column[:ROWS_TO_LOOK_AT_FIRST], column]
+    example = None
+    for part in parts:
+        if content_of(part) not in ("text", "categories"):
+            # Gaps, or what is taken as it is or refused.
+            continue
+        distinct = pd.factorize(as_texts(part))[1]
+        parsed = numbers_of(distinct) if reading == "number in text" else dates_of(distinct).to_numpy()
+        if not np.isnan(parsed).all():
+            return None
+        example = next((text for text in distinct if not marks_a_gap(text)), None)
+    return example
+
+
+def _levels_met(transformer: Pipeline) -> dict[int, tuple[np.ndarray, Any]]:
+    """Return by column the levels of `fit`, and the rare among them, where not all are rare."""
+    of_levels = [
+        (columns, levels[-1])
+        for name, levels, columns in transformer[-1].transformers_
+        if name == "level" and len(columns)
+    ]
+    return {
+        i: (every, () if rare is None else rare)
+        for columns, one_hot in of_levels
+        for i, every, rare in zip(columns, one_hot.categories_, one_hot.infrequent_categories_, strict=True)
+        if rare is None or len(rare) < len(every)
+    }
+
+
+def _is_new(column: pd.Series, met: np.ndarray, rare: Any) -> bool:
+    """Whether a column has many known cells and none that was met, where values were told apart in `fit`."""
+    if _is_met(as_texts(column[:ROWS_TO_LOOK_AT_FIRST]), met) or content_of(column) == "sequences":
+        return False
+    codes, distinct = pd.factorize(as_texts(column))
+    known = np.array([not marks_a_gap(text) for text in distinct], dtype=bool)
+    few = np.count_nonzero(known[codes[codes >= 0]]) < FEWEST_NEW_LEVELS
+    if few or _is_met(distinct, met):
+        return False
+    # The others may be told from gaps alone, as identifiers are.
+    return any(not marks_a_gap(level) for level in set(met) - {None, *rare})
+
+
+def _is_met(texts: np.ndarray, met: np.ndarray) -> bool:
+    return not (set(texts) - {None}).isdisjoint(met)
