@@ -10,11 +10,13 @@ import numpy as np
 from sklearn_mtl.tasks import Responses, TaskSet
 from sklearn_mtl.training.batches import Table
 from sklearn_mtl.training.blocks import Blocks, InputRows
-from sklearn_mtl.training.callbacks import check_callbacks_of_nets
+from sklearn_mtl.training.callbacks import check_loggers, made
 from sklearn_mtl.training.fit import NetPlan
 from sklearn_mtl.training.inference import mean_decisions, mean_responses, representations
 from sklearn_mtl.training.module import Blueprint, MultiTaskModule
+from sklearn_mtl.training.monitors import check_monitors
 from sklearn_mtl.training.net import MultiTaskNet
+from sklearn_mtl.training.recording import columns_by_task
 from sklearn_mtl.training.settings import TrainingSettings
 from sklearn_mtl.training.splits import RowSplit
 from sklearn_mtl.training.streaming import Reader, ReadRows
@@ -47,7 +49,7 @@ def plan_bag(
     """
     return [
         NetPlan(blueprint, *part, settings, seed, epochs, prefix=prefix)
-        for part, seed, prefix in zip(parts, seeds, _prefixes(parts, settings), strict=True)
+        for part, seed, prefix in zip(parts, seeds, _prefixes(blueprint, parts, settings), strict=True)
     ]
 
 
@@ -71,15 +73,21 @@ def plan_further(
     """
     return [
         NetPlan(blueprint, *part, settings, 0, epochs, net, prefix)
-        for part, net, prefix in zip(parts, nets, _prefixes(parts, settings), strict=True)
+        for part, net, prefix in zip(parts, nets, _prefixes(blueprint, parts, settings), strict=True)
     ]
 
 
-def _prefixes(parts: Parts, settings: TrainingSettings) -> list[str]:
+def _prefixes(blueprint: Blueprint, parts: Parts, settings: TrainingSettings) -> list[str]:
     """Return what tells the files of the nets apart; callbacks that do not suit them are refused."""
-    validated = all(valid is not None for _, valid in parts)
     schedule = [] if isinstance(settings.lr_schedule, str | None) else [settings.lr_schedule]
-    check_callbacks_of_nets([*settings.callbacks, *schedule], len(parts), validated=validated)
+    callbacks = made([*schedule, *settings.callbacks])
+    check_loggers(callbacks, len(parts))
+    check_monitors(
+        callbacks,
+        columns_by_task(blueprint.tasks),
+        validated=all(valid is not None for _, valid in parts),
+        verbose=bool(settings.verbose),
+    )
     return [f"net{number}_" if len(parts) > 1 else "" for number in range(len(parts))]
 
 

@@ -24,7 +24,8 @@ from skorch.callbacks import (
     TrainEndCheckpoint,
     WandbLogger,
 )
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from sklearn_mtl.training.monitors import is_plateau
 
 _SCORING = (
     "it scores one target as one tensor, and the history has the losses and the metric of every task: "
@@ -72,37 +73,28 @@ def check_callbacks(callbacks: Any, ema_decay: float | None) -> None:
             )
 
 
-def check_callbacks_of_nets(callbacks: Sequence[Any], n_nets: int, *, validated: bool) -> None:
-    """Raise a ``ValueError`` for callbacks that do not suit the nets that are to be trained.
+def check_loggers(callbacks: Sequence[Any], n_nets: int) -> None:
+    """Raise a ``ValueError`` for callbacks of several nets that would write to one place.
 
     Parameters
     ----------
-    callbacks : sequence
+    callbacks : sequence of Callback
         Checked by `check_callbacks`.
     n_nets : int
         Number of nets.
-    validated : bool
-        Whether all of them hold rows out.
     """
-    for callback in _made(callbacks):
-        name = type(callback).__name__
+    for callback in callbacks:
         if n_nets > 1 and isinstance(callback, _LOGGERS):
             raise ValueError(
-                f"`callbacks` of several nets must not write to one place, as {name} does. Found {n_nets} "
-                "nets; n_bags=1 trains one."
-            )
-        monitor = _monitored(callback)
-        if not validated and isinstance(monitor, str) and monitor.startswith("valid_"):
-            raise ValueError(
-                f"`callbacks` must not monitor validation where rows are not held out. Found {name} with "
-                f"{monitor!r}; there are 'train_loss' and 'train_loss_best'."
+                "`callbacks` of several nets must not write to one place, as "
+                f"{type(callback).__name__} does. Found {n_nets} nets; n_bags=1 trains one."
             )
 
 
 def writers(callbacks: Sequence[Any] | None) -> list[str]:
     """Return the names of the callbacks that write to one place whoever fits."""
     kinds = (Checkpoint, TrainEndCheckpoint, LoadInitState, *_LOGGERS)
-    return [type(callback).__name__ for callback in _made(callbacks or ()) if isinstance(callback, kinds)]
+    return [type(callback).__name__ for callback in made(callbacks or ()) if isinstance(callback, kinds)]
 
 
 def copied(callbacks: Sequence[Any], prefix: str) -> list[Any]:
@@ -147,7 +139,8 @@ def _named(entry: Any) -> Any:
     return entry() if isinstance(entry, type) else entry
 
 
-def _made(callbacks: Sequence[Any]) -> list[Any]:
+def made(callbacks: Sequence[Any]) -> list[Any]:
+    """Return the callbacks alone, those that are given as a class made."""
     return [_alone(_named(entry)) for entry in callbacks]
 
 
@@ -175,16 +168,7 @@ def _why_refused(callback: Any, *, averaged: bool) -> str | None:
 
 
 def _asks_for_a_loss_at_each_step(schedule: LRScheduler) -> bool:
-    plateau = schedule.policy in (ReduceLROnPlateau, ReduceLROnPlateau.__name__)
-    return plateau and schedule.step_every == "batch" and not callable(schedule.monitor)
-
-
-def _monitored(callback: Any) -> Any:
-    if isinstance(callback, LRScheduler) and callback.policy not in (ReduceLROnPlateau, "ReduceLROnPlateau"):
-        return None
-    if isinstance(callback, WandbLogger):
-        return "valid_loss_best" if callback.save_model else None
-    return getattr(callback, "monitor", None)
+    return is_plateau(schedule) and schedule.step_every == "batch" and not callable(schedule.monitor)
 
 
 def _checkpoints(callbacks: Any) -> Iterator[Any]:

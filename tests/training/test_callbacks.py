@@ -458,6 +458,71 @@ def test_validation_is_not_monitored_where_no_row_is_held_out(callback):
             (est.partial_fit if est.early_stopping else est.fit)(X, Y)
 
 
+MISSPELT = {
+    "EarlyStopping": (EarlyStopping("valid_loss_prise"), "valid_loss_prise", "valid_loss_price"),
+    "Checkpoint": (Checkpoint("valid_los_best"), "valid_los_best", "valid_loss_best"),
+    "LRScheduler": (
+        LRScheduler(ReduceLROnPlateau, monitor="valid_r2_pric"), "valid_r2_pric", "valid_r2_price"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MISSPELT)
+@pytest.mark.parametrize("n_bags", [1, 2])
+def test_a_misspelt_monitor_is_refused_before_training(kind, n_bags):
+    callback, monitor, nearest = MISSPELT[kind]
+    seen = []
+    sees = ParamMapper("*", fn=seen.append, at=1)
+    message = rf"Found {kind} with monitor='{monitor}'; the nearest is '{nearest}'\. There are \['train_loss'"
+    with pytest.raises(ValueError, match=message):
+        fitted(sees, callback, n_bags=n_bags)
+    if kind == "LRScheduler":
+        with pytest.raises(ValueError, match=message):
+            fitted(sees, lr_schedule=callback, n_bags=n_bags)
+    assert not seen
+
+
+def test_a_monitor_of_nothing_near_is_refused():
+    with pytest.raises(
+        ValueError, match=r"EarlyStopping with monitor='x'\. There are .* such as 'train_loss_b"
+    ):
+        fitted(EarlyStopping("x"))
+    with pytest.raises(ValueError, match=r"monitor='weight_price_best'; the nearest is 'weight_price'"):
+        fitted(EarlyStopping("weight_price_best"))
+    # It is written down after the stopping has looked.
+    with pytest.raises(ValueError, match=r"before they see it\. Found EarlyStopping with monitor='dur'"):
+        fitted(EarlyStopping("dur"), EpochTimer())
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_every_key_of_an_epoch_can_be_monitored(early_stopping):
+    keys = fitted(early_stopping=early_stopping, max_epochs=1).net_.history[-1].keys() - {"batches"}
+    stops = [EarlyStopping(key, patience=99) for key in keys]
+    assert fitted(*stops, early_stopping=early_stopping, max_epochs=1).n_iter_ == 1
+
+
+def test_what_the_callbacks_before_write_down_can_be_monitored(tmp_path):
+    before = [
+        EpochTimer(),
+        LRScheduler(StepLR, step_size=1),
+        Checkpoint(dirname=str(tmp_path)),
+        PassthroughScoring("valid_loss"),
+    ]
+    stops = [EarlyStopping(key, patience=99) for key in ("dur", "event_lr", "event_cp", "valid_loss_best")]
+    assert fitted(*before, *stops, max_epochs=2).n_iter_ == 2
+    with redirect_stdout(io.StringIO()):
+        assert fitted(EarlyStopping("dur", patience=99), max_epochs=2, verbose=1).n_iter_ == 2
+
+
+def test_callbacks_of_ones_own_may_write_down_what_is_monitored():
+    class Own(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            net.history.record("own", 1.0)
+
+    stopping = EarlyStopping("own", patience=2, threshold=0.5, threshold_mode="abs")
+    assert fitted(Own(), stopping).n_iter_ == 3
+
+
 def test_a_schedule_may_begin_after_the_first_epoch():
     est = pickle.loads(pickle.dumps(quick(max_epochs=2, warm_start=True).fit(X, Y)))
     est.set_params(lr_schedule=LRScheduler(StepLR, step_size=1, gamma=0.5), max_epochs=5).fit(X, Y)
