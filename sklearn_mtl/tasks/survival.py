@@ -78,7 +78,7 @@ class SurvivalTask(Task):
         """
         if times is None:
             return response[:, 0]
-        at = np.asarray(times, dtype=np.float64)
+        at = _numbers(times)
         if at.ndim != 1 or np.isnan(at).any() or (at < 0).any():
             raise ValueError(f"`times` must be a list of times of 0 or more. Found {times!r}.")
         curve = np.concatenate([np.ones((len(response), 1)), response[:, 0]], axis=1)
@@ -118,8 +118,8 @@ class Survival(TaskKind):
         equal steps (Kvamme & Borgan 2021, "Continuous and discrete-time survival prediction with neural
         networks", section 3.2), the last one at the last event; fewer times make fewer intervals.
     ends : sequence of float, default=None
-        Where the intervals end instead, positive and increasing: for ``partial_fit``, whose first rows
-        need not be like the others, or for times that matter.
+        Where the intervals end instead, positive, increasing and finite: for ``partial_fit``, whose first
+        rows need not be like the others, or for times that matter.
 
     Examples
     --------
@@ -169,10 +169,12 @@ class Survival(TaskKind):
 
     def _ends(self, name: str, time: np.ndarray, event: np.ndarray, weight: np.ndarray) -> np.ndarray:
         if self.ends is not None:
-            ends = np.array(self.ends, dtype=np.float64)
-            if ends.ndim != 1 or not len(ends) or not (np.diff(ends, prepend=0.0) > 0).all():
+            ends = _numbers(self.ends)
+            increasing = ends.ndim == 1 and len(ends) and (np.diff(ends, prepend=0.0) > 0).all()
+            if not increasing or not np.isfinite(ends).all():
                 raise ValueError(
-                    f"`ends` of task {name!r} must be positive and increasing times. Found {self.ends!r}."
+                    f"`ends` of task {name!r} must be a list of positive and increasing, finite times. "
+                    f"Found {self.ends!r}."
                 )
             return ends
         number = self.n_intervals
@@ -183,6 +185,14 @@ class Survival(TaskKind):
         places = np.searchsorted(1 - survival, steps - TIE)
         found: np.ndarray = np.unique(times[np.minimum(places, len(times) - 1)])
         return found[found > 0]
+
+
+def _numbers(times: Any) -> np.ndarray:
+    """Return a copy of times as numbers; what are none, as no list of them."""
+    try:
+        return np.array(times, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.array(np.nan)
 
 
 def _kaplan_meier(time: np.ndarray, event: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -110,7 +110,10 @@ def test_two_columns_of_a_frame():
         ([[1, 0], [2, 0]], {}, "needs at least one event at a time above 0. Found .* rows and 0 events"),
         ([["a", 1], ["b", 0]], {}, "is survival and needs numbers"),
         ([[1, 1], [2, 0]], {"n_intervals": 0}, "`n_intervals` .* positive integer. Found 0"),
-        ([[1, 1], [2, 0]], {"ends": [0, 1]}, "`ends` .* must be positive and increasing"),
+        ([[1, 1], [2, 0]], {"ends": [0, 1]}, "`ends` .* must be a list of positive and increasing, finite"),
+        ([[1, 1], [2, 0]], {"ends": [1.0, np.inf]}, r"`ends` .* finite times. Found \[1.0, inf\]"),
+        ([[1, 1], [2, 0]], {"ends": ["a"]}, r"`ends` of task 'relapse' must be a list.*Found \['a'\]"),
+        ([[1, 1], [2, 0]], {"ends": 3.0}, r"`ends` of task 'relapse' must be a list.*Found 3.0"),
     ],
 )
 def test_what_is_no_survival_task_is_refused(values, params, match):
@@ -119,6 +122,13 @@ def test_what_is_no_survival_task_is_refused(values, params, match):
     est, X = quick(tasks={"relapse": Survival(**params)}), np.zeros((20, 1))
     with pytest.raises(ValueError, match=match):
         est.fit(X, {"relapse": np.array(values * 10)})
+
+
+@pytest.mark.parametrize("times", ["a", ["a"], 1.0, [np.nan], [-1.0]])
+def test_times_that_are_no_list_of_times_are_refused(times):
+    _, task = bind([[1, 1], [2, 0]])
+    with pytest.raises(ValueError, match=r"`times` must be a list of times of 0 or more. Found"):
+        task.survival(np.ones((2, 1, len(task.ends))), times)
 
 
 # The likelihood
@@ -162,7 +172,7 @@ def test_the_mean_time_is_the_area_under_the_curve():
     curve = task.survival(response, times)[0]
     assert np.trapezoid(curve, times) == pytest.approx(task.predict(response)[0], rel=1e-6)
     np.testing.assert_allclose(task.survival(response, [0, 1, 2, 4, 100])[0], [1, 0.75, 0.5, 0.375, 0.25])
-    with pytest.raises(ValueError, match="`times` must be a list of times"):
+    with pytest.raises(ValueError, match=r"`times` must be a list of times"):
         task.survival(response, [-1.0])
 
 
