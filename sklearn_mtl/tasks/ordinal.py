@@ -134,6 +134,11 @@ class Ordinal(TaskKind):
         if declared is None and isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
             declared = dtype.categories
         if declared is not None:
+            if not isinstance(declared, list | tuple) and np.ndim(declared) == 0:
+                raise ValueError(
+                    f"`order` of task {column.name!r} must be a list of the classes, lowest first. "
+                    f"Found {declared!r}."
+                )
             found = read_column(column.name, declared)
             if found.values.ndim != 1 or found.missing.any() or len(set(found.values.tolist())) < len(found):
                 raise ValueError(
