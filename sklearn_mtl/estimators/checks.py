@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from sklearn_mtl.estimators.base import BaseMultiTask
     from sklearn_mtl.targets import Column
 
+# Of what was found, letters that a message shows.
+MOST_SHOWN = 100
 SMALL_DATA = 1000
 
 
@@ -91,7 +94,8 @@ _RULES: dict[str, Rule] = {
     "gradient_clip": ("None or a positive number", lambda v: v is None or _POSITIVE[1](v)),
     "patience": ("'auto' or a positive integer", lambda v: _is_auto(v) or _COUNT[1](v)),
     "validation_fraction": (
-        "a number between 0 and 1, or a splitter with split(X, y, groups)",
+        "a number between 0 and 1, or a splitter with split(X, y, groups); early_stopping=False "
+        "holds out no rows",
         lambda v: is_splitter(v) or (_is_real(v) and 0 < v < 1),
     ),
     "n_bags": ("'auto' or a positive integer", lambda v: _is_auto(v) or _COUNT[1](v)),
@@ -108,7 +112,7 @@ def check_numbers(estimator: BaseMultiTask) -> None:
     for name, (rule, holds) in _RULES.items():
         value = getattr(estimator, name)
         if not holds(value):
-            raise ValueError(f"`{name}` must be {rule}. Found {value!r}.")
+            raise ValueError(f"`{name}` must be {rule}. Found {textwrap.shorten(repr(value), MOST_SHOWN)}.")
     check_callbacks(estimator.callbacks, estimator.ema_decay)
 
 

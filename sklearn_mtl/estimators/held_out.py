@@ -125,7 +125,7 @@ def _by_splitter(
 ) -> list[RowSplit]:
     y = MultiTaskTarget(y) if isinstance(y, Mapping) and not isinstance(y, MultiTaskTarget) else y
     # It splits all rows as they were given; those without a label are not among ours.
-    found = list(_among(rows, splitter.split(X, y, groups)))[-n_nets:]
+    found = list(_among(rows, _splits(splitter, X, y, groups)))[-n_nets:]
     if not found or any(len(split.learnt) == 0 for split in found):
         raise ValueError(
             "`validation_fraction` as a splitter must give splits with labelled rows to learn from. "
@@ -133,6 +133,18 @@ def _by_splitter(
         )
     found = [split.without_last(strata, numbers) for split in found]
     return [found[net % len(found)] for net in range(n_nets)]
+
+
+def _splits(splitter: Any, X: Any, y: Any, groups: Any) -> list[Any]:
+    try:
+        return list(splitter.split(X, y, groups))
+    except (TypeError, ValueError) as error:
+        found, why = f"`validation_fraction` can't split the rows. Found {splitter!r}", str(error)
+        if groups is None and "groups" in why:
+            why = "which needs groups; fit(X, y, groups=...) says them."
+        elif isinstance(error, TypeError) and isinstance(y, MultiTaskTarget):
+            why = "which is made for a single target; TaskStratifiedKFold of model_selection takes several."
+        raise ValueError(f"{found}, {why}") from error
 
 
 def _among(rows: Rows, splits: Any) -> Iterator[RowSplit]:

@@ -98,11 +98,17 @@ def no_training(monkeypatch):
         ({"patience": 0}, ValueError, r"`patience` must be 'auto' or a positive integer. Found 0"),
         ({"patience": None}, ValueError, r"`patience` must be 'auto' or a positive integer"),
         ({"validation_fraction": 0}, ValueError, r"`validation_fraction` must be a number between 0 and 1"),
+        ({"validation_fraction": 0}, ValueError, "early_stopping=False holds out no rows. Found 0"),
+        (
+            {"validation_fraction": [(np.arange(500), np.arange(500, 600))]},
+            ValueError,
+            r"Found \[\(array.{,200}$",
+        ),
         ({"validation_fraction": 1.0}, ValueError, r"`validation_fraction` must be"),
         (
             {"validation_fraction": "0.1"},
             ValueError,
-            r"or a splitter with split\(X, y, groups\). Found '0.1'",
+            r"or a splitter with split\(X, y, groups\); .*Found '0.1'",
         ),
         ({"validation_fraction": KFold}, ValueError, "Found <class '.*KFold'>"),
         ({"n_bags": 0}, ValueError, r"`n_bags` must be 'auto' or a positive integer"),

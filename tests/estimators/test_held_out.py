@@ -6,7 +6,15 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.model_selection import GroupShuffleSplit, KFold, PredefinedSplit, ShuffleSplit, TimeSeriesSplit
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    PredefinedSplit,
+    ShuffleSplit,
+    StratifiedKFold,
+    TimeSeriesSplit,
+)
 
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.estimators.held_out import hold_out
@@ -133,7 +141,9 @@ def test_one_group_can_not_be_held_out(quick, houses):
     [
         (0.1, np.zeros(79), "`groups` must hold the group of each row of X. Found 79 of 80 rows"),
         (0.1, np.r_[np.nan, np.zeros(79)], "Found 1 missing"),
-        (GroupShuffleSplit(1), None, "groups"),
+        (GroupShuffleSplit(1), None, r"GroupShuffleSplit(?s:.)*fit\(X, y, groups=...\)"),
+        (GroupKFold(5), None, r"`validation_fraction`.*GroupKFold.*needs groups; fit\(X, y, groups=...\)"),
+        (KFold(100), None, r"`validation_fraction`.*KFold\(n_splits=100.*greater than the number of samples"),
         (
             PredefinedSplit(np.full(80, -1)),
             None,
@@ -145,6 +155,13 @@ def test_one_group_can_not_be_held_out(quick, houses):
 def test_what_can_not_be_split(quick, houses, how, groups, message):
     with pytest.raises(ValueError, match=message):
         quick(early_stopping=True, validation_fraction=how).fit(*houses, groups=groups)
+
+
+def test_a_splitter_of_one_target_does_not_split_several(quick, houses):
+    X, Y = houses
+    est = quick(early_stopping=True, validation_fraction=StratifiedKFold(5))
+    with pytest.raises(ValueError, match=r"`validation_fraction`.*[^k]StratifiedKFold.*TaskStratifiedKFold"):
+        est.fit(X, {name: Y[name] for name in Y})
 
 
 def test_groups_without_early_stopping_are_not_read(quick, houses):
