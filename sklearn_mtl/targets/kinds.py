@@ -63,6 +63,8 @@ ONE_HOT = Guess("multilabel", "exactly one 1 in each row, as classes in one-hot 
 GAP_MARKS = Guess("classification", "text that marks a gap, {}, among its classes")
 DISTINCT = Guess(None, "text of which nearly all is distinct")
 NUMBERS = Guess(None, "text that reads as numbers")
+INTEGER_BLOCK = Guess(None, "a two-dimensional block of other integers than 0 and 1")
+OTHER_BLOCK = Guess(None, "a two-dimensional block of other labels than numbers")
 OTHERS = Guess(None, "labels that are neither numbers nor text throughout")
 
 
@@ -174,7 +176,7 @@ def _of_block(column: Column, known: np.ndarray) -> Guess:
         return ONE_HOT if is_one_hot else Guess("multilabel")
     if known.dtype.kind == "f":
         return Guess("regression")
-    return Guess(None, "a two-dimensional block of other labels than 0 and 1")
+    return INTEGER_BLOCK if known.dtype.kind in "iu" else OTHER_BLOCK
 
 
 def _of_floats(known: np.ndarray, *, gaps: bool) -> Guess:
@@ -315,16 +317,20 @@ def _doubtful(guess: Guess, same: Mapping[str, Guess]) -> str:
 
 
 def _refusal(guess: Guess, names: list[str], columns: Mapping[str, Column]) -> str:
-    other = ", 'regression' or 'multilabel'"
+    kind, other = "classification", ", 'regression' or 'multilabel'"
     if guess == DISTINCT:
         other = ""
     elif guess == NUMBERS:
         other = ", or make them numbers with pandas.to_numeric(y, errors='coerce')"
+    elif guess == INTEGER_BLOCK:
+        kind, other = "regression", ", or make a task of each column"
     subject = _subject(names)
+    found = f"Found {guess.doubt}, such as {columns[names[0]].known[:3].tolist()}."
+    if guess == OTHER_BLOCK:
+        return f"{subject} must be a task for each column. {found}"
     return (
         f"The kind of {subject[0].lower()}{subject[1:]} can't be told from the labels: say it with "
-        f"tasks={_mapped(names, 'classification')}{other}. "
-        f"Found {guess.doubt}, such as {columns[names[0]].known[:3].tolist()}."
+        f"tasks={_mapped(names, kind)}{other}. {found}"
     )
 
 

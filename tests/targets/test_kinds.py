@@ -163,7 +163,6 @@ def test_codes_of_classes_are_no_counts(labels):
         (["a", True, None], "neither numbers nor text"),
         (pd.to_datetime(["2020-01-01", None]), "neither numbers nor text"),
         (np.array([1, 2], dtype="m8[s]"), "neither numbers nor text"),
-        ([["a", "b"], ["c", "d"]], "block"),
         ([[1, 2], [3, 4]], "block"),
         ([f"house {i}" for i in range(10)], "nearly all is distinct"),
         (pd.Series([f"house {i}" for i in range(10)] + [None] * 5, dtype="str"), "nearly all is distinct"),
@@ -180,6 +179,13 @@ def test_what_could_be_anything_is_refused(labels, found):
     with pytest.raises(ValueError, match=rf"'price'.*tasks=\{{'price':.*Found.*{found}"):
         infer_kind(column(labels))
     assert guess_kind(column(labels)).kind is None
+
+
+def test_a_block_is_only_offered_what_it_can_be():
+    with pytest.raises(ValueError, match=r"tasks=\{'price': 'regression'\}, or make a task of each"):
+        infer_kind(column([[1, 2], [3, 4]]))
+    with pytest.raises(ValueError, match=r"Task 'price' must be a task for each column. Found .*block"):
+        infer_kind(column([["a", "b"], ["c", "d"]]))
 
 
 def test_all_refused_tasks_are_named_at_once():
