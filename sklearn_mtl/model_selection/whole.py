@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
@@ -57,8 +58,8 @@ class Whole:
         """Whether y is an array of one dimension, or of one column without missing labels."""
         if isinstance(self.y, MultiTaskTarget):
             return False
-        # A list has no shape, and is one column to scikit-learn too, unless it finds otherwise.
-        columns = getattr(self.y, "shape", (0,))[1:]
+        y = self.y if hasattr(self.y, "shape") else np.asarray(self.y, dtype=object)
+        columns = y.shape[1:]
         if columns != (1,):
             return not columns
         return not any(column.missing.any() for column in self.columns.values())

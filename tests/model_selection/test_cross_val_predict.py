@@ -80,6 +80,9 @@ def test_arrays(cheap, drawn):
     both = np.column_stack([Y["sold"], X[:, 3] > 0])
     found = cross_val_predict_tasks(classifier, X, both, cv=2, method="predict_proba")
     assert {name: values.shape for name, values in found.items()} == {"y0": (90, 2), "y1": (90, 2)}
+    # Of lists too, one label missing.
+    rows = [[None, bool(row[1])] if number == 0 else list(map(bool, row)) for number, row in enumerate(both)]
+    assert list(cross_val_predict_tasks(classifier, X, rows, cv=2)) == ["y0", "y1"]
     regressor = MultiTaskRegressor(**settings)
     found = cross_val_predict_tasks(regressor, X, X[:, :2].astype(np.float32), cv=2)
     assert [found[name].dtype for name in ("y0", "y1")] == [np.float64] * 2
