@@ -37,7 +37,7 @@ class Seen:
 
     def changes(self, column: Column) -> Column | None:
         """Return these labels with new ones among them; None where there are none."""
-        if column.values.ndim != self.values.ndim or column.values.dtype.kind not in "iuf":
+        if column.values.shape[1:] != self.values.shape[1:] or column.values.dtype.kind not in "iuf":
             return None
         new = pd.unique(column.known) if self.values.ndim == 1 else column.values[~column.missing.any(axis=1)]
         gap = bool(column.missing.any())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
@@ -18,6 +18,7 @@ from sklearn_mtl.estimators.metrics import Metric, Scorer, scorer_takes_weights,
 from sklearn_mtl.estimators.pairing import warn_of_other_order
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
 from sklearn_mtl.estimators.task_view import TaskView
+from sklearn_mtl.estimators.unknown_labels import warn_of_unknown_labels
 from sklearn_mtl.targets import Targets, read_column, read_targets
 
 if TYPE_CHECKING:
@@ -125,6 +126,14 @@ class ScoredRows:
         known = _labelled(self._labels(task), scorer) & (self._weight(task) > 0)
         return task not in self.left_out and bool(known.any())
 
+    def warn_of_unknown_labels(self, tasks: Iterable[str]) -> None:
+        """Warn if many labels of these tasks are none of the classes."""
+        known = [task for task in tasks if task not in self.left_out]
+        warn_of_unknown_labels(
+            ((self.estimator.tasks_[task], self._labels(task), self._weight(task)) for task in known),
+            stacklevel=5,
+        )
+
     def _labels(self, task: str) -> Column:
         if task not in self._places:
             raise ValueError(
@@ -134,7 +143,10 @@ class ScoredRows:
             raise ValueError(
                 f"y must hold task {task!r}, which is scored. Found {list(self.targets.columns)}."
             )
-        return self.targets.columns[task]
+        column = self.targets.columns[task]
+        if task not in self.left_out:
+            self.estimator.tasks_[task].check_shape(column)
+        return column
 
     def _weight(self, task: str) -> np.ndarray:
         return self.weight[:, self._places[task]]

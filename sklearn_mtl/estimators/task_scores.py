@@ -87,6 +87,7 @@ def score_by_task(estimator: Any, X: Any, y: Any, sample_weight: Any, *, every: 
     rows = ScoredRows.read(estimator, X, y, sample_weight)
     tasks = _tasks_of(rows, every=every)
     scores = pd.Series({task: rows.default_score(task) for task in tasks}, dtype=np.float64)
+    rows.warn_of_unknown_labels(tasks)
     _warn_of_undefined(rows, scores.index[scores.isna()].tolist())
     # Of a task that its fold left out there is no metric, as there is no score.
     scores.attrs["metrics"] = {
@@ -127,6 +128,7 @@ def score_by_metric(estimator: Any, X: Any, y: Any, sample_weight: Any, metrics:
     if not found:
         raise ValueError("`metrics` must name at least one metric of one task. Found none.")
     undefined = dict.fromkeys(task for (task, _), score in found.items() if np.isnan(score))
+    rows.warn_of_unknown_labels(asked)
     _warn_of_undefined(rows, list(undefined))
     index = pd.MultiIndex.from_tuples(found, names=["task", "metric"])
     return pd.Series(list(found.values()), index, dtype=np.float64)

@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_mtl.estimators.pairing import warn_of_other_order
+from sklearn_mtl.estimators.unknown_labels import warn_of_unknown_labels
 from sklearn_mtl.estimators.wrapped import held_by, innermost
 from sklearn_mtl.targets import MultiTaskTarget, read_column
 
@@ -111,9 +112,12 @@ class TaskView(BaseEstimator):
         """
         warn_of_other_order(X, {"y": y, "sample_weight": sample_weight})
         response = self._response(X)
-        column = read_column(self.name, y)
+        task, column = self._task, read_column(self.name, y)
+        task.check_shape(column)
         weight = _check_sample_weight(sample_weight, column.values, dtype=np.float64)
-        return float(self._task.score(column, response, weight))
+        score = float(task.score(column, response, weight))
+        warn_of_unknown_labels([(task, column, weight)], stacklevel=3)
+        return score
 
     def __sklearn_is_fitted__(self) -> bool:
         """Whether there is a fitted estimator to predict with."""

@@ -64,7 +64,9 @@ class TaskScorer(BaseEstimator):
                 f"{len(rows.weight)} rows: its score is nan.",
                 stacklevel=3,
             )
-        return rows.score(self.task, self.scoring, scorer)
+        score = rows.score(self.task, self.scoring, scorer)
+        rows.warn_of_unknown_labels([self.task])
+        return score
 
     def _accept_sample_weight(self) -> bool:
         """Whether the metric takes weights: scikit-learn asks before it passes them."""
@@ -101,6 +103,7 @@ class MultiTaskScorer(BaseEstimator):
             for task, scoring in self.scoring.items()
             if weights[task] > 0
         }
+        rows.warn_of_unknown_labels(scores)
         undefined = [task for task, score in scores.items() if np.isnan(score)]
         # Of what a fold leaves out its fit has warned.
         if set(undefined) - set(rows.left_out):

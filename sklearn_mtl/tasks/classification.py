@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -39,6 +38,11 @@ class ClassTask(Task):
         """The classes in the order of their codes, by which the loss knows them."""
         return self.classes
 
+    @property
+    def n_label_columns(self) -> int:
+        """One class for each row."""
+        return 1
+
     def encode(self, column: Column) -> np.ndarray:
         """Return class codes; NaN where missing and for classes not seen in ``fit``."""
         codes = np.full(len(column), np.nan)
@@ -51,9 +55,12 @@ class ClassTask(Task):
 
     def unknown_labels(self, column: Column) -> list[Any]:
         """Return the distinct labels that are none of the classes."""
-        labels = column.known
-        unknown: list[Any] = distinct_labels(labels[self.codes(labels) < 0]).tolist()
+        unknown: list[Any] = distinct_labels(self.unknown(column.known)).tolist()
         return unknown
+
+    def unknown(self, labels: np.ndarray) -> np.ndarray:
+        """Return those labels that are none of the classes."""
+        return labels[self.codes(labels) < 0]
 
     def decode(self, decision: np.ndarray) -> Any:
         """Return the classes of codes, in the dtype of the labels."""
@@ -91,21 +98,9 @@ class ClassTask(Task):
         """Return labels as the classes that they equal, as predictions hold them."""
         if labels.dtype == self.classes.dtype and labels.dtype.kind in "biuf":
             return labels
-        codes = self._codes_to_score(labels)
+        codes = self.codes(labels)
         classes = self.coded[codes]
         return classes if (codes >= 0).all() else np.where(codes >= 0, classes, labels)
-
-    def _codes_to_score(self, labels: np.ndarray) -> np.ndarray:
-        """Return the place of each label among the classes, with a warning if none has one."""
-        codes = self.codes(labels)
-        if len(codes) and (codes < 0).all():
-            warnings.warn(
-                f"No label of task {self.name!r} in these rows is one of its classes, so that no prediction "
-                f"can be right. Found {distinct_labels(labels)[:5].tolist()} for the classes "
-                f"{self.classes[:5].tolist()}.",
-                stacklevel=2,
-            )
-        return codes
 
     def _refuse_other_types(self, unknown: np.ndarray) -> None:
         """Raise a ``ValueError`` if labels that are no class are of another type than all classes."""
@@ -196,7 +191,7 @@ class ClassificationTask(ClassTask):
         known = ~column.missing & (weight > 0)
         if not known.any():
             return float("nan")
-        right = self._decided(response)[known, 0] == self._codes_to_score(column.values[known])
+        right = self._decided(response)[known, 0] == self.codes(column.values[known])
         return float(np.average(right, weights=weight[known]))
 
 

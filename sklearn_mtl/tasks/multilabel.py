@@ -45,14 +45,14 @@ class MultilabelTask(Task):
         """Of each label by itself: scikit-learn's accuracy of such a block is that of whole rows."""
         return "mean_label_accuracy"
 
+    @property
+    def n_label_columns(self) -> int:
+        """One for each label."""
+        return self.n_columns
+
     def encode(self, column: Column) -> np.ndarray:
         """Return 0 and 1, NaN where missing."""
-        values = _zero_one(column)
-        if values.shape[1] != self.n_columns:
-            raise ValueError(
-                f"Task {self.name!r} has {self.n_columns} labels. Found {values.shape[1]} columns."
-            )
-        return values
+        return _zero_one(column)
 
     def cell_weight(self, encoded: np.ndarray) -> np.ndarray | float:
         """Return ``pos_weight`` where a label is set."""

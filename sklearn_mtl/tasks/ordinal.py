@@ -52,7 +52,7 @@ class OrdinalTask(ClassTask):
         # Of a single label it is not defined.
         if known.sum() < 2:
             return float("nan")
-        place = self._codes_to_score(column.values[known])
+        place = self.codes(column.values[known])
         found, mass = self._decided(response)[known, 0], weight[known]
         up_to = np.cumsum(np.bincount(place[place >= 0], mass[place >= 0], minlength=len(self.classes)))
         median = int((up_to < up_to[-1] / 2).sum())

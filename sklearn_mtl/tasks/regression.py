@@ -59,14 +59,14 @@ class RegressionTask(Task):
         low, high = _range(_numbers(column), weight[:, None], self.low, self.high)
         return replace(self, low=low, high=high)
 
+    @property
+    def n_label_columns(self) -> int:
+        """One for each output."""
+        return self.n_columns
+
     def encode(self, column: Column) -> np.ndarray:
         """Return the scaled labels, NaN where missing."""
-        values = _numbers(column)
-        if values.shape[1] != self.n_columns:
-            raise ValueError(
-                f"Task {self.name!r} has {self.n_columns} outputs. Found labels with {values.shape[1]}."
-            )
-        return (values - self.loc) / self.scale
+        return (_numbers(column) - self.loc) / self.scale
 
     def decode(self, decision: np.ndarray) -> np.ndarray:
         """Return the point predictions as float64."""

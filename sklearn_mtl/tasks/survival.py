@@ -42,6 +42,11 @@ class SurvivalTask(Task):
         """Harrell's."""
         return "concordance_index"
 
+    @property
+    def n_label_columns(self) -> int:
+        """The time, and whether the event was seen."""
+        return 2
+
     def encode(self, column: Column) -> np.ndarray:
         """Return ``2 * intervals survived + event``, NaN where missing."""
         time, event = _times_and_events(column)

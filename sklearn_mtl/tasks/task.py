@@ -104,6 +104,20 @@ class Task(ABC):
             NaN where there is no label, or one that was not seen in ``fit``.
         """
 
+    @property
+    def n_label_columns(self) -> int | None:
+        """Columns that the labels must have as they are given, 1 of one dimension; None is any."""
+        return None
+
+    def check_shape(self, column: Column) -> None:
+        """Raise a ``ValueError`` for labels of another number of columns than in ``fit``."""
+        shape, expected = column.values.shape, self.n_label_columns
+        if expected is not None and (1 if len(shape) == 1 else shape[1]) != expected:
+            raise ValueError(
+                f"Labels of task {self.name!r} must have the shape of those of `fit`, "
+                f"{'(n_rows,)' if expected == 1 else f'(n_rows, {expected})'}. Found shape {shape}."
+            )
+
     def cell_weight(self, encoded: np.ndarray) -> np.ndarray | float:
         """Return what class weights make of each encoded cell; 1.0 where there are none."""
         return 1.0

@@ -141,7 +141,9 @@ class TaskSet:
         factors: dict[int, np.ndarray] = {}
         start = 0
         for task in self.ordered:
-            encoded = task.encode(columns[task.name])
+            column = columns[task.name]
+            task.check_shape(column)
+            encoded = task.encode(column)
             by_column[start : start + task.n_columns] = encoded.T
             factor = task.cell_weight(encoded)
             if isinstance(factor, np.ndarray):

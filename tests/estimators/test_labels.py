@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.base import clone
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor
 from sklearn_mtl.model_selection import multitask_scorer, task_scorer
+from sklearn_mtl.tasks import Survival
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 PRICE = X[:, 1] + 0.5
@@ -105,8 +107,58 @@ def test_labels_that_are_no_class_are_a_warning_by_all(fitted):
         lambda: task_scorer("type")(fitted, X, {"type": labels}),
         lambda: task_scorer("type", "accuracy")(fitted, X, {"type": labels}),
     ):
-        with pytest.warns(UserWarning, match=r"No label of task 'type'.*'castle'.*'flat', 'house'"):
+        with pytest.warns(UserWarning, match=r"60 of 60 labels of task 'type'.*'castle'.*'flat', 'house'"):
             assert call() == 0.0
+
+
+def test_many_labels_of_no_class_are_one_warning_for_all_tasks(fitted):
+    y = {"price": PRICE, "sold": 2 * SOLD - 1, "type": np.where(X[:, 0] > 0, "flat", "House")}
+    n = int((SOLD == 0).sum())
+    words = rf"{n} of 60 labels of task 'sold', such as \[-1\].*; {n} of 60 labels of task 'type'.*'House'"
+    for call in (
+        lambda: fitted.score(X, y),
+        lambda: fitted.score_tasks(X, {"sold": y["sold"], "type": y["type"]}, metrics="accuracy"),
+        lambda: multitask_scorer({"sold": "accuracy", "type": "accuracy"})(fitted, X, y),
+    ):
+        with pytest.warns(UserWarning, match=words) as said:
+            call()
+        assert len(said) == 1
+
+
+def test_rare_labels_of_no_class_are_wrong_without_a_word(fitted):
+    labels = TYPE.astype(object)
+    labels[:4], labels[4:8], labels[8:12] = "hut", "tent", "boat"
+    assert fitted.score_tasks(X, {"type": labels})["type"] <= 0.8
+    weight = np.where(labels == TYPE, 1.0, 0.0)
+    labels[:12] = "hut"
+    assert fitted.score_tasks(X, {"type": labels}, sample_weight=weight)["type"] > 0.5
+    with pytest.warns(UserWarning, match="12 of 60 labels of task 'type', such as .'hut'"):
+        fitted.score_tasks(X, {"type": labels})
+
+
+def test_labels_of_another_shape_than_in_fit_are_told_so(fitted, quick):
+    block = np.column_stack([X[:, 0], X[:, 1]])
+    tags = (np.c_[block, X[:, 2]] > 0).astype(int)
+    time = np.column_stack([np.exp(X[:, 0]), X[:, 1] > 0])
+    y = {"sold": SOLD, "price": PRICE, "sizes": block, "tags": tags, "time": time}
+    est = quick(MultiTaskClassifierRegressor, tasks={"time": Survival()}, max_epochs=1).fit(X, y)
+    for name, other, shape in (
+        ("sold", tags, r"\(n_rows,\). Found shape \(60, 3\)"),
+        ("price", block, r"\(n_rows,\). Found shape \(60, 2\)"),
+        ("sizes", PRICE, r"\(n_rows, 2\). Found shape \(60,\)"),
+        ("tags", tags[:, :2], r"\(n_rows, 3\). Found shape \(60, 2\)"),
+        ("time", time[:, 0], r"\(n_rows, 2\). Found shape \(60,\)"),
+    ):
+        for call in (
+            lambda name=name, other=other: est.task(name).score(X, other),
+            lambda name=name, other=other: est.score_tasks(X, {name: other}),
+            lambda name=name, other=other: task_scorer(name)(est, X, {name: other}),
+            lambda name=name, other=other: est.score(X, {**y, name: other}),
+            lambda name=name, other=other: clone(est).fit(X, y, X_val=X, y_val={**y, name: other}),
+            lambda name=name, other=other: est.partial_fit(X, {**y, name: other}),
+        ):
+            with pytest.raises(ValueError, match=f"^Labels of task '{name}' must have the shape.*{shape}"):
+                call()
 
 
 def test_validation_rows_are_compared_as_rows_to_score(quick):

@@ -270,13 +270,12 @@ def test_declared_classes_of_another_type_are_refused():
         bind([0, 1], classes=["0", "1"])
 
 
-def test_no_known_class_at_all_is_a_warning():
+def test_labels_of_no_class_are_wrong():
     _, task = bind(["a", "b", "b"])
     column = read_column("type", ["x", "y", None])
-    with pytest.warns(UserWarning, match=r"No label of task 'type'.*Found \['x', 'y'\].*\['a', 'b'\]"):
-        assert task.score(column, certain_response(task, [0, 1, 0]), np.ones(3)) == 0.0
-    with pytest.warns(UserWarning, match=r"No label of task 'type'"):
-        assert task.matched(column.known).tolist() == ["x", "y"]
+    assert task.score(column, certain_response(task, [0, 1, 0]), np.ones(3)) == 0.0
+    assert task.matched(column.known).tolist() == ["x", "y"]
+    assert task.unknown(np.array(["x", "a"], dtype=object)).tolist() == ["x"]
     assert task.matched(np.array(["x", "a"], dtype=object)).tolist() == ["x", "a"]
 
 

@@ -133,8 +133,8 @@ def test_error_where_all_weights_are_zero():
 
 def test_error_for_another_number_of_labels():
     _, task = bind(ZERO_ONE)
-    with pytest.raises(ValueError, match=r"'tags' has 3 labels\. Found 2 columns"):
-        task.encode(read_column("tags", ZERO_ONE[:, :2]))
+    with pytest.raises(ValueError, match=r"'tags' must have .*, \(n_rows, 3\)\. Found shape \(4, 2\)"):
+        task.check_shape(read_column("tags", ZERO_ONE[:, :2]))
 
 
 def test_parameters_are_kept_as_given_and_cloned():

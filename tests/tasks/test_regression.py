@@ -240,8 +240,8 @@ def test_error_where_all_weights_are_zero():
 
 def test_error_for_another_number_of_outputs():
     _, task = bind(np.zeros((3, 2)) + np.arange(3)[:, None])
-    with pytest.raises(ValueError, match=r"'price' has 2 outputs\. Found labels with 3"):
-        task.encode(read_column("price", np.zeros((3, 3))))
+    with pytest.raises(ValueError, match=r"'price' must have .*, \(n_rows, 2\)\. Found shape \(3, 3\)"):
+        task.check_shape(read_column("price", np.zeros((3, 3))))
 
 
 def test_parameters_are_kept_as_given_and_cloned():
