@@ -21,13 +21,14 @@ FEWEST_NEW_LEVELS = 10
 _IN_TEXT = {"number in text": "numbers", "date in text": "dates"}
 
 
-def warn_of_unfamiliar(transformer: Pipeline, X: Any) -> None:
+def warn_of_unfamiliar(transformer: Any, X: Any) -> None:
     """Warn of columns of which nothing parses any more, and of those whose levels are all new.
 
     Parameters
     ----------
-    transformer : Pipeline
-        A fitted `default_preprocessing`.
+    transformer : Pipeline or ColumnTransformer
+        A fitted `default_preprocessing`; of a file from before columns were read, the latter, which knows
+        nothing of text that is read.
     X : ndarray or DataFrame
         All rows that are going to be encoded.
 
@@ -43,7 +44,8 @@ def warn_of_unfamiliar(transformer: Pipeline, X: Any) -> None:
     >>> fitted = default_preprocessing().fit(pd.DataFrame({"zip": ["01067", "20095"] * 5}))
     >>> warn_of_unfamiliar(fitted, pd.DataFrame({"zip": ["20095"] * 10}))
     """
-    if not (isinstance(X, np.ndarray | pd.DataFrame) and X.ndim == 2 and len(X)):
+    is_table = isinstance(X, np.ndarray | pd.DataFrame) and X.ndim == 2 and len(X) > 0
+    if not is_table or not isinstance(transformer, Pipeline):
         return
     readings = transformer[0].readings_
     unread = [
