@@ -42,14 +42,14 @@ def test_what_is_no_class_has_no_place():
 @pytest.mark.parametrize(
     ("labels", "types"),
     [
-        (np.array([True]), {"numbers"}),
-        (np.array(["a", np.str_("b"), b"c"], dtype=object), {"text", "bytes"}),
-        (np.array([2**70, np.bool_(True), 0.5], dtype=object), {"numbers"}),
-        (pd.to_datetime(["2020-01-01"]).astype(object).to_numpy(), {"dates"}),
-        (np.array([datetime.date(2020, 1, 1)], dtype=object), {"date"}),
-        (np.array([], dtype=float), set()),
+        (np.array([True]), ["numbers"]),
+        (np.array(["a", np.str_("b"), b"c"], dtype=object), ["bytes", "text"]),
+        (np.array([2**70, np.bool_(True), 0.5], dtype=object), ["numbers"]),
+        (pd.to_datetime(["2020-01-01"]).astype(object).to_numpy(), ["dates"]),
+        (np.array([datetime.date(2020, 1, 1)], dtype=object), ["date"]),
+        (np.array([], dtype=float), []),
     ],
     ids=str,
 )
 def test_types_are_told_in_words(labels, types):
-    assert label_types(labels) == types
+    assert sorted(label_types(labels)) == types
