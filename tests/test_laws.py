@@ -12,9 +12,10 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_mtl import MultiTaskClassifierRegressor
+from sklearn_mtl.data import Batch
 from sklearn_mtl.datasets import make_multitask
+from sklearn_mtl.inference import bag_responses
 from sklearn_mtl.tasks import Classification, Ordinal, Regression, Survival
-from sklearn_mtl.training import Batch, bag_responses
 from sklearn_mtl.trunks import MLP
 
 

@@ -22,9 +22,9 @@ from sklearn_mtl.estimators.state import FittedState
 from sklearn_mtl.estimators.task_scores import ScoresByTask
 from sklearn_mtl.estimators.task_view import TaskView, view_of
 from sklearn_mtl.features import EncodedRows, SharedRows
+from sklearn_mtl.inference import bag_predictions, bag_representation, bag_responses
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import Responses, TaskKind
-from sklearn_mtl.training import bag_predictions, bag_representation, bag_responses
 
 
 class BaseMultiTask(

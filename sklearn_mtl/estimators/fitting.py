@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from sklearn_mtl.data import RowSplit, Table
 from sklearn_mtl.estimators import checks
 from sklearn_mtl.estimators.held_out import hold_out, learnt_by_some
 from sklearn_mtl.estimators.inferred import Seen, guessed, seen_labels
@@ -27,16 +28,13 @@ from sklearn_mtl.estimators.stages import (
 )
 from sklearn_mtl.estimators.warm_start import warn_of_what_stays
 from sklearn_mtl.features import FeatureEncoder
+from sklearn_mtl.network import Blueprint, in_default_modes
 from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import TaskKind, TaskSet
 from sklearn_mtl.training import (
-    Blueprint,
     MultiTaskNet,
     NetPlan,
-    RowSplit,
-    Table,
     TrainingSettings,
-    in_default_modes,
     numpy_dtype,
     plan_bag,
     plan_further,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_mtl.data import RowSplit, held_out_groups, held_out_rows
 from sklearn_mtl.estimators.checks import is_splitter
 from sklearn_mtl.estimators.groups import read_groups
 from sklearn_mtl.estimators.once import Once
@@ -15,7 +16,6 @@ from sklearn_mtl.estimators.pairing import warn_of_other_order
 from sklearn_mtl.estimators.rows import Rows
 from sklearn_mtl.targets import Column, MultiTaskTarget
 from sklearn_mtl.tasks import TaskKind
-from sklearn_mtl.training import RowSplit, held_out_groups, held_out_rows
 
 
 def hold_out(

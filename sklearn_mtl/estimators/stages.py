@@ -13,19 +13,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from sklearn_mtl.data import InputRows, RowSplit, Table, rows_for_training
 from sklearn_mtl.estimators.once import Once, each
 from sklearn_mtl.estimators.rows import Admitted, Rows, read_rows
 from sklearn_mtl.features import EncodedRows, FeatureEncoder
+from sklearn_mtl.network import Blueprint
 from sklearn_mtl.tasks import TaskSet
-from sklearn_mtl.training import (
-    Blueprint,
-    InputRows,
-    RowSplit,
-    Table,
-    TrainingSettings,
-    parted,
-    rows_for_training,
-)
+from sklearn_mtl.training import TrainingSettings, parted
 
 # Tasks that a warning names.
 MOST_LISTED = 10

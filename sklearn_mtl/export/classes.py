@@ -15,19 +15,10 @@ from sklearn_mtl import balancing, sharing, tasks, trunks
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.estimators import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
 from sklearn_mtl.features import Block, FeatureSpec
+from sklearn_mtl.network import Blueprint
 from sklearn_mtl.sharing import Sharing
 from sklearn_mtl.targets import Layout
-from sklearn_mtl.tasks import (
-    RowLoss,
-    Task,
-    TaskKind,
-    TaskSet,
-    classification_losses,
-    ordinal_losses,
-    regression_losses,
-    survival_losses,
-)
-from sklearn_mtl.training import Blueprint
+from sklearn_mtl.tasks import RowLoss, Task, TaskKind, TaskSet, losses
 from sklearn_mtl.trunks import Trunk
 
 ESTIMATORS: dict[str, type] = {
@@ -40,8 +31,7 @@ EXTENSIBLE = (Trunk, Sharing, Balancer, TaskKind, Task, RowLoss)
 
 def _known() -> Iterator[type]:
     yield from (TaskSet, Block, FeatureSpec, Layout, Blueprint)
-    losses = (regression_losses, classification_losses, ordinal_losses, survival_losses)
-    for package in (tasks, *losses, trunks, sharing, balancing):
+    for package in (tasks, losses, trunks, sharing, balancing):
         for value in vars(package).values():
             if isinstance(value, type) and issubclass(value, EXTENSIBLE) and not isabstract(value):
                 yield value

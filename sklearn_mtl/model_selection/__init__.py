@@ -32,13 +32,23 @@ Examples
 """
 
 from sklearn_mtl.model_selection.cross_val_predict import cross_val_predict_tasks
-from sklearn_mtl.model_selection.grid_search import StackedGridSearchCV
-from sklearn_mtl.model_selection.group_splitter import TaskStratifiedGroupKFold
-from sklearn_mtl.model_selection.halving_search import StackedHalvingGridSearchCV
-from sklearn_mtl.model_selection.randomized_search import StackedRandomizedSearchCV
-from sklearn_mtl.model_selection.scorers import multitask_scorer, multitask_scoring, task_scorer
-from sklearn_mtl.model_selection.splitters import TaskStratifiedKFold, TaskStratifiedShuffleSplit
-from sklearn_mtl.model_selection.wrapped import score_tasks, task_view
+from sklearn_mtl.model_selection.scoring import (
+    multitask_scorer,
+    multitask_scoring,
+    score_tasks,
+    task_scorer,
+    task_view,
+)
+from sklearn_mtl.model_selection.search import (
+    StackedGridSearchCV,
+    StackedHalvingGridSearchCV,
+    StackedRandomizedSearchCV,
+)
+from sklearn_mtl.model_selection.splitting import (
+    TaskStratifiedGroupKFold,
+    TaskStratifiedKFold,
+    TaskStratifiedShuffleSplit,
+)
 
 __all__ = [
     "StackedGridSearchCV",

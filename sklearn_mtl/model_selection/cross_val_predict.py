@@ -15,8 +15,8 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 
 from sklearn_mtl.estimators.predictions import intervals
 from sklearn_mtl.estimators.wrapped import innermost
-from sklearn_mtl.model_selection.splitters import splittable
-from sklearn_mtl.model_selection.whole import Whole
+from sklearn_mtl.model_selection.search.whole import Whole
+from sklearn_mtl.model_selection.splitting.splitters import splittable
 from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
 from sklearn_mtl.tasks import TaskKind
 

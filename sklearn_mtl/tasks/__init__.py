@@ -22,14 +22,14 @@ Examples
 """
 
 from sklearn_mtl.tasks.classification import Classification, ClassificationTask, ClassTask
-from sklearn_mtl.tasks.classification_losses import ClassLoss
 from sklearn_mtl.tasks.concordance import concordance_index
+from sklearn_mtl.tasks.losses.classification import ClassLoss
+from sklearn_mtl.tasks.losses.regression import LogLinkLoss, PointLoss, RegressionLoss
+from sklearn_mtl.tasks.losses.row_loss import RowLoss
 from sklearn_mtl.tasks.multilabel import Multilabel, MultilabelTask
 from sklearn_mtl.tasks.ordinal import Ordinal, OrdinalTask
 from sklearn_mtl.tasks.regression import Regression, RegressionTask
-from sklearn_mtl.tasks.regression_losses import LogLinkLoss, PointLoss, RegressionLoss
 from sklearn_mtl.tasks.resolve import KINDS, resolve_kind
-from sklearn_mtl.tasks.row_loss import RowLoss
 from sklearn_mtl.tasks.step_losses import StepLosses
 from sklearn_mtl.tasks.survival import Survival, SurvivalTask
 from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled, strata_of_classes

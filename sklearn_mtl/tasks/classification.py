@@ -13,8 +13,8 @@ import pandas as pd
 
 from sklearn_mtl.targets import Column, holds_labels, read_column, restore_dtype
 from sklearn_mtl.tasks.class_labels import class_codes, distinct_labels, in_words, label_types
-from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, ClassLoss, CrossEntropy
-from sklearn_mtl.tasks.row_loss import RowLoss, check_loss
+from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy, ClassLoss, CrossEntropy
+from sklearn_mtl.tasks.losses.row_loss import RowLoss, check_loss
 from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled, check_one_column, strata_of_classes
 
 

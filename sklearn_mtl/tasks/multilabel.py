@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from sklearn_mtl.targets import Column
-from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy
+from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy
 from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
 
 

@@ -13,7 +13,7 @@ from sklearn.metrics import r2_score
 
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks.class_labels import label_types
-from sklearn_mtl.tasks.regression_losses import (
+from sklearn_mtl.tasks.losses.regression import (
     AbsoluteError,
     GammaDeviance,
     GaussianNLL,
@@ -23,7 +23,7 @@ from sklearn_mtl.tasks.regression_losses import (
     RegressionLoss,
     SquaredError,
 )
-from sklearn_mtl.tasks.row_loss import check_loss
+from sklearn_mtl.tasks.losses.row_loss import check_loss
 from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
 
 

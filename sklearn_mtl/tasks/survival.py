@@ -11,7 +11,7 @@ import numpy as np
 
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks.concordance import concordance_index
-from sklearn_mtl.tasks.survival_losses import DiscreteHazards
+from sklearn_mtl.tasks.losses.survival import DiscreteHazards
 from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
 
 # Rounding of cumulated shares must not move an end to the next time.

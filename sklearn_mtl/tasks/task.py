@@ -17,7 +17,7 @@ from sklearn_mtl.targets import pack_dtype, unpack_dtype
 
 if TYPE_CHECKING:
     from sklearn_mtl.targets import Column
-    from sklearn_mtl.tasks.row_loss import RowLoss
+    from sklearn_mtl.tasks.losses.row_loss import RowLoss
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.tasks.row_loss import summed
+from sklearn_mtl.tasks.losses.row_loss import summed
 from sklearn_mtl.tasks.step_losses import StepLosses
 from sklearn_mtl.tasks.task_set import TaskSet
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_mtl.targets import Column
-from sklearn_mtl.tasks.row_loss import RowLoss
+from sklearn_mtl.tasks.losses.row_loss import RowLoss
 from sklearn_mtl.tasks.task import Task
 
 

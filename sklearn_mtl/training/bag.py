@@ -1,27 +1,19 @@
-"""A bag of nets: trained on different held-out rows, and averaged."""
+"""A bag of nets: planned on different held-out rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-
-from sklearn_mtl.tasks import Responses, TaskSet
-from sklearn_mtl.training.batches import Table
-from sklearn_mtl.training.blocks import Blocks, InputRows
+from sklearn_mtl.data.splits import RowSplit
+from sklearn_mtl.data.table import Table
+from sklearn_mtl.network import Blueprint
 from sklearn_mtl.training.callbacks import check_loggers, made
-from sklearn_mtl.training.fit import NetPlan
-from sklearn_mtl.training.inference import mean_decisions, mean_responses, representations
-from sklearn_mtl.training.module import Blueprint, MultiTaskModule
 from sklearn_mtl.training.monitors import check_monitors
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.recording import columns_by_task
+from sklearn_mtl.training.runs import NetPlan
 from sklearn_mtl.training.settings import TrainingSettings
-from sklearn_mtl.training.splits import RowSplit
-from sklearn_mtl.training.streaming import Reader, ReadRows
 
-Inputs = Mapping[str, np.ndarray] | Reader
 Parts = Sequence[tuple[Table, Table | None]]
 
 
@@ -94,54 +86,3 @@ def _prefixes(blueprint: Blueprint, parts: Parts, settings: TrainingSettings) ->
 def parted(table: Table, split: RowSplit) -> tuple[Table, Table]:
     """Return the rows that are not held out, and those that are."""
     return table.take(split.learnt), table.take(split.held)
-
-
-def bag_responses(nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Inputs) -> Responses:
-    """Return each task's responses, averaged over members and nets.
-
-    Parameters
-    ----------
-    nets : sequence of MultiTaskNet
-        The bag.
-    tasks : TaskSet
-        The tasks.
-    inputs : mapping of str to ndarray, or Reader
-        Encoded rows, or what encodes them when they are asked for.
-
-    Returns
-    -------
-    Responses
-        By task, float64 of shape (n_rows, n_columns, loss.width).
-    """
-    return tasks.split(_of_bag(mean_responses, nets, inputs))
-
-
-def bag_predictions(nets: Sequence[MultiTaskNet], tasks: TaskSet, inputs: Inputs) -> dict[str, Any]:
-    """Return what each task predicts, in its labels' own units and dtype.
-
-    Parameters
-    ----------
-    nets, tasks, inputs
-        As of `bag_responses`.
-    """
-    return tasks.decode(_of_bag(mean_decisions, nets, inputs))
-
-
-def _of_bag(ask: Callable[..., Any], nets: Sequence[MultiTaskNet], inputs: Inputs) -> list[np.ndarray]:
-    modules = [net.evaluated for net in nets]
-    found = ask(modules, [net.criterion_.losses for net in nets], _for_network(modules[0], inputs))
-    return [of_group.numpy() for of_group in found]
-
-
-def bag_representation(nets: Sequence[MultiTaskNet], inputs: Inputs) -> np.ndarray:
-    """Return the first net's representation of each row, shape (n_rows, width)."""
-    module = nets[0].evaluated
-    found: np.ndarray = representations(module, _for_network(module, inputs)).cpu().numpy()
-    return found
-
-
-def _for_network(module: MultiTaskModule, inputs: Inputs) -> InputRows:
-    device, dtype = module.raw_scale.device, module.raw_scale.dtype
-    if isinstance(inputs, Mapping):
-        return Blocks.from_arrays(inputs, device=device, dtype=dtype)
-    return ReadRows(inputs, device, dtype)

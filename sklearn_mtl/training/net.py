@@ -13,8 +13,8 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PrintLog
 from torch import Tensor, nn
 
+from sklearn_mtl.data.table import Batch, Table, WholeBatches
 from sklearn_mtl.training.averaging import WeightAverage, snapshot
-from sklearn_mtl.training.batches import Batch, Table, WholeBatches
 from sklearn_mtl.training.ending import EpochKeeper, Resume, StopTraining
 from sklearn_mtl.training.optimizer import FusedAdamW
 from sklearn_mtl.training.randomness import GeneratorState

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
-from sklearn_mtl.trunks.batch_ensemble import BatchEnsembleLinear
-from sklearn_mtl.trunks.dropout import Dropout
-from sklearn_mtl.trunks.piecewise_linear import PiecewiseLinearEmbedding, bin_edges
+from sklearn_mtl.trunks.layers.batch_ensemble import BatchEnsembleLinear
+from sklearn_mtl.trunks.layers.dropout import Dropout
+from sklearn_mtl.trunks.layers.piecewise_linear import PiecewiseLinearEmbedding, bin_edges
 from sklearn_mtl.trunks.trunk import ACTIVATIONS, Trunk, TrunkModule, check_hidden_layers, is_integer
 
 # With fewer rows for each continuous feature, embeddings overfit (411 features and 236 rows: R² -0.014).

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskRegressor, MultiTaskTarget
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.features import encoder as encoder_module
-from sklearn_mtl.training import inference
+from sklearn_mtl.inference import prediction
 from sklearn_mtl.trunks import MLP
 
 N_ROWS = 300
@@ -161,7 +161,7 @@ def test_no_more_than_a_few_batches_are_read_ahead(data, early_stopping, monkeyp
     assert len(ahead) == 3 * (len(range(0, N_ROWS - 30 * early_stopping, 32)) + early_stopping)
     assert max(ahead) <= most
     assert set(rows.read) == set(range(N_ROWS))
-    monkeypatch.setattr(inference, "NUMBERS_AT_ONCE", 16 * 70)
+    monkeypatch.setattr(prediction, "NUMBERS_AT_ONCE", 16 * 70)
     est.predict(rows)
     rows.read.clear()
     est.predict(rows)

@@ -19,7 +19,7 @@ from sklearn_mtl.model_selection import (
     task_scorer,
 )
 from sklearn_mtl.tasks import Task, TaskKind, check_labelled, strata_of_classes
-from sklearn_mtl.tasks.classification_losses import CrossEntropy
+from sklearn_mtl.tasks.losses.classification import CrossEntropy
 
 
 @dataclass(frozen=True, eq=False)

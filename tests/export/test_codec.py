@@ -17,7 +17,7 @@ from sklearn_mtl.export.encoder import Encoder
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.sharing import HardSharing
 from sklearn_mtl.tasks import Classification, Multilabel, Regression
-from sklearn_mtl.tasks.regression_losses import Pinball, SquaredError
+from sklearn_mtl.tasks.losses.regression import Pinball, SquaredError
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
 
 LONG_DOUBLE = pytest.mark.skipif(

@@ -9,9 +9,9 @@ import torch
 
 from sklearn_mtl.balancing import StaticWeights
 from sklearn_mtl.features import Block, FeatureSpec
+from sklearn_mtl.network.module import BalancedLoss, Blueprint, MultiTaskModule
 from sklearn_mtl.targets import read_column
 from sklearn_mtl.tasks import Classification, Regression, TaskSet
-from sklearn_mtl.training.module import BalancedLoss, Blueprint, MultiTaskModule
 from sklearn_mtl.trunks import MLP, TabM
 
 TRUNKS = {"mlp": MLP(hidden_sizes=(6, 5)), "tabm": TabM(hidden_sizes=(6, 5), members=3, dropout=0.0)}

@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.targets import read_column
 from sklearn_mtl.tasks import Classification, Multilabel
-from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy, CrossEntropy
+from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy, CrossEntropy
 
 MIXED = np.array(["b", 1, "a", 2, "b"], dtype=object)
 LABELS = {

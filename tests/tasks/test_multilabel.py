@@ -7,7 +7,7 @@ from sklearn.metrics import accuracy_score
 
 from sklearn_mtl.targets import read_column
 from sklearn_mtl.tasks import Multilabel
-from sklearn_mtl.tasks.classification_losses import BinaryCrossEntropy
+from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy
 
 ZERO_ONE = np.array([[0, 1, 1], [1, 0, 0], [0, 0, 1], [0, 1, 1]])
 

@@ -12,11 +12,11 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.export import load, save
+from sklearn_mtl.inference.prediction import raw_outputs
 from sklearn_mtl.model_selection import StackedGridSearchCV, cross_val_predict_tasks
 from sklearn_mtl.targets import read_column
 from sklearn_mtl.tasks import Ordinal
-from sklearn_mtl.tasks.ordinal_losses import CumulativeLink
-from sklearn_mtl.training.inference import raw_outputs
+from sklearn_mtl.tasks.losses.ordinal import CumulativeLink
 
 ORDER = ["poor", "fair", "good", "superb"]
 

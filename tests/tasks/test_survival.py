@@ -20,7 +20,7 @@ from sklearn_mtl.model_selection import (
 )
 from sklearn_mtl.targets import infer_kind, read_column
 from sklearn_mtl.tasks import Survival, concordance_index
-from sklearn_mtl.tasks.survival_losses import DiscreteHazards
+from sklearn_mtl.tasks.losses.survival import DiscreteHazards
 
 
 def censored(n_rows, seed=0):

@@ -9,7 +9,7 @@ import torch
 
 from sklearn_mtl.targets import read_column
 from sklearn_mtl.tasks import Regression, Task, TaskKind, TaskLosses, TaskSet
-from sklearn_mtl.tasks.regression_losses import SquaredError
+from sklearn_mtl.tasks.losses.regression import SquaredError
 from sklearn_mtl.tasks.task import check_labelled
 
 

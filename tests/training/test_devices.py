@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_mtl.training import devices, numpy_dtype, resolve_autocast, resolve_device, resolve_precision
+from sklearn_mtl.training import (
+    devices,
+    numpy_dtype,
+    resolve_autocast,
+    resolve_device,
+    resolve_precision,
+)
 from sklearn_mtl.training.devices import give_back
 
 

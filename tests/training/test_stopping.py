@@ -6,9 +6,9 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping
 
 from sklearn_mtl import MultiTaskClassifierRegressor
+from sklearn_mtl.data import Table
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.targets import read_targets
-from sklearn_mtl.training import Table
 from sklearn_mtl.trunks import MLP
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.balancing import Balancer, LossBalancer
+from sklearn_mtl.data.table import Batch
 from sklearn_mtl.tasks.fingerprint import fingerprint
-from sklearn_mtl.training.batches import Batch
-from sklearn_mtl.training.fit import Begun
+from sklearn_mtl.training.runs import Begun
 from sklearn_mtl.training.stacking.limits import is_out_of_memory
 from sklearn_mtl.training.stacking.lockstep import Lockstep
 from sklearn_mtl.training.stacking.step import (

@@ -7,8 +7,8 @@ from contextlib import suppress
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.training.fit import Begun
 from sklearn_mtl.training.net import uncompiled
+from sklearn_mtl.training.runs import Begun
 from sklearn_mtl.training.stacking.arrangement import few_rows
 
 # Batching by vmap costs about a millisecond a step, which few nets don't win back: two of 256 columns took

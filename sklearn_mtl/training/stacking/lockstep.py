@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from sklearn_mtl.balancing.balancer import put_gradients
-from sklearn_mtl.training.batches import Batch
+from sklearn_mtl.data.table import Batch
 from sklearn_mtl.training.ending import StopTraining
-from sklearn_mtl.training.fit import Begun
 from sklearn_mtl.training.net import uncompiled
 from sklearn_mtl.training.recording import to_numbers
+from sklearn_mtl.training.runs import Begun
 from sklearn_mtl.training.stacking.arrangement import Arrangement, few_rows
 from sklearn_mtl.training.stacking.module import StackedModule
 from sklearn_mtl.training.stacking.weights import StackedWeights

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
-from sklearn_mtl.training.module import MultiTaskModule
+from sklearn_mtl.network.module import MultiTaskModule
 from sklearn_mtl.training.stacking.linear import BatchedLinears
 
 Named = Mapping[str, Tensor]

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 import torch
 from torch import Tensor
 
-from sklearn_mtl.training.batches import Batch
+from sklearn_mtl.data.table import Batch
 
 
 class Shares:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.training.batches import Batch, Table
+from sklearn_mtl.data.table import Batch, Table
 from sklearn_mtl.training.net import uncompiled
 from sklearn_mtl.training.stacking.limits import is_out_of_memory
 from sklearn_mtl.training.stacking.lockstep import Lockstep, Member

@@ -7,9 +7,9 @@ from collections.abc import Hashable, Sequence
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.training.batches import WholeBatches
-from sklearn_mtl.training.fit import Begun
+from sklearn_mtl.data.table import WholeBatches
 from sklearn_mtl.training.randomness import GeneratorState
+from sklearn_mtl.training.runs import Begun
 from sklearn_mtl.training.stacking.module import DropoutCall, draw_mask
 
 

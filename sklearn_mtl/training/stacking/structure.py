@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import nn
 
+from sklearn_mtl.network.module import Blueprint
 from sklearn_mtl.tasks.fingerprint import fingerprint
-from sklearn_mtl.training.fit import Begun
-from sklearn_mtl.training.module import Blueprint
 from sklearn_mtl.training.net import uncompiled
+from sklearn_mtl.training.runs import Begun
 from sklearn_mtl.training.stacking.module import is_dropout
 
 # What torch keeps in a module's dict that is compared as tensors and parts, or is set by training itself.

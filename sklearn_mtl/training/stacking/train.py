@@ -9,11 +9,11 @@ from time import perf_counter
 
 from torch import Tensor
 
+from sklearn_mtl.network.modes import each_in_default_modes
 from sklearn_mtl.tasks.fingerprint import fingerprint
 from sklearn_mtl.training.devices import give_back
-from sklearn_mtl.training.fit import Begun, NetPlan, begin, break_off, finish, train_alone
-from sklearn_mtl.training.modes import each_in_default_modes
 from sklearn_mtl.training.net import MultiTaskNet
+from sklearn_mtl.training.runs import Begun, NetPlan, begin, break_off, finish, train_alone
 from sklearn_mtl.training.stacking.arrangement import losses_key
 from sklearn_mtl.training.stacking.check import leave_out_misfits, why_alone
 from sklearn_mtl.training.stacking.limits import fewest_members, is_out_of_memory, members_at_once

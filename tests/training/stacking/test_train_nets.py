@@ -15,8 +15,8 @@ from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.estimators.fitting import prepare
 from sklearn_mtl.tasks import Classification, Regression
 from sklearn_mtl.training import train_nets
-from sklearn_mtl.training.fit import begin, train_alone
 from sklearn_mtl.training.net import MultiTaskNet
+from sklearn_mtl.training.runs import begin, train_alone
 from sklearn_mtl.training.stacking import check, limits
 from sklearn_mtl.training.stacking import train as stacking
 from sklearn_mtl.training.stacking.step import N_ROWS, rows_to_try

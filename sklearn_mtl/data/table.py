@@ -1,0 +1,217 @@
+"""Rows in memory, handed out as whole batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from sklearn_mtl.data.blocks import Blocks, InputRows, Place, pick, pieces, to_tensor
+
+
+class Batch(NamedTuple):
+    """Rows of every tensor: inputs by block, encoded targets, cell weights."""
+
+    inputs: dict[str, Tensor]
+    y: Tensor
+    weight: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Table(Dataset):
+    """Rows of a data set as tensors on one device.
+
+    Tables of some rows of another share what is stored: the training and the validation rows of all nets
+    of a bag are in memory once.
+
+    Parameters
+    ----------
+    blocks : InputRows
+        Their inputs.
+    stored_y, stored_weight : tensor of shape (n_stored, n_columns)
+        Encoded targets and cell weights of all rows that are stored.
+    """
+
+    blocks: InputRows
+    stored_y: Tensor
+    stored_weight: Tensor
+
+    @classmethod
+    def from_arrays(
+        cls,
+        inputs: Mapping[str, np.ndarray],
+        y: np.ndarray,
+        weight: np.ndarray,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> Table:
+        """Put arrays on a device."""
+        blocks = Blocks.from_arrays(inputs, device=device, dtype=dtype)
+        return cls.of(blocks, y, weight, device=device, dtype=dtype)
+
+    @classmethod
+    def of(
+        cls,
+        blocks: InputRows,
+        y: np.ndarray,
+        weight: np.ndarray,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> Table:
+        """Put the labels of encoded rows on a device."""
+        if weight.shape[1] > 1 and weight.strides[1] == 0:
+            # Every cell of a row weighs the same: one column is kept, and looked at from all of them.
+            stored_weight = to_tensor(weight[:, :1].copy(), device, dtype).expand(weight.shape)
+        else:
+            stored_weight = to_tensor(weight, device, dtype)
+        return cls(blocks, to_tensor(y, device, dtype), stored_weight)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.blocks)
+
+    @property
+    def inputs(self) -> dict[str, Tensor]:
+        """Input blocks of all rows."""
+        return self.rows(slice(None)).inputs
+
+    @property
+    def y(self) -> Tensor:
+        """Encoded targets of all rows."""
+        return self._of_own(self.stored_y)
+
+    @property
+    def weight(self) -> Tensor:
+        """Cell weights of all rows."""
+        return self._of_own(self.stored_weight)
+
+    def rows(self, index: Place) -> Batch:
+        """Return a copy of the given rows."""
+        return next(self._at([self.blocks.place(index)]))
+
+    def take(self, rows: np.ndarray) -> Table:
+        """Return the table of the given rows, which shares what is stored."""
+        index = torch.as_tensor(rows, device=self.stored_y.device)
+        return replace(self, blocks=self.blocks.take(index))
+
+    def sample(self, n_rows: int) -> Sample:
+        """Return the inputs of evenly spaced rows: all of them, if not twice as many.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many rows there are at least, where not all are taken.
+        """
+        every = max(1, len(self) // n_rows)
+        index = torch.arange(0, len(self), every, device=self.stored_y.device)
+        return Sample(lambda: self.rows(index).inputs)
+
+    def batches(self, order: Tensor | None, bounds: Sequence[tuple[int, int]]) -> Iterator[Batch]:
+        """Iterate over stretches of the rows, each one a copy.
+
+        Parameters
+        ----------
+        order : tensor of int, or None
+            The order that the rows are brought into; their own by default.
+        bounds : sequence of pairs of int
+            For each stretch the position of its first row, and that after its last.
+        """
+        return self._at(pieces(self.blocks.place(slice(None) if order is None else order), bounds))
+
+    def _at(self, places: Sequence[Place]) -> Iterator[Batch]:
+        for place, inputs in zip(places, self.blocks.each(places), strict=True):
+            yield Batch(inputs, pick(self.stored_y, place), pick(self.stored_weight, place))
+
+    def _of_own(self, stored: Tensor) -> Tensor:
+        return stored if self.blocks.index is None else pick(stored, self.blocks.index)
+
+
+class Sample(Mapping[str, Tensor]):
+    """Input blocks on the CPU, read when the first of them is asked for: most trunks never ask.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the blocks, on any device.
+    """
+
+    def __init__(self, read: Callable[[], dict[str, Tensor]]) -> None:
+        self._read = read
+
+    @cached_property
+    def _inputs(self) -> dict[str, Tensor]:
+        return {name: block.cpu() for name, block in self._read().items()}
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Return one block."""
+        return self._inputs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the blocks."""
+        return iter(self._inputs)
+
+    def __len__(self) -> int:
+        """Return the number of blocks."""
+        return len(self._inputs)
+
+
+class WholeBatches:
+    """Iterates over a table batch by batch, each one a selection from whole tensors.
+
+    A last batch of a single row joins the one before it: batch normalisation can't take it.
+
+    Parameters
+    ----------
+    table : Table
+        The rows.
+    batch_size : int
+        Rows in each batch.
+    shuffle : bool, default=False
+        Draw a new order for every pass from torch's global generator.
+    """
+
+    def __init__(self, table: Table, batch_size: int, *, shuffle: bool = False) -> None:
+        self.table = table
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Iterate over the batches."""
+        return self.along(self.order() if self.shuffle else None)
+
+    def order(self, generator: torch.Generator | None = None) -> Tensor:
+        """Draw an order of the rows.
+
+        Parameters
+        ----------
+        generator : torch.Generator, optional
+            Of the CPU, so that a seed gives the same batches on every device.
+        """
+        return torch.randperm(len(self.table), generator=generator).to(self.table.stored_y.device)
+
+    def along(self, order: Tensor | None) -> Iterator[Batch]:
+        """Iterate over the batches of rows in the given order, their own by default."""
+        return self.table.batches(order, self._bounds(len(self.table)))
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of rows of each batch."""
+        return [end - start for start, end in self._bounds(len(self.table))]
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self._bounds(len(self.table)))
+
+    def _bounds(self, n_rows: int) -> list[tuple[int, int]]:
+        starts = list(range(0, n_rows, self.batch_size))
+        if len(starts) > 1 and n_rows - starts[-1] == 1 and self.batch_size > 1:
+            starts.pop()
+        return list(zip(starts, [*starts[1:], n_rows], strict=True))

@@ -1,0 +1,77 @@
+"""What a bag of networks predicts: the average of its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from sklearn_mtl.data.blocks import Blocks, InputRows
+from sklearn_mtl.data.streaming import Reader, ReadRows
+from sklearn_mtl.inference.prediction import mean_decisions, mean_responses, representations
+from sklearn_mtl.network import BalancedLoss, MultiTaskModule
+from sklearn_mtl.tasks import Responses, TaskSet
+
+Inputs = Mapping[str, np.ndarray] | Reader
+
+
+class TrainedNet(Protocol):
+    """A trained net, as far as prediction knows it."""
+
+    criterion_: BalancedLoss
+
+    @property
+    def evaluated(self) -> MultiTaskModule:
+        """The module that predicts."""
+
+
+def bag_responses(nets: Sequence[TrainedNet], tasks: TaskSet, inputs: Inputs) -> Responses:
+    """Return each task's responses, averaged over members and nets.
+
+    Parameters
+    ----------
+    nets : sequence of TrainedNet
+        The bag.
+    tasks : TaskSet
+        The tasks.
+    inputs : mapping of str to ndarray, or Reader
+        Encoded rows, or what encodes them when they are asked for.
+
+    Returns
+    -------
+    Responses
+        By task, float64 of shape (n_rows, n_columns, loss.width).
+    """
+    return tasks.split(_of_bag(mean_responses, nets, inputs))
+
+
+def bag_predictions(nets: Sequence[TrainedNet], tasks: TaskSet, inputs: Inputs) -> dict[str, Any]:
+    """Return what each task predicts, in its labels' own units and dtype.
+
+    Parameters
+    ----------
+    nets, tasks, inputs
+        As of `bag_responses`.
+    """
+    return tasks.decode(_of_bag(mean_decisions, nets, inputs))
+
+
+def _of_bag(ask: Callable[..., Any], nets: Sequence[TrainedNet], inputs: Inputs) -> list[np.ndarray]:
+    modules = [net.evaluated for net in nets]
+    found = ask(modules, [net.criterion_.losses for net in nets], _for_network(modules[0], inputs))
+    return [of_group.numpy() for of_group in found]
+
+
+def bag_representation(nets: Sequence[TrainedNet], inputs: Inputs) -> np.ndarray:
+    """Return the first net's representation of each row, shape (n_rows, width)."""
+    module = nets[0].evaluated
+    found: np.ndarray = representations(module, _for_network(module, inputs)).cpu().numpy()
+    return found
+
+
+def _for_network(module: MultiTaskModule, inputs: Inputs) -> InputRows:
+    device, dtype = module.raw_scale.device, module.raw_scale.dtype
+    if isinstance(inputs, Mapping):
+        return Blocks.from_arrays(inputs, device=device, dtype=dtype)
+    return ReadRows(inputs, device, dtype)

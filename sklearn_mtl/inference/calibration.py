@@ -1,0 +1,63 @@
+"""A temperature for each task of probabilities, from held-out rows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sklearn_mtl.data.table import Table
+from sklearn_mtl.inference.prediction import raw_outputs
+from sklearn_mtl.network.module import MultiTaskModule
+from sklearn_mtl.tasks import TaskSet
+
+# Standard deviation of the prior on a log-temperature: a handful of held-out rows, all of them right,
+# must not make a task certain.
+PRIOR_DEVIATION = 0.5
+
+
+def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
+    """Set the temperature of each task whose loss has one to the one of least log-loss on the given rows.
+
+    Guo et al. (2017), "On Calibration of Modern Neural Networks", section 4.2; the loss is that of the
+    probabilities averaged over members, and log T has a normal prior around 0.
+
+    Parameters
+    ----------
+    module : MultiTaskModule
+        Its ``raw_scale`` is set to 1 / T.
+    tasks : TaskSet
+        The tasks.
+    table : Table
+        Held-out rows.
+    """
+    groups = [(group, group.loss) for group in tasks.groups if group.loss.has_temperature]
+    if not groups:
+        return
+    raw = raw_outputs(module, table.blocks, calibrated=False).double().cpu()
+    y, weight = table.y.double().cpu(), table.weight.double().cpu()
+    # The prior stands against a number of rows: weights count on average 1, whatever their unit.
+    weight = weight * (weight > 0).sum(0) / weight.sum(0).clamp_min(1e-30)
+    column_task = torch.tensor(tasks.column_task)
+    log_scale = torch.zeros(len(tasks), dtype=torch.float64, requires_grad=True)
+
+    def objective() -> Tensor:
+        optimizer.zero_grad()
+        loss = (log_scale**2).sum() / (2 * PRIOR_DEVIATION**2)
+        for group, row_loss in groups:
+            outputs = raw[..., group.raw].unflatten(-1, (group.n_columns, row_loss.width))
+            scale = log_scale[column_task[group.columns]].exp()
+            response = row_loss.response(outputs * scale[:, None]).mean(1)
+            loss = loss + (row_loss.log_loss(response, y[:, group.columns]) * weight[:, group.columns]).sum()
+        loss.backward()
+        return loss
+
+    optimizer = torch.optim.LBFGS([log_scale], max_iter=50, line_search_fn="strong_wolfe")
+    optimizer.step(objective)
+    found = log_scale.detach().exp()
+    if not found.isfinite().all():
+        return
+    scale = torch.ones_like(module.raw_scale)
+    for group, row_loss in groups:
+        per_column = found[column_task[group.columns]].to(scale)
+        scale[group.raw] = per_column.repeat_interleave(row_loss.width)
+    module.raw_scale.copy_(scale)

@@ -1,0 +1,199 @@
+"""Prediction: large batches, no gradient, and each row's result its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_mtl.data.blocks import Blocks, InputRows, pieces
+from sklearn_mtl.inference.padding import ENOUGH_ROWS, padded, whole_rows
+from sklearn_mtl.network.modes import in_default_modes
+from sklearn_mtl.network.module import MultiTaskModule
+from sklearn_mtl.tasks import TaskLosses
+
+# Bounds a chunk's largest activation, in numbers: a core's caches are small, a GPU wants much to do.
+NUMBERS_AT_ONCE = 2**18
+NUMBERS_AT_ONCE_ON_GPU = 2**24
+# Below so many rows the launch of the operations costs more than caches save.
+FEWEST_ROWS_AT_ONCE = 3 * ENOUGH_ROWS
+
+Inputs = Mapping[str, Tensor] | InputRows
+Forward = Callable[[Mapping[str, Tensor]], list[Tensor]]
+
+_numbers_per_row: WeakKeyDictionary[MultiTaskModule, int] = WeakKeyDictionary()
+
+
+def raw_outputs(module: MultiTaskModule, inputs: Inputs, *, calibrated: bool = True) -> Tensor:
+    """Return the raw outputs of all rows, shape (rows, members, raw_width).
+
+    Parameters
+    ----------
+    module : MultiTaskModule
+        The network, put into evaluation mode.
+    inputs : mapping of str to tensor, or InputRows
+        Encoded rows, on the module's device.
+    calibrated : bool, default=True
+        Whether to divide by the temperatures.
+    """
+    forward = module.calibrated if calibrated else module
+    return by_chunk(module, inputs, lambda chunk: [forward(chunk)])[0]
+
+
+def mean_responses(
+    modules: Sequence[MultiTaskModule], losses: Sequence[TaskLosses], inputs: Inputs
+) -> list[Tensor]:
+    """Return what each group predicts, averaged over members and networks, as float64 on the CPU.
+
+    Parameters
+    ----------
+    modules : sequence of MultiTaskModule
+        Networks of equal shape, put into evaluation mode.
+    losses : sequence of TaskLosses
+        One for each network: turns raw outputs into responses.
+    inputs : mapping of str to tensor, or InputRows
+        Encoded rows, on the modules' device.
+
+    Returns
+    -------
+    list of tensor of shape (rows, group.n_columns, loss.width)
+    """
+    return _by_networks(modules, losses, inputs, lambda means: means)
+
+
+def mean_decisions(
+    modules: Sequence[MultiTaskModule], losses: Sequence[TaskLosses], inputs: Inputs
+) -> list[Tensor]:
+    """Return what is decided by the `mean_responses`, which are in memory for a chunk of rows only.
+
+    Parameters
+    ----------
+    modules, losses, inputs
+        As of `mean_responses`.
+
+    Returns
+    -------
+    list of tensor of shape (rows, group.n_columns)
+        Numbers of float64, class codes, or whether it is the second class.
+    """
+    return _by_networks(modules, losses, inputs, losses[0].decisions)
+
+
+def _by_networks(
+    modules: Sequence[MultiTaskModule],
+    losses: Sequence[TaskLosses],
+    inputs: Inputs,
+    then: Callable[[list[Tensor]], list[Tensor]],
+) -> list[Tensor]:
+    def forward(chunk: Mapping[str, Tensor]) -> list[Tensor]:
+        # Copied for several: a module may work in place, and the next one takes the same rows.
+        each = [
+            _responses(module, loss, chunk if len(modules) == 1 else _copied(chunk))
+            for module, loss in zip(modules, losses, strict=True)
+        ]
+        return then(each[0] if len(each) == 1 else [sum(of) / len(each) for of in zip(*each, strict=True)])
+
+    for module in modules:
+        _evaluating(module)
+    return by_chunk(modules[0], inputs, forward)
+
+
+def _copied(chunk: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: block.clone() for name, block in chunk.items()}
+
+
+def representations(module: MultiTaskModule, inputs: Inputs) -> Tensor:
+    """Return the shared representation of all rows, shape (rows, width)."""
+    return by_chunk(module, inputs, lambda chunk: [module.represent(chunk)])[0]
+
+
+@in_default_modes
+@torch.no_grad()
+def by_chunk(module: MultiTaskModule, inputs: Inputs, forward: Forward) -> list[Tensor]:
+    """Run rows through the network in chunks of bounded memory.
+
+    Parameters
+    ----------
+    module : MultiTaskModule
+        The network, put into evaluation mode.
+    inputs : mapping of str to tensor, or InputRows
+        Encoded rows, on the module's device.
+    forward : callable
+        From rows to tensors with as many rows.
+    """
+    _evaluating(module)
+    rows = Blocks(dict(inputs)) if isinstance(inputs, Mapping) else inputs
+    size, total = rows_at_once(module, rows), len(rows)
+    everything = rows.place(slice(None))
+    if total <= size:
+        (chunk,) = rows.each([everything])
+        return _of_chunk(module, chunk, total, forward)
+    bounds = [(start, min(start + size, total)) for start in range(0, total, size)]
+    results: list[Tensor] = []
+    for (start, stop), chunk in zip(bounds, rows.each(pieces(everything, bounds)), strict=True):
+        parts = _of_chunk(module, chunk, stop - start, forward)
+        if not results:
+            results = [part.new_empty((total, *part.shape[1:])) for part in parts]
+        for result, part in zip(results, parts, strict=True):
+            result[start:stop] = part
+    return results
+
+
+def rows_at_once(module: MultiTaskModule, rows: InputRows) -> int:
+    """Return how many rows the memory bound allows, by the largest activation of a few; a multiple of 64.
+
+    Parameters
+    ----------
+    module : MultiTaskModule
+        The network, put into evaluation mode.
+    rows : InputRows
+        Encoded rows, on the module's device.
+    """
+    if len(rows) <= ENOUGH_ROWS:
+        return ENOUGH_ROWS
+    if module not in _numbers_per_row:
+        few = next(iter(rows.each([rows.place(slice(ENOUGH_ROWS))])))
+        _numbers_per_row[module] = -(-_largest_activation(_evaluating(module), few) // ENOUGH_ROWS)
+    on_cpu = module.raw_scale.device.type == "cpu"
+    numbers = NUMBERS_AT_ONCE * torch.get_num_threads() if on_cpu else NUMBERS_AT_ONCE_ON_GPU
+    at_once = numbers // _numbers_per_row[module] // ENOUGH_ROWS * ENOUGH_ROWS
+    return max(at_once, FEWEST_ROWS_AT_ONCE)
+
+
+@torch.no_grad()
+def _largest_activation(module: MultiTaskModule, rows: Mapping[str, Tensor]) -> int:
+    largest = 1
+
+    def measure(_part: nn.Module, _given: Any, output: Any) -> None:
+        nonlocal largest
+        if isinstance(output, Tensor):
+            largest = max(largest, output.numel())
+
+    hooks = [part.register_forward_hook(measure) for part in module.modules()]
+    try:
+        module(rows)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return largest
+
+
+def _responses(module: MultiTaskModule, losses: TaskLosses, chunk: Mapping[str, Tensor]) -> list[Tensor]:
+    # What is left over by a whole number of vectors is computed one at a time, with other rounding.
+    return losses.responses(whole_rows(module.calibrated(chunk).cpu().double()))
+
+
+def _of_chunk(
+    module: MultiTaskModule, chunk: dict[str, Tensor], n_rows: int, forward: Forward
+) -> list[Tensor]:
+    if n_rows % ENOUGH_ROWS == 0:
+        return forward(chunk)
+    return [part[:n_rows] for part in forward(padded(module, chunk))]
+
+
+def _evaluating(module: MultiTaskModule) -> MultiTaskModule:
+    """Return the module in evaluation mode; asked first, since setting it visits every layer."""
+    return module.eval() if module.training else module

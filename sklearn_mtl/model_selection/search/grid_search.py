@@ -1,0 +1,128 @@
+"""Every combination of a grid, trained together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.model_selection import GridSearchCV, ParameterGrid
+
+from sklearn_mtl.model_selection.search.stacked_search import CONSTRAINTS, StackedSearch
+
+
+class StackedGridSearchCV(StackedSearch, GridSearchCV):
+    """scikit-learn's ``GridSearchCV``, with the networks of all candidates and folds trained together.
+
+    Every candidate and fold is the fit that ``GridSearchCV`` runs: of the same rows, held-out rows,
+    seeds and initial weights. Networks of one structure are trained as one stack, and what they learn
+    from is prepared once for each fold: the steps of a Pipeline before the estimator, its own
+    preprocessing, the encoded rows. What can't be stacked is trained alone; `stacked_` says why.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        A multi-task estimator, or a Pipeline that ends in one. Any other is searched as scikit-learn
+        does it.
+    param_grid : dict, or list of dict
+        Values to try by the name of the parameter.
+    scoring : str, callable, list, tuple or dict, default=None
+        As of ``GridSearchCV``; None is ``score`` of the estimator.
+    n_jobs : int, default=None
+        Processes for what is in no stack. All stacks share one.
+    refit : bool, str or callable, default=True
+        As of ``GridSearchCV``.
+    cv : int, splitter or iterable, default=None
+        As of ``GridSearchCV``. A number is that of folds in the order of the rows, stratified for a
+        classifier and one column of y without missing labels only.
+    verbose : int, default=0
+        Above 0, a bar of the networks and the epoch.
+    pre_dispatch : int or str, default="2*n_jobs"
+        As of ``GridSearchCV``.
+    error_score : "raise" or float, default=nan
+        What a failed fit scores.
+    return_train_score : bool, default=False
+        Whether training rows are scored too.
+    max_members : int, default=None
+        Most networks in one stack; None leaves it to the memory there is.
+
+    Attributes
+    ----------
+    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
+refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
+        As of ``GridSearchCV``. The fit time of a candidate is its share of the stack's.
+    task_results_ : DataFrame
+        A row for each candidate, as in ``cv_results_``: its parameters, ``param_…``, and the mean and
+        standard deviation over the folds of ``score_tasks``, ``mean_test_…`` and ``std_test_…`` of every
+        task, whatever ``scoring`` is. Not set where the estimator is no multi-task one.
+    pareto_front_ : DataFrame
+        The rows of `task_results_` for which no other is at least as good on every task and better on
+        one; means that differ in their last digits only are equal.
+    stacked_ : DataFrame
+        A row for each candidate: ``candidate``, ``params``, ``n_nets``, whether all its networks were
+        ``stacked``, and the ``reason`` if not.
+    interrupted_ : bool
+        Whether Ctrl-C has ended the search: the results are then those of the candidates that were done
+        on every fold, and there is no ``best_estimator_``.
+
+    See Also
+    --------
+    StackedRandomizedSearchCV : Draws the candidates.
+    StackedHalvingGridSearchCV : Drops the worse candidates while they train.
+
+    Notes
+    -----
+    Where a step or the estimator has ``random_state=None``, scikit-learn draws anew for every fit. Here
+    the steps before the estimator are fitted once for each fold all the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl import MultiTaskClassifierRegressor
+    >>> from sklearn_mtl.model_selection import StackedGridSearchCV
+    >>> X = np.random.default_rng(0).normal(size=(90, 3))
+    >>> Y = {"price": X.sum(axis=1), "type": np.where(X[:, 0] > 0, "flat", "house")}
+    >>> est = MultiTaskClassifierRegressor(trunk="mlp", n_bags=1, max_epochs=3, random_state=0)
+    >>> search = StackedGridSearchCV(est, {"task_weights__type": [0.3, 1.0], "lr": [0.003, 0.01]}, cv=3)
+    >>> search.fit(X, Y).best_params_
+    {'lr': 0.003, 'task_weights__type': 1.0}
+    >>> search.stacked_["n_nets"].tolist()
+    [3, 3, 3, 3]
+    >>> search.predict(X)["type"][:2]
+    array([...], dtype='<U5')
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {**GridSearchCV._parameter_constraints, **CONSTRAINTS}
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_grid: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: bool | str | Callable[..., int] = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        max_members: int | None = None,
+    ) -> None:
+        super().__init__(
+            estimator,
+            param_grid,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.max_members = max_members
+
+    def _candidates(self) -> Iterable[dict[str, Any]]:
+        found: Iterable[dict[str, Any]] = ParameterGrid(self.param_grid)
+        return found

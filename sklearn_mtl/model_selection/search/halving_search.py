@@ -1,0 +1,231 @@
+"""Successive halving over epochs: the worse candidates are dropped, the others train on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from sklearn_mtl.model_selection.search.bench import Bench
+from sklearn_mtl.model_selection.search.fold_means import over_folds
+from sklearn_mtl.model_selection.search.grid_search import StackedGridSearchCV
+from sklearn_mtl.model_selection.search.stacked_search import Record, in_order
+from sklearn_mtl.model_selection.search.trials import Tested, Trial
+
+
+class StackedHalvingGridSearchCV(StackedGridSearchCV):
+    """A grid search that drops candidates while they train: successive halving over epochs.
+
+    All candidates train together for `min_epochs` on all folds. The best ``1 / factor`` of them, by
+    the mean over the folds of ``scoring``, train on for `factor` times as many epochs in all, and so on;
+    those that are left train to their own end, by ``max_epochs`` or early stopping. Nothing is trained
+    anew: what reaches the end is the fit that `StackedGridSearchCV` would have run.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        A multi-task estimator, or a Pipeline that ends in one.
+    param_grid : dict, or list of dict
+        Values to try by the name of the parameter; ``max_epochs`` can't be among them.
+    factor : float, default=3
+        Of the candidates the share ``1 / factor`` trains on, and up to so many times the epochs.
+    min_epochs : int, default=3
+        Epochs before the first candidates are dropped.
+    scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score, max_members
+        As of `StackedGridSearchCV`. Of several scores, the one that `refit` names decides.
+
+    Attributes
+    ----------
+    n_resources_, n_candidates_ : list of int
+        Epochs in all, and candidates, of each iteration.
+    n_iterations_, n_possible_iterations_, n_required_iterations_ : int
+        Number of iterations; as many as there are epochs for; as many as it takes to be left with fewer
+        than `factor` candidates.
+    n_remaining_candidates_ : int
+        How many would have trained on after the last iteration.
+    max_resources_, min_resources_ : int
+        Most and fewest epochs.
+    cv_results_ : dict
+        As of ``GridSearchCV``, a row for each candidate of each iteration, with ``iter`` and
+        ``n_resources``.
+    task_results_, pareto_front_, stacked_ : DataFrame
+        As of `StackedGridSearchCV`, by row of ``cv_results_``: a candidate has a row for each iteration
+        that it took part in. The first two say which by ``iter`` and ``n_resources``; on the front are
+        rows of the last iteration only, as scores after fewer epochs do not compare with these.
+    interrupted_ : bool
+        As of `StackedGridSearchCV`; the last iteration is then the one that was interrupted, if any of its
+        candidates was done.
+    best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, refit_time_, \
+multimetric_, classes_, n_features_in_, feature_names_in_
+        As of ``GridSearchCV``; the best is one of the last iteration.
+
+    See Also
+    --------
+    StackedGridSearchCV : Trains every candidate to its end.
+
+    References
+    ----------
+    .. [1] K. Jamieson and A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter
+       Optimization", AISTATS 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl import MultiTaskClassifierRegressor
+    >>> from sklearn_mtl.model_selection import StackedHalvingGridSearchCV
+    >>> X = np.random.default_rng(0).normal(size=(90, 3))
+    >>> Y = {"price": X.sum(axis=1), "type": np.where(X[:, 0] > 0, "flat", "house")}
+    >>> est = MultiTaskClassifierRegressor(trunk="mlp", n_bags=1, max_epochs=6, random_state=0)
+    >>> search = StackedHalvingGridSearchCV(est, {"lr": [0.0001, 0.001, 0.01]}, cv=3, min_epochs=2)
+    >>> search.fit(X, Y).best_params_
+    {'lr': 0.01}
+    >>> search.n_candidates_, search.n_resources_
+    ([3, 1], [2, 6])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **StackedGridSearchCV._parameter_constraints,
+        "factor": [Real],
+        "min_epochs": [Integral],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_grid: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        factor: float = 3,
+        min_epochs: int = 3,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: bool | str | Callable[..., int] = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        max_members: int | None = None,
+    ) -> None:
+        super().__init__(
+            estimator,
+            param_grid,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+            max_members=max_members,
+        )
+        self.factor = factor
+        self.min_epochs = min_epochs
+
+    def _search(self, bench: Bench, record: Record) -> None:
+        """Try all candidates for a few epochs, and fewer of them for more."""
+        candidates = list(self._candidates())
+        self._check(candidates)
+        trials = bench.plan(candidates)
+        self._set_schedule(len(candidates), trials)
+        by_candidate = {
+            i: trials[i * len(bench.folds) : (i + 1) * len(bench.folds)] for i in range(len(candidates))
+        }
+        self.n_candidates_ = []
+        for iteration, epochs in enumerate(self.n_resources_):
+            last = iteration == self.n_iterations_ - 1
+            self.n_candidates_.append(len(by_candidate))
+            tested = record.open([candidates[i] for i in by_candidate], iter=iteration, n_resources=epochs)
+            _run(bench, by_candidate, None if last else epochs, tested)
+            self._check_tested(tested)
+            kept = self._best_of(list(by_candidate), tested)
+            by_candidate = {i: by_candidate[i] for i in kept}
+            self.n_remaining_candidates_ = len(by_candidate)
+
+    def _check(self, candidates: Sequence[Mapping[str, Any]]) -> None:
+        if self.factor <= 1:
+            raise ValueError(f"`factor` must be greater than 1. Found {self.factor!r}.")
+        if self.min_epochs < 1:
+            raise ValueError(f"`min_epochs` must be a positive integer. Found {self.min_epochs!r}.")
+        searched = {name for params in candidates for name in params if name.split("__")[-1] == "max_epochs"}
+        if searched:
+            raise ValueError(
+                "`param_grid` of a search by halving can't hold the number of epochs, which is what is "
+                f"halved by. Found {sorted(searched)}."
+            )
+
+    def _set_schedule(self, n_candidates: int, trials: Sequence[Trial]) -> None:
+        alone = [trial.alone for trial in trials if trial.alone is not None]
+        if alone:
+            raise TypeError(
+                "`estimator` must be a multi-task estimator of sklearn_mtl, or a Pipeline that ends in one: "
+                f"no other can train on. Found: {alone[0]}."
+            )
+        most = max((trial.fit.max_epochs for trial in trials if trial.fit is not None), default=1)
+        self.min_resources_, self.max_resources_ = min(self.min_epochs, most), most
+        self.n_required_iterations_ = _n_powers(self.factor, n_candidates)
+        self.n_possible_iterations_ = _n_powers(self.factor, most / self.min_resources_)
+        self.n_iterations_ = min(self.n_required_iterations_, self.n_possible_iterations_)
+        rungs = [int(self.min_resources_ * self.factor**i) for i in range(self.n_iterations_ - 1)]
+        self.n_resources_ = [*rungs, most]
+
+    def _best_of(self, candidates: list[int], tested: Sequence[Mapping[int, Tested]]) -> list[int]:
+        """Return the candidates that train on, in the order of the grid."""
+        every = [in_order(of_folds) for of_folds in tested]
+        scores = np.array([[self._score(found) for found in of_folds] for of_folds in every])
+        failed = np.array([[found.result["fit_error"] is not None for found in each] for each in every])
+        means = over_folds(scores, failed)
+        order = np.argsort(-np.where(np.isnan(means), -np.inf, means), kind="stable")
+        return sorted(candidates[i] for i in order[: ceil(len(candidates) / self.factor)])
+
+    def _score(self, tested: Tested) -> float:
+        scores = tested.result["test_scores"]
+        if not isinstance(scores, dict):
+            return float(scores)
+        if not isinstance(self.refit, str) or self.refit not in scores:
+            raise ValueError(
+                f"`refit` must name the score by which candidates are dropped, one of {list(scores)}. "
+                f"Found {self.refit!r}."
+            )
+        return float(scores[self.refit])
+
+    @staticmethod
+    def _select_best_index(refit: Any, refit_metric: str, results: dict[str, Any]) -> int:
+        """Return the best row of the last iteration."""
+        if callable(refit):
+            found: int = StackedGridSearchCV._select_best_index(refit, refit_metric, results)
+            return found
+        last = np.flatnonzero(results["iter"] == np.max(results["iter"]))
+        return int(last[np.argmin(results[f"rank_test_{refit_metric}"][last])])
+
+    def _finalists(self, record: Record) -> Sequence[int]:
+        iterations = record.more["iter"]
+        return [i for i, iteration in enumerate(iterations) if iteration == max(iterations)]
+
+    def _fit_followed(self, X: Any, y: Any, params: dict[str, Any]) -> Self:
+        raise ValueError("A search by halving can't be followed by callbacks of scikit-learn. Found some.")
+
+
+def _run(
+    bench: Bench,
+    by_candidate: dict[int, list[Trial]],
+    epochs: int | None,
+    tested: Sequence[dict[int, Tested]],
+) -> None:
+    """Train and test the trials, which are replaced by the trained ones."""
+    of_candidates = list(by_candidate.values())
+    trials = [trial for of_folds in of_candidates for trial in of_folds]
+    for position, trial, found in bench.run(trials, epochs):
+        candidate, fold = divmod(position, len(bench.folds))
+        of_candidates[candidate][fold], tested[candidate][fold] = trial, found
+
+
+def _n_powers(base: float, limit: float) -> int:
+    """Return how many powers of the base, from 1 on, are not above the limit."""
+    n = 0
+    while base**n <= limit:
+        n += 1
+    return max(n, 1)

@@ -1,0 +1,117 @@
+"""What all rows of y tell, for estimators that are fitted to some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
+
+from sklearn_mtl.estimators.base import BaseMultiTask
+from sklearn_mtl.estimators.scikit_learn import BaseSearchCV
+from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
+from sklearn_mtl.tasks import TaskKind
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """All of y, of which a fold sees a part.
+
+    Parameters
+    ----------
+    y : object
+        As the user gave it; read only where a multi-task estimator is fitted to it.
+    """
+
+    y: Any
+    _kinds: dict[tuple[type, tuple[str, ...]], Mapping[str, TaskKind]] = field(default_factory=dict)
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """Labels by task."""
+        return read_targets(self.y).columns
+
+    def splitter(self, cv: Any, estimator: Any) -> Any:
+        """Return the splitter that ``cv`` stands for: for a classifier a number may be stratified.
+
+        It is where ``GridSearchCV`` stratifies, for one column of classes. A ``MultiTaskTarget``, several
+        columns, and one with missing labels have a ``KFold``: scikit-learn itself would make one array of
+        all labels to find out.
+
+        Parameters
+        ----------
+        cv : int, splitter, iterable or None
+            As of scikit-learn.
+        estimator : object
+            Which is to be fitted; left as it is.
+        """
+        return check_cv(cv, self.y, classifier=is_classifier(estimator) and self._is_one_column)
+
+    @property
+    def _is_one_column(self) -> bool:
+        """Whether y is an array of one dimension, or of one column without missing labels."""
+        if isinstance(self.y, MultiTaskTarget):
+            return False
+        y = self.y if hasattr(self.y, "shape") else np.asarray(self.y, dtype=object)
+        columns = y.shape[1:]
+        if columns != (1,):
+            return not columns
+        return not any(column.missing.any() for column in self.columns.values())
+
+    def tell(self, estimator: Any, fold: str) -> None:
+        """Tell a clone that is fitted to a fold what it can't see there.
+
+        The kind of each task that ``tasks`` does not name is inferred from all rows, once: a part of
+        the labels may look like another kind. A task without a label in the fold's training rows is
+        left out of its fit, unless it has none anywhere.
+
+        Parameters
+        ----------
+        estimator : object
+            A clone: a multi-task estimator, or a Pipeline or a search around one; nothing is told to any
+            other, nor to what is fitted already, as a frozen one is.
+        fold : str
+            Which fold it is, for messages.
+        """
+        found = _within(estimator)
+        if found is None:
+            return
+        self._name_kinds(found)
+        if not any(column.missing.all() for column in self.columns.values()):
+            found._fold = fold
+
+    @contextmanager
+    def told(self, estimator: Any) -> Iterator[None]:
+        """Let ``tasks`` name every kind while an estimator is fitted to all rows."""
+        found = _within(estimator)
+        before = None if found is None else found.tasks
+        if found is not None:
+            self._name_kinds(found)
+        try:
+            yield
+        finally:
+            if found is not None:
+                found.tasks = before
+
+    def _name_kinds(self, estimator: BaseMultiTask) -> None:
+        asked = estimator.tasks or {}
+        if not isinstance(asked, Mapping):
+            return
+        unnamed = tuple(name for name in self.columns if name not in asked)
+        key = (type(estimator), unnamed)
+        if key not in self._kinds:
+            self._kinds[key] = estimator._infer_kinds({name: self.columns[name] for name in unnamed})
+        estimator.tasks = {**asked, **self._kinds[key]}
+
+
+def _within(estimator: Any) -> BaseMultiTask | None:
+    """Return the estimator of ours that will be fitted to the same y, as far as that is known."""
+    while isinstance(estimator, Pipeline | BaseSearchCV):
+        estimator = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator.estimator
+    return estimator if isinstance(estimator, BaseMultiTask) and not hasattr(estimator, "_fitted") else None

@@ -1,0 +1,106 @@
+"""Torch's modes, which the caller may have changed: here they are those that torch starts with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_AUTOCAST = ("cpu", "cuda", "mps")
+_END = object()
+
+
+def in_default_modes(function: Callable[P, T]) -> Callable[P, T]:
+    """Make a function run in torch's default modes, whatever those of the caller are.
+
+    Gradients are recorded, neither inference mode nor autocast is on, and new tensors are float32 on the
+    CPU unless their maker says otherwise. The caller's modes are afterwards what they were.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_mtl.network.modes import in_default_modes
+    >>> with torch.inference_mode():
+    ...     in_default_modes(torch.is_grad_enabled)(), torch.is_grad_enabled()
+    (True, False)
+    """
+
+    @wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        if _are_default():
+            return function(*args, **kwargs)
+        with _default_modes():
+            return function(*args, **kwargs)
+
+    return called
+
+
+def each_in_default_modes(function: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
+    """Make a generator compute in torch's default modes; between two of its values they are the caller's."""
+
+    @wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        values = function(*args, **kwargs)
+        advance: Callable[[], Any] = in_default_modes(lambda: next(values, _END))
+        while (value := advance()) is not _END:
+            yield value
+
+    return called
+
+
+def _are_default() -> bool:
+    # Prediction asks at every call: an empty tensor tells the dtype, the device and inference mode at once.
+    new = torch.empty(0)
+    return (
+        torch.is_grad_enabled()
+        and new.dtype == torch.float32
+        and new.is_cpu
+        and not new.is_inference()
+        and not any(map(torch.is_autocast_enabled, _AUTOCAST))
+        and not _float32.users
+    )
+
+
+@contextmanager
+def _default_modes() -> Iterator[None]:
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(mode=False))
+        stack.enter_context(torch.enable_grad())
+        for device in filter(torch.is_autocast_enabled, _AUTOCAST):
+            stack.enter_context(torch.autocast(device, enabled=False))
+        stack.enter_context(_float32)
+        if not torch.empty(0).is_cpu:
+            stack.enter_context(torch.device("cpu"))
+        yield
+
+
+class _Float32:
+    """Makes float32 the default dtype, one for all threads: the last to leave puts the caller's back."""
+
+    def __init__(self) -> None:
+        self.users = 0
+        self._before = torch.float32
+        self._lock = Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self.users == 0:
+                self._before = torch.get_default_dtype()
+                torch.set_default_dtype(torch.float32)
+            self.users += 1
+
+    def __exit__(self, *_error: object) -> None:
+        with self._lock:
+            self.users -= 1
+            if self.users == 0:
+                torch.set_default_dtype(self._before)
+
+
+_float32 = _Float32()

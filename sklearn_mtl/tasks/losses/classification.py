@@ -1,0 +1,244 @@
+"""Losses of classification and multilabel tasks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sklearn_mtl.tasks.losses.constants import best_logits
+from sklearn_mtl.tasks.losses.row_loss import RowLoss, summed, weighted_mean
+
+
+class ProbabilityLoss(RowLoss):
+    """A loss whose responses are probabilities; scored by accuracy."""
+
+    metric: ClassVar[str] = "accuracy"
+    has_temperature: ClassVar[bool] = True
+
+    @abstractmethod
+    def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
+        """Return minus the log-probability of each label, shape (rows, columns)."""
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(ProbabilityLoss):
+    """Cross-entropy of a 0/1 column, one logit each.
+
+    Parameters
+    ----------
+    label_smoothing : float
+        Share of the label that is spread evenly over both classes (Szegedy et al. 2016).
+    focusing : float
+        The exponent of the focal loss, (1 - p)^focusing times the cross-entropy (Lin et al. 2017,
+        eq. 4); 0 is the cross-entropy itself.
+    """
+
+    label_smoothing: float = 0.0
+    focusing: float = 0.0
+
+    @property
+    def width(self) -> int:
+        """One logit."""
+        return 1
+
+    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each cell."""
+        logit = raw[..., 0]
+        y = y.expand_as(logit)
+        loss = F.binary_cross_entropy_with_logits(logit, self._smoothed(y), reduction="none")
+        if self.focusing == 0:
+            return loss
+        wrong = torch.sigmoid(torch.where(y > 0.5, -logit, logit))
+        return wrong**self.focusing * loss
+
+    def with_slope(self, raw: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each cell, and how far the probability is from the label."""
+        if self.focusing:
+            return super().with_slope(raw, y)
+        target = self._smoothed(y).unsqueeze(-1).expand_as(raw)
+        loss = F.binary_cross_entropy_with_logits(raw, target, reduction="none")
+        return loss.squeeze(-1), raw.sigmoid().sub_(target)
+
+    def _smoothed(self, y: Tensor) -> Tensor:
+        """Return the probability that the label stands for."""
+        return y * (1 - self.label_smoothing) + 0.5 * self.label_smoothing if self.label_smoothing else y
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the log-odds of the smoothed prior; with focusing, what a search from there finds."""
+        prior = weighted_mean(y, weight)
+        logit = self._smoothed(prior).clamp(1e-6, 1 - 1e-6).logit()[:, None]
+        return best_logits(self, logit, torch.stack([1 - prior, prior])) if self.focusing else logit
+
+    def reference(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the summed loss of each column's best constant: that of two rows, one of each class."""
+        of_one = (y * weight).sum(0, dtype=torch.float64)
+        mass = torch.stack([summed(weight, torch.float64) - of_one, of_one])
+        return super().reference(mass.new_tensor([[0.0], [1.0]]).expand_as(mass), mass)
+
+    def response(self, raw: Tensor) -> Tensor:
+        """Return the probability of the second class."""
+        return raw.sigmoid()
+
+    def decision(self, response: Tensor) -> Tensor:
+        """Return whether it is the second class."""
+        return response[..., 0] > 0.5
+
+    def link(self, response: Tensor) -> Tensor:
+        """Return the log-odds."""
+        return response.logit(eps=smallest(response))
+
+    def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
+        """Return minus the log-probability of each label."""
+        return F.binary_cross_entropy(response[..., 0], y, reduction="none")
+
+    def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the accuracy of each column."""
+        return weighted_mean((self.decision(response) == (y > 0.5)).to(weight.dtype), weight)
+
+
+@dataclass(frozen=True)
+class CodeLoss(ProbabilityLoss):
+    """A loss of class codes, whose responses are the probabilities of all classes.
+
+    Parameters
+    ----------
+    n_classes : int, default=2
+        Number of classes; the kind of task sets it.
+    """
+
+    n_classes: int = 2
+
+    @property
+    def width(self) -> int:
+        """One raw output for each class."""
+        return self.n_classes
+
+    def of_classes(self, n_classes: int) -> Self:
+        """Return the loss of the same parameters for so many classes."""
+        return replace(self, n_classes=n_classes)
+
+    def prior(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the share of each class, (columns, n_classes)."""
+        member = F.one_hot(y.long(), self.n_classes).to(weight.dtype)
+        return weighted_mean(member.movedim(-1, 0), weight).T.contiguous()
+
+    def reference(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the summed loss of each column's best constant: that of one row of each class."""
+        mass = weight.new_zeros((self.n_classes, y.shape[1]), dtype=torch.float64)
+        mass.scatter_add_(0, y.long(), weight.double())
+        code = torch.arange(self.n_classes, device=y.device, dtype=torch.float64)
+        return super().reference(code[:, None].expand_as(mass), mass)
+
+    def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
+        """Return minus the log-probability of each label."""
+        right = response.gather(-1, y.long().unsqueeze(-1))[..., 0]
+        return -right.clamp_min(1e-30).log()
+
+
+@dataclass(frozen=True)
+class ClassLoss(CodeLoss):
+    """A loss of class codes, one logit for each class; the base of one's own for `Classification`.
+
+    All that must be written is the loss of each cell. How many classes there are it is told in ``fit``;
+    two have two logits. ``constant`` finds its best constant by a search where it is not overridden.
+
+    Parameters
+    ----------
+    n_classes : int, default=2
+        Number of classes; `Classification` sets it.
+
+    Examples
+    --------
+    The cross-entropy plus a multiple of 1 - p (Leng et al. 2022, "PolyLoss"):
+
+    >>> from dataclasses import dataclass
+    >>> from sklearn_mtl.tasks import Classification, ClassLoss
+    >>> @dataclass(frozen=True)
+    ... class PolyLoss(ClassLoss):
+    ...     epsilon: float = 1.0
+    ...
+    ...     def __call__(self, raw, y):
+    ...         log_p = raw.log_softmax(-1)
+    ...         right = y.long().expand(raw.shape[:-1]).unsqueeze(-1)
+    ...         log_p = log_p.gather(-1, right).squeeze(-1)
+    ...         return -log_p + self.epsilon * (1 - log_p.exp())
+    >>> Classification(loss=PolyLoss(epsilon=2.0))
+    Classification(loss=PolyLoss(n_classes=2, epsilon=2.0))
+    """
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return what a search from the logarithm of the prior finds."""
+        prior = self.prior(y, weight)
+        return best_logits(self, prior.clamp_min(1e-6).log(), prior.T)
+
+    def response(self, raw: Tensor) -> Tensor:
+        """Return the class probabilities."""
+        return raw.softmax(-1)
+
+    def decision(self, response: Tensor) -> Tensor:
+        """Return the code of the most probable class."""
+        return response.argmax(-1)
+
+    def link(self, response: Tensor) -> Tensor:
+        """Return the log-probabilities."""
+        return response.clamp_min(smallest(response)).log()
+
+    def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the accuracy of each column."""
+        return weighted_mean((self.decision(response) == y.long()).to(weight.dtype), weight)
+
+
+@dataclass(frozen=True)
+class CrossEntropy(ClassLoss):
+    """Cross-entropy of a column of class codes, one logit for each class.
+
+    Parameters
+    ----------
+    label_smoothing, focusing : float
+        As in `BinaryCrossEntropy`.
+    """
+
+    label_smoothing: float = 0.0
+    focusing: float = 0.0
+
+    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each cell."""
+        code = y.long().expand(raw.shape[:-1])
+        flat = raw.reshape(-1, self.n_classes)
+        loss = F.cross_entropy(
+            flat, code.reshape(-1), reduction="none", label_smoothing=self.label_smoothing
+        ).view(code.shape)
+        if self.focusing == 0:
+            return loss
+        right = raw.softmax(-1).gather(-1, code.unsqueeze(-1))[..., 0]
+        return (1 - right) ** self.focusing * loss
+
+    def with_slope(self, raw: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each cell, and how far the probabilities are from the label."""
+        if self.focusing:
+            return super().with_slope(raw, y)
+        code = y.long().unsqueeze(-1).expand(*raw.shape[:-1], 1)
+        log_probability = raw.log_softmax(-1)
+        loss = log_probability.gather(-1, code).squeeze(-1).neg_()
+        slope = log_probability.exp()
+        if self.label_smoothing:
+            loss.mul_(1 - self.label_smoothing).sub_(log_probability.mean(-1), alpha=self.label_smoothing)
+            slope.sub_(self.label_smoothing / self.n_classes)
+        return loss, slope.scatter_(-1, code, self.label_smoothing - 1, reduce="add")
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the logarithm of the smoothed prior; with focusing, what a search from there finds."""
+        prior = self.prior(y, weight)
+        smooth = prior * (1 - self.label_smoothing) + self.label_smoothing / self.n_classes
+        logits = smooth.clamp_min(1e-6).log()
+        return best_logits(self, logits, prior.T) if self.focusing else logits
+
+
+def smallest(probability: Tensor) -> float:
+    """Return how near 0 and 1 a probability is told apart from them."""
+    return torch.finfo(probability.dtype).eps / 2

@@ -1,0 +1,323 @@
+"""Losses of regression tasks, on targets that were scaled before."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from sklearn_mtl.tasks.losses.constants import best_point
+from sklearn_mtl.tasks.losses.row_loss import RowLoss, summed, weighted_mean, weighted_quantile
+
+
+class RegressionLoss(RowLoss):
+    """A loss of a number; scored by R².
+
+    Attributes
+    ----------
+    support : {"real", "non-negative", "positive"}
+        What labels may be. Real ones are standardised, all others divided by their mean.
+    has_interval : bool
+        Whether it has an `interval`.
+    """
+
+    metric: ClassVar[str] = "r2"
+    support: ClassVar[Literal["real", "non-negative", "positive"]] = "real"
+    has_interval: ClassVar[bool] = False
+
+    @property
+    def width(self) -> int:
+        """Raw outputs for each target column."""
+        return 1
+
+    def interval(self, response: Tensor, coverage: float) -> Tensor:
+        """Return the central interval of each prediction; only of a loss that ``has_interval``.
+
+        Parameters
+        ----------
+        response : tensor of shape (..., columns, width)
+            Averaged responses.
+        coverage : float
+            Share of labels that the interval should hold, between 0 and 1.
+
+        Returns
+        -------
+        tensor of shape (..., columns, 2)
+            Lower and upper end.
+
+        Raises
+        ------
+        ValueError
+            If it has none of this coverage.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no intervals.")
+
+    def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Return R² of each column; nan where the labels do not vary."""
+        residual = weighted_mean((self.decision(response) - y) ** 2, weight)
+        total = weighted_mean((y - weighted_mean(y, weight).unsqueeze(-2)) ** 2, weight)
+        return torch.where(total > 0, 1 - residual / total, torch.nan)
+
+
+class PointLoss(RegressionLoss):
+    """A loss whose raw output is the prediction; the base of one's own for `Regression`.
+
+    All that must be written is the loss of each cell, of standardised labels: 0 or more, and 0 at the
+    label. ``constant`` finds its best constant by a search where it is not overridden.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from dataclasses import dataclass
+    >>> from sklearn_mtl.tasks import PointLoss, Regression
+    >>> @dataclass(frozen=True)
+    ... class LogCosh(PointLoss):
+    ...     def __call__(self, raw, y):
+    ...         return torch.log(torch.cosh(raw[..., 0] - y))
+    >>> Regression(loss=LogCosh())
+    Regression(loss=LogCosh())
+    """
+
+    def response(self, raw: Tensor) -> Tensor:
+        """Return the raw output."""
+        return raw
+
+    def link(self, response: Tensor) -> Tensor:
+        """Return the response."""
+        return response
+
+    def decision(self, response: Tensor) -> Tensor:
+        """Return the prediction."""
+        return response[..., 0]
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return what a search over the range of the labels finds."""
+        return best_point(self, y, weight)[:, None]
+
+
+@dataclass(frozen=True)
+class SquaredError(PointLoss):
+    """(raw - y)²: predicts the mean."""
+
+    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each cell."""
+        return (raw[..., 0] - y) ** 2
+
+    def with_slope(self, raw: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each cell, and twice the error."""
+        error = raw - y.unsqueeze(-1)
+        return (error * error).squeeze(-1), error + error
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the mean."""
+        return weighted_mean(y, weight)[:, None]
+
+
+@dataclass(frozen=True)
+class AbsoluteError(PointLoss):
+    """|raw - y|: predicts the median."""
+
+    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each cell."""
+        return (raw[..., 0] - y).abs()
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the median."""
+        return weighted_quantile(y, weight, (0.5,))
+
+
+@dataclass(frozen=True)
+class Huber(PointLoss):
+    """Squared up to ``delta`` standard deviations of the target, absolute beyond."""
+
+    delta: float = 1.0
+
+    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each cell."""
+        error = (raw[..., 0] - y).abs()
+        return torch.where(error <= self.delta, 0.5 * error**2, self.delta * (error - 0.5 * self.delta))
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return Huber's location, by iterated reweighting from the median."""
+        centre = weighted_quantile(y, weight, (0.5,))[:, 0]
+        for _ in range(50):
+            shrink = self.delta / (y - centre).abs().clamp_min(self.delta)
+            centre = weighted_mean(y, weight * shrink)
+        return centre[:, None]
+
+
+class LogLinkLoss(RegressionLoss):
+    """A loss whose raw output is the logarithm of the prediction; for labels that are not negative.
+
+    All that must be written is the loss of each cell, of labels that were divided by their mean: 0 or
+    more, and 0 at the label. ``constant`` is right where the best constant is the mean of the labels, as
+    of every deviance, and is to be overridden elsewhere.
+    """
+
+    support: ClassVar[Literal["real", "non-negative", "positive"]] = "non-negative"
+
+    def response(self, raw: Tensor) -> Tensor:
+        """Return the predicted mean."""
+        return raw.exp()
+
+    def link(self, response: Tensor) -> Tensor:
+        """Return the logarithm of the mean."""
+        return response.clamp_min(1e-30).log()
+
+    def decision(self, response: Tensor) -> Tensor:
+        """Return the predicted mean."""
+        return response[..., 0]
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the logarithm of the mean."""
+        return weighted_mean(y, weight).clamp_min(1e-12).log()[:, None]
+
+
+@dataclass(frozen=True)
+class PoissonDeviance(LogLinkLoss):
+    """Half the Poisson deviance, y log(y / m) - y + m, of non-negative targets."""
+
+    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each cell."""
+        log_mean = raw[..., 0]
+        return torch.special.xlogy(y, y) - y - y * log_mean + log_mean.exp()
+
+
+@dataclass(frozen=True)
+class GammaDeviance(LogLinkLoss):
+    """Half the gamma deviance, y / m - 1 - log(y / m), of positive targets."""
+
+    support: ClassVar[Literal["real", "non-negative", "positive"]] = "positive"
+
+    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each cell."""
+        # A missing cell holds 0, whose logarithm would turn the masked sum into nan.
+        log_ratio = y.clamp_min(1e-12).log() - raw[..., 0]
+        return log_ratio.exp() - 1 - log_ratio
+
+
+@dataclass(frozen=True)
+class Pinball(RegressionLoss):
+    """The pinball loss (Koenker & Bassett 1978), averaged over ``quantiles``."""
+
+    quantiles: tuple[float, ...] = (0.05, 0.5, 0.95)
+
+    has_interval: ClassVar[bool] = True
+
+    @property
+    def width(self) -> int:
+        """One raw output for each quantile."""
+        return len(self.quantiles)
+
+    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each cell."""
+        # Filled in place: a copy from the host would hold up a GPU in every step.
+        level = torch.cat([raw.new_full((1,), quantile) for quantile in self.quantiles])
+        error = y.unsqueeze(-1) - raw
+        return torch.maximum(level * error, (level - 1) * error).mean(-1)
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the quantiles of the labels."""
+        return weighted_quantile(y, weight, self.quantiles)
+
+    def response(self, raw: Tensor) -> Tensor:
+        """Return the quantiles, in order (predicted ones may cross)."""
+        return raw.sort(-1).values
+
+    def link(self, response: Tensor) -> Tensor:
+        """Return the quantiles."""
+        return response
+
+    def decision(self, response: Tensor) -> Tensor:
+        """Return the quantile nearest the median."""
+        return response[..., self._nearest(0.5)]
+
+    def interval(self, response: Tensor, coverage: float) -> Tensor:
+        """Return the pair of quantiles that spans the coverage."""
+        wanted = (0.5 - coverage / 2, 0.5 + coverage / 2)
+        ends = [self._nearest(level) for level in wanted]
+        if any(abs(self.quantiles[end] - level) > 1e-6 for end, level in zip(ends, wanted, strict=True)):
+            low, high = (float(f"{level:.6g}") for level in wanted)
+            spanned = ", ".join(f"coverage={share:.6g}" for share in self._coverages) or "none"
+            raise ValueError(
+                f"`coverage` must be spanned by two of the quantiles {self.quantiles}, which span {spanned}. "
+                f"Found {coverage}, which needs the quantiles {low} and {high}: "
+                f"Regression(loss='quantile', quantiles={(low, 0.5, high)})."
+            )
+        return response[..., ends]
+
+    @property
+    def _coverages(self) -> list[float]:
+        """The shares of labels between two quantiles that lie alike about the median."""
+        return [high - low for low, high in combinations(self.quantiles, 2) if abs(low + high - 1) <= 1e-6]
+
+    def _nearest(self, level: float) -> int:
+        return min(range(self.width), key=lambda i: abs(self.quantiles[i] - level))
+
+
+@dataclass(frozen=True)
+class GaussianNLL(RegressionLoss):
+    """Negative log-likelihood of a normal target, up to a constant: (log v + (y - m)² / v) / 2.
+
+    Nix & Weigend (1994). The response is (m, v + m²): moments average over a mixture, variances
+    do not.
+    """
+
+    has_interval: ClassVar[bool] = True
+
+    @property
+    def width(self) -> int:
+        """Mean and log-variance."""
+        return 2
+
+    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each cell."""
+        mean, log_variance = raw[..., 0], _bounded(raw[..., 1])
+        return 0.5 * (log_variance + (y - mean) ** 2 * (-log_variance).exp())
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the mean and the log-variance of the labels."""
+        mean = weighted_mean(y, weight)
+        variance = weighted_mean((y - mean) ** 2, weight).clamp_min(math.exp(_LOG_VARIANCE[0]))
+        return torch.stack([mean, variance.log()], dim=-1)
+
+    def reference(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return half of each column's weight: the loss of a standardised target under its own moments.
+
+        The constant's own loss is no scale: it is negative for labels that vary less than that.
+        """
+        return 0.5 * summed(weight, torch.float64)
+
+    def response(self, raw: Tensor) -> Tensor:
+        """Return the first two moments."""
+        mean = raw[..., 0]
+        return torch.stack([mean, _bounded(raw[..., 1]).exp() + mean**2], dim=-1)
+
+    def link(self, response: Tensor) -> Tensor:
+        """Return the mean and the log-variance."""
+        mean = response[..., 0]
+        variance = (response[..., 1] - mean**2).clamp_min(math.exp(_LOG_VARIANCE[0]))
+        return torch.stack([mean, variance.log()], dim=-1)
+
+    def decision(self, response: Tensor) -> Tensor:
+        """Return the mean."""
+        return response[..., 0]
+
+    def interval(self, response: Tensor, coverage: float) -> Tensor:
+        """Return the mean less and plus a multiple of the standard deviation."""
+        mean = response[..., 0]
+        deviation = (response[..., 1] - mean**2).clamp_min(0).sqrt()
+        reach = torch.special.ndtri(response.new_tensor(0.5 + coverage / 2)) * deviation
+        return torch.stack([mean - reach, mean + reach], dim=-1)
+
+
+# A variance below e⁻¹² of the target's own is a memorised row; its gradient would swamp the trunk.
+_LOG_VARIANCE = (-12.0, 12.0)
+
+
+def _bounded(log_variance: Tensor) -> Tensor:
+    return log_variance.clamp(*_LOG_VARIANCE)

@@ -1,0 +1,247 @@
+"""One net: planned, begun, trained alone, finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_mtl.data.table import Table, WholeBatches
+from sklearn_mtl.inference.calibration import calibrate
+from sklearn_mtl.inference.prediction import rows_at_once
+from sklearn_mtl.network.module import BalancedLoss, Blueprint, MultiTaskModule
+from sklearn_mtl.training.callbacks import copied
+from sklearn_mtl.training.net import MultiTaskNet, uncompiled
+from sklearn_mtl.training.randomness import GeneratorState, seeded
+from sklearn_mtl.training.recording import columns_by_task
+from sklearn_mtl.training.settings import TrainingSettings
+from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses
+
+# About as many rows of a large table are shown to the trunk before it is built.
+ROWS_TO_EXAMINE = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class NetPlan:
+    """What one net is built from, learns from and is told.
+
+    Parameters
+    ----------
+    blueprint : Blueprint
+        What it is built from.
+    train, valid : Table
+        Rows to learn from, and held-out rows or None.
+    settings : TrainingSettings
+        What the loop is told.
+    seed : int, default=0
+        Of the initial weights, the batches and dropout.
+    epochs : int, optional
+        Most epochs for now; ``max_epochs`` by default.
+    before : MultiTaskNet, optional
+        A net to train on from, which is left as it is: weights, their average, optimizer, schedule and
+        generator go on where it stopped.
+    prefix : str, default=""
+        Put before the names of the files that callbacks write, to tell the nets of a bag apart.
+    """
+
+    blueprint: Blueprint
+    train: Table
+    valid: Table | None
+    settings: TrainingSettings
+    seed: int = 0
+    epochs: int | None = None
+    before: MultiTaskNet | None = None
+    prefix: str = ""
+
+    @property
+    def n_batches(self) -> int:
+        """Steps in each epoch."""
+        return len(self.batch_sizes)
+
+    @property
+    def batch_sizes(self) -> list[int]:
+        """Number of rows of each step of an epoch."""
+        return WholeBatches(self.train, self.settings.batch_size).sizes
+
+    def examine(self) -> dict[str, Tensor]:
+        """Return what the network must know of the training rows, whatever it draws being of the seed."""
+        with seeded(self.seed, self.settings.device):
+            return self.blueprint.examine(self.train.sample(ROWS_TO_EXAMINE))
+
+
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """A net that is ready for its first, or next, epoch.
+
+    Parameters
+    ----------
+    plan : NetPlan
+        What it was made by.
+    net : MultiTaskNet
+        Not yet trained.
+    generator : GeneratorState
+        Where torch's generators stand once its initial weights are drawn.
+    """
+
+    plan: NetPlan
+    net: MultiTaskNet
+    generator: GeneratorState
+
+
+def begin(plan: NetPlan, facts: Mapping[str, Tensor] | None = None) -> Begun:
+    """Return the net of a plan, ready to be trained.
+
+    Parameters
+    ----------
+    plan : NetPlan
+        The plan.
+    facts : mapping of str to tensor, optional
+        What ``plan.examine`` returns, where it is known already.
+    """
+    if facts is None and plan.before is None:
+        facts = plan.examine()
+    # Seeded anew: what is drawn here must not depend on whether the facts were known.
+    with seeded(plan.seed, plan.settings.device):
+        net = _new(plan, facts or {}) if plan.before is None else _successor(plan, plan.before)
+        state = GeneratorState.now(plan.settings.device)
+    if plan.before is not None and plan.before.resume_ is not None:
+        state = plan.before.resume_.generator
+    return Begun(plan, net, state)
+
+
+def train_alone(begun: Begun) -> MultiTaskNet:
+    """Train one net and finish it."""
+    plan = begun.plan
+    with begun.generator.restored(plan.settings.device):
+        begun.net.train(plan.train, plan.valid, plan.epochs)
+    return finish(begun)
+
+
+def finish(begun: Begun) -> MultiTaskNet:
+    """Return the trained net, calibrated, its module in evaluation mode."""
+    plan, net = begun.plan, begun.net
+    net.evaluated.eval()
+    if plan.settings.calibrate and plan.valid is not None:
+        calibrate(net.evaluated, plan.blueprint.tasks, plan.valid)
+    return net
+
+
+def break_off(begun: Begun) -> MultiTaskNet | None:
+    """Return a net whose training Ctrl-C has interrupted, finished as of the epochs that are over.
+
+    Parameters
+    ----------
+    begun : Begun
+        The net, in whatever state.
+
+    Returns
+    -------
+    MultiTaskNet or None
+        None where no epoch is over.
+    """
+    return finish(begun) if begun.net.break_off(begun.plan.train) else None
+
+
+def make_net(
+    blueprint: Blueprint,
+    module: nn.Module,
+    loss: BalancedLoss,
+    settings: TrainingSettings,
+    n_batches: int = 1,
+    *,
+    done: int = 0,
+    valid_size: int = 0,
+    prefix: str = "",
+) -> MultiTaskNet:
+    """Return a net around a module and its loss, not yet trained.
+
+    Parameters
+    ----------
+    blueprint : Blueprint
+        What the module was built from.
+    module, loss
+        On the device.
+    settings : TrainingSettings
+        What the loop is told.
+    n_batches : int, default=1
+        Steps in each epoch, by which the learning-rate schedule goes.
+    done : int, default=0
+        Steps taken before.
+    valid_size : int, default=0
+        Rows in each validation batch; 0 where there are no held-out rows to stop by.
+    prefix : str, default=""
+        Put before the names of the files that callbacks write.
+    """
+    stops_early = settings.patience is not None and valid_size > 0
+    # Stopping comes last, so that every other callback sees the last epoch.
+    callbacks = [
+        *settings.schedule_callbacks(n_batches, done),
+        *copied(settings.callbacks, prefix),
+        ("finite_losses", FiniteLosses(blueprint.tasks.names, keeps=not stops_early)),
+    ]
+    if settings.patience is not None and stops_early:
+        callbacks.append(("best_epoch", BestEpoch(settings.patience)))
+    net = MultiTaskNet(
+        module,
+        loss,
+        optimizer=settings.optimizer_class,
+        lr=settings.lr,
+        batch_size=settings.batch_size,
+        max_epochs=settings.max_epochs,
+        iterator_train__shuffle=True,
+        iterator_valid__batch_size=valid_size,
+        callbacks=callbacks,
+        device=str(settings.device),
+        compile=settings.compile,
+        verbose=settings.verbose,
+        ema_decay=settings.ema_decay,
+        autocast=settings.autocast,
+        columns=columns_by_task(blueprint.tasks),
+        **settings.optimizer_options(),
+    )
+    return net.initialize()
+
+
+def _new(plan: NetPlan, facts: Mapping[str, Tensor]) -> MultiTaskNet:
+    settings = plan.settings
+    module = plan.blueprint.build(facts).to(settings.device, settings.dtype)
+    loss = plan.blueprint.build_loss(plan.train.y, plan.train.weight).to(settings.device)
+    net = make_net(
+        plan.blueprint,
+        module,
+        loss,
+        settings,
+        plan.n_batches,
+        valid_size=_valid_size(module, plan.valid),
+        prefix=plan.prefix,
+    )
+    net.facts_ = dict(facts)
+    return net
+
+
+def _successor(plan: NetPlan, before: MultiTaskNet) -> MultiTaskNet:
+    settings = plan.settings
+    module = deepcopy(uncompiled(before.module_)).to(settings.device, settings.dtype)
+    loss = deepcopy(before.criterion_).to(settings.device)
+    loss.weights.copy_(torch.tensor(plan.blueprint.task_weights))
+    # Temperatures belong to the weights of before.
+    module.raw_scale.fill_(1.0)
+    net = make_net(
+        plan.blueprint,
+        module,
+        loss,
+        settings,
+        plan.n_batches,
+        done=before.n_steps,
+        valid_size=_valid_size(module, plan.valid),
+        prefix=plan.prefix,
+    )
+    return net.continue_from(before)
+
+
+def _valid_size(module: MultiTaskModule, valid: Table | None) -> int:
+    """Rows in each validation batch: without gradients to keep, as many as prediction takes."""
+    return 0 if valid is None else rows_at_once(module, valid.blocks)

@@ -1,0 +1,271 @@
+"""Trunks, ways of sharing, balancing methods and losses that a stacked search must train as a plain one does.
+
+A new recipe is listed in `CASES`, once, with two values of each of its numeric parameters.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from sklearn_mtl.balancing import LossBalancer, StaticWeights
+from sklearn_mtl.sharing import HardSharing, Sharing, SharingModule
+from sklearn_mtl.tasks import Classification, PointLoss, Regression
+from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
+
+EXTENDING = Path(__file__).parents[3] / "docs" / "extending.md"
+
+
+def classes_of_page(page: Path = EXTENDING) -> dict[str, Any]:
+    """The classes that a page of docs/ defines, and what it imports."""
+    text = page.read_text(encoding="utf-8")
+    blocks = [block.partition("\n```")[0] for block in text.split("```python\n")[1:]]
+    # A dataclass looks up the module that it is defined in.
+    module = sys.modules.setdefault("extending", ModuleType("extending"))
+    for block in blocks:
+        kept = [
+            node
+            for node in ast.parse(block).body
+            if isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef | ast.FunctionDef)
+        ]
+        exec(compile(ast.Module(kept, []), str(page), "exec"), vars(module))
+    return vars(module)
+
+
+PAGE = classes_of_page()
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A recipe, and what of it is searched.
+
+    ``alone`` are words of the reason for which its nets are in no stack.
+    """
+
+    parameter: str
+    recipe: Any
+    grid: dict[str, list[Any]] = field(default_factory=dict)
+    alone: str | None = None
+
+    def __str__(self) -> str:
+        return type(self.recipe).__name__
+
+
+class Penalised(Sharing):
+    """A trunk for each task, drawn together by a penalty."""
+
+    def __init__(self, strength=0.1):
+        self.strength = strength
+
+    def build(self, make_trunk, tasks):
+        return PenalisedModule([make_trunk() for _ in tasks], self.strength)
+
+
+class PenalisedModule(SharingModule):
+    def __init__(self, trunks, strength):
+        super().__init__(trunks[0].width, trunks[0].members, per_task=True)
+        self.trunks = nn.ModuleList(trunks)
+        self.strength = strength
+
+    def forward(self, inputs, heads):
+        return torch.stack([trunk(inputs) for trunk in self.trunks], dim=2)
+
+    def shared_parameters(self):
+        return self.trunks.parameters()
+
+    def penalty(self):
+        of_tasks = zip(*(trunk.parameters() for trunk in self.trunks), strict=True)
+        return self.strength * sum(torch.stack(weights).var(0).sum() for weights in of_tasks)
+
+
+class ReversedGradient(MLP):
+    """A perceptron that is trained against the tasks: its outputs are the same whatever the factor."""
+
+    def __init__(self, hidden_sizes=(6,), *, factor=0.1):
+        super().__init__(hidden_sizes)
+        self.factor = factor
+
+    def build(self, spec, facts):
+        trunk = super().build(spec, facts)
+        trunk.stages.append(Reverse(self.factor))
+        return trunk
+
+
+class Reverse(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, hidden):
+        return (1 + self.factor) * hidden.detach() - self.factor * hidden
+
+
+class HiddenInAFunction(LossBalancer):
+    """What it does is in a function of its own, which nothing can be read off."""
+
+    def __init__(self, temperature=1.0):
+        super().__init__()
+        self.temperature = temperature
+
+    def start(self, n_tasks):
+        temperature = self.temperature
+        self.function = lambda losses: temperature * torch.logsumexp(losses / temperature, dim=0)
+
+    def forward(self, losses, weights):
+        return self.function(losses * weights)
+
+
+class BufferInForward(LossBalancer):
+    """Weighs by the losses of the step before."""
+
+    def __init__(self, power=1.0):
+        super().__init__()
+        self.power = power
+
+    def start(self, n_tasks):
+        self.register_buffer("last", torch.ones(n_tasks))
+
+    def forward(self, losses, weights):
+        share = (self.last.clamp_min(0.1) ** self.power).detach()
+        self.last = losses.detach().clone()
+        return (losses * weights * share).sum()
+
+
+class BufferAtTheEndOfAnEpoch(BufferInForward):
+    """Weighs by the losses of the epoch before."""
+
+    def end_epoch(self, losses):
+        self.last = losses.nan_to_num(1.0).clone()
+
+    def forward(self, losses, weights):
+        return (losses * weights * self.last.clamp_min(0.1) ** self.power).sum()
+
+
+class ListAtTheEndOfAnEpoch(LossBalancer):
+    """Weighs by how many epochs there were, which it counts in a list."""
+
+    def __init__(self, rate=1.0):
+        super().__init__()
+        self.rate = rate
+        self.epochs = []
+
+    def end_epoch(self, losses):
+        self.epochs.append(losses)
+
+    def forward(self, losses, weights):
+        return (losses * weights).sum() / (1 + self.rate * len(self.epochs)) + losses[0]
+
+
+class LearnedWeights(LossBalancer):
+    """Learned log-variances of the tasks."""
+
+    def __init__(self, start_at=0.0):
+        super().__init__()
+        self.start_at = start_at
+
+    def start(self, n_tasks):
+        self.log_variance = nn.Parameter(torch.full((n_tasks,), float(self.start_at)))
+
+    def forward(self, losses, weights):
+        return (weights * ((-self.log_variance).exp() * losses + self.log_variance)).sum()
+
+
+class Counting(MLP):
+    """Its module counts its steps in a plain attribute."""
+
+    def __init__(self, hidden_sizes=(6,), *, rate=0.5):
+        super().__init__(hidden_sizes)
+        self.rate = rate
+
+    def build(self, spec, facts):
+        trunk = super().build(spec, facts)
+        trunk.stages.append(Count(self.rate))
+        return trunk
+
+
+class Count(nn.Module):
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+        self.steps = 0
+
+    def forward(self, hidden):
+        self.steps += self.training
+        return hidden * (1 + self.rate * self.steps)
+
+
+@dataclass(frozen=True)
+class Tilted(PointLoss):
+    """Costs more on one side than on the other."""
+
+    tilt: float = 1.0
+
+    def __call__(self, raw, y):
+        error = raw[..., 0] - y
+        return error.square() * torch.where(error > 0, self.tilt, 1.0)
+
+
+class TiltedInSilence(Tilted):
+    """Tilts by what is no field of it, which tells it apart all the same."""
+
+    def __init__(self, tilt):
+        super().__init__()
+        object.__setattr__(self, "silent", tilt)
+
+    def __call__(self, raw, y):
+        return Tilted(self.silent)(raw, y)
+
+
+def linear(seed):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Linear(4, 6)
+
+
+CASES = [
+    # Shipped.
+    Case("trunk", MLP((6,)), {"hidden_sizes": [(6,), (4,)], "dropout": [0.1, 0.4]}),
+    Case(
+        "trunk",
+        TabM((6,), members=2),
+        {
+            "hidden_sizes": [(6,), (4,)],
+            "members": [2, 3],
+            "dropout": [0.1, 0.4],
+            "n_bins": [3, 5],
+            "embedding_size": [2, 3],
+        },
+    ),
+    Case("trunk", ModuleTrunk(linear(0)), {"module": [linear(0), linear(1)]}),
+    Case("sharing", HardSharing()),
+    Case("balancing", StaticWeights()),
+    Case("trunk", ModuleTrunk(linear(0), frozen=True), {"module": [linear(0), linear(1)]}),
+    Case("tasks__regression0", Regression("huber"), {"delta": [0.2, 2.0]}),
+    Case("tasks__multiclass0", Classification("focal"), {"label_smoothing": [0.0, 0.3]}),
+    # Of docs/extending.md.
+    Case("trunk", PAGE["Sines"](6), {"width": [6, 4]}),
+    Case("sharing", PAGE["TrunkPerTask"]()),
+    Case("balancing", PAGE["SoftWorst"](), {"temperature": [0.01, 1.0, 100.0]}),
+    # What a recipe of a user's may be.
+    Case("sharing", Penalised(), {"strength": [0.01, 3.0]}),
+    Case("trunk", ReversedGradient(), {"factor": [0.1, 3.0]}),
+    Case("balancing", LearnedWeights(), {"start_at": [0.0, 2.0]}),
+    Case("balancing", BufferAtTheEndOfAnEpoch(), {"power": [0.5, 2.0]}),
+    Case("balancing", HiddenInAFunction(), {"temperature": [0.01, 100.0]}),
+    Case("balancing", BufferInForward(), {"power": [0.5, 2.0]}, alone="changes the buffer 'last'"),
+    Case("balancing", ListAtTheEndOfAnEpoch(), {"rate": [0.1, 1.0]}, alone="its attribute 'epochs'"),
+    Case("tasks__regression0", Regression(Tilted()), {"loss": [Tilted(0.1), Tilted(3.0)]}),
+    Case(
+        "tasks__regression0",
+        Regression(TiltedInSilence(1.0)),
+        {"loss": [TiltedInSilence(0.1), TiltedInSilence(3.0)]},
+    ),
+    Case("trunk", Counting(), {"rate": [0.1, 0.5]}, alone="attribute 'sharing.trunk.stages.1.steps'"),
+]

@@ -1,0 +1,106 @@
+"""A stacked search has the scores of the plain one, whatever the recipe and its parameters are."""
+
+from numbers import Real
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, KFold
+
+from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
+from sklearn_mtl.balancing import BALANCERS, Balancer
+from sklearn_mtl.datasets import make_multitask
+from sklearn_mtl.model_selection import StackedGridSearchCV
+from sklearn_mtl.sharing import SHARINGS, Sharing
+from sklearn_mtl.training.stacking import limits
+from sklearn_mtl.trunks import TRUNKS, Trunk
+from tests.model_selection.search.recipes import CASES, PAGE
+
+SEARCHED = [(case, name) for case in CASES for name in case.grid or [None]]
+
+
+@pytest.fixture(autouse=True)
+def stack_even_two(monkeypatch):
+    monkeypatch.setattr(limits, "FEWEST_ON_CPU", 2)
+
+
+@pytest.fixture(scope="module")
+def data():
+    X, Y = make_multitask(
+        n_samples=90,
+        n_features=4,
+        n_regression=1,
+        n_binary=1,
+        n_multiclass=1,
+        n_factors=2,
+        missing_labels=0.2,
+        noise=0.5,
+        random_state=0,
+    )
+    return X, MultiTaskTarget(Y)
+
+
+def searched(search, case, grid, data):
+    est = MultiTaskClassifierRegressor(
+        trunk="mlp", max_epochs=3, lr=0.02, batch_size=16, n_bags=1, early_stopping=False, random_state=0
+    )
+    est.set_params(precision="float64", preprocessing=None, trunk__hidden_sizes=(6,))
+    est.set_params(**{case.parameter: clone(case.recipe)})
+    return search(est, grid, cv=KFold(3), refit=False, error_score="raise").fit(*data)
+
+
+@pytest.mark.parametrize(("case", "name"), SEARCHED, ids=[f"{case}-{name}" for case, name in SEARCHED])
+def test_the_scores_of_each_fold_are_those_of_the_plain_search(data, case, name):
+    grid = {} if name is None else {f"{case.parameter}__{name}": case.grid[name]}
+    grid["task_weights__binary0"] = [0.1, 1.0]
+    plain = searched(GridSearchCV, case, grid, data)
+    stacked = searched(StackedGridSearchCV, case, grid, data)
+    for fold in range(3):
+        key = f"split{fold}_test_score"
+        np.testing.assert_allclose(stacked.cv_results_[key], plain.cv_results_[key], rtol=0, atol=1e-9)
+    if name is not None:
+        # Each of its values makes a difference, or the above would say nothing.
+        weights = plain.cv_results_["param_task_weights__binary0"]
+        scores = plain.cv_results_["mean_test_score"][weights == 0.1]
+        assert len(set(scores.round(9))) == len(case.grid[name])
+    said = stacked.stacked_
+    assert (said["stacked"] == (said["reason"] == "")).all()
+    if case.alone is None:
+        assert said["stacked"].all(), said["reason"].tolist()
+    else:
+        assert said["reason"].str.contains(case.alone, regex=False).any(), said["reason"].tolist()
+
+
+def numeric_parameters(recipe):
+    def is_numeric(value):
+        values = value if isinstance(value, tuple) else [value]
+        return bool(values) and all(isinstance(v, Real) and not isinstance(v, bool) for v in values)
+
+    return {name for name, value in recipe.get_params(deep=False).items() if is_numeric(value)}
+
+
+RECIPES = [case for case in CASES if isinstance(case.recipe, Trunk | Sharing | Balancer)]
+
+
+@pytest.mark.parametrize("case", RECIPES, ids=str)
+def test_every_numeric_parameter_is_searched(case):
+    inherited = {"dropout", "hidden_sizes"} if type(case.recipe) not in TRUNKS.values() else set()
+    assert numeric_parameters(case.recipe) - inherited <= case.grid.keys()
+    assert all(len(values) > 1 for values in case.grid.values())
+
+
+def recipes_of(namespace):
+    return {
+        value
+        for value in namespace.values()
+        if isinstance(value, type)
+        and issubclass(value, Trunk | Sharing | Balancer)
+        and not getattr(value, "__abstractmethods__", None)
+    }
+
+
+def test_every_recipe_is_listed():
+    listed = {type(case.recipe) for case in CASES}
+    shipped = {*TRUNKS.values(), *SHARINGS.values(), *BALANCERS.values()}
+    assert shipped - listed == set()
+    assert recipes_of(PAGE) - listed == set()
