@@ -102,7 +102,7 @@ class MultiTaskNet(RecordedNet):
         self.notify("on_train_end", X=train, y=None)
         return self
 
-    def break_off(self, train: Table) -> bool:
+    def finish_interrupted(self, train: Table) -> bool:
         """End a training that Ctrl-C has interrupted with the epochs that are over; return whether any is.
 
         Parameters

@@ -1,4 +1,4 @@
-"""One net: planned, begun, trained alone, finished."""
+"""One net: planned, ready, trained alone, finished."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class NetPlan:
 
 
 @dataclass(frozen=True, eq=False)
-class Begun:
+class ReadyNet:
     """A net that is ready for its first, or next, epoch.
 
     Parameters
@@ -91,7 +91,7 @@ class Begun:
     generator: GeneratorState
 
 
-def begin(plan: NetPlan, facts: Mapping[str, Tensor] | None = None) -> Begun:
+def make_ready(plan: NetPlan, facts: Mapping[str, Tensor] | None = None) -> ReadyNet:
     """Return the net of a plan, ready to be trained.
 
     Parameters
@@ -109,32 +109,32 @@ def begin(plan: NetPlan, facts: Mapping[str, Tensor] | None = None) -> Begun:
         state = GeneratorState.now(plan.settings.device)
     if plan.before is not None and plan.before.resume_ is not None:
         state = plan.before.resume_.generator
-    return Begun(plan, net, state)
+    return ReadyNet(plan, net, state)
 
 
-def train_alone(begun: Begun) -> MultiTaskNet:
+def train_alone(ready: ReadyNet) -> MultiTaskNet:
     """Train one net and finish it."""
-    plan = begun.plan
-    with begun.generator.restored(plan.settings.device):
-        begun.net.train(plan.train, plan.valid, plan.epochs)
-    return finish(begun)
+    plan = ready.plan
+    with ready.generator.restored(plan.settings.device):
+        ready.net.train(plan.train, plan.valid, plan.epochs)
+    return finish(ready)
 
 
-def finish(begun: Begun) -> MultiTaskNet:
+def finish(ready: ReadyNet) -> MultiTaskNet:
     """Return the trained net, calibrated, its module in evaluation mode."""
-    plan, net = begun.plan, begun.net
+    plan, net = ready.plan, ready.net
     net.evaluated.eval()
     if plan.settings.calibrate and plan.valid is not None:
         calibrate(net.evaluated, plan.blueprint.tasks, plan.valid)
     return net
 
 
-def break_off(begun: Begun) -> MultiTaskNet | None:
+def finish_interrupted(ready: ReadyNet) -> MultiTaskNet | None:
     """Return a net whose training Ctrl-C has interrupted, finished as of the epochs that are over.
 
     Parameters
     ----------
-    begun : Begun
+    ready : ReadyNet
         The net, in whatever state.
 
     Returns
@@ -142,7 +142,7 @@ def break_off(begun: Begun) -> MultiTaskNet | None:
     MultiTaskNet or None
         None where no epoch is over.
     """
-    return finish(begun) if begun.net.break_off(begun.plan.train) else None
+    return finish(ready) if ready.net.finish_interrupted(ready.plan.train) else None
 
 
 def make_net(

@@ -13,7 +13,7 @@ from sklearn_mtl.balancing.balancer import differentiated
 from sklearn_mtl.data.table import Batch, Table, WholeBatches
 from sklearn_mtl.tasks import TaskLosses
 from sklearn_mtl.training.net import uncompiled
-from sklearn_mtl.training.runs import Begun
+from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.module import DropoutCall
 from sklearn_mtl.training.stacking.sources import Shares, stacked_batch
 from sklearn_mtl.training.stacking.stream import Stream
@@ -24,7 +24,7 @@ class Arrangement:
 
     Parameters
     ----------
-    begun : sequence of Begun
+    ready : sequence of ReadyNet
         The nets, those of equal losses next to each other.
     calls : sequence of DropoutCall
         Passages through dropout layers.
@@ -33,29 +33,29 @@ class Arrangement:
     """
 
     def __init__(
-        self, begun: Sequence[Begun], calls: Sequence[DropoutCall], before: Arrangement | None = None
+        self, ready: Sequence[ReadyNet], calls: Sequence[DropoutCall], before: Arrangement | None = None
     ) -> None:
-        self.begun = list(begun)
+        self.ready = list(ready)
         self.calls = calls
-        self.device = begun[0].plan.settings.device
+        self.device = ready[0].plan.settings.device
         known = {} if before is None else before._streams
         self._streams: dict[Hashable, Stream] = {}
-        keys = [self._stream(one, known) for one in begun]
+        keys = [self._stream(one, known) for one in ready]
         self._stream_shares = Shares(keys, self.device)
-        sources = [(key, id(one.plan.train)) for key, one in zip(keys, begun, strict=True)]
+        sources = [(key, id(one.plan.train)) for key, one in zip(keys, ready, strict=True)]
         self.sources = Shares(sources, self.device)
         self._batches = [
-            (self._streams[keys[first]], WholeBatches(begun[first].plan.train, batch_size(begun[first])))
+            (self._streams[keys[first]], WholeBatches(ready[first].plan.train, batch_size(ready[first])))
             for first in self.sources.first
         ]
-        self._valid = Shares([id(one.plan.valid) for one in begun], self.device)
-        tables = [begun[first].plan.valid for first in self._valid.first]
+        self._valid = Shares([id(one.plan.valid) for one in ready], self.device)
+        tables = [ready[first].plan.valid for first in self._valid.first]
         self._valid_tables = [table for table in tables if table is not None]
-        self.task_weights = torch.stack([one.net.criterion_.weights for one in begun])
-        self._losses = _by_loss([one.net.criterion_.losses for one in begun])
-        self.balancer = begun[0].net.criterion_.balancer
+        self.task_weights = torch.stack([one.net.criterion_.weights for one in ready])
+        self._losses = _by_loss([one.net.criterion_.losses for one in ready])
+        self.balancer = ready[0].net.criterion_.balancer
 
-    def _stream(self, one: Begun, known: Mapping[Hashable, Stream]) -> Hashable:
+    def _stream(self, one: ReadyNet, known: Mapping[Hashable, Stream]) -> Hashable:
         module = uncompiled(one.net.module_)
         layers = [module.get_submodule(call.name) for call in self.calls]
         key = Stream.key(one, layers)
@@ -153,9 +153,9 @@ class Arrangement:
         return [self._stream_shares.expand(layer) for layer in zip(*drawn, strict=True)]
 
 
-def batch_size(begun: Begun) -> int:
+def batch_size(ready: ReadyNet) -> int:
     """Return the rows of each step of a net."""
-    return begun.plan.settings.batch_size
+    return ready.plan.settings.batch_size
 
 
 def losses_key(losses: TaskLosses) -> Hashable:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sklearn_mtl.balancing import Balancer, LossBalancer
 from sklearn_mtl.data.table import Batch
 from sklearn_mtl.tasks.fingerprint import fingerprint
-from sklearn_mtl.training.runs import Begun
+from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.limits import is_out_of_memory
 from sklearn_mtl.training.stacking.lockstep import Lockstep
 from sklearn_mtl.training.stacking.step import (
@@ -27,9 +27,9 @@ from sklearn_mtl.training.stacking.step import (
 from sklearn_mtl.training.stacking.structure import plain_attributes
 
 
-def why_alone(begun: Begun) -> str | None:
+def why_alone(ready: ReadyNet) -> str | None:
     """Return why a net can't be in any stack, by its settings; None where nothing speaks against it."""
-    settings = begun.plan.settings
+    settings = ready.plan.settings
     if settings.optimizer is not torch.optim.AdamW:
         return f"its optimizer is {settings.optimizer.__name__}, and stacks have AdamW"
     if settings.callbacks:
@@ -38,7 +38,7 @@ def why_alone(begun: Begun) -> str | None:
         return "its lr_schedule is a callback"
     if settings.compile:
         return "it is compiled"
-    balancer = type(begun.net.criterion_.balancer)
+    balancer = type(ready.net.criterion_.balancer)
     if not issubclass(balancer, LossBalancer):
         return f"{balancer.__name__} balances gradients"
     if balancer.backward is not LossBalancer.backward:
@@ -56,7 +56,7 @@ def leave_out_misfits(lockstep: Lockstep) -> dict[int, str]:
     Parameters
     ----------
     lockstep : Lockstep
-        Not yet run. Nets that are left out were changed by their step: they must be begun anew.
+        Not yet run. Nets that are left out were changed by their step: they must be made ready anew.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def leave_out_misfits(lockstep: Lockstep) -> dict[int, str]:
         The reason, by the position of a net.
     """
     members = list(lockstep.members)
-    tables = [member.begun.plan.train for member in members]
+    tables = [member.ready.plan.train for member in members]
     found: dict[int, str] = {}
     unlike: dict[int, str] | None = None
     # A unit within rounding of 0 is on in the one step and off in the other: such a difference does not
@@ -88,7 +88,7 @@ def _tried(lockstep: Lockstep, rows: Mapping[int, Batch]) -> tuple[dict[int, str
     alone: list[OwnStep] = []
     certain: dict[int, str] = {}
     for member in lockstep.members:
-        step = own_step(lockstep, member, rows[id(member.begun.plan.train)])
+        step = own_step(lockstep, member, rows[id(member.ready.plan.train)])
         if isinstance(step, str):
             certain[member.position] = step
         else:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.training.net import uncompiled
-from sklearn_mtl.training.runs import Begun
+from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.arrangement import few_rows
 
 # Batching by vmap costs about a millisecond a step, which few nets don't win back: two of 256 columns took
@@ -30,27 +30,27 @@ def fewest_members(device: torch.device) -> int:
     return FEWEST_ON_CPU if device.type == "cpu" else 2
 
 
-def members_at_once(begun: Begun) -> int:
+def members_at_once(ready: ReadyNet) -> int:
     """Return how many nets like this one memory allows, and pay.
 
     Parameters
     ----------
-    begun : Begun
+    ready : ReadyNet
         One of the nets.
     """
-    numbers = numbers_in_training(begun)
-    settings = begun.plan.settings
+    numbers = numbers_in_training(ready)
+    settings = ready.plan.settings
     if settings.device.type == "cuda":
         free = torch.cuda.mem_get_info(settings.device)[0] * SHARE_OF_FREE
         return max(1, int(free / settings.dtype.itemsize) // numbers)
     return max(1, min(MOST_ON_CPU, NUMBERS_ON_CPU // numbers))
 
 
-def numbers_in_training(begun: Begun) -> int:
+def numbers_in_training(ready: ReadyNet) -> int:
     """Return about how many numbers a net has in memory during a step."""
-    module = uncompiled(begun.net.module_)
+    module = uncompiled(ready.net.module_)
     weights = sum(parameter.numel() for parameter in module.parameters())
-    few = few_rows(begun.plan.train)
+    few = few_rows(ready.plan.train)
     total = 0
 
     def count(_part: nn.Module, _given: object, output: object) -> None:
@@ -61,12 +61,12 @@ def numbers_in_training(begun: Begun) -> int:
     hooks = [part.register_forward_hook(count) for part in parts]
     try:
         # A module that fails does so again where its net is trained, or asked, by itself.
-        with suppress(Exception), begun.generator.restored(begun.plan.settings.device), torch.no_grad():
+        with suppress(Exception), ready.generator.restored(ready.plan.settings.device), torch.no_grad():
             module.eval()(few.inputs)
     finally:
         for hook in hooks:
             hook.remove()
-    outputs = total // len(few.y) * begun.plan.settings.batch_size
+    outputs = total // len(few.y) * ready.plan.settings.batch_size
     return weights * TENSORS_OF_A_WEIGHT + outputs * TENSORS_OF_AN_OUTPUT
 
 

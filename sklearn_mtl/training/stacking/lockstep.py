@@ -15,7 +15,7 @@ from sklearn_mtl.data.table import Batch
 from sklearn_mtl.training.ending import StopTraining
 from sklearn_mtl.training.net import uncompiled
 from sklearn_mtl.training.recording import to_numbers
-from sklearn_mtl.training.runs import Begun
+from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.arrangement import Arrangement, few_rows
 from sklearn_mtl.training.stacking.module import StackedModule
 from sklearn_mtl.training.stacking.weights import StackedWeights
@@ -34,30 +34,30 @@ class Member:
     ----------
     position : int
         Its place in the sequence of nets.
-    begun : Begun
+    ready : ReadyNet
         The net.
     error : Exception or None
         What ended it.
     """
 
     position: int
-    begun: Begun
+    ready: ReadyNet
     error: Exception | None = None
 
     def __post_init__(self) -> None:
         """Count the epochs still to come, at most."""
-        plan = self.begun.plan
+        plan = self.ready.plan
         self.epochs = plan.settings.max_epochs if plan.epochs is None else plan.epochs
 
     @property
     def net(self) -> Any:
         """The net."""
-        return self.begun.net
+        return self.ready.net
 
     def end_epoch(self) -> bool:
         """Let the net's callbacks see the epoch; return whether it was the last."""
         self.epochs -= 1
-        plan = self.begun.plan
+        plan = self.ready.plan
         try:
             self.net.notify("on_epoch_end", dataset_train=plan.train, dataset_valid=plan.valid)
         except StopTraining:
@@ -76,21 +76,21 @@ class Lockstep:
 
     Parameters
     ----------
-    begun : sequence of Begun
+    ready : sequence of ReadyNet
         The nets, those of equal losses next to each other; all have held-out rows, or none has.
     """
 
-    def __init__(self, begun: Sequence[Begun]) -> None:
-        self.settings = begun[0].plan.settings
-        self.members = [Member(place, one) for place, one in enumerate(begun)]
-        with begun[0].generator.restored(self.settings.device):
-            few = few_rows(begun[0].plan.train).inputs
-            self.module = StackedModule(uncompiled(begun[0].net.module_), few)
-        for one in begun:
+    def __init__(self, ready: Sequence[ReadyNet]) -> None:
+        self.settings = ready[0].plan.settings
+        self.members = [Member(place, one) for place, one in enumerate(ready)]
+        with ready[0].generator.restored(self.settings.device):
+            few = few_rows(ready[0].plan.train).inputs
+            self.module = StackedModule(uncompiled(ready[0].net.module_), few)
+        for one in ready:
             with one.generator.restored(self.settings.device):
                 one.net.open_training(one.plan.train, one.plan.valid)
-        self.weights = StackedWeights([one.net for one in begun])
-        self.arrangement = Arrangement(begun, self.module.calls)
+        self.weights = StackedWeights([one.net for one in ready])
+        self.arrangement = Arrangement(ready, self.module.calls)
 
     def run(self, done: Done, watch: Callable[[int], None] | None = None) -> None:
         """Train until every net is done.
@@ -154,17 +154,17 @@ class Lockstep:
     def _epoch(self) -> list[Member]:
         """Train for one epoch; return the nets for which it was the last."""
         for member in self.members:
-            plan = member.begun.plan
+            plan = member.ready.plan
             member.net.notify("on_epoch_begin", dataset_train=plan.train, dataset_valid=plan.valid)
         self._train()
-        if self.members[0].begun.plan.valid is not None:
+        if self.members[0].ready.plan.valid is not None:
             self._validate()
         return [member for member in self.members if member.end_epoch()]
 
     def _train(self) -> None:
         steps = []
-        bounds = self.weights.bounds([member.begun.plan.settings.gradient_clip for member in self.members])
-        self.weights.begin_epoch([member.begun.plan.n_batches for member in self.members])
+        bounds = self.weights.bounds([member.ready.plan.settings.gradient_clip for member in self.members])
+        self.weights.begin_epoch([member.ready.plan.n_batches for member in self.members])
         for batch, masks in self.arrangement.epoch():
             _, _, loss, mass = self.put_gradients(batch, masks)
             self.weights.clip(bounds)
@@ -172,7 +172,7 @@ class Lockstep:
             steps.append((loss, mass))
         losses, masses = (to_numbers(torch.stack(values)) for values in zip(*steps, strict=True))
         for slot, member in enumerate(self.members):
-            sizes = member.begun.plan.batch_sizes
+            sizes = member.ready.plan.batch_sizes
             own = slice(len(sizes))
             member.net.record_training(losses[own, slot], masses[own, slot], sizes)
             member.net.history.record("train_batch_count", own.stop)
@@ -188,7 +188,7 @@ class Lockstep:
         found = self.arrangement.validation_losses(raw, y, weight)
         loss, mass, scores = (to_numbers(values) for values in found)
         for slot, member in enumerate(self.members):
-            sizes = [len(member.begun.plan.valid or ())]
+            sizes = [len(member.ready.plan.valid or ())]
             member.net.record_validation(loss[slot], mass[slot], scores[slot], sizes)
             member.net.history.record("valid_batch_count", len(parts))
 
@@ -199,7 +199,7 @@ class Lockstep:
             self.weights.release(slot)
             if member.error is None:
                 with self.arrangement.stream_of(slot).state.restored(self.settings.device):
-                    member.net.notify("on_train_end", X=member.begun.plan.train, y=None)
+                    member.net.notify("on_train_end", X=member.ready.plan.train, y=None)
         self._go_on_without(leaving)
 
     def _go_on_without(self, leaving: Sequence[Member]) -> None:
@@ -209,5 +209,5 @@ class Lockstep:
             return
         self.members = [self.members[slot] for slot in slots]
         self.weights.keep(slots)
-        begun = [member.begun for member in self.members]
-        self.arrangement = Arrangement(begun, self.module.calls, self.arrangement)
+        ready = [member.ready for member in self.members]
+        self.arrangement = Arrangement(ready, self.module.calls, self.arrangement)

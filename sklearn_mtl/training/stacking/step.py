@@ -112,7 +112,7 @@ def own_step(lockstep: Lockstep, member: Member, batch: Batch) -> OwnStep | str:
     before = [_buffers(part) for part in (module, net.criterion_)]
     forget_gradients(member)
     try:
-        with member.begun.generator.restored(device):
+        with member.ready.generator.restored(device):
             net.module_.train()
             raw, penalty = net.training_outputs(batch)
             step = net.put_gradients(batch, raw, penalty)
@@ -129,7 +129,7 @@ def own_step(lockstep: Lockstep, member: Member, batch: Batch) -> OwnStep | str:
         return f"training changes its buffer {of_module!r}, as batch normalization does"
     if of_loss is not None:
         return f"each step changes the buffer {of_loss.removeprefix('balancer.')!r} of its balancer"
-    stream = Stream(member.begun, [module.get_submodule(call.name) for call in lockstep.module.calls])
+    stream = Stream(member.ready, [module.get_submodule(call.name) for call in lockstep.module.calls])
     masks = stream.masks(lockstep.module.calls, len(batch.y), batch.y)
     if device.type == "cpu" and not torch.equal(generator, stream.state.cpu):
         return "it draws random numbers other than by Dropout layers"
@@ -165,7 +165,7 @@ def rows_of_stack(
 ) -> tuple[Batch, list[Tensor]]:
     """Return the rows and masks of all nets' own steps, and empty rows, with networks in front."""
     device = lockstep.settings.device
-    tables = [id(member.begun.plan.train) for member in lockstep.members]
+    tables = [id(member.ready.plan.train) for member in lockstep.members]
     of_tables, of_nets = Shares(tables, device), Shares(range(len(steps)), device)
     batches = [rows[tables[first]] for first in of_tables.first]
     longer = [

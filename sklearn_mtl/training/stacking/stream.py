@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.data.table import WholeBatches
 from sklearn_mtl.training.randomness import GeneratorState
-from sklearn_mtl.training.runs import Begun
+from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.module import DropoutCall, draw_mask
 
 
@@ -21,34 +21,34 @@ class Stream:
 
     Parameters
     ----------
-    begun : Begun
+    ready : ReadyNet
         Any of the nets.
     layers : sequence of nn.Module
         Its dropout layers, in the order of the calls.
     """
 
-    def __init__(self, begun: Begun, layers: Sequence[nn.Module]) -> None:
+    def __init__(self, ready: ReadyNet, layers: Sequence[nn.Module]) -> None:
         self.layers = layers
-        self.batches = WholeBatches(begun.plan.train, begun.plan.settings.batch_size, shuffle=True)
-        self._device = begun.plan.settings.device
+        self.batches = WholeBatches(ready.plan.train, ready.plan.settings.batch_size, shuffle=True)
+        self._device = ready.plan.settings.device
         self._cpu = torch.Generator()
-        self._cpu.set_state(begun.generator.cpu)
+        self._cpu.set_state(ready.generator.cpu)
         self._own = self._cpu
-        if begun.generator.device is not None:
+        if ready.generator.device is not None:
             self._own = torch.Generator(self._device)
-            self._own.set_state(begun.generator.device)
+            self._own.set_state(ready.generator.device)
 
     @staticmethod
-    def key(begun: Begun, layers: Sequence[nn.Module]) -> Hashable:
+    def key(ready: ReadyNet, layers: Sequence[nn.Module]) -> Hashable:
         """Return what nets of one stream have in common."""
         rates = tuple((type(layer), getattr(layer, "p", None)) for layer in layers)
-        state = begun.generator
+        state = ready.generator
         device = b"" if state.device is None else state.device.numpy().tobytes()
         return (
             state.cpu.numpy().tobytes(),
             device,
-            len(begun.plan.train),
-            begun.plan.settings.batch_size,
+            len(ready.plan.train),
+            ready.plan.settings.batch_size,
             rates,
         )
 

@@ -10,7 +10,7 @@ from torch import nn
 from sklearn_mtl.network.module import Blueprint
 from sklearn_mtl.tasks.fingerprint import fingerprint
 from sklearn_mtl.training.net import uncompiled
-from sklearn_mtl.training.runs import Begun
+from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.module import is_dropout
 
 # What torch keeps in a module's dict that is compared as tensors and parts, or is set by training itself.
@@ -29,30 +29,30 @@ class Structures:
         self._recipes: dict[Blueprint, Hashable] = {}
         self._attributes: dict[Hashable, Hashable] = {}
 
-    def of(self, begun: Begun) -> Hashable:
+    def of(self, ready: ReadyNet) -> Hashable:
         """Return what nets of one stack have in common, but for widths and rates of dropout."""
-        module, settings = uncompiled(begun.net.module_), begun.plan.settings
-        losses = begun.net.criterion_.losses
+        module, settings = uncompiled(ready.net.module_), ready.plan.settings
+        losses = ready.net.criterion_.losses
         return (
             tuple((name, type(part)) for name, part in module.named_modules()),
             tuple((name, value.ndim, value.requires_grad) for name, value in module.named_parameters()),
             tuple((name, value.ndim, value.dtype) for name, value in module.named_buffers()),
-            self._of_recipe(begun),
+            self._of_recipe(ready),
             tuple((group.columns.stop, group.raw.stop) for group in losses.groups),
             tuple(losses.column_task.tolist()),
             (settings.batch_size, settings.device, settings.dtype, settings.autocast),
-            (begun.plan.valid is None, settings.ema_decay is None),
+            (ready.plan.valid is None, settings.ema_decay is None),
         )
 
-    def _of_recipe(self, begun: Begun) -> Hashable:
-        blueprint = begun.plan.blueprint
+    def _of_recipe(self, ready: ReadyNet) -> Hashable:
+        blueprint = ready.plan.blueprint
         if blueprint not in self._recipes:
             recipes: tuple[Any, ...] = (blueprint.trunk, blueprint.sharing, blueprint.balancing)
             own = fingerprint([recipe.get_params() for recipe in recipes])
             self._recipes[blueprint] = (tuple(map(type, recipes)), own)
         recipe = self._recipes[blueprint]
         if recipe not in self._attributes:
-            parts = (uncompiled(begun.net.module_), begun.net.criterion_.balancer)
+            parts = (uncompiled(ready.net.module_), ready.net.criterion_.balancer)
             held = [(type(part), dict(plain_attributes(part))) for part in parts]
             self._attributes[recipe] = fingerprint(held)
         return self._attributes[recipe]

@@ -13,7 +13,7 @@ from sklearn_mtl.network.modes import each_in_default_modes
 from sklearn_mtl.tasks.fingerprint import fingerprint
 from sklearn_mtl.training.devices import give_back
 from sklearn_mtl.training.net import MultiTaskNet
-from sklearn_mtl.training.runs import Begun, NetPlan, begin, break_off, finish, train_alone
+from sklearn_mtl.training.runs import NetPlan, ReadyNet, finish, finish_interrupted, make_ready, train_alone
 from sklearn_mtl.training.stacking.arrangement import losses_key
 from sklearn_mtl.training.stacking.check import leave_out_misfits, why_alone
 from sklearn_mtl.training.stacking.limits import fewest_members, is_out_of_memory, members_at_once
@@ -30,7 +30,7 @@ Watch = Callable[[int, int, int], None]
 # Runs jobs that can be sent to other processes, and returns what they do, in order.
 RunJobs = Callable[[Iterable[Callable[[], Outcome]]], Iterable[Outcome]]
 # Deals with a net that is in no stack: its place, itself, and the reason.
-TrainAlone = Callable[[int, Begun, str], Iterator[tuple[int, Outcome]]]
+TrainAlone = Callable[[int, ReadyNet, str], Iterator[tuple[int, Outcome]]]
 
 
 @each_in_default_modes
@@ -106,7 +106,7 @@ def _of_window(
     facts = Facts()
     jobs: dict[int, Callable[[], Outcome]] = {}
 
-    def alone(place: int, one: Begun, reason: str) -> Iterator[tuple[int, Outcome]]:
+    def alone(place: int, one: ReadyNet, reason: str) -> Iterator[tuple[int, Outcome]]:
         if run_jobs is None:
             yield from _handed_over({place: _alone(one, reason)})
         else:
@@ -130,11 +130,11 @@ def _stacked(
     progress: _Progress,
     alone: TrainAlone,
 ) -> Iterator[tuple[int, Outcome]]:
-    groups: dict[Hashable, dict[int, Begun]] = {}
+    groups: dict[Hashable, dict[int, ReadyNet]] = {}
     structures = Structures()
     for place, plan in plans.items():
         try:
-            one = begin(plan, facts.of(plan))
+            one = make_ready(plan, facts.of(plan))
         except Exception as error:
             yield place, Outcome(None, error, "it could not be built", 0.0)
             continue
@@ -153,7 +153,7 @@ def _stacked(
             yield from _stack(chunk, facts, progress, alone)
 
 
-def _chunks(group: dict[int, Begun], size: int) -> Iterator[dict[int, Begun]]:
+def _chunks(group: dict[int, ReadyNet], size: int) -> Iterator[dict[int, ReadyNet]]:
     """Take stacks of nearly equal size from a group, what goes together next to each other."""
     places = _sorted(group)
     n_chunks = -(-len(places) // max(size, 1))
@@ -162,7 +162,7 @@ def _chunks(group: dict[int, Begun], size: int) -> Iterator[dict[int, Begun]]:
         yield {place: group.pop(place) for place in places[start:stop]}
 
 
-def _sorted(group: Mapping[int, Begun]) -> list[int]:
+def _sorted(group: Mapping[int, ReadyNet]) -> list[int]:
     """Return places so that nets of equal losses, and of equal optimizer settings, are neighbours."""
     ranks: dict[Hashable, int] = {}
 
@@ -176,7 +176,7 @@ def _sorted(group: Mapping[int, Begun]) -> list[int]:
 
 
 def _stack(
-    chunk: dict[int, Begun], facts: Facts, progress: _Progress, alone: TrainAlone
+    chunk: dict[int, ReadyNet], facts: Facts, progress: _Progress, alone: TrainAlone
 ) -> Iterator[tuple[int, Outcome]]:
     """Train nets stacked, those that turn out not to fit alone; in halves where memory is short."""
     if len(chunk) == 1:
@@ -188,18 +188,18 @@ def _stack(
     if found is None:
         # Nobody else has these nets: with them goes the stack, which their weights are views of.
         chunk.clear()
-        anew = {place: begin(plan, facts.of(plan)) for place, plan in plans.items()}
+        anew = {place: make_ready(plan, facts.of(plan)) for place, plan in plans.items()}
         for half in _chunks(anew, -(-len(anew) // 2)):
             yield from _stack(half, facts, progress, alone)
         return
     outcomes, unfit = found
     yield from _handed_over(outcomes)
     for place, reason in unfit.items():
-        yield from alone(place, begin(plans[place], facts.of(plans[place])), reason)
+        yield from alone(place, make_ready(plans[place], facts.of(plans[place])), reason)
 
 
 def _tried(
-    chunk: Mapping[int, Begun], progress: _Progress
+    chunk: Mapping[int, ReadyNet], progress: _Progress
 ) -> tuple[dict[int, Outcome], dict[int, str]] | None:
     """Return what `_train_stack` does, or None where memory is short."""
     try:
@@ -211,7 +211,7 @@ def _tried(
 
 
 def _train_stack(
-    chunk: Mapping[int, Begun], progress: _Progress
+    chunk: Mapping[int, ReadyNet], progress: _Progress
 ) -> tuple[dict[int, Outcome], dict[int, str]]:
     """Return what became of the nets of a stack, and why others must be trained alone."""
     start = perf_counter()
@@ -236,7 +236,7 @@ def _train_stack(
     return outcomes, {places[slot]: reason for slot, reason in unfit.items()}
 
 
-def _alone(one: Begun, reason: str) -> Outcome:
+def _alone(one: ReadyNet, reason: str) -> Outcome:
     start = perf_counter()
     try:
         net = train_alone(one)
@@ -245,11 +245,11 @@ def _alone(one: Begun, reason: str) -> Outcome:
     return Outcome(net, None, reason, perf_counter() - start)
 
 
-def _ended(one: Begun, error: BaseException | None) -> MultiTaskNet | None:
+def _ended(one: ReadyNet, error: BaseException | None) -> MultiTaskNet | None:
     """Return what is left of a net: all of it, what it was before Ctrl-C, or, after an error, nothing."""
     if error is None:
         return finish(one)
-    return break_off(one) if isinstance(error, KeyboardInterrupt) else None
+    return finish_interrupted(one) if isinstance(error, KeyboardInterrupt) else None
 
 
 def _handed_over(outcomes: Mapping[int, Outcome]) -> Iterator[tuple[int, Outcome]]:
@@ -262,7 +262,7 @@ def _handed_over(outcomes: Mapping[int, Outcome]) -> Iterator[tuple[int, Outcome
 
 
 def _alone_from(plan: NetPlan, facts: Mapping[str, Tensor] | None, reason: str) -> Outcome:
-    return _alone(begin(plan, facts), reason)
+    return _alone(make_ready(plan, facts), reason)
 
 
 class Facts:

@@ -16,7 +16,7 @@ from sklearn_mtl.estimators.fitting import prepare
 from sklearn_mtl.tasks import Classification, Regression
 from sklearn_mtl.training import train_nets
 from sklearn_mtl.training.net import MultiTaskNet
-from sklearn_mtl.training.runs import begin, train_alone
+from sklearn_mtl.training.runs import make_ready, train_alone
 from sklearn_mtl.training.stacking import check, limits
 from sklearn_mtl.training.stacking import train as stacking
 from sklearn_mtl.training.stacking.step import N_ROWS, rows_to_try
@@ -87,7 +87,7 @@ def stacked_as_alone(plans, tolerance=1e-8, **options):
     outcomes = dict(train_nets(plans, **options))
     assert [outcomes[place].alone for place in range(len(plans))] == [None] * len(plans)
     for place, plan in enumerate(plans):
-        same_net(outcomes[place].trained(), train_alone(begin(plan)), tolerance)
+        same_net(outcomes[place].trained(), train_alone(make_ready(plan)), tolerance)
     return outcomes
 
 
@@ -341,7 +341,7 @@ def test_what_cannot_be_stacked_is_trained_alone_and_says_why(data, params, word
     outcomes = dict(train_nets(plans))
     for place, plan in enumerate(plans):
         assert words in outcomes[place].alone
-        same_net(outcomes[place].trained(), train_alone(begin(plan)), 1e-12)
+        same_net(outcomes[place].trained(), train_alone(make_ready(plan)), 1e-12)
 
 
 class Scaled(LossBalancer):
@@ -382,7 +382,7 @@ class Sideways(nn.Module):
     ids=["balancer", "trunk"],
 )
 def test_a_step_tells_apart_what_no_attribute_shows(data, monkeypatch, params, words, precision):
-    monkeypatch.setattr(Structures, "_of_recipe", lambda self, begun: 0)
+    monkeypatch.setattr(Structures, "_of_recipe", lambda self, ready: 0)
     X, Y, weight = data
     plans = [
         plan
@@ -394,7 +394,7 @@ def test_a_step_tells_apart_what_no_attribute_shows(data, monkeypatch, params, w
     outcomes = dict(train_nets(plans))
     assert outcomes[0].alone is outcomes[1].alone is None
     assert f"stacked, it computes something else: another {words}" in outcomes[2].alone
-    same_net(outcomes[2].trained(), train_alone(begin(plans[2])), 1e-6)
+    same_net(outcomes[2].trained(), train_alone(make_ready(plans[2])), 1e-6)
 
 
 def test_a_difference_that_does_not_come_again_is_rounding(data, monkeypatch):
@@ -414,7 +414,7 @@ def test_a_difference_that_does_not_come_again_is_rounding(data, monkeypatch):
     reasons = [outcomes[place].alone for place in range(3)]
     assert reasons == [None, "stacked, it computes something else: a sign", None]
     for place, plan in enumerate(plans):
-        same_net(outcomes[place].trained(), train_alone(begin(plan)), 1e-8)
+        same_net(outcomes[place].trained(), train_alone(make_ready(plan)), 1e-8)
 
 
 def test_a_net_whose_step_fails_does_not_hurt_the_others(data):
@@ -496,12 +496,12 @@ def test_few_nets_are_no_stack_on_a_cpu(data, monkeypatch):
 
 
 def test_memory_bounds_the_stack(data, monkeypatch):
-    begun = begin(plans_of(data)[0])
-    assert limits.members_at_once(begun) == limits.MOST_ON_CPU
-    monkeypatch.setattr(limits, "NUMBERS_ON_CPU", 3 * limits.numbers_in_training(begun) + 1)
-    assert limits.members_at_once(begun) == 3
-    wider = begin(plans_of(data, trunk=MLP((64, 64)))[0])
-    assert limits.numbers_in_training(wider) > limits.numbers_in_training(begun)
+    ready = make_ready(plans_of(data)[0])
+    assert limits.members_at_once(ready) == limits.MOST_ON_CPU
+    monkeypatch.setattr(limits, "NUMBERS_ON_CPU", 3 * limits.numbers_in_training(ready) + 1)
+    assert limits.members_at_once(ready) == 3
+    wider = make_ready(plans_of(data, trunk=MLP((64, 64)))[0])
+    assert limits.numbers_in_training(wider) > limits.numbers_in_training(ready)
 
 
 class Shifted(MLP):
@@ -528,7 +528,7 @@ def test_facts_are_of_the_seed_and_of_all_of_the_trunk(data):
     outcomes = dict(train_nets(plans))
     assert torch.equal(before, torch.get_rng_state())
     found = [float(outcomes[place].trained().facts_["shift"]) for place in range(4)]
-    assert found == [float(train_alone(begin(plan)).facts_["shift"]) for plan in plans]
+    assert found == [float(train_alone(make_ready(plan)).facts_["shift"]) for plan in plans]
     assert len(set(found)) == 4
     assert [shift > 5 for shift in found] == [False, False, True, True]
 
@@ -543,7 +543,7 @@ def test_a_net_that_diverges_does_not_hurt_the_others(data):
     with pytest.raises(ValueError, match="nan or infinite"):
         outcomes[1].trained()
     for place in (0, 2):
-        same_net(outcomes[place].trained(), train_alone(begin(plans[place])), 1e-10)
+        same_net(outcomes[place].trained(), train_alone(make_ready(plans[place])), 1e-10)
 
 
 def test_a_net_that_cannot_be_built_does_not_hurt_the_others(data):
@@ -561,9 +561,9 @@ def sizes(monkeypatch):
     original = stacking.Lockstep
 
     class Counted(original):
-        def __init__(self, begun):
-            found.append(len(begun))
-            super().__init__(begun)
+        def __init__(self, ready):
+            found.append(len(ready))
+            super().__init__(ready)
 
     monkeypatch.setattr(stacking, "Lockstep", Counted)
     return found
@@ -593,7 +593,7 @@ def test_halves_where_memory_is_short(data, monkeypatch, sizes):
     assert sizes == [5, 2, 3, 2]
     assert sum(outcome.alone is None for outcome in outcomes.values()) == 4
     for place, plan in enumerate(plans):
-        same_net(outcomes[place].trained(), train_alone(begin(plan)), 1e-10)
+        same_net(outcomes[place].trained(), train_alone(make_ready(plan)), 1e-10)
 
 
 @pytest.mark.parametrize(
@@ -659,7 +659,7 @@ def test_half_precision_products(data):
     outcomes = dict(train_nets(plans))
     assert {outcome.alone for outcome in outcomes.values()} == {None}
     for place, plan in enumerate(plans):
-        alone = train_alone(begin(plan))
+        alone = train_alone(make_ready(plan))
         mine, theirs = outcomes[place].trained().history, alone.history
         assert mine[-1, "train_loss"] == pytest.approx(theirs[-1, "train_loss"], rel=0.05)
 
