@@ -61,7 +61,7 @@ def _check_cuda(device: str | torch.device) -> None:
         )
 
 
-def give_back(device: torch.device) -> None:
+def release_memory(device: torch.device) -> None:
     """Return the memory that nothing holds any more to the card, for other processes and the next fit."""
     if device.type == "cuda":
         gc.collect()

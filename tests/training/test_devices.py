@@ -9,7 +9,7 @@ from sklearn_mtl.training import (
     resolve_device,
     resolve_precision,
 )
-from sklearn_mtl.training.devices import give_back
+from sklearn_mtl.training.devices import release_memory
 
 
 def test_auto_takes_cuda_where_it_is():
@@ -70,9 +70,9 @@ def test_a_fork_after_cuda_has_started_is_an_error_and_no_hang(monkeypatch, devi
 def test_memory_goes_back_to_the_card(monkeypatch):
     emptied = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(1))
-    give_back(torch.device("cpu"))
+    release_memory(torch.device("cpu"))
     assert emptied == []
-    give_back(torch.device("cuda"))
+    release_memory(torch.device("cuda"))
     assert emptied == [1]
 
 

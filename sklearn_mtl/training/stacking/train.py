@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sklearn_mtl.network.modes import each_in_default_modes
 from sklearn_mtl.tasks.fingerprint import fingerprint
-from sklearn_mtl.training.devices import give_back
+from sklearn_mtl.training.devices import release_memory
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import NetPlan, ReadyNet, finish, finish_interrupted, make_ready, train_alone
 from sklearn_mtl.training.stacking.arrangement import losses_key
@@ -69,7 +69,7 @@ def train_nets(
             progress.n_done += 1
             yield outcome
     for device in {plan.settings.device for plan in plans}:
-        give_back(device)
+        release_memory(device)
 
 
 @dataclass
