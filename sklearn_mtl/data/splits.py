@@ -14,24 +14,26 @@ FEWEST_ROWS_TO_SPLIT = 10
 
 @dataclass(frozen=True, eq=False)
 class RowSplit:
-    """Rows to learn from, and rows that tell when to stop.
+    """Training rows, and validation rows that tell when to stop.
 
     Parameters
     ----------
-    learnt, held : ndarray of int
-        Sorted row numbers. Rows may be in neither, as between the two parts of a series of time.
+    train, validation : ndarray of int
+        Sorted row numbers. A row may be in neither, as between the two parts of a time series.
     """
 
-    learnt: np.ndarray
-    held: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
 
     @classmethod
-    def holding(cls, held: np.ndarray, n_rows: int) -> Self:
-        """Return the split that learns from all rows but the given ones."""
-        return cls(np.setdiff1d(np.arange(n_rows), held), held)
+    def from_validation(cls, validation: np.ndarray, n_rows: int) -> Self:
+        """Return the split that trains on all rows but the given ones."""
+        return cls(np.setdiff1d(np.arange(n_rows), validation), validation)
 
-    def without_last(self, labels: Sequence[np.ndarray], groups: np.ndarray | None) -> RowSplit:
-        """Return the split that also learns from held-out rows with the last of a class or task.
+    def with_every_class_in_training(
+        self, labels: Sequence[np.ndarray], groups: np.ndarray | None
+    ) -> RowSplit:
+        """Return the split that moves rows to training where a class or a task has no other there.
 
         Parameters
         ----------
@@ -40,18 +42,18 @@ class RowSplit:
         groups : ndarray of int, shape (n_rows,), or None
             Group of each row; the whole of its group goes with such a row.
         """
-        learnt, held = self.learnt, self.held
+        train, validation = self.train, self.validation
         for codes in labels:
-            of_learnt, of_held = codes[learnt], codes[held]
+            of_train, of_validation = codes[train], codes[validation]
             n_codes = int(codes.max(initial=-1)) + 1
-            there = np.bincount(of_learnt[of_learnt >= 0], minlength=n_codes) > 0
+            there = np.bincount(of_train[of_train >= 0], minlength=n_codes) > 0
             if there.all():
                 continue
-            last = (of_held >= 0) & ~there[of_held]
+            moved = (of_validation >= 0) & ~there[of_validation]
             if groups is not None:
-                last = np.isin(groups[held], groups[held[last]])
-            learnt, held = np.union1d(learnt, held[last]), held[~last]
-        return RowSplit(learnt, held)
+                moved = np.isin(groups[validation], groups[validation[moved]])
+            train, validation = np.union1d(train, validation[moved]), validation[~moved]
+        return RowSplit(train, validation)
 
 
 def held_out_rows(

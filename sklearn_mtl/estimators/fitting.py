@@ -220,7 +220,7 @@ def prepare(
     how = estimator.validation_fraction if split else None
     *seeds, split_seed = rng.randint(np.iinfo(np.int32).max, size=n_nets + 1).tolist()
     splits = hold_out(rows, kinds, how, (*data[:2], groups), (n_nets, split_seed), once)
-    settings = checks.training_settings(estimator, len(splits[0].learnt))
+    settings = checks.training_settings(estimator, len(splits[0].train))
 
     seen = once(learnt_by_some, rows, splits)
     tasks = once(bind, seen, kinds=kinds, classes=declared, calibrate=estimator.calibrate)
@@ -276,7 +276,7 @@ def fit_on(
     how = estimator.validation_fraction if split else None
     draws = (fitted.n_splits, fitted.split_seed)
     splits = hold_out(rows, fitted.kinds, how, (*data[:2], groups), draws, each)[: len(fitted.nets)]
-    settings = checks.training_settings(estimator, len(splits[0].learnt))
+    settings = checks.training_settings(estimator, len(splits[0].train))
     done = max(len(net.history) for net in fitted.nets)
     if done >= settings.max_epochs:
         warnings.warn(

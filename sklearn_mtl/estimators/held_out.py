@@ -63,14 +63,14 @@ def hold_out(
 
 def learnt_by_some(rows: Rows, splits: list[RowSplit]) -> Rows:
     """Return the rows that some net learns from: others take no part in scales and levels."""
-    learnt = splits[0].learnt
+    train = splits[0].train
     for split in splits[1:]:
-        learnt = np.union1d(learnt, split.learnt)
-    return rows.take(learnt)
+        train = np.union1d(train, split.train)
+    return rows.take(train)
 
 
 def _nothing(rows: Rows) -> RowSplit:
-    return RowSplit.holding(np.empty(0, dtype=np.intp), len(rows))
+    return RowSplit.from_validation(np.empty(0, dtype=np.intp), len(rows))
 
 
 def _strata(rows: Rows, *, of_kinds: Sequence[Callable[[Column], np.ndarray]]) -> list[np.ndarray]:
@@ -109,7 +109,10 @@ def _share(
                 stacklevel=2,
             )
         drawn = held_out_groups(groups, fraction, n_nets, rng)
-    return [RowSplit.holding(held, len(rows)).without_last(strata, groups) for held in drawn]
+    return [
+        RowSplit.from_validation(validation, len(rows)).with_every_class_in_training(strata, groups)
+        for validation in drawn
+    ]
 
 
 def _by_splitter(
@@ -126,12 +129,12 @@ def _by_splitter(
     y = MultiTaskTarget(y) if isinstance(y, Mapping) and not isinstance(y, MultiTaskTarget) else y
     # It splits all rows as they were given; those without a label are not among ours.
     found = list(_among(rows, _splits(splitter, X, y, groups)))[-n_nets:]
-    if not found or any(len(split.learnt) == 0 for split in found):
+    if not found or any(len(split.train) == 0 for split in found):
         raise ValueError(
             "`validation_fraction` as a splitter must give splits with labelled rows to learn from. "
             f"Found {len(found)} splits of {splitter!r}."
         )
-    found = [split.without_last(strata, numbers) for split in found]
+    found = [split.with_every_class_in_training(strata, numbers) for split in found]
     return [found[net % len(found)] for net in range(n_nets)]
 
 
@@ -150,6 +153,6 @@ def _splits(splitter: Any, X: Any, y: Any, groups: Any) -> list[Any]:
 def _among(rows: Rows, splits: Any) -> Iterator[RowSplit]:
     places = np.full(len(rows.X), -1)
     places[slice(None) if rows.index is None else rows.index] = np.arange(len(rows))
-    for train, test in splits:
-        learnt, held = (np.unique(places[part]) for part in (train, test))
-        yield RowSplit(learnt[learnt >= 0], held[held >= 0])
+    for parts in splits:
+        train, validation = (np.unique(places[part]) for part in parts)
+        yield RowSplit(train[train >= 0], validation[validation >= 0])

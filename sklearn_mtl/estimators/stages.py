@@ -168,7 +168,7 @@ def learnt_and_held(
     if isinstance(stop_on, Table):
         return [(table, stop_on)] * n_nets
     return [
-        once(parted, table, of_net) if blueprint.watches(table.weight[of_net.held]) else (table, None)
+        once(parted, table, of_net) if blueprint.watches(table.weight[of_net.validation]) else (table, None)
         for of_net in stop_on
     ]
 

@@ -85,4 +85,4 @@ def _prefixes(blueprint: Blueprint, parts: Parts, settings: TrainingSettings) ->
 
 def parted(table: Table, split: RowSplit) -> tuple[Table, Table]:
     """Return the rows that are not held out, and those that are."""
-    return table.take(split.learnt), table.take(split.held)
+    return table.take(split.train), table.take(split.validation)

@@ -107,10 +107,18 @@ def test_one_group_or_few_rows_are_all_kept():
 
 def test_the_last_of_a_class_is_learned_from_and_its_group_with_it():
     codes, groups = np.array([0, 0, 0, 1, 0, 1, -1]), np.array([0, 0, 1, 2, 2, 3, 3])
-    split = RowSplit.holding(np.array([3, 4, 5, 6]), 7)
-    assert split.learnt.tolist() == [0, 1, 2]
-    alone, whole = split.without_last([codes], None), split.without_last([codes], groups)
-    assert (alone.learnt.tolist(), alone.held.tolist()) == ([0, 1, 2, 3, 5], [4, 6])
-    assert (whole.learnt.tolist(), whole.held.tolist()) == ([0, 1, 2, 3, 4, 5, 6], [])
+    split = RowSplit.from_validation(np.array([3, 4, 5, 6]), 7)
+    assert split.train.tolist() == [0, 1, 2]
+    alone, whole = (
+        split.with_every_class_in_training([codes], None),
+        split.with_every_class_in_training([codes], groups),
+    )
+    assert (alone.train.tolist(), alone.validation.tolist()) == ([0, 1, 2, 3, 5], [4, 6])
+    assert (whole.train.tolist(), whole.validation.tolist()) == ([0, 1, 2, 3, 4, 5, 6], [])
     # A class that is learned from elsewhere needs no row back.
-    assert split.without_last([np.zeros(7, dtype=int)], groups).held.tolist() == [3, 4, 5, 6]
+    assert split.with_every_class_in_training([np.zeros(7, dtype=int)], groups).validation.tolist() == [
+        3,
+        4,
+        5,
+        6,
+    ]

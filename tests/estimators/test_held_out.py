@@ -35,7 +35,7 @@ def parts(houses):
         kinds = MultiTaskClassifierRegressor()._infer_kinds(rows.columns)
         splits = hold_out(rows, kinds, how, (X, y, groups), (n_nets, seed), each)
         index = np.arange(N_ROWS) if rows.index is None else rows.index
-        return [(index[split.learnt].tolist(), index[split.held].tolist()) for split in splits]
+        return [(index[split.train].tolist(), index[split.validation].tolist()) for split in splits]
 
     return found
 
