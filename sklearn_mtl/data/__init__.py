@@ -17,9 +17,8 @@ Examples
 [[0.0, 1.0], [2.0, 3.0, 4.0]]
 """
 
-from sklearn_mtl.data.blocks import Blocks, InputRows
+from sklearn_mtl.data.rows import Blocks, InputRows, rows_for_training
 from sklearn_mtl.data.splits import RowSplit, held_out_groups, held_out_rows
-from sklearn_mtl.data.streaming import rows_for_training
 from sklearn_mtl.data.table import Batch, Table, WholeBatches
 
 __all__ = [

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sklearn_mtl.data.blocks import Blocks, InputRows, Place, pick, pieces, to_tensor
+from sklearn_mtl.data.rows import Blocks, InputRows, Place, pick, pieces, to_tensor
 
 
 class Batch(NamedTuple):

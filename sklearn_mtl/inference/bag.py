@@ -7,8 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sklearn_mtl.data.blocks import Blocks, InputRows
-from sklearn_mtl.data.streaming import Reader, ReadRows
+from sklearn_mtl.data.rows import Blocks, InputRows, Reader, ReadRows
 from sklearn_mtl.inference.prediction import mean_decisions, mean_responses, representations
 from sklearn_mtl.network import BalancedLoss, MultiTaskModule
 from sklearn_mtl.tasks import Responses, TaskSet

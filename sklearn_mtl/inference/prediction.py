@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.data.blocks import Blocks, InputRows, pieces
+from sklearn_mtl.data.rows import Blocks, InputRows, pieces
 from sklearn_mtl.inference.padding import ENOUGH_ROWS, padded, whole_rows
 from sklearn_mtl.network.modes import in_default_modes
 from sklearn_mtl.network.module import MultiTaskModule

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from sklearn_mtl import MultiTaskRegressor
-from sklearn_mtl.data import Table, WholeBatches, streaming
-from sklearn_mtl.data.streaming import BATCHES_AHEAD, ahead, rows_for_training
+from sklearn_mtl.data import Table, WholeBatches, rows
+from sklearn_mtl.data.rows import BATCHES_AHEAD, read_ahead, rows_for_training
 from sklearn_mtl.trunks import MLP
 
 
@@ -79,7 +79,7 @@ def test_reading_stays_a_few_steps_ahead_and_ends_with_the_iteration():
         started.append(place)
         return {"x": torch.tensor(place)}
 
-    steps = ahead(read, range(10))
+    steps = read_ahead(read, range(10))
     for step in range(3):
         assert next(steps)["x"] == step
         assert len(started) <= step + 1 + BATCHES_AHEAD
@@ -94,7 +94,7 @@ def test_what_reading_raises_is_raised_after_what_was_read_before():
             raise OSError("no")
         return {"x": torch.tensor(place)}
 
-    steps, before = ahead(read, range(10)), threading.active_count()
+    steps, before = read_ahead(read, range(10)), threading.active_count()
     assert [int(next(steps)["x"]) for _ in range(2)] == [0, 1]
     with pytest.raises(OSError, match="no"):
         next(steps)
@@ -113,10 +113,10 @@ def test_rows_that_do_not_fit_on_the_device_are_brought_there_by_batches(preproc
     }
     kept = MultiTaskRegressor(**settings).fit(X, X[:, 0])
     read = []
-    original = streaming.HostRows.read
-    monkeypatch.setattr(streaming, "free_memory", lambda device: 200 * 4 * 4)
+    original = rows.HostRows.read
+    monkeypatch.setattr(rows, "free_memory", lambda device: 200 * 4 * 4)
     monkeypatch.setattr(
-        streaming.HostRows,
+        rows.HostRows,
         "read",
         lambda self, rows: (read.append(len(original(self, rows)["x"])), original(self, rows))[1],
     )
@@ -125,7 +125,7 @@ def test_rows_that_do_not_fit_on_the_device_are_brought_there_by_batches(preproc
     assert max(read) < 180
     np.testing.assert_array_equal(brought.predict(X), kept.predict(X))
     read.clear()
-    monkeypatch.setattr(streaming, "free_memory", lambda device: 2 * 200 * 4 * 4)
+    monkeypatch.setattr(rows, "free_memory", lambda device: 2 * 200 * 4 * 4)
     MultiTaskRegressor(**settings).fit(X, X[:, 0])
     assert not read
 
@@ -137,7 +137,7 @@ def test_streams_to_a_gpu(fits, monkeypatch):
     settings = {"trunk": MLP((8,)), "n_bags": 1, "max_epochs": 3, "preprocessing": None, "random_state": 0}
     kept = MultiTaskRegressor(**settings, device="cuda").fit(X, X[:, 0])
     if not fits:
-        monkeypatch.setattr(streaming, "free_memory", lambda device: 0)
+        monkeypatch.setattr(rows, "free_memory", lambda device: 0)
     brought = MultiTaskRegressor(**settings, device="cuda").fit(X, X[:, 0])
     assert next(brought.net_.module_.parameters()).is_cuda
     np.testing.assert_allclose(brought.predict(X), kept.predict(X), rtol=1e-5, atol=1e-6)
