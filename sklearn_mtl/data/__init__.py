@@ -19,7 +19,7 @@ Examples
 
 from sklearn_mtl.data.rows import Blocks, InputRows, rows_for_training
 from sklearn_mtl.data.splits import RowSplit, held_out_groups, held_out_rows
-from sklearn_mtl.data.table import Batch, Table, WholeBatches
+from sklearn_mtl.data.table import Batch, Table, WholeBatches, split_table
 
 __all__ = [
     "Batch",
@@ -31,4 +31,5 @@ __all__ = [
     "held_out_groups",
     "held_out_rows",
     "rows_for_training",
+    "split_table",
 ]

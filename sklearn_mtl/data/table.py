@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sklearn_mtl.data.rows import Blocks, InputRows, Place, pick, pieces, to_tensor
+from sklearn_mtl.data.splits import RowSplit
 
 
 class Batch(NamedTuple):
@@ -132,6 +133,11 @@ class Table(Dataset):
 
     def _of_own(self, stored: Tensor) -> Tensor:
         return stored if self.blocks.index is None else pick(stored, self.blocks.index)
+
+
+def split_table(table: Table, split: RowSplit) -> tuple[Table, Table]:
+    """Return the training and the validation rows of a table, which share what is stored."""
+    return table.take(split.train), table.take(split.validation)
 
 
 class Sample(Mapping[str, Tensor]):

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_mtl.data import InputRows, RowSplit, Table, rows_for_training
+from sklearn_mtl.data import InputRows, RowSplit, Table, rows_for_training, split_table
 from sklearn_mtl.estimators.once import Once, each
 from sklearn_mtl.estimators.rows import Admitted, Rows, read_rows
 from sklearn_mtl.features import EncodedRows, FeatureEncoder
 from sklearn_mtl.network import Blueprint
 from sklearn_mtl.tasks import TaskSet
-from sklearn_mtl.training import TrainingSettings, parted
+from sklearn_mtl.training import TrainingSettings
 
 # Tasks that a warning names.
 MOST_LISTED = 10
@@ -168,7 +168,9 @@ def learnt_and_held(
     if isinstance(stop_on, Table):
         return [(table, stop_on)] * n_nets
     return [
-        once(parted, table, of_net) if blueprint.watches(table.weight[of_net.validation]) else (table, None)
+        once(split_table, table, of_net)
+        if blueprint.watches(table.weight[of_net.validation])
+        else (table, None)
         for of_net in stop_on
     ]
 

@@ -1,8 +1,8 @@
-"""One net: planned, ready, trained alone, finished."""
+"""Nets: planned, made ready, trained alone, finished."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -13,12 +13,15 @@ from sklearn_mtl.data.table import Table, WholeBatches
 from sklearn_mtl.inference.calibration import calibrate
 from sklearn_mtl.inference.prediction import rows_at_once
 from sklearn_mtl.network.module import BalancedLoss, Blueprint, MultiTaskModule
-from sklearn_mtl.training.callbacks import copied
+from sklearn_mtl.training.callbacks import check_loggers, copied, made
+from sklearn_mtl.training.monitors import check_monitors
 from sklearn_mtl.training.net import MultiTaskNet, uncompiled
 from sklearn_mtl.training.randomness import GeneratorState, seeded
 from sklearn_mtl.training.recording import columns_by_task
 from sklearn_mtl.training.settings import TrainingSettings
 from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses
+
+Parts = Sequence[tuple[Table, Table | None]]
 
 # About as many rows of a large table are shown to the trunk before it is built.
 ROWS_TO_EXAMINE = 100_000
@@ -70,6 +73,72 @@ class NetPlan:
         """Return what the network must know of the training rows, whatever it draws being of the seed."""
         with seeded(self.seed, self.settings.device):
             return self.blueprint.examine(self.train.sample(ROWS_TO_EXAMINE))
+
+
+def plan_bag(
+    blueprint: Blueprint,
+    parts: Parts,
+    settings: TrainingSettings,
+    seeds: Sequence[int],
+    epochs: int | None = None,
+) -> list[NetPlan]:
+    """Return the plan of each net of a new bag.
+
+    Parameters
+    ----------
+    blueprint : Blueprint
+        What they are built from.
+    parts : sequence of tuple
+        For each net, the rows that it learns from and those it holds out, or None.
+    settings : TrainingSettings
+        What the loop is told.
+    seeds : sequence of int
+        One for each net.
+    epochs : int, optional
+        Most epochs for now; ``max_epochs`` by default.
+    """
+    return [
+        NetPlan(blueprint, *part, settings, seed, epochs, prefix=prefix)
+        for part, seed, prefix in zip(parts, seeds, _prefixes(blueprint, parts, settings), strict=True)
+    ]
+
+
+def plan_further(
+    nets: Sequence[MultiTaskNet],
+    blueprint: Blueprint,
+    parts: Parts,
+    settings: TrainingSettings,
+    epochs: int,
+) -> list[NetPlan]:
+    """Return the plans by which the nets of a bag train on.
+
+    Parameters
+    ----------
+    nets : sequence of MultiTaskNet
+        The bag; left as it is.
+    blueprint, parts, settings
+        As of `plan_bag`.
+    epochs : int
+        Most epochs to add.
+    """
+    return [
+        NetPlan(blueprint, *part, settings, 0, epochs, net, prefix)
+        for part, net, prefix in zip(parts, nets, _prefixes(blueprint, parts, settings), strict=True)
+    ]
+
+
+def _prefixes(blueprint: Blueprint, parts: Parts, settings: TrainingSettings) -> list[str]:
+    """Return what tells the files of the nets apart; callbacks that do not suit them are refused."""
+    schedule = [] if isinstance(settings.lr_schedule, str | None) else [settings.lr_schedule]
+    callbacks = made([*schedule, *settings.callbacks])
+    check_loggers(callbacks, len(parts))
+    check_monitors(
+        callbacks,
+        columns_by_task(blueprint.tasks),
+        validated=all(valid is not None for _, valid in parts),
+        verbose=bool(settings.verbose),
+    )
+    return [f"net{number}_" if len(parts) > 1 else "" for number in range(len(parts))]
 
 
 @dataclass(frozen=True, eq=False)
