@@ -5,10 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARROW := $(VENV)/arrow
 ARROW_TESTS := tests/features tests/targets tests/tasks tests/export
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+INSTALL := -m pip install --disable-pip-version-check --quiet
+PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
+
+# The torch of `test-lowest` and `test-newest`: that of constraints.txt, as for some systems the build of another
+# release is gigabytes. `make test-lowest TORCH=2.8.0` is the lower bound itself.
+TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint types bench clean
+.PHONY: demo test test-lowest test-newest lint types bench clean
 
 demo: $(VENV)/.installed-examples
 	$(BIN)/python examples/house_price_and_type.py
@@ -18,6 +23,16 @@ demo: $(VENV)/.installed-examples
 test: lint types $(VENV)/.installed-arrow
 	$(BIN)/python -m pytest -n 2
 	PYTHONPATH=$(CURDIR)/$(ARROW) $(BIN)/python -m pytest -n 2 $(ARROW_TESTS)
+
+# With the oldest releases that pyproject.toml allows, and with the newest: each in a folder of its own, and not
+# part of `test`, as both take as long. What to run: `make test-lowest ARGS="tests/contract -x"`
+test-lowest: $(VENV)-lowest/.installed
+	$(VENV)-lowest/bin/python -m pytest -n 2 $(ARGS)
+
+# Installed anew each time, as there may be newer releases by now.
+test-newest: $(VENV)-newest/bin/python
+	$< $(INSTALL) --upgrade --upgrade-strategy eager "torch==$(TORCH)" --editable ".[dev]"
+	$< -m pytest -n 2 $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/python -m ruff check .
@@ -31,16 +46,16 @@ bench: $(VENV)/.installed-dev
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
-	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -not -path './$(VENV)*' -prune -exec rm -rf {} +
 
 # One thread a process: the tests run in two, and threads would fight over the cores.
-test: export OMP_NUM_THREADS := 1
-test: export MKL_NUM_THREADS := 1
-test: export OPENBLAS_NUM_THREADS := 1
+test test-lowest test-newest: export OMP_NUM_THREADS := 1
+test test-lowest test-newest: export MKL_NUM_THREADS := 1
+test test-lowest test-newest: export OPENBLAS_NUM_THREADS := 1
 
-$(BIN)/python:
+$(BIN)/python $(VENV)-lowest/bin/python $(VENV)-newest/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version.split()[0] + "; name one with PYTHON=")'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(@:/bin/python=)
 
 # Torch goes first and alone, so that a slow or failing download of it is seen as such.
 $(VENV)/.installed-torch: constraints.txt | $(BIN)/python
@@ -57,4 +72,8 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.installed-torch
 
 $(VENV)/.installed-arrow: constraints.txt $(VENV)/.installed-dev
 	$(PIP) --upgrade --target $(ARROW) --no-deps pyarrow
+	touch $@
+
+$(VENV)-lowest/.installed: pyproject.toml constraints-lowest.txt | $(VENV)-lowest/bin/python
+	$(VENV)-lowest/bin/python $(INSTALL) --constraint constraints-lowest.txt "torch==$(TORCH)" --editable ".[dev]"
 	touch $@

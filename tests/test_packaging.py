@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,23 @@ def test_an_extra_installs_what_the_code_imports(extra):
         # A module of an extra is imported by its name as text where it may be missing.
         imported = re.compile(rf'^\s*(?:import|from) {module}\b|\("{module}[."]', re.MULTILINE)
         assert any(imported.search(source) for source in sources), requirement
+
+
+def test_the_lowest_constraints_are_the_lower_bounds():
+    every = [*PROJECT["dependencies"], *chain.from_iterable(PROJECT["optional-dependencies"].values())]
+    bounds = {found[1]: found[2] for one in every if (found := re.match(r"([\w.-]+)>=([\d.]+)", one))}
+    lines = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    del bounds["torch"]
+    assert pinned == bounds
+
+
+@pytest.mark.parametrize("library", ["scikit-learn", "skorch", "torch"])
+def test_private_parts_have_an_upper_bound_right_above_what_the_tests_run_with(library):
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    major, minor = re.search(rf"^{library}==(\d+)\.(\d+)", constraints, re.MULTILINE).groups()
+    (bounds,) = (one for one in PROJECT["dependencies"] if distribution(one) == library)
+    assert bounds.endswith(f",<{major}.{int(minor) + 1}")
 
 
 def test_the_readme_names_extras_that_there_are():
