@@ -242,8 +242,9 @@ class MultiTaskNet(RecordedNet):
             # Callbacks and optimizers that want more than a gradient are served by skorch's own way.
             step: dict[str, Any] = super().train_step(batch, **fit_params)
             return step
-        for parameter in self._groups[0]["params"]:
-            parameter.grad = None
+        for group in self._groups:
+            for parameter in group["params"]:
+                parameter.grad = None
         step = self.train_step_single(batch)
         self.optimizer_.step()
         return step

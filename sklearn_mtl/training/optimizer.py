@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 
 class FusedAdamW(torch.optim.AdamW):
-    """torch's AdamW in its fused form, the same numbers, for parameters in one group.
+    """torch's AdamW in its fused form, the same numbers.
 
     A step of torch's own sorts the tensors by device and dtype and opens two profiler records, which on
     a small network takes a quarter of the time of a whole step.
@@ -19,7 +19,7 @@ class FusedAdamW(torch.optim.AdamW):
     Parameters
     ----------
     params, lr, weight_decay
-        As of ``torch.optim.AdamW``.
+        As in ``torch.optim.AdamW``; groups of parameters may have a rate and a decay of their own.
     """
 
     # torch imports its compiler on the first call of these, to keep it from them: most of a second of the
@@ -33,7 +33,13 @@ class FusedAdamW(torch.optim.AdamW):
         """Make one step; a closure is called first, as torch does."""
         if closure is not None:
             closure()
-        (group,) = self.param_groups
+        for group in self.param_groups:
+            self._step_group(group)
+
+    # torch puts a profiler record around the steps of every optimizer that has not this mark.
+    step.hooked = True  # type: ignore[attr-defined]
+
+    def _step_group(self, group: dict[str, Any]) -> None:
         with_gradient = [parameter for parameter in group["params"] if parameter.grad is not None]
         states = self._states(with_gradient)
         if any(parameter.grad is None and parameter in self.state for parameter in group["params"]):
@@ -49,9 +55,6 @@ class FusedAdamW(torch.optim.AdamW):
                 [state["step"] for state in states],
                 group,
             )
-
-    # torch puts a profiler record around the steps of every optimizer that has not this mark.
-    step.hooked = True  # type: ignore[attr-defined]
 
     def _states(self, parameters: list[Tensor]) -> list[dict[str, Tensor]]:
         """Return the state of each parameter; those that are new share a count of their steps."""
@@ -81,7 +84,7 @@ def fused_step(
     steps : list of tensor
         Steps so far, a scalar for each tensor; tensors may share one.
     group : dict
-        The optimizer's settings.
+        Settings of one group of parameters.
     """
     if not parameters:
         return

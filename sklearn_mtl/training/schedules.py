@@ -70,8 +70,9 @@ class StepSchedule(Callback):
         self.done = done
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Begin to count."""
+        """Begin to count; the rates that the groups have now are those that the factor multiplies."""
         self.step_ = self.done
+        self.rates_ = [group["lr"] for group in net.optimizer_.param_groups]
         if self.done and self.factor(self.done) < 1e-6:
             warnings.warn(
                 "`lr_schedule` has come to its end, and nothing more is learned: it spans `max_epochs` "
@@ -83,6 +84,7 @@ class StepSchedule(Callback):
         """Set the learning rate."""
         if not training:
             return
-        for group in net.optimizer_.param_groups:
-            group["lr"] = net.lr * self.factor(self.step_)
+        factor = self.factor(self.step_)
+        for group, rate in zip(net.optimizer_.param_groups, self.rates_, strict=True):
+            group["lr"] = rate * factor
         self.step_ += 1

@@ -9,10 +9,14 @@ from torch import nn
 from sklearn_mtl.training.optimizer import FusedAdamW
 
 
-def trained(optimizer_class, *, dtype, skip=()):
+def trained(optimizer_class, *, dtype, skip=(), own_rate=False):
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)).to(dtype)
-    optimizer = optimizer_class(module.parameters(), lr=0.05, weight_decay=0.1, fused=True)
+    groups = [{"params": [*module.parameters()]}]
+    if own_rate:
+        last = {"params": [*module[2].parameters()], "lr": 0.2, "weight_decay": 0.0}
+        groups = [{"params": [*module[0].parameters()]}, last]
+    optimizer = optimizer_class(groups, lr=0.05, weight_decay=0.1, fused=True)
     x = torch.randn(7, 3, dtype=dtype)
     for step in range(6):
         optimizer.zero_grad()
@@ -25,9 +29,10 @@ def trained(optimizer_class, *, dtype, skip=()):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("skip", [(), (0, 3)])
-def test_the_same_numbers_as_torch(dtype, skip):
-    module, optimizer = trained(FusedAdamW, dtype=dtype, skip=skip)
-    reference, theirs = trained(torch.optim.AdamW, dtype=dtype, skip=skip)
+@pytest.mark.parametrize("own_rate", [False, True])
+def test_the_same_numbers_as_torch(dtype, skip, own_rate):
+    module, optimizer = trained(FusedAdamW, dtype=dtype, skip=skip, own_rate=own_rate)
+    reference, theirs = trained(torch.optim.AdamW, dtype=dtype, skip=skip, own_rate=own_rate)
     for mine, expected in zip(module.parameters(), reference.parameters(), strict=True):
         assert torch.equal(mine, expected)
     mine, expected = optimizer.state_dict()["state"], theirs.state_dict()["state"]

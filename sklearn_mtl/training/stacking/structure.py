@@ -12,6 +12,7 @@ from sklearn_mtl.tasks.fingerprint import fingerprint
 from sklearn_mtl.training.net import uncompiled
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.module import is_dropout
+from sklearn_mtl.training.stacking.weights import parameter_groups
 
 # What torch keeps in a module's dict that is compared as tensors and parts, or is set by training itself.
 _COMPARED_ELSEWHERE = {"_parameters", "_buffers", "_modules", "training"}
@@ -38,6 +39,7 @@ class Structures:
             tuple((name, value.ndim, value.requires_grad) for name, value in module.named_parameters()),
             tuple((name, value.ndim, value.dtype) for name, value in module.named_buffers()),
             self._of_recipe(ready),
+            tuple(map(tuple, parameter_groups(ready.net))),
             tuple((group.columns.stop, group.raw.stop) for group in losses.groups),
             tuple(losses.column_task.tolist()),
             (settings.batch_size, settings.device, settings.dtype, settings.autocast),

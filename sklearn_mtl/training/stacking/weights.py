@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from itertools import groupby
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -179,12 +180,15 @@ class Run:
         self._places = range(len(weights))[part]
         self._part = part
         self._nets = weights.nets[part]
-        self._leaves = list(weights.trained.values())
+        # One list of tensors, and one count of steps, for each group of the optimizer.
+        groups = parameter_groups(self._nets[0])
+        self._leaves = [[weights.trained[name] for name in names] for names in groups]
         self._tensors = [
-            [tensor.detach()[part] for tensor in stack.values()]
+            [[stack[name].detach()[part] for name in names] for names in groups]
             for stack in (weights.trained, weights.first, weights.second)
         ]
-        self._step = torch.tensor(float(steps), device=self._leaves[0].device)
+        device = next(iter(weights.trained.values())).device
+        self._counts = [torch.tensor(float(steps), device=device) for _ in groups]
         self._moving = [net.average_ for net in self._nets if net.average_ is not None]
         self._averages = [tensor[part] for tensor in weights.averages.values()]
         of_module = _of(weights.trained, "module.")
@@ -201,17 +205,23 @@ class Run:
         self.n_left -= 1
         for net, schedule in self._schedules:
             schedule.on_batch_begin(net, training=True)
-        group = self._nets[0].optimizer_.param_groups[0]
-        with_gradient = [i for i, leaf in enumerate(self._leaves) if leaf.grad is not None]
-        trained, first, second = ([of_all[i] for i in with_gradient] for of_all in self._tensors)
-        gradients = [gradient[self._part] for leaf in self._leaves if (gradient := leaf.grad) is not None]
-        fused_step(trained, gradients, first, second, [self._step] * len(trained), group)
+        for number, group in enumerate(self._nets[0].optimizer_.param_groups):
+            self._step_group(number, group)
         for place in self._places:
             self._weights.steps[place] += 1
         if self._moving:
             torch._foreach_lerp_(self._averages, self._latest, 1 - self._moving[0].decay_now)
             for average in self._moving:
                 average.steps += 1
+
+    def _step_group(self, number: int, group: dict[str, Any]) -> None:
+        leaves, count = self._leaves[number], self._counts[number]
+        with_gradient = [i for i, leaf in enumerate(leaves) if leaf.grad is not None]
+        trained, first, second = (
+            [of_groups[number][i] for i in with_gradient] for of_groups in self._tensors
+        )
+        gradients = [gradient[self._part] for leaf in leaves if (gradient := leaf.grad) is not None]
+        fused_step(trained, gradients, first, second, [count] * len(trained), group)
 
 
 def trained_parameters(net: MultiTaskNet) -> dict[str, nn.Parameter]:
@@ -223,6 +233,15 @@ def trained_parameters(net: MultiTaskNet) -> dict[str, nn.Parameter]:
         for name, parameter in module.named_parameters()
         if parameter.requires_grad
     }
+
+
+def parameter_groups(net: MultiTaskNet) -> list[list[str]]:
+    """Return the names of what is trained in each group of a net's optimizer."""
+    names = {id(parameter): name for name, parameter in trained_parameters(net).items()}
+    return [
+        [names[id(parameter)] for parameter in group["params"] if id(parameter) in names]
+        for group in net.optimizer_.param_groups
+    ]
 
 
 def _averages(net: MultiTaskNet) -> dict[str, Tensor]:
@@ -277,9 +296,10 @@ def _steps(net: MultiTaskNet) -> int:
 
 def _settings(net: MultiTaskNet) -> Hashable:
     """Return what nets must have in common to take a step together."""
-    group = net.optimizer_.param_groups[0]
     schedules = [callback for _, callback in net.callbacks_ if isinstance(callback, StepSchedule)]
     moving = tuple((callback.factor, callback.step_) for callback in schedules)
+    groups = net.optimizer_.param_groups
+    rates = schedules[0].rates_ if schedules else [group["lr"] for group in groups]
+    others = tuple((group["betas"], group["eps"], group["weight_decay"]) for group in groups)
     average = None if net.average_ is None else (net.average_.decay, net.average_.steps)
-    lr = net.lr if moving else group["lr"]
-    return (lr, group["betas"], group["eps"], group["weight_decay"], moving, average)
+    return (tuple(rates), others, moving, average)

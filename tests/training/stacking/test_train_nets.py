@@ -17,6 +17,7 @@ from sklearn_mtl.tasks import Classification, Regression
 from sklearn_mtl.training import train_nets
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import make_ready, train_alone
+from sklearn_mtl.training.settings import TrainingSettings
 from sklearn_mtl.training.stacking import check, limits
 from sklearn_mtl.training.stacking import train as stacking
 from sklearn_mtl.training.stacking.step import N_ROWS, rows_to_try
@@ -225,6 +226,33 @@ class Remembering(LossBalancer):
 
     def forward(self, losses, weights):
         return (losses * weights / self.last * torch.exp(-self.spread) + self.spread).sum()
+
+
+class Learned(LossBalancer):
+    """Learned weights."""
+
+    def start(self, n_tasks):
+        self.spread = nn.Parameter(torch.zeros(n_tasks))
+
+    def forward(self, losses, weights):
+        return (losses * weights * torch.exp(-self.spread) + self.spread).sum()
+
+
+@pytest.mark.parametrize("params", [{}, {"lr_schedule": "cosine", "gradient_clip": 0.5}], ids=str)
+def test_groups_of_parameters_with_rates_of_their_own(data, monkeypatch, params):
+    options = TrainingSettings.optimizer_options
+    own = [("*balancer*", {"lr": 0.5, "weight_decay": 0.0})]
+    monkeypatch.setattr(
+        TrainingSettings, "optimizer_options", lambda self: {**options(self), "optimizer__param_groups": own}
+    )
+    plans = [
+        plan
+        for lr in (0.01, 0.03, 0.1)
+        for plan in plans_of(data, balancing=Learned(), lr=lr, weight_decay=0.1, **params)
+    ]
+    outcomes = stacked_as_alone(plans, tolerance=1e-6)
+    # Six steps at the net's own rate would move it by 0.06.
+    assert outcomes[0].net.criterion_.balancer.spread.abs().max() > 0.3
 
 
 # What is trained alone
