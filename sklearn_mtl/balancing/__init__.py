@@ -16,7 +16,13 @@ tensor(1.)
 
 from sklearn_mtl.balancing.balancer import Balancer, GradientBalancer, LossBalancer
 from sklearn_mtl.balancing.static_weights import StaticWeights
+from sklearn_mtl.recipes import Recipes
 
-BALANCERS: dict[str, type[Balancer]] = {"static": StaticWeights}
+BALANCERS: Recipes[Balancer] = Recipes(
+    Balancer,
+    {"static": StaticWeights},
+    "`balancing` must be None, one of {names} or a Balancer such as StaticWeights()",
+    default=StaticWeights,
+)
 
 __all__ = ["BALANCERS", "Balancer", "GradientBalancer", "LossBalancer", "StaticWeights"]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sklearn_mtl.recipes import resolve
 from sklearn_mtl.targets import read_column
-from sklearn_mtl.tasks import KINDS, TaskKind, TaskSet, resolve_kind
+from sklearn_mtl.tasks import KINDS, TaskKind, TaskSet
 from sklearn_mtl.training import (
     TrainingSettings,
     check_callbacks,
@@ -150,7 +151,7 @@ def task_kinds(
     """
     asked = by_task("tasks", tasks, list(columns))
     declared = by_task("classes", classes, list(columns))
-    said = {name: resolve_kind(name, kind) for name, kind in asked.items()}
+    said = {name: resolve(KINDS, kind, f" for task {name!r}") for name, kind in asked.items()}
     for name, of_task in declared.items():
         if of_task is not None and name not in said and columns[name].values.ndim == 1:
             said[name] = KINDS["classification"]()

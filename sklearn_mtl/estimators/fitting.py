@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from sklearn_mtl.balancing import BALANCERS
 from sklearn_mtl.data import RowSplit, Table
 from sklearn_mtl.estimators import checks
 from sklearn_mtl.estimators.held_out import hold_out, learnt_by_some
 from sklearn_mtl.estimators.inferred import Seen, guessed, seen_labels
 from sklearn_mtl.estimators.once import Once, each
-from sklearn_mtl.estimators.parameters import resolve_recipe
 from sklearn_mtl.estimators.rows import Admitted, Read, Rows, read_rows
 from sklearn_mtl.estimators.stages import (
     bind,
@@ -29,6 +29,8 @@ from sklearn_mtl.estimators.stages import (
 from sklearn_mtl.estimators.warm_start import warn_of_what_stays
 from sklearn_mtl.features import FeatureEncoder
 from sklearn_mtl.network import Blueprint, in_default_modes
+from sklearn_mtl.recipes import resolve
+from sklearn_mtl.sharing import SHARINGS
 from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import TaskKind, TaskSet
 from sklearn_mtl.training import (
@@ -40,7 +42,7 @@ from sklearn_mtl.training import (
     plan_further,
     train_nets,
 )
-from sklearn_mtl.trunks import resolve_trunk
+from sklearn_mtl.trunks import TRUNKS
 
 if TYPE_CHECKING:
     from sklearn_mtl.estimators.base import BaseMultiTask
@@ -230,9 +232,9 @@ def prepare(
     blueprint = Blueprint(
         encoder.spec,
         tasks,
-        resolve_trunk(estimator.trunk, encoder.spec),
-        resolve_recipe("sharing", estimator.sharing),
-        resolve_recipe("balancing", estimator.balancing),
+        resolve(TRUNKS, estimator.trunk).suited_to(encoder.spec),
+        resolve(SHARINGS, estimator.sharing),
+        resolve(BALANCERS, estimator.balancing),
         hidden,
         weights,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sklearn_mtl.training import fingerprint
+from sklearn_mtl.recipes import fingerprint
 
 T = TypeVar("T")
 

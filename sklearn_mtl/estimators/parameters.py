@@ -8,18 +8,14 @@ from typing import Any, Self
 
 from sklearn.base import BaseEstimator, clone
 
-from sklearn_mtl.balancing import BALANCERS, Balancer, StaticWeights
+from sklearn_mtl.balancing import BALANCERS
 from sklearn_mtl.estimators.constructor import nearest_of
-from sklearn_mtl.sharing import SHARINGS, HardSharing, Sharing
+from sklearn_mtl.recipes import Recipes, resolve
+from sklearn_mtl.sharing import SHARINGS
 from sklearn_mtl.tasks import KINDS, TaskKind
-from sklearn_mtl.trunks import Trunk, trunk_recipe
+from sklearn_mtl.trunks import TRUNKS
 
-# By parameter: the short names, and what None stands for. Of trunks, `trunk_recipe` knows both.
-RECIPES: dict[str, tuple[Mapping[str, type], type]] = {
-    "sharing": (SHARINGS, HardSharing),
-    "balancing": (BALANCERS, StaticWeights),
-}
-PARTS = ("trunk", *RECIPES)
+RECIPES: dict[str, Recipes[Any]] = {"trunk": TRUNKS, "sharing": SHARINGS, "balancing": BALANCERS}
 MAPPINGS = ("tasks", "task_weights", "head_hidden_sizes")
 
 
@@ -48,7 +44,7 @@ class NestedParameters(BaseEstimator):
         nested: dict[str, dict[str, Any]] = defaultdict(dict)
         for key, value in params.items():
             parameter, _, rest = key.partition("__")
-            if rest and (parameter in PARTS or parameter in MAPPINGS):
+            if rest and (parameter in RECIPES or parameter in MAPPINGS):
                 nested[parameter][rest] = value
             else:
                 plain[key] = value
@@ -57,7 +53,7 @@ class NestedParameters(BaseEstimator):
             current = getattr(self, parameter)
             merged = (
                 _recipe_with(parameter, current, entries)
-                if parameter in PARTS
+                if parameter in RECIPES
                 else _mapping_with(parameter, current, entries)
             )
             setattr(self, parameter, merged)
@@ -65,7 +61,7 @@ class NestedParameters(BaseEstimator):
 
 
 def _recipe_with(parameter: str, current: Any, entries: Mapping[str, Any]) -> Any:
-    return clone(resolve_recipe(parameter, current)).set_params(**entries)
+    return clone(resolve(RECIPES[parameter], current)).set_params(**entries)
 
 
 def _mapping_with(parameter: str, current: Any, entries: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,29 +105,3 @@ def _kind_with(task: str, current: Any, entries: Mapping[str, Any]) -> TaskKind:
             f"{sorted(KINDS)} first. Found {current!r}."
         )
     return owners[0]().set_params(**entries)
-
-
-def resolve_recipe(parameter: str, value: Any) -> Trunk | Sharing | Balancer:
-    """Return the recipe for itself, a short name or None; a ``ValueError`` for anything else.
-
-    Parameters
-    ----------
-    parameter : {"trunk", "sharing", "balancing"}
-        Which parameter; a trunk may be an ``nn.Module`` too.
-    value : object
-        What it was set to.
-    """
-    if parameter == "trunk":
-        return trunk_recipe(value)
-    names, default = RECIPES[parameter]
-    if value is None:
-        return default()
-    if isinstance(value, str) and value in names:
-        return names[value]()
-    base = {"sharing": Sharing, "balancing": Balancer}[parameter]
-    if isinstance(value, base):
-        return value
-    raise ValueError(
-        f"`{parameter}` must be None, one of {sorted(names)} or a {base.__name__} such as "
-        f"{default.__name__}(). Found {value!r}."
-    )

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator
 
+from sklearn_mtl.balancing import BALANCERS
 from sklearn_mtl.estimators import checks
-from sklearn_mtl.estimators.parameters import resolve_recipe
 from sklearn_mtl.estimators.stages import without
 from sklearn_mtl.features import named
-from sklearn_mtl.tasks import resolve_kind
-from sklearn_mtl.training import fingerprint
-from sklearn_mtl.trunks import resolve_trunk
+from sklearn_mtl.recipes import fingerprint, resolve
+from sklearn_mtl.sharing import SHARINGS
+from sklearn_mtl.tasks import KINDS
+from sklearn_mtl.trunks import TRUNKS
 
 if TYPE_CHECKING:
     from sklearn_mtl.estimators.base import BaseMultiTask
@@ -51,13 +52,13 @@ def _made_once(estimator: BaseMultiTask, fitted: Fitted) -> Iterator[tuple[str, 
     """Yield by parameter what it stands for now, and what the first fit took it for."""
     blueprint, names, left_out = fitted.blueprint, fitted.tasks.names, fitted.left_out
     asked = checks.by_task("tasks", without(estimator.tasks, left_out), names)
-    kinds = {name: resolve_kind(name, kind) for name, kind in asked.items()}
+    kinds = {name: resolve(KINDS, kind, f" for task {name!r}") for name, kind in asked.items()}
     hidden = checks.head_hidden_sizes(without(estimator.head_hidden_sizes, left_out), names)
     n_nets = fitted.n_splits if estimator.n_bags == "auto" else int(estimator.n_bags)
     yield "tasks", kinds, {name: fitted.kinds[name] for name in kinds}
-    yield "trunk", resolve_trunk(estimator.trunk, fitted.encoder.spec), blueprint.trunk
-    yield "sharing", resolve_recipe("sharing", estimator.sharing), blueprint.sharing
-    yield "balancing", resolve_recipe("balancing", estimator.balancing), blueprint.balancing
+    yield "trunk", resolve(TRUNKS, estimator.trunk).suited_to(fitted.encoder.spec), blueprint.trunk
+    yield "sharing", resolve(SHARINGS, estimator.sharing), blueprint.sharing
+    yield "balancing", resolve(BALANCERS, estimator.balancing), blueprint.balancing
     yield "head_hidden_sizes", hidden, blueprint.head_hidden_sizes
     yield "preprocessing", estimator.preprocessing, fitted.encoder.preprocessing
     yield "n_bags", n_nets, fitted.n_splits

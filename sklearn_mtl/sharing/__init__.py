@@ -16,9 +16,15 @@ Examples
 torch.Size([10, 1, 8])
 """
 
+from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.sharing.hard import HardSharing
 from sklearn_mtl.sharing.sharing import Sharing, SharingModule
 
-SHARINGS: dict[str, type[Sharing]] = {"hard": HardSharing}
+SHARINGS: Recipes[Sharing] = Recipes(
+    Sharing,
+    {"hard": HardSharing},
+    "`sharing` must be None, one of {names} or a Sharing such as HardSharing()",
+    default=HardSharing,
+)
 
 __all__ = ["SHARINGS", "HardSharing", "Sharing", "SharingModule"]

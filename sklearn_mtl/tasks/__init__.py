@@ -21,6 +21,7 @@ Examples
 (array([-1.22,  0.  ,  0.  ,  1.22]), array([1., 1., 0., 1.]))
 """
 
+from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.tasks.classification import Classification, ClassificationTask, ClassTask
 from sklearn_mtl.tasks.concordance import concordance_index
 from sklearn_mtl.tasks.losses.classification import ClassLoss
@@ -29,12 +30,23 @@ from sklearn_mtl.tasks.losses.row_loss import RowLoss
 from sklearn_mtl.tasks.multilabel import Multilabel, MultilabelTask
 from sklearn_mtl.tasks.ordinal import Ordinal, OrdinalTask
 from sklearn_mtl.tasks.regression import Regression, RegressionTask
-from sklearn_mtl.tasks.resolve import KINDS, resolve_kind
 from sklearn_mtl.tasks.step_losses import StepLosses
 from sklearn_mtl.tasks.survival import Survival, SurvivalTask
 from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled, strata_of_classes
 from sklearn_mtl.tasks.task_losses import TaskLosses
 from sklearn_mtl.tasks.task_set import Responses, TaskGroup, TaskSet
+
+KINDS: Recipes[TaskKind] = Recipes(
+    TaskKind,
+    {
+        "regression": Regression,
+        "classification": Classification,
+        "multilabel": Multilabel,
+        "ordinal": Ordinal,
+        "survival": Survival,
+    },
+    "`tasks` must map to one of {names} or a task object such as Regression()",
+)
 
 __all__ = [
     "KINDS",
@@ -63,6 +75,5 @@ __all__ = [
     "TaskSet",
     "check_labelled",
     "concordance_index",
-    "resolve_kind",
     "strata_of_classes",
 ]

@@ -12,7 +12,6 @@ Examples
 'AdamW'
 """
 
-from sklearn_mtl.tasks.fingerprint import fingerprint
 from sklearn_mtl.training.callbacks import check_callbacks, writers
 from sklearn_mtl.training.devices import numpy_dtype, resolve_autocast, resolve_device, resolve_precision
 from sklearn_mtl.training.ending import StopTraining
@@ -36,7 +35,6 @@ __all__ = [
     "TrainingSettings",
     "check_callbacks",
     "check_lr_schedule",
-    "fingerprint",
     "has_ended",
     "history_frame",
     "numpy_dtype",

@@ -17,12 +17,22 @@ Examples
 torch.Size([10, 1, 8])
 """
 
+from torch import nn
+
+from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.trunks.default import DefaultTrunk
 from sklearn_mtl.trunks.mlp import MLP
 from sklearn_mtl.trunks.module_trunk import ModuleTrunk
-from sklearn_mtl.trunks.resolve import TRUNKS, resolve_trunk, trunk_recipe
 from sklearn_mtl.trunks.tabm import TabM
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
+
+TRUNKS: Recipes[Trunk] = Recipes(
+    Trunk,
+    {"mlp": MLP, "tabm": TabM},
+    "`trunk` must be None, one of {names}, a Trunk such as MLP() or an nn.Module",
+    default=DefaultTrunk,
+    wraps={nn.Module: ModuleTrunk},
+)
 
 __all__ = [
     "MLP",
@@ -32,6 +42,4 @@ __all__ = [
     "TabM",
     "Trunk",
     "TrunkModule",
-    "resolve_trunk",
-    "trunk_recipe",
 ]

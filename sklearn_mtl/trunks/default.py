@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any, Self
 
 from torch import Tensor
@@ -44,7 +45,7 @@ class DefaultTrunk(Trunk):
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters; a ``ValueError`` for one that neither trunk has."""
-        known = sorted({*TabM().get_params(), *MLP().get_params()})
+        known = sorted({*_parameters_of(TabM), *_parameters_of(MLP)})
         unknown = [name for name in params if name not in known]
         if unknown:
             raise ValueError(
@@ -69,7 +70,7 @@ class DefaultTrunk(Trunk):
         """
         is_table = len(spec.blocks) == 1 and len(spec.single.shape) == 1
         kind: type[Trunk] = TabM if is_table else MLP
-        known = kind().get_params()
+        known = _parameters_of(kind)
         for name, value in self.get_params().items():
             if name not in known:
                 shapes = ", ".join(str(block.shape) for block in spec.blocks)
@@ -86,3 +87,7 @@ class DefaultTrunk(Trunk):
     def build(self, spec: FeatureSpec, facts: Mapping[str, Tensor]) -> TrunkModule:
         """Return a new trunk for this input."""
         return self.suited_to(spec).build(spec, facts)
+
+
+def _parameters_of(trunk: type[Trunk]) -> Mapping[str, Any]:
+    return signature(trunk).parameters

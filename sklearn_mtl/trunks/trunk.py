@@ -54,6 +54,18 @@ class TrunkModule(nn.Module):
 class Trunk(BaseEstimator, ABC):
     """A recipe for a trunk; the network is built in ``fit``, when the widths are known."""
 
+    def suited_to(self, spec: FeatureSpec) -> Trunk:
+        """Return the trunk to build for an input: this one, unless it stands for several.
+
+        What is fitted keeps that trunk, and so stays what it is when a default changes.
+
+        Parameters
+        ----------
+        spec : FeatureSpec
+            Blocks of the input and their shapes.
+        """
+        return self
+
     def examine(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what the network must know of the training rows, as small tensors: nothing.
 

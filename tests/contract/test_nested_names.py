@@ -80,7 +80,8 @@ def test_balancing_and_sharing_are_searched(
     quick, houses, monkeypatch, parameter, recipe, name, values, start
 ):
     # The defaults have no parameters of their own: these stand in for them.
-    monkeypatch.setitem(RECIPES, parameter, ({"short": recipe}, recipe))
+    monkeypatch.setitem(RECIPES[parameter], "short", recipe)
+    monkeypatch.setattr(RECIPES[parameter], "default", recipe)
     given = recipe() if start == "object" else start
     key = f"{parameter}__{name}"
     found = search(quick(**{parameter: given}), {key: values}, houses)

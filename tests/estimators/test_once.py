@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklearn_mtl.estimators.once import MadeOnce, each, fingerprint
+from sklearn_mtl.estimators.once import MadeOnce, each
+from sklearn_mtl.recipes import fingerprint
 
 
 def made_from(*sources, **settings):

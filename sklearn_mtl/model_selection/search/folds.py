@@ -13,9 +13,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
 from sklearn_mtl.estimators.base import BaseMultiTask
-from sklearn_mtl.estimators.once import MadeOnce, fingerprint
+from sklearn_mtl.estimators.once import MadeOnce
 from sklearn_mtl.estimators.scikit_learn import of_rows
 from sklearn_mtl.features import SharedRows
+from sklearn_mtl.recipes import fingerprint
 
 # What an estimator's ``fit`` was called with.
 Call = tuple[tuple[Any, ...], dict[str, Any]]

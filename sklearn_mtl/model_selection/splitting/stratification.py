@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sklearn_mtl.recipes import resolve
 from sklearn_mtl.targets import Column
 from sklearn_mtl.targets.kinds import MOST_CLASSES
-from sklearn_mtl.tasks import TaskKind, resolve_kind
+from sklearn_mtl.tasks import KINDS, TaskKind
 
 # Numbers of many distinct values, each of few rows, are quantities.
 FEWEST_ROWS_OF_A_CLASS = 5
@@ -84,7 +85,7 @@ def strata_of(
 
 def _of_kind(column: Column, kind: str | TaskKind) -> Strata | None:
     """Return the strata that a kind sees in the labels, named by their first labels; None of only one."""
-    codes = resolve_kind(column.name, kind).strata(column)
+    codes = resolve(KINDS, kind, f" for task {column.name!r}").strata(column)
     n_strata = int(codes.max(initial=-1)) + 1
     if n_strata < 2:
         return None

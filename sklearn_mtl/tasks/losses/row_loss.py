@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_mtl.tasks.fingerprint import fingerprint
+from sklearn_mtl.recipes import fingerprint
 
 # Fewer are summed as quickly as it is found out whether they are the same.
 MANY_COLUMNS = 32

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.balancing import Balancer, LossBalancer
 from sklearn_mtl.data.table import Batch
-from sklearn_mtl.tasks.fingerprint import fingerprint
+from sklearn_mtl.recipes import fingerprint
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.limits import is_out_of_memory
 from sklearn_mtl.training.stacking.lockstep import Lockstep

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from sklearn_mtl.network.module import Blueprint
-from sklearn_mtl.tasks.fingerprint import fingerprint
+from sklearn_mtl.recipes import fingerprint
 from sklearn_mtl.training.net import uncompiled
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.module import is_dropout

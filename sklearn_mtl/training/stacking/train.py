@@ -10,7 +10,7 @@ from time import perf_counter
 from torch import Tensor
 
 from sklearn_mtl.network.modes import each_in_default_modes
-from sklearn_mtl.tasks.fingerprint import fingerprint
+from sklearn_mtl.recipes import fingerprint
 from sklearn_mtl.training.devices import release_memory
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import NetPlan, ReadyNet, finish, finish_interrupted, make_ready, train_alone

@@ -1,14 +1,13 @@
-"""From what a user says to a trunk."""
+"""The trunk that stands for None."""
 
 import pickle
 
 import pytest
 import torch
 from sklearn.base import clone
-from torch import nn
 
 from sklearn_mtl.features import Block, FeatureSpec
-from sklearn_mtl.trunks import MLP, TRUNKS, DefaultTrunk, ModuleTrunk, TabM, resolve_trunk
+from sklearn_mtl.trunks import MLP, DefaultTrunk, TabM
 
 TABLE = FeatureSpec((Block("x", (4,), n_continuous=4),))
 IMAGE = FeatureSpec((Block("image", (3, 8, 8)),))
@@ -17,43 +16,14 @@ BOTH = FeatureSpec((*TABLE.blocks, *IMAGE.blocks))
 
 @pytest.mark.parametrize(("spec", "kind"), [(TABLE, TabM), (IMAGE, MLP), (BOTH, MLP)])
 def test_none_is_the_default_for_the_input(spec, kind):
-    trunk = resolve_trunk(None, spec)
+    trunk = DefaultTrunk().suited_to(spec)
     assert type(trunk) is kind
     assert trunk.get_params() == kind().get_params()
 
 
-@pytest.mark.parametrize("name", TRUNKS)
-def test_short_name_is_the_trunk_with_its_defaults(name):
-    trunk = resolve_trunk(name, TABLE)
-    assert type(trunk) is TRUNKS[name]
-    assert trunk.get_params() == TRUNKS[name]().get_params()
-
-
-def test_object_is_itself():
-    trunk = MLP(hidden_sizes=(3,))
-    assert resolve_trunk(trunk, TABLE) is trunk
-
-
-def test_module_becomes_a_trunk():
-    network = nn.Linear(4, 2)
-    trunk = resolve_trunk(network, TABLE)
-    assert type(trunk) is ModuleTrunk
-    assert trunk.module is network
-    assert not trunk.frozen
-
-
-@pytest.mark.parametrize("trunk", ["resnet50", MLP, 3, ["mlp"], nn.Linear])
-def test_errors(trunk):
-    with pytest.raises(ValueError, match=r"`trunk` must be None, one of \['mlp', 'tabm'.*Found "):
-        resolve_trunk(trunk, TABLE)
-
-
-# The default, with parameters.
-
-
 @pytest.mark.parametrize(("spec", "kind"), [(TABLE, TabM), (IMAGE, MLP), (BOTH, MLP)])
 def test_the_default_takes_parameters_before_the_input_is_known(spec, kind):
-    trunk = resolve_trunk(DefaultTrunk(dropout=0.3, hidden_sizes=(5,)), spec)
+    trunk = DefaultTrunk(dropout=0.3, hidden_sizes=(5,)).suited_to(spec)
     assert type(trunk) is kind
     assert trunk.get_params() == kind((5,), dropout=0.3).get_params()
 
@@ -76,12 +46,12 @@ def test_a_parameter_of_no_default_is_refused():
 
 
 def test_a_parameter_of_the_other_default_is_refused_when_the_input_is_known():
-    resolve_trunk(DefaultTrunk(members=3), TABLE)
+    DefaultTrunk(members=3).suited_to(TABLE)
     with pytest.raises(
         ValueError,
         match=r"`trunk__members` must be a parameter of MLP.* shape \(3, 8, 8\).*members=3",
     ):
-        resolve_trunk(DefaultTrunk(members=3), IMAGE)
+        DefaultTrunk(members=3).suited_to(IMAGE)
 
 
 def test_the_default_builds_what_it_stands_for(make_table):

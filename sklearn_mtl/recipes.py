@@ -1,0 +1,112 @@
+"""Recipes: the parameters of an estimator that are objects with parameters of their own.
+
+A trunk, a way of sharing, a balancer and a kind of task are recipes. Beside the classes of each lies one dict
+of their short names, a `Recipes`, which also holds what None stands for; `resolve` goes from whatever a user
+has given to the recipe, and `fingerprint` tells whether two are equal.
+
+Examples
+--------
+>>> from sklearn_mtl.recipes import fingerprint, resolve
+>>> from sklearn_mtl.trunks import MLP, TRUNKS
+>>> resolve(TRUNKS, "mlp")
+MLP()
+>>> resolve(TRUNKS, MLP((8,)))
+MLP(hidden_sizes=(8,))
+>>> fingerprint(MLP((8,))) == fingerprint(MLP((8,)))
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pickle import PicklingError
+from typing import Any, TypeVar, cast
+
+import torch
+from joblib.hashing import NumpyHasher
+from torch import Tensor
+
+__all__ = ["Recipes", "fingerprint", "resolve"]
+
+R = TypeVar("R")
+
+
+class Recipes(dict[str, type[R]]):
+    """Recipes of one parameter by their short names, and what else the parameter takes.
+
+    Parameters
+    ----------
+    base : type
+        What every recipe derives from, a user's own too.
+    names : mapping of str to type
+        The short names.
+    rule : str
+        What the parameter takes, for the error message; ``{names}`` stands for the short names.
+    default : type, optional
+        What None stands for; without it, None is refused.
+    wraps : mapping of type to callable, optional
+        How objects of other types become recipes.
+    """
+
+    def __init__(
+        self,
+        base: type[Any],
+        names: Mapping[str, type[R]],
+        rule: str,
+        *,
+        default: type[R] | None = None,
+        wraps: Mapping[type, Callable[[Any], R]] | None = None,
+    ) -> None:
+        super().__init__(names)
+        self.base = base
+        self.rule = rule
+        self.default = default
+        self.wraps = dict(wraps or {})
+
+
+def resolve(recipes: Recipes[R], value: Any, place: str = "") -> R:
+    """Return the recipe for itself, a short name, None, or an object that can be made one.
+
+    Parameters
+    ----------
+    recipes : Recipes
+        The recipes of the parameter.
+    value : object
+        What the parameter was set to.
+    place : str, default=""
+        Where the value was found, for the error message: ``" for task 'price'"``.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+    if isinstance(value, recipes.base):
+        return cast(R, value)
+    if value is None and recipes.default is not None:
+        return recipes.default()
+    if isinstance(value, str) and value in recipes:
+        return recipes[value]()
+    for of, wrap in recipes.wraps.items():
+        if isinstance(value, of):
+            return wrap(value)
+    raise ValueError(f"{recipes.rule.format(names=sorted(recipes))}. Found {value!r}{place}.")
+
+
+def fingerprint(value: Any) -> Any:
+    """Return what is equal for equal values, and for those that can't be pickled equals nothing else."""
+    try:
+        return _Hasher("md5").hash(value)
+    # A user's object may raise these when it is pickled, a tensor inside a torch transform when it is read.
+    except (PicklingError, TypeError, AttributeError, NotImplementedError, RuntimeError):
+        return object()
+
+
+class _Hasher(NumpyHasher):
+    """joblib's, for which equal tensors are equal: their own pickles name where they are in memory."""
+
+    def save(self, obj: Any) -> None:
+        if isinstance(obj, Tensor):
+            held = obj.detach().cpu().reshape(-1).view(torch.uint8).numpy()
+            obj = (str(obj.dtype), tuple(obj.shape), obj.requires_grad, held)
+        super().save(obj)
