@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api import types
 
 from sklearn_mtl.features.kinds import content_of
-from sklearn_mtl.targets import marks_a_gap
+from sklearn_mtl.targets import may_mean_missing
 
 # Of the distinct texts of a column, marks of a gap apart, so many must parse: a column of codes or names
 # has none or a few that do by chance, one of measurements has a few slips.
@@ -171,7 +171,7 @@ def _nearly_all(distinct: np.ndarray, parsed: np.ndarray) -> bool:
     n_parsed = int(np.count_nonzero(parsed))
     if n_parsed < 2:
         return False
-    telling = n_parsed + sum(not marks_a_gap(text) for text in distinct[~parsed])
+    telling = n_parsed + sum(not may_mean_missing(text) for text in distinct[~parsed])
     return n_parsed >= SHARE_THAT_PARSES * telling
 
 

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_mtl.features.kinds import content_of, listed, named
 from sklearn_mtl.features.text import as_texts, dates_of, numbers_of
-from sklearn_mtl.targets import marks_a_gap
+from sklearn_mtl.targets import may_mean_missing
 
 # Nearly always one of the first rows is as in `fit`, and no others need be looked at.
 ROWS_TO_LOOK_AT_FIRST = 32
@@ -89,7 +89,7 @@ def _unread(column: pd.Series, reading: str) -> str | None:
         parsed = numbers_of(distinct) if reading == "number in text" else dates_of(distinct).to_numpy()
         if not np.isnan(parsed).all():
             return None
-        example = next((text for text in distinct if not marks_a_gap(text)), None)
+        example = next((text for text in distinct if not may_mean_missing(text)), None)
     return example
 
 
@@ -113,12 +113,12 @@ def _is_new(column: pd.Series, met: np.ndarray, rare: Any) -> bool:
     if _is_met(as_texts(column[:ROWS_TO_LOOK_AT_FIRST]), met) or content_of(column) == "sequences":
         return False
     codes, distinct = pd.factorize(as_texts(column))
-    known = np.array([not marks_a_gap(text) for text in distinct], dtype=bool)
+    known = np.array([not may_mean_missing(text) for text in distinct], dtype=bool)
     few = np.count_nonzero(known[codes[codes >= 0]]) < FEWEST_NEW_LEVELS
     if few or _is_met(distinct, met):
         return False
     # The others may be told from gaps alone, as identifiers are.
-    return any(not marks_a_gap(level) for level in set(met) - {None, *rare})
+    return any(not may_mean_missing(level) for level in set(met) - {None, *rare})
 
 
 def _is_met(texts: np.ndarray, met: np.ndarray) -> bool:

@@ -19,16 +19,14 @@ Examples
 7  150.0  flat
 """
 
-from sklearn_mtl.targets.column import Column
+from sklearn_mtl.targets.column import Column, frame_columns, is_frame, may_mean_missing, read_column
 from sklearn_mtl.targets.container import MultiTaskTarget
-from sklearn_mtl.targets.dtypes import pack_dtype, unpack_dtype
-from sklearn_mtl.targets.frames import frame_columns, is_frame
-from sklearn_mtl.targets.gap_marks import marks_a_gap
-from sklearn_mtl.targets.kinds import Guess, Kind, guess_kind, infer_kind, infer_kinds
-from sklearn_mtl.targets.labels import holds_labels, read_column, restore_dtype
+from sklearn_mtl.targets.dtypes import holds_labels, pack_dtype, restore_dtype, unpack_dtype
+from sklearn_mtl.targets.kinds import MOST_CLASSES, Guess, Kind, guess_kind, infer_kind, infer_kinds
 from sklearn_mtl.targets.reading import Layout, Targets, read_targets
 
 __all__ = [
+    "MOST_CLASSES",
     "Column",
     "Guess",
     "Kind",
@@ -41,7 +39,7 @@ __all__ = [
     "infer_kind",
     "infer_kinds",
     "is_frame",
-    "marks_a_gap",
+    "may_mean_missing",
     "pack_dtype",
     "read_column",
     "read_targets",

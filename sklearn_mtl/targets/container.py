@@ -7,9 +7,14 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 import pandas as pd
-from pandas.api.extensions import ExtensionArray
 
-from sklearn_mtl.targets.frames import are_numbers_of_one_dtype, frame_columns, is_frame
+from sklearn_mtl.targets.column import (
+    are_numbers_of_one_dtype,
+    as_array,
+    check_lengths,
+    frame_columns,
+    is_frame,
+)
 
 
 class MultiTaskTarget(dict[str, Any]):
@@ -183,67 +188,6 @@ class MultiTaskTarget(dict[str, Any]):
                     f"Found {names} and {found}."
                 )
         return cls({name: _concatenate([part[name] for part in parts]) for name in names})
-
-
-def as_array(values: Any) -> Any:
-    """Return a numpy array, or a pandas extension array where the dtype is one of pandas' own."""
-    if isinstance(values, ExtensionArray):
-        return values
-    if isinstance(values, pd.Series | pd.Index):
-        return (
-            values.array if isinstance(values.dtype, pd.api.extensions.ExtensionDtype) else values.to_numpy()
-        )
-    if isinstance(values, np.ma.MaskedArray):
-        # The mask is what is missing; numpy drops it.
-        objects = np.asarray(values.astype(object))
-        return np.where(np.ma.getmaskarray(values), np.array(None), objects)
-    if isinstance(values, np.ndarray):
-        return values
-    if hasattr(values, "toarray"):
-        raise TypeError("Sparse targets are not supported: labels must be dense. Pass y.toarray().")
-    if hasattr(values, "null_count") and hasattr(values, "to_list"):
-        return _from_polars(values)
-    if hasattr(values, "to_numpy"):
-        return values.to_numpy()
-    array = np.asarray(values)
-    # numpy turns a list of strings and None, or of strings and numbers, into text.
-    mixed = array.dtype.kind in "US" and not all(isinstance(value, str | bytes) for value in np.ravel(values))
-    return np.asarray(values, dtype=object) if mixed or array.dtype.kind in "US" else array
-
-
-def check_lengths(lengths: Mapping[str, int], n_rows: int | None = None) -> None:
-    """Raise a ``ValueError`` that says which task has which length, unless all agree.
-
-    Parameters
-    ----------
-    lengths : mapping of str to int
-        Rows of each task.
-    n_rows : int, optional
-        Rows of X.
-    """
-    if n_rows is not None:
-        for name, length in lengths.items():
-            if length != n_rows:
-                raise ValueError(
-                    "X and y have inconsistent numbers of samples: "
-                    f"X has {n_rows} rows, task {name!r} has {length}."
-                )
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"The tasks of y must have the same number of rows. Found {dict(lengths)}.")
-
-
-def _from_polars(series: Any) -> Any:
-    """Return the values of a polars series, gaps as NaN among floats and None elsewhere, without pyarrow."""
-    kind = type(series.dtype).__name__
-    if kind in ("Categorical", "Enum"):
-        # As plain text nothing would say that these are classes.
-        return pd.Categorical(series.to_list(), series.dtype.categories.to_list() if kind == "Enum" else None)
-    wide = kind in ("Int128", "UInt128")
-    if series.dtype.is_float() or (series.dtype.is_numeric() and not wide and not series.null_count()):
-        values: np.ndarray = series.to_numpy()
-        return values
-    # Integers with gaps would be floats to numpy, and so a regression; it has none of 128 bits.
-    return np.array(series.to_list(), dtype=object)
 
 
 def _as_pandas(values: Any, index: Any) -> Any:

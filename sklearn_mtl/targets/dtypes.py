@@ -1,4 +1,4 @@
-"""Dtypes of labels in plain words, as files and pickles hold them."""
+"""Dtypes of labels: predictions go back to them, and files and pickles hold them in plain words."""
 
 from __future__ import annotations
 
@@ -8,9 +8,65 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionDtype
 
 # Dtypes of Arrow that are made by a call; all others are known by their name.
 ARROW = ("binary", "decimal32", "decimal64", "decimal128", "decimal256", "timestamp", "dictionary")
+
+
+def restore_dtype(values: np.ndarray, dtype: Any) -> Any:
+    """Return predicted labels in the dtype that the labels came in.
+
+    Parameters
+    ----------
+    values : ndarray
+        Labels, none of them missing.
+    dtype : numpy dtype or pandas extension dtype
+        As `Column` keeps it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> restore_dtype(np.array(["a", "b"], dtype=object), pd.CategoricalDtype(["b", "a"]))
+    ['a', 'b']
+    Categories (2, ...): ['b', 'a']
+    """
+    if isinstance(dtype, ExtensionDtype):
+        # Arrow encodes no numbers of numpy as a dictionary.
+        encodes = isinstance(dtype, pd.ArrowDtype) and str(dtype).startswith("dictionary")
+        return pd.array(values.astype(object) if encodes else values, dtype=dtype)
+    if dtype.kind in "mM":
+        # numpy takes no Timestamp or Timedelta of pandas.
+        return pd.Series(values).infer_objects().to_numpy().astype(dtype)
+    return values.astype(dtype, copy=False)
+
+
+def holds_labels(dtype: Any, labels: np.ndarray) -> bool:
+    """Whether labels come through a dtype unchanged: text may be too long for it, a category unknown.
+
+    Parameters
+    ----------
+    dtype : numpy dtype or pandas extension dtype
+        As `Column` keeps it.
+    labels : ndarray of shape (n_labels,)
+        None of them missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl.targets import holds_labels
+    >>> holds_labels(np.dtype("<U2"), np.array(["a", "bb"], dtype=object))
+    True
+    >>> holds_labels(np.dtype("<U2"), np.array(["a", "bbb"], dtype=object))
+    False
+    """
+    if isinstance(dtype, pd.CategoricalDtype):
+        return set(labels.tolist()) <= set(dtype.categories)
+    try:
+        return list(restore_dtype(labels, dtype)) == labels.tolist()
+    except (OverflowError, TypeError, ValueError):
+        return False
 
 
 def pack_dtype(dtype: Any, of: str = "labels") -> dict[str, Any]:

@@ -10,9 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from sklearn_mtl.targets.column import Column
-from sklearn_mtl.targets.gap_marks import is_gap_mark_of_a_program, marks_a_gap
-from sklearn_mtl.targets.labels import holds_survival
+from sklearn_mtl.targets.column import Column, holds_survival, is_missing_marker, may_mean_missing
 
 Kind = Literal["regression", "classification", "multilabel", "survival"]
 
@@ -60,7 +58,7 @@ WITH_GAPS = Guess("classification", "whole floats of few values with gaps, as pa
 WHOLE = Guess("regression", "floats of few values, all of them whole")
 COUNTS = Guess("classification", "integers whose frequencies have one peak and a tail, as counts do")
 ONE_HOT = Guess("multilabel", "exactly one 1 in each row, as classes in one-hot form do")
-GAP_MARKS = Guess("classification", "text that marks a gap, {}, among its classes")
+MISSING_MARKERS = Guess("classification", "text that marks a gap, {}, among its classes")
 DISTINCT = Guess(None, "text of which nearly all is distinct")
 NUMBERS = Guess(None, "text that reads as numbers")
 INTEGER_BLOCK = Guess(None, "a two-dimensional block of other integers than 0 and 1")
@@ -229,7 +227,7 @@ def _look_counted(frequencies: np.ndarray) -> bool:
 def _of_text(known: np.ndarray) -> Guess:
     codes, texts = pd.factorize(known)
     # What marks a gap says nothing of the labels that are known.
-    telling = np.array([not marks_a_gap(text) for text in texts], dtype=bool)
+    telling = np.array([not may_mean_missing(text) for text in texts], dtype=bool)
     n_telling = np.count_nonzero(telling[codes])
     numbers = np.array([_is_number(text) for text in texts], dtype=bool) & telling
     if n_telling and np.count_nonzero(numbers[codes]) > NEARLY_ALL * n_telling:
@@ -248,9 +246,10 @@ def _of_categories(categories: pd.Index, known: np.ndarray) -> Guess:
 
 def _of_classes(texts: list[str | bytes]) -> Guess:
     """Return the guess of distinct texts that are classes; in doubt if one of them marks a gap."""
-    marks = [text for text in texts if is_gap_mark_of_a_program(text)]
+    marks = [text for text in texts if is_missing_marker(text)]
     # Among signs alone, such as "+" and "-", each is a class.
-    return replace(GAP_MARKS, found=tuple(marks)) if 0 < len(marks) < len(texts) else Guess("classification")
+    is_doubtful = 0 < len(marks) < len(texts)
+    return replace(MISSING_MARKERS, found=tuple(marks)) if is_doubtful else Guess("classification")
 
 
 def _is_one_hot(block: Column) -> bool:
@@ -307,7 +306,7 @@ def _doubtful(guess: Guess, same: Mapping[str, Guess]) -> str:
     otherwise = f"tasks={_mapped(names, other)} says otherwise"
     if guess == ONE_HOT:
         otherwise = f"numpy.argmax(y[{names[0]!r}], axis=1) makes one classification of it"
-    elif guess == GAP_MARKS:
+    elif guess == MISSING_MARKERS:
         marks = details if len(details) > 1 else details[0]
         otherwise = f"missing labels are None or NaN, which y.replace({marks!r}, None) of pandas makes of it"
     return (

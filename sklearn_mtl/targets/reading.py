@@ -11,11 +11,17 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_array, column_or_1d
 
-from sklearn_mtl.targets.column import Column
-from sklearn_mtl.targets.container import MultiTaskTarget, as_array, check_lengths
+from sklearn_mtl.targets.column import (
+    Column,
+    as_array,
+    check_lengths,
+    frame_columns,
+    integer_names,
+    is_frame,
+    read_column,
+)
+from sklearn_mtl.targets.container import MultiTaskTarget
 from sklearn_mtl.targets.dtypes import pack_dtype, unpack_dtype
-from sklearn_mtl.targets.frames import frame_columns, integer_names, is_frame
-from sklearn_mtl.targets.labels import read_column
 
 
 @dataclass(frozen=True)
