@@ -252,7 +252,7 @@ def test_groups_of_parameters_with_rates_of_their_own(data, monkeypatch, params)
     ]
     outcomes = stacked_as_alone(plans, tolerance=1e-6)
     # Six steps at the net's own rate would move it by 0.06.
-    assert outcomes[0].net.criterion_.balancer.spread.abs().max() > 0.3
+    assert outcomes[0].net.criterion_.balancer.spread.abs().max() > 0.2
 
 
 # What is trained alone
