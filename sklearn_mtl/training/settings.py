@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 
-from sklearn_mtl.training.optimizer import FusedAdamW
-from sklearn_mtl.training.schedules import SCHEDULES, StepSchedule
+from sklearn_mtl.training.optimizer import SCHEDULES, FusedAdamW, StepSchedule
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,

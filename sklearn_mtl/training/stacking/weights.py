@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.training.net import MultiTaskNet, uncompiled
-from sklearn_mtl.training.optimizer import fused_step
-from sklearn_mtl.training.schedules import StepSchedule
+from sklearn_mtl.training.optimizer import StepSchedule, fused_step
 
 
 class StackedWeights:
