@@ -15,8 +15,8 @@ Examples
 from sklearn_mtl.training.callbacks import check_callbacks, writers
 from sklearn_mtl.training.devices import numpy_dtype, resolve_autocast, resolve_device, resolve_precision
 from sklearn_mtl.training.ending import StopTraining
-from sklearn_mtl.training.history import history_frame
 from sklearn_mtl.training.net import MultiTaskNet
+from sklearn_mtl.training.recording import history_frame
 from sklearn_mtl.training.runs import NetPlan, plan_bag, plan_further
 from sklearn_mtl.training.settings import TrainingSettings, check_lr_schedule, resolve_optimizer
 from sklearn_mtl.training.stacking import Outcome, RunJobs, train_nets

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from skorch import NeuralNet
 from skorch.history import History
@@ -192,3 +193,30 @@ class RecordedNet(NeuralNet):
 def to_numbers(values: Tensor) -> np.ndarray:
     """Return a tensor as an array of float64 on the host."""
     return values.detach().cpu().double().numpy()
+
+
+def history_frame(nets: Sequence[RecordedNet], tasks: TaskSet) -> pd.DataFrame:
+    """Return a row for each epoch of each net.
+
+    Columns are ``bag`` (where there are several nets), ``epoch``, ``train_loss`` and ``valid_loss`` as
+    watched, then ``train_loss_price``, ``valid_loss_price``, ``valid_r2_price`` and ``weight_price`` for
+    every task.
+    """
+    frames = []
+    for bag, net in enumerate(nets):
+        general = {key: net.history[:, key] for key in ("epoch", "train_loss")}
+        watched = [epoch.get("valid_loss", np.nan) for epoch in net.history]
+        if not np.isnan(watched).all():
+            general["valid_loss"] = watched
+        if len(nets) > 1:
+            general = {"bag": [bag] * len(net.history), **general}
+        blocks = [pd.DataFrame(general)]
+        for key, names in columns_by_task(tasks).items():
+            # An epoch without held-out rows, as in `partial_fit`, has no validation loss.
+            found = [epoch.get(key) for epoch in net.epochs_]
+            if any(values is not None for values in found):
+                none = np.full(len(tasks), np.nan)
+                values = np.stack([none if values is None else values for values in found])
+                blocks.append(pd.DataFrame(values, columns=names))
+        frames.append(pd.concat(blocks, axis=1))
+    return pd.concat(frames, ignore_index=True)
