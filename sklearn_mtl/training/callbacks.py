@@ -1,4 +1,4 @@
-"""The user's skorch callbacks: which can be used, what they may monitor, and the copies that each net is given.
+"""The user's skorch callbacks: which are refused, what they may monitor, and the copies that a net is given.
 
 A callback monitors a key of an epoch's row of skorch's history; the keys are known before training.
 """
