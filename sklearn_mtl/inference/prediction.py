@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from sklearn_mtl.data.rows import Blocks, InputRows, pieces
 from sklearn_mtl.inference.padding import ENOUGH_ROWS, padded, whole_rows
-from sklearn_mtl.network.modes import in_default_modes
 from sklearn_mtl.network.module import MultiTaskModule
+from sklearn_mtl.network.torch_state import in_default_modes
 from sklearn_mtl.tasks import TaskLosses
 
 # Bounds a chunk's largest activation, in numbers: a core's caches are small, a GPU wants much to do.

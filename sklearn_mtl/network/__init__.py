@@ -13,7 +13,7 @@ torch.Size([5, 1, 4])
 """
 
 from sklearn_mtl.network.heads import Heads
-from sklearn_mtl.network.modes import in_default_modes
 from sklearn_mtl.network.module import BalancedLoss, Blueprint, MultiTaskModule
+from sklearn_mtl.network.torch_state import in_default_modes
 
 __all__ = ["BalancedLoss", "Blueprint", "Heads", "MultiTaskModule", "in_default_modes"]

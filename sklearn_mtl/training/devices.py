@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from multiprocessing import current_process, parent_process
 
 import numpy as np
@@ -59,13 +58,6 @@ def _check_cuda(device: str | torch.device) -> None:
             f"{device!r} in such a process, which would hang: start workers anew (joblib's default backend "
             'does, or multiprocessing with "spawn"), or set device="cpu".'
         )
-
-
-def release_memory(device: torch.device) -> None:
-    """Return the memory that nothing holds any more to the card, for other processes and the next fit."""
-    if device.type == "cuda":
-        gc.collect()
-        torch.cuda.empty_cache()
 
 
 def resolve_precision(precision: str) -> torch.dtype:

@@ -8,8 +8,8 @@ from typing import Any
 from skorch.callbacks import Callback
 from torch import Tensor
 
+from sklearn_mtl.network.torch_state import GeneratorState
 from sklearn_mtl.training.averaging import WeightAverage
-from sklearn_mtl.training.randomness import GeneratorState
 
 
 class StopTraining(KeyboardInterrupt):

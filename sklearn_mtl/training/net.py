@@ -14,10 +14,10 @@ from skorch.callbacks import Callback, EpochTimer, PrintLog
 from torch import Tensor, nn
 
 from sklearn_mtl.data.table import Batch, Table, WholeBatches
+from sklearn_mtl.network.torch_state import GeneratorState
 from sklearn_mtl.training.averaging import WeightAverage, snapshot
 from sklearn_mtl.training.ending import EpochKeeper, Resume, StopTraining
 from sklearn_mtl.training.optimizer import FusedAdamW
-from sklearn_mtl.training.randomness import GeneratorState
 from sklearn_mtl.training.recording import RecordedNet, to_numbers
 
 # What a step gives back of every task: its summed loss, and the weight of the labels it was summed over.

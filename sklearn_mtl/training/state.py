@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.network.modes import in_default_modes
 from sklearn_mtl.network.module import Blueprint
+from sklearn_mtl.network.torch_state import in_default_modes, seeded
 from sklearn_mtl.training.net import MultiTaskNet, uncompiled
-from sklearn_mtl.training.randomness import seeded
 from sklearn_mtl.training.runs import make_net
 from sklearn_mtl.training.settings import TrainingSettings
 

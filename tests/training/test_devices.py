@@ -9,7 +9,6 @@ from sklearn_mtl.training import (
     resolve_device,
     resolve_precision,
 )
-from sklearn_mtl.training.devices import release_memory
 
 
 def test_auto_takes_cuda_where_it_is():
@@ -65,15 +64,6 @@ def test_a_fork_after_cuda_has_started_is_an_error_and_no_hang(monkeypatch, devi
     with pytest.raises(RuntimeError, match=r"forked after CUDA had started.*spawn"):
         resolve_device(device)
     assert resolve_device("cpu").type == "cpu"
-
-
-def test_memory_goes_back_to_the_card(monkeypatch):
-    emptied = []
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(1))
-    release_memory(torch.device("cpu"))
-    assert emptied == []
-    release_memory(torch.device("cuda"))
-    assert emptied == [1]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.data.table import WholeBatches
-from sklearn_mtl.training.randomness import GeneratorState
+from sklearn_mtl.network.torch_state import GeneratorState
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.module import DropoutCall, draw_mask
 

@@ -9,9 +9,8 @@ from time import perf_counter
 
 from torch import Tensor
 
-from sklearn_mtl.network.modes import each_in_default_modes
+from sklearn_mtl.network.torch_state import each_in_default_modes, release_memory
 from sklearn_mtl.recipes import fingerprint
-from sklearn_mtl.training.devices import release_memory
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import NetPlan, ReadyNet, finish, finish_interrupted, make_ready, train_alone
 from sklearn_mtl.training.stacking.arrangement import losses_key

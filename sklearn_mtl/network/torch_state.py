@@ -1,20 +1,25 @@
-"""Torch's modes, which the caller may have changed: here they are those that torch starts with."""
+"""Torch's global state: modes, random generators and cached memory, all left as the user has them."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import wraps
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any, ParamSpec, TypeVar
 
 import torch
+from torch import Tensor
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _AUTOCAST = ("cpu", "cuda", "mps")
 _END = object()
+# Torch has one generator for all threads: one thread at a time seeds it.
+_ONE_AT_A_TIME = RLock()
 
 
 def in_default_modes(function: Callable[P, T]) -> Callable[P, T]:
@@ -26,7 +31,7 @@ def in_default_modes(function: Callable[P, T]) -> Callable[P, T]:
     Examples
     --------
     >>> import torch
-    >>> from sklearn_mtl.network.modes import in_default_modes
+    >>> from sklearn_mtl.network.torch_state import in_default_modes
     >>> with torch.inference_mode():
     ...     in_default_modes(torch.is_grad_enabled)(), torch.is_grad_enabled()
     (True, False)
@@ -104,3 +109,63 @@ class _Float32:
 
 
 _float32 = _Float32()
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch inside the block, and put its generators back after it.
+
+    Torch has one generator for all threads: one thread at a time is inside.
+
+    Parameters
+    ----------
+    seed : int
+        The seed.
+    device : torch.device
+        The device whose generator is seeded along with the CPU's.
+    """
+    devices = [device] if device.type == "cuda" else []
+    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=devices):
+        if device.type == "cpu":
+            # torch.manual_seed prepares for devices that are not there, for some milliseconds.
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
+        yield
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratorState:
+    """Where torch's generators stand.
+
+    Parameters
+    ----------
+    cpu : tensor
+        State of the CPU's generator.
+    device : tensor or None
+        State of the CUDA device's generator, where there is one.
+    """
+
+    cpu: Tensor
+    device: Tensor | None
+
+    @classmethod
+    def now(cls, device: torch.device) -> GeneratorState:
+        """Return the state that torch's own generators are in."""
+        return cls(torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None)
+
+    @contextmanager
+    def restored(self, device: torch.device) -> Iterator[None]:
+        """Go on from this state inside the block, and put torch's generators back after it."""
+        with seeded(0, device):
+            torch.set_rng_state(self.cpu)
+            if self.device is not None:
+                torch.cuda.set_rng_state(self.device, device)
+            yield
+
+
+def release_memory(device: torch.device) -> None:
+    """Return the memory that nothing holds any more to the card, for other processes and the next fit."""
+    if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()

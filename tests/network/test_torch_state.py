@@ -3,7 +3,7 @@ from threading import Barrier, Thread
 import pytest
 import torch
 
-from sklearn_mtl.network.modes import each_in_default_modes, in_default_modes
+from sklearn_mtl.network.torch_state import each_in_default_modes, in_default_modes, release_memory, seeded
 
 
 @pytest.fixture
@@ -69,3 +69,36 @@ def test_the_last_of_several_threads_puts_the_dtype_back(double):
         thread.join(10)
     assert found == [torch.float32]
     assert torch.get_default_dtype() == torch.float64
+
+
+def test_the_global_generator_is_put_back():
+    before = torch.get_rng_state()
+    with seeded(3, torch.device("cpu")):
+        inside = torch.rand(4)
+    assert torch.equal(torch.get_rng_state(), before)
+    with seeded(3, torch.device("cpu")):
+        assert torch.equal(torch.rand(4), inside)
+    with seeded(4, torch.device("cpu")):
+        assert not torch.equal(torch.rand(4), inside)
+
+
+def interrupted():
+    with seeded(0, torch.device("cpu")):
+        torch.rand(1)
+        raise KeyboardInterrupt
+
+
+def test_it_is_put_back_after_an_error_too():
+    before = torch.get_rng_state()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_memory_goes_back_to_the_card(monkeypatch):
+    emptied = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(1))
+    release_memory(torch.device("cpu"))
+    assert emptied == []
+    release_memory(torch.device("cuda"))
+    assert emptied == [1]
