@@ -13,12 +13,19 @@ Examples
 """
 
 from sklearn_mtl.training.callbacks import check_callbacks, writers
-from sklearn_mtl.training.devices import numpy_dtype, resolve_autocast, resolve_device, resolve_precision
 from sklearn_mtl.training.ending import StopTraining
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.recording import history_frame
 from sklearn_mtl.training.runs import NetPlan, plan_bag, plan_further
-from sklearn_mtl.training.settings import TrainingSettings, check_lr_schedule, resolve_optimizer
+from sklearn_mtl.training.settings import (
+    TrainingSettings,
+    check_lr_schedule,
+    numpy_dtype,
+    resolve_autocast,
+    resolve_device,
+    resolve_optimizer,
+    resolve_precision,
+)
 from sklearn_mtl.training.stacking import Outcome, RunJobs, train_nets
 from sklearn_mtl.training.state import NetState, pack_module, pack_net, unpack_module, unpack_net
 from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses, has_ended
