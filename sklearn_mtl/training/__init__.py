@@ -13,7 +13,7 @@ Examples
 """
 
 from sklearn_mtl.training.callbacks import check_callbacks, writers
-from sklearn_mtl.training.ending import StopTraining
+from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses, StopTraining, has_ended
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.recording import history_frame
 from sklearn_mtl.training.runs import NetPlan, plan_bag, plan_further
@@ -28,7 +28,6 @@ from sklearn_mtl.training.settings import (
 )
 from sklearn_mtl.training.stacking import Outcome, RunJobs, train_nets
 from sklearn_mtl.training.state import NetState, pack_module, pack_net, unpack_module, unpack_net
-from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses, has_ended
 
 __all__ = [
     "BestEpoch",

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.data.table import Batch, Table, WholeBatches
 from sklearn_mtl.network.torch_state import GeneratorState
-from sklearn_mtl.training.averaging import WeightAverage, snapshot
-from sklearn_mtl.training.ending import EpochKeeper, Resume, StopTraining
+from sklearn_mtl.training.kept_weights import EpochKeeper, Resume, StopTraining, WeightAverage, snapshot
 from sklearn_mtl.training.optimizer import FusedAdamW
 from sklearn_mtl.training.recording import RecordedNet, to_numbers
 

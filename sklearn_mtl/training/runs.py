@@ -15,10 +15,10 @@ from sklearn_mtl.inference.prediction import rows_at_once
 from sklearn_mtl.network.module import BalancedLoss, Blueprint, MultiTaskModule
 from sklearn_mtl.network.torch_state import GeneratorState, seeded
 from sklearn_mtl.training.callbacks import check_loggers, check_monitors, copied, made
+from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
 from sklearn_mtl.training.net import MultiTaskNet, uncompiled
 from sklearn_mtl.training.recording import columns_by_task
 from sklearn_mtl.training.settings import TrainingSettings
-from sklearn_mtl.training.stopping import BestEpoch, FiniteLosses
 
 Parts = Sequence[tuple[Table, Table | None]]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sklearn_mtl.balancing.balancer import put_gradients
 from sklearn_mtl.data.table import Batch
-from sklearn_mtl.training.ending import StopTraining
+from sklearn_mtl.training.kept_weights import StopTraining
 from sklearn_mtl.training.net import uncompiled
 from sklearn_mtl.training.recording import to_numbers
 from sklearn_mtl.training.runs import ReadyNet

@@ -1,17 +1,105 @@
-"""When training ends, and whose weights are kept."""
+"""Whose weights a net ends with: their moving average, the best epoch, and when training stops."""
 
 from __future__ import annotations
 
 import warnings
+from copy import deepcopy
+from dataclasses import dataclass
 from math import isclose
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+import torch
+from skorch.callbacks import Callback
+from torch import Tensor, nn
 
-from sklearn_mtl.training.averaging import snapshot
-from sklearn_mtl.training.ending import EpochKeeper, StopTraining
-from sklearn_mtl.training.net import MultiTaskNet
+from sklearn_mtl.network.torch_state import GeneratorState
+
+
+class WeightAverage:
+    """An exponential moving average of a module's parameters, kept in a copy of the module.
+
+    After step t the average moves by ``1 - min(decay, (1 + t) / (10 + t))`` towards the parameters:
+    the early, short memory keeps the initial weights from lingering. Buffers are copied.
+
+    Parameters
+    ----------
+    module : nn.Module
+        What is averaged.
+    decay : float
+        In [0, 1).
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.module = deepcopy(module).eval().requires_grad_(requires_grad=False)
+        self._averages: list[Tensor] = list(self.module.parameters())
+        self._latest: list[Tensor] = list(module.parameters())
+        self._buffers = list(zip(self.module.buffers(), module.buffers(), strict=True))
+        self.decay = decay
+        self.steps = 0
+
+    @property
+    def decay_now(self) -> float:
+        """Decay at the next step."""
+        return min(self.decay, (1 + self.steps) / (10 + self.steps))
+
+    def go_on(self, average: WeightAverage) -> None:
+        """Take over another average of the same module."""
+        self.module.load_state_dict(average.module.state_dict())
+        self.steps = average.steps
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take note of the parameters after one more step."""
+        torch._foreach_lerp_(self._averages, self._latest, 1 - self.decay_now)
+        self.steps += 1
+        for average, buffer in self._buffers:
+            average.copy_(buffer)
+
+
+def snapshot(module: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of the module's state."""
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+class StopTraining(KeyboardInterrupt):
+    """Raised by a callback to end training in good order.
+
+    skorch's own stopping raises ``KeyboardInterrupt``, as Ctrl-C does; this one can be told apart.
+    """
+
+
+@dataclass
+class Resume:
+    """What it takes to train on as if training had never stopped.
+
+    Parameters
+    ----------
+    weights : dict of str to tensor
+        State of the module, not averaged, after the last step.
+    average : WeightAverage or None
+        The moving average after the last step.
+    generator : GeneratorState
+        Where torch's generators stood then.
+    """
+
+    weights: dict[str, Tensor]
+    average: WeightAverage | None
+    generator: GeneratorState
+
+
+class EpochKeeper(Callback):
+    """Says whose weights a net ends with.
+
+    It is shown each epoch before the other callbacks are, one of which may end the training.
+    """
+
+    def keep(self, net: Any) -> None:
+        """Keep the weights of the epoch that is over, if they are better than those kept so far."""
+
+    def fall_back(self, net: Any) -> None:
+        """Let the net end with the weights of an epoch that is over, the present ones being of no use."""
+
 
 # What rounding may make of a loss: of a stack of networks and of one by itself.
 SAME_LOSS = 1e-5
@@ -32,7 +120,7 @@ class BestEpoch(EpochKeeper):
     def __init__(self, patience: int) -> None:
         self.patience = patience
 
-    def on_train_begin(self, net: MultiTaskNet, **kwargs: Any) -> None:
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Begin with the weights of an earlier training as the best so far, or with none."""
         # On the rows held out now: they need not be those of before.
         self.lowest_ = net.start_loss_
@@ -48,14 +136,14 @@ class BestEpoch(EpochKeeper):
             self.best_epoch_ = 1 + watched.index(self.lowest_)
         net.kept_ = net.started_from_
 
-    def keep(self, net: MultiTaskNet) -> None:
+    def keep(self, net: Any) -> None:
         """Compare this epoch with the best."""
         loss, epoch = net.history[-1, "valid_loss"], net.history[-1, "epoch"]
         if loss < self.lowest_:
             self.lowest_, self.best_epoch_ = loss, epoch
             net.kept_ = snapshot(net.evaluated)
 
-    def on_epoch_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Stop where the best epoch is too long ago."""
         if net.history[-1, "epoch"] - self.best_epoch_ >= self.patience:
             raise StopTraining
@@ -79,23 +167,23 @@ class FiniteLosses(EpochKeeper):
         self.names = names
         self.keeps = keeps
 
-    def on_train_begin(self, net: MultiTaskNet, **kwargs: Any) -> None:
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Forget the epochs of an earlier training."""
         self.last_: dict[str, Tensor] | None = None
         self.began_ = False
 
-    def keep(self, net: MultiTaskNet) -> None:
+    def keep(self, net: Any) -> None:
         """Look at the losses of this epoch."""
         self.broken_ = self._broken(net)
         if self.broken_ is None and self.keeps:
             self.last_ = snapshot(net.evaluated)
 
-    def fall_back(self, net: MultiTaskNet) -> None:
+    def fall_back(self, net: Any) -> None:
         """Let the net end with the last finite epoch's weights, where no better epoch's are kept."""
         if self.last_ is not None:
             net.kept_ = self.last_
 
-    def on_epoch_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Stop where a loss is no longer finite."""
         broken = self.broken_
         if broken is None:
@@ -114,11 +202,11 @@ class FiniteLosses(EpochKeeper):
         )
         raise StopTraining
 
-    def on_train_end(self, net: MultiTaskNet, **kwargs: Any) -> None:
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Forget the weights."""
         self.last_ = None
 
-    def _broken(self, net: MultiTaskNet) -> str | None:
+    def _broken(self, net: Any) -> str | None:
         """Say what is not finite; None where all is well."""
         losses = net.epochs_[-1]
         for key in ("train_loss", "valid_loss"):
@@ -138,7 +226,7 @@ def _is_finite(values: Tensor) -> bool:
     return bool(values.sum().isfinite()) or bool(values.isfinite().all())
 
 
-def has_ended(net: MultiTaskNet, epochs: int, patience: int | None) -> bool:
+def has_ended(net: Any, epochs: int, patience: int | None) -> bool:
     """Whether a net stopped by itself, and not for want of epochs.
 
     Parameters
