@@ -13,7 +13,7 @@ from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.network.heads import Heads
 from sklearn_mtl.sharing import Sharing, SharingModule
 from sklearn_mtl.tasks import TaskLosses, TaskSet
-from sklearn_mtl.trunks import Trunk
+from sklearn_mtl.trunks import Trunk, TrunkModule
 
 
 class MultiTaskModule(nn.Module):
@@ -101,19 +101,23 @@ class Blueprint:
     head_hidden_sizes: tuple[tuple[int, ...], ...]
     task_weights: tuple[float, ...]
 
-    def examine(self, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return what a network must know of the encoded training rows."""
-        return self.trunk.examine(self.spec, sample)
+    def fit_statistics(self, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what the trunk must know of the encoded training rows, to be built."""
+        return self.trunk.fit_statistics(self.spec, sample)
 
-    def build(self, facts: Mapping[str, Tensor]) -> MultiTaskModule:
+    def build(self, statistics: Mapping[str, Tensor]) -> MultiTaskModule:
         """Return a new network, drawn from torch's global generator.
 
         Parameters
         ----------
-        facts : mapping of str to tensor
-            What `examine` found.
+        statistics : mapping of str to tensor
+            What `fit_statistics` returned.
         """
-        sharing = self.sharing.build(lambda: self.trunk.build(self.spec, facts), self.tasks.ordered)
+
+        def make_trunk() -> TrunkModule:
+            return self.trunk.build(self.spec, statistics)
+
+        sharing = self.sharing.build(make_trunk, self.tasks.ordered, self.spec)
         heads = Heads(
             sharing.width,
             sharing.members,

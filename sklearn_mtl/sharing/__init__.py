@@ -11,7 +11,7 @@ Examples
 >>> from sklearn_mtl.sharing import HardSharing
 >>> from sklearn_mtl.trunks import MLP
 >>> spec, x = FeatureSpec((Block("x", (4,), n_continuous=4),)), {"x": torch.zeros(10, 4)}
->>> shared = HardSharing().build(lambda: MLP(hidden_sizes=(8,)).build(spec, {}), tasks=[])
+>>> shared = HardSharing().build(lambda: MLP(hidden_sizes=(8,)).build(spec, {}), [], spec)
 >>> shared(x, heads=None).shape
 torch.Size([10, 1, 8])
 """

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from torch import Tensor, nn
 
+from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.sharing.sharing import Heads, Sharing, SharingModule
 from sklearn_mtl.tasks import Task
 from sklearn_mtl.trunks import TrunkModule
@@ -21,7 +22,9 @@ class HardSharing(Sharing):
     HardSharing()
     """
 
-    def build(self, make_trunk: Callable[[], TrunkModule], tasks: Sequence[Task]) -> SharingModule:
+    def build(
+        self, make_trunk: Callable[[], TrunkModule], tasks: Sequence[Task], spec: FeatureSpec
+    ) -> SharingModule:
         """Return a new module."""
         return HardSharingModule(make_trunk())
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.tasks import Task
 from sklearn_mtl.trunks import TrunkModule
 
@@ -64,8 +65,10 @@ class Sharing(BaseEstimator, ABC):
     """A recipe for sharing trunks between tasks."""
 
     @abstractmethod
-    def build(self, make_trunk: Callable[[], TrunkModule], tasks: Sequence[Task]) -> SharingModule:
-        """Return a new module.
+    def build(
+        self, make_trunk: Callable[[], TrunkModule], tasks: Sequence[Task], spec: FeatureSpec
+    ) -> SharingModule:
+        """Return a new module, its parameters drawn from torch's global generator.
 
         Parameters
         ----------
@@ -73,4 +76,10 @@ class Sharing(BaseEstimator, ABC):
             Each call returns a new trunk.
         tasks : sequence of Task
             In the order of their columns, which per-task representations have as well.
+        spec : FeatureSpec
+            Blocks of the input and their shapes, for what reads the input beside the trunks, such as gates.
+
+        Returns
+        -------
+        SharingModule
         """

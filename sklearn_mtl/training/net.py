@@ -51,7 +51,7 @@ class MultiTaskNet(RecordedNet):
         super().__init__(*args, iterator_train=iterator_train, iterator_valid=iterator_valid, **kwargs)
         self.ema_decay = ema_decay
         self.autocast = autocast
-        self.facts_: dict[str, Tensor] = {}
+        self.statistics_: dict[str, Tensor] = {}
         self.average_: WeightAverage | None = None
         self.resume_: Resume | None = None
         self.resumed_: Resume | None = None
@@ -71,7 +71,7 @@ class MultiTaskNet(RecordedNet):
         """
         self.history = deepcopy(net.history)
         self.epochs_, self.lowest_ = list(net.epochs_), dict(net.lowest_)
-        self.facts_ = net.facts_
+        self.statistics_ = net.statistics_
         self.resumed_ = deepcopy(net.resume_)
         if type(net.optimizer_) is type(self.optimizer_):
             settings = [{k: v for k, v in group.items() if k != "params"} for group in self._groups]

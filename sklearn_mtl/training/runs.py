@@ -23,7 +23,7 @@ from sklearn_mtl.training.settings import TrainingSettings
 Parts = Sequence[tuple[Table, Table | None]]
 
 # About as many rows of a large table are shown to the trunk before it is built.
-ROWS_TO_EXAMINE = 100_000
+ROWS_FOR_STATISTICS = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +68,10 @@ class NetPlan:
         """Number of rows of each step of an epoch."""
         return WholeBatches(self.train, self.settings.batch_size).sizes
 
-    def examine(self) -> dict[str, Tensor]:
-        """Return what the network must know of the training rows, whatever it draws being of the seed."""
+    def fit_statistics(self) -> dict[str, Tensor]:
+        """Return what the trunk must know of the training rows, drawn under the plan's seed."""
         with seeded(self.seed, self.settings.device):
-            return self.blueprint.examine(self.train.sample(ROWS_TO_EXAMINE))
+            return self.blueprint.fit_statistics(self.train.sample(ROWS_FOR_STATISTICS))
 
 
 def plan_bag(
@@ -159,21 +159,21 @@ class ReadyNet:
     generator: GeneratorState
 
 
-def make_ready(plan: NetPlan, facts: Mapping[str, Tensor] | None = None) -> ReadyNet:
+def make_ready(plan: NetPlan, statistics: Mapping[str, Tensor] | None = None) -> ReadyNet:
     """Return the net of a plan, ready to be trained.
 
     Parameters
     ----------
     plan : NetPlan
         The plan.
-    facts : mapping of str to tensor, optional
-        What ``plan.examine`` returns, where it is known already.
+    statistics : mapping of str to tensor, optional
+        What ``plan.fit_statistics`` returns, where it is known already.
     """
-    if facts is None and plan.before is None:
-        facts = plan.examine()
-    # Seeded anew: what is drawn here must not depend on whether the facts were known.
+    if statistics is None and plan.before is None:
+        statistics = plan.fit_statistics()
+    # Seeded anew: what is drawn here must not depend on whether the statistics were known.
     with seeded(plan.seed, plan.settings.device):
-        net = _new(plan, facts or {}) if plan.before is None else _successor(plan, plan.before)
+        net = _new(plan, statistics or {}) if plan.before is None else _successor(plan, plan.before)
         state = GeneratorState.now(plan.settings.device)
     if plan.before is not None and plan.before.resume_ is not None:
         state = plan.before.resume_.generator
@@ -273,9 +273,9 @@ def make_net(
     return net.initialize()
 
 
-def _new(plan: NetPlan, facts: Mapping[str, Tensor]) -> MultiTaskNet:
+def _new(plan: NetPlan, statistics: Mapping[str, Tensor]) -> MultiTaskNet:
     settings = plan.settings
-    module = plan.blueprint.build(facts).to(settings.device, settings.dtype)
+    module = plan.blueprint.build(statistics).to(settings.device, settings.dtype)
     loss = plan.blueprint.build_loss(plan.train.y, plan.train.weight).to(settings.device)
     net = make_net(
         plan.blueprint,
@@ -286,7 +286,7 @@ def _new(plan: NetPlan, facts: Mapping[str, Tensor]) -> MultiTaskNet:
         valid_size=_valid_size(module, plan.valid),
         prefix=plan.prefix,
     )
-    net.facts_ = dict(facts)
+    net.statistics_ = dict(statistics)
     return net
 
 

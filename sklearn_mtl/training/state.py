@@ -32,13 +32,13 @@ def pack_net(net: MultiTaskNet) -> NetState:
     Returns
     -------
     dict
-        ``weights`` and ``loss``, the states of the module and of its loss; ``facts``, what the trunk
-        knew of the data; ``history`` and ``epochs``, what was written down.
+        ``weights`` and ``loss``, the states of the module and of its loss; ``facts``, the
+        fit statistics of the trunk; ``history`` and ``epochs``, what was written down.
     """
     return {
         "weights": _arrays(uncompiled(net.module_).state_dict()),
         "loss": _arrays(net.criterion_.state_dict()),
-        "facts": _arrays(net.facts_),
+        "facts": _arrays(net.statistics_),
         "history": net.totals(),
         "epochs": net.epochs_,
     }
@@ -63,12 +63,12 @@ def unpack_net(state: NetState, blueprint: Blueprint, device: torch.device) -> M
     none = torch.zeros((1, len(blueprint.tasks.column_task)), dtype=dtype)
     # Building draws initial weights, which the stored ones replace.
     with seeded(0, device):
-        facts = _tensors(state["facts"])
-        module = _with_state(blueprint.build(facts).to(dtype), state["weights"])
+        statistics = _tensors(state["facts"])
+        module = _with_state(blueprint.build(statistics).to(dtype), state["weights"])
         loss = _with_state(blueprint.build_loss(none, none), state["loss"])
         module.eval()
         net = make_net(blueprint, module.to(device), loss.to(device), settings)
-    net.facts_ = facts
+    net.statistics_ = statistics
     net.restore(state["history"], state["epochs"])
     return net
 

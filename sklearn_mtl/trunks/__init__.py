@@ -13,7 +13,7 @@ Examples
 >>> from sklearn_mtl.trunks import MLP
 >>> spec = FeatureSpec((Block("x", (4,), n_continuous=4),))
 >>> x = {"x": torch.zeros(10, 4)}
->>> MLP(hidden_sizes=(16, 8)).build(spec, facts={})(x).shape
+>>> MLP(hidden_sizes=(16, 8)).build(spec, statistics={})(x).shape
 torch.Size([10, 1, 8])
 """
 

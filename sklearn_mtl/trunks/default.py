@@ -80,13 +80,13 @@ class DefaultTrunk(Trunk):
                 )
         return kind(**self.get_params())
 
-    def examine(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return what the trunk for this input must know of the training rows."""
-        return self.suited_to(spec).examine(spec, sample)
+    def fit_statistics(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the fit statistics of the trunk for this input."""
+        return self.suited_to(spec).fit_statistics(spec, sample)
 
-    def build(self, spec: FeatureSpec, facts: Mapping[str, Tensor]) -> TrunkModule:
+    def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a new trunk for this input."""
-        return self.suited_to(spec).build(spec, facts)
+        return self.suited_to(spec).build(spec, statistics)
 
 
 def _parameters_of(trunk: type[Trunk]) -> Mapping[str, Any]:

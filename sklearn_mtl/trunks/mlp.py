@@ -49,7 +49,7 @@ class MLP(Trunk):
         self.dropout = dropout
         self.normalization = normalization
 
-    def build(self, spec: FeatureSpec, facts: Mapping[str, Tensor]) -> TrunkModule:
+    def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a new trunk."""
         block = spec.single
         sizes = check_hidden_layers("MLP", self.hidden_sizes, self.activation, self.dropout)

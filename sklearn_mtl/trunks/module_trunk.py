@@ -39,7 +39,7 @@ class ModuleTrunk(Trunk):
         self.module = module
         self.frozen = frozen
 
-    def build(self, spec: FeatureSpec, facts: Mapping[str, Tensor]) -> TrunkModule:
+    def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a copy of the module, its width found by running two rows through it."""
         if not isinstance(self.module, nn.Module):
             raise TypeError(f"`module` of ModuleTrunk must be an nn.Module. Found {self.module!r}.")

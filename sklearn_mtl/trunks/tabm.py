@@ -72,7 +72,7 @@ class TabM(Trunk):
         self.n_bins = n_bins
         self.embedding_size = embedding_size
 
-    def examine(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def fit_statistics(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the bin edges of the continuous features, a row each, filled up with nan."""
         self._check()
         n_continuous = spec.single.n_continuous
@@ -89,7 +89,7 @@ class TabM(Trunk):
             )
         return {"edges": bin_edges(table[:, :n_continuous], self.n_bins)}
 
-    def build(self, spec: FeatureSpec, facts: Mapping[str, Tensor]) -> TrunkModule:
+    def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a new trunk."""
         sizes = self._check()
         block = spec.single
@@ -97,9 +97,8 @@ class TabM(Trunk):
             raise ValueError(
                 f"TabM takes a table. Found rows of shape {block.shape}; another trunk, such as MLP, can."
             )
-        embedding = (
-            PiecewiseLinearEmbedding(facts["edges"], self.embedding_size) if "edges" in facts else None
-        )
+        edges = statistics.get("edges")
+        embedding = None if edges is None else PiecewiseLinearEmbedding(edges, self.embedding_size)
         entry = TableEntry(block.name, block.n_continuous, embedding, self.members)
         # One scale for all numbers that stand for one feature, as the paper initialises.
         per_feature = 1 if embedding is None else self.embedding_size

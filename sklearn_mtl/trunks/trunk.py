@@ -66,31 +66,31 @@ class Trunk(BaseEstimator, ABC):
         """
         return self
 
-    def examine(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def fit_statistics(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what the network must know of the training rows, as small tensors: nothing.
 
-        A trunk with bin edges or statistics of its own overrides this. The facts are kept with the
-        fitted network, so that it can be built anew without the rows.
+        A hook for a trunk that needs bin edges, means or the like. The statistics are kept with the fitted
+        network, so that it can be built again without the rows.
 
         Parameters
         ----------
         spec : FeatureSpec
             Blocks of the input and their shapes.
         sample : mapping of str to tensor
-            Encoded training rows.
+            Encoded training rows; about 100 000 of a large table.
         """
         return {}
 
     @abstractmethod
-    def build(self, spec: FeatureSpec, facts: Mapping[str, Tensor]) -> TrunkModule:
+    def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a new trunk, its parameters drawn from torch's global generator.
 
         Parameters
         ----------
         spec : FeatureSpec
             Blocks of the input and their shapes.
-        facts : mapping of str to tensor
-            What `examine` found.
+        statistics : mapping of str to tensor
+            What `fit_statistics` returned.
 
         Returns
         -------

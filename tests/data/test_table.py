@@ -123,4 +123,4 @@ def test_a_sample_is_evenly_spaced_and_large_enough(n_rows, expected):
 
 def test_a_sample_that_nobody_looks_at_is_not_read(monkeypatch):
     monkeypatch.setattr(Table, "rows", lambda *_: pytest.fail("was read"))
-    MLP().examine(FeatureSpec((Block("x", (1,)),)), table(10).sample(3))
+    MLP().fit_statistics(FeatureSpec((Block("x", (1,)),)), table(10).sample(3))

@@ -671,8 +671,8 @@ class Wide(Trunk):
         self.width = width
         self.inner = inner
 
-    def build(self, spec, facts):
-        return MLP((self.width,)).build(spec, facts)
+    def build(self, spec, statistics):
+        return MLP((self.width,)).build(spec, statistics)
 
 
 class Net(nn.Module):

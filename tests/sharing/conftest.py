@@ -21,6 +21,7 @@ TRUNKS = {"mlp": MLP(hidden_sizes=(6, 5)), "tabm": TabM(hidden_sizes=(6, 5), mem
 class Problem:
     """Encoded rows of three tasks, and how to build their network."""
 
+    spec: FeatureSpec
     inputs: dict[str, torch.Tensor]
     y: torch.Tensor
     weight: torch.Tensor
@@ -32,7 +33,7 @@ class Problem:
         """Return a new network and its loss."""
         blueprint = self.make_blueprint(sharing, balancing or StaticWeights(), hidden)
         torch.manual_seed(0)
-        network = blueprint.build(blueprint.examine(self.inputs)).double()
+        network = blueprint.build(blueprint.fit_statistics(self.inputs)).double()
         return network, blueprint.build_loss(self.y, self.weight)
 
     def backward(self, network, loss):
@@ -64,14 +65,15 @@ def problem(request):
     y, weight = (torch.tensor(part) for part in tasks.encode(columns, np.ones((50, 1))))
     inputs = {"x": torch.tensor(x)}
     spec, trunk = FeatureSpec((Block("x", (4,), n_continuous=4),)), TRUNKS[request.param]
-    facts = trunk.examine(spec, inputs)
+    statistics = trunk.fit_statistics(spec, inputs)
     return Problem(
+        spec,
         inputs,
         y,
         weight,
         lambda sharing, balancing, hidden: Blueprint(
             spec, tasks, trunk, sharing, balancing, hidden, (1.0, 0.5, 2.0)
         ),
-        lambda: trunk.build(spec, facts).double(),
+        lambda: trunk.build(spec, statistics).double(),
         getattr(trunk, "members", 1),
     )

@@ -8,7 +8,7 @@ from sklearn_mtl.sharing import SHARINGS, HardSharing
 
 def test_representation_is_the_trunks(problem):
     trunk = problem.make_trunk()
-    sharing = HardSharing().build(lambda: trunk, tasks=[])
+    sharing = HardSharing().build(lambda: trunk, [], problem.spec)
     assert (sharing.width, sharing.members, sharing.per_task) == (5, problem.members, False)
     found = sharing(problem.inputs, heads=None)
     torch.testing.assert_close(found, trunk(problem.inputs), rtol=0, atol=0)
@@ -16,19 +16,19 @@ def test_representation_is_the_trunks(problem):
 
 def test_one_trunk_is_made(problem):
     made = []
-    HardSharing().build(lambda: made.append(problem.make_trunk()) or made[-1], tasks=[])
+    HardSharing().build(lambda: made.append(problem.make_trunk()) or made[-1], [], problem.spec)
     assert len(made) == 1
 
 
 def test_shared_parameters_are_exactly_the_trunks(problem):
     trunk = problem.make_trunk()
-    sharing = HardSharing().build(lambda: trunk, tasks=[])
+    sharing = HardSharing().build(lambda: trunk, [], problem.spec)
     assert [id(weights) for weights in sharing.shared_parameters()] == list(map(id, trunk.parameters()))
     assert len(list(sharing.parameters())) == len(list(trunk.parameters())) > 0
 
 
 def test_no_penalty(problem):
-    assert HardSharing().build(problem.make_trunk, tasks=[]).penalty() is None
+    assert HardSharing().build(problem.make_trunk, [], problem.spec).penalty() is None
 
 
 def test_every_task_trains_the_trunk(problem):

@@ -12,7 +12,7 @@ from sklearn_mtl.sharing import HardSharing, Sharing, SharingModule
 class Apart(Sharing):
     """A trunk for each task, with nothing between them."""
 
-    def build(self, make_trunk, tasks):
+    def build(self, make_trunk, tasks, spec):
         return ApartModule([make_trunk() for _ in tasks])
 
 
@@ -34,7 +34,7 @@ class SoftSharing(Sharing):
     def __init__(self, strength=0.1):
         self.strength = strength
 
-    def build(self, make_trunk, tasks):
+    def build(self, make_trunk, tasks, spec):
         return SoftSharingModule([make_trunk() for _ in tasks], self.strength)
 
 
@@ -57,7 +57,7 @@ class CrossStitch(Sharing):
     def __init__(self, own=0.9):
         self.own = own
 
-    def build(self, make_trunk, tasks):
+    def build(self, make_trunk, tasks, spec):
         return CrossStitchModule([make_trunk() for _ in tasks], self.own)
 
 
@@ -87,20 +87,20 @@ class MMoE(Sharing):
     def __init__(self, n_experts=4):
         self.n_experts = n_experts
 
-    def build(self, make_trunk, tasks):
-        return MMoEModule([make_trunk() for _ in range(self.n_experts)], len(tasks))
+    def build(self, make_trunk, tasks, spec):
+        return MMoEModule([make_trunk() for _ in range(self.n_experts)], len(tasks), spec.single)
 
 
 class MMoEModule(SharingModule):
-    def __init__(self, experts, n_tasks):
+    def __init__(self, experts, n_tasks, block):
         super().__init__(experts[0].width, experts[0].members, per_task=True)
-        self.experts = nn.ModuleList(experts)
-        self.gates = nn.Linear(experts[0].widths[0], n_tasks * len(experts))
+        self.experts, self.block = nn.ModuleList(experts), block.name
+        self.gates = nn.Linear(block.shape[0], n_tasks * len(experts))
 
     def forward(self, inputs, heads):
         seen = torch.stack([expert(inputs) for expert in self.experts], dim=-2)
-        gate = self.gates(self.experts[0].entry(inputs)).unflatten(-1, (-1, len(self.experts)))
-        return torch.einsum("rmte,rmew->rmtw", gate.softmax(-1), seen)
+        gate = self.gates(inputs[self.block]).unflatten(-1, (-1, len(self.experts)))
+        return torch.einsum("rte,rmew->rmtw", gate.softmax(-1), seen)
 
     def shared_parameters(self):
         return self.experts.parameters()
@@ -109,7 +109,7 @@ class MMoEModule(SharingModule):
 class Cascade(Sharing):
     """The last task, in the order of the columns, reads what the first predicts."""
 
-    def build(self, make_trunk, tasks):
+    def build(self, make_trunk, tasks, spec):
         return CascadeModule(make_trunk(), len(tasks), tasks[0].width)
 
 

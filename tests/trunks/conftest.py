@@ -17,7 +17,7 @@ class Table:
 
     def build(self, trunk):
         """Return a new network."""
-        return trunk.build(self.spec, trunk.examine(self.spec, self.inputs))
+        return trunk.build(self.spec, trunk.fit_statistics(self.spec, self.inputs))
 
 
 @pytest.fixture

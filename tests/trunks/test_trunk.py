@@ -144,11 +144,11 @@ def test_error_for_several_blocks(trunk):
 @every_trunk
 def test_facts_are_all_that_building_knows_of_the_rows(trunk, make_table):
     table = make_table()
-    facts = trunk.examine(table.spec, table.inputs)
-    assert sum(fact.numel() for fact in facts.values()) < 200
-    again = pickle.loads(pickle.dumps(facts))
+    statistics = trunk.fit_statistics(table.spec, table.inputs)
+    assert sum(tensor.numel() for tensor in statistics.values()) < 200
+    again = pickle.loads(pickle.dumps(statistics))
     torch.manual_seed(0)
-    module = trunk.build(table.spec, facts).eval()
+    module = trunk.build(table.spec, statistics).eval()
     torch.manual_seed(0)
     other = trunk.build(table.spec, again).eval()
     torch.testing.assert_close(other(table.inputs), module(table.inputs), rtol=0, atol=0)
@@ -156,7 +156,7 @@ def test_facts_are_all_that_building_knows_of_the_rows(trunk, make_table):
 
 def test_trunk_of_ones_own_needs_build_only(make_table):
     class Mean(Trunk):
-        def build(self, spec, facts):
+        def build(self, spec, statistics):
             class Entry(nn.Module):
                 def forward(self, inputs):
                     return inputs[spec.single.name].mean(1)[:, None, None]

@@ -102,7 +102,7 @@ def _of_window(
     run_jobs: RunJobs | None,
 ) -> Iterator[tuple[int, Outcome]]:
     """Train nets that are all built at once."""
-    facts = Facts()
+    statistics = FitStatistics()
     jobs: dict[int, Callable[[], Outcome]] = {}
 
     def alone(place: int, one: ReadyNet, reason: str) -> Iterator[tuple[int, Outcome]]:
@@ -110,9 +110,9 @@ def _of_window(
             yield from _handed_over({place: _alone(one, reason)})
         else:
             # The plan is sent; the net is built where it is trained, under the same seed.
-            jobs[place] = partial(_alone_from, one.plan, facts.of(one.plan), reason)
+            jobs[place] = partial(_alone_from, one.plan, statistics.of(one.plan), reason)
 
-    yield from _stacked(plans, facts, max_members, progress, alone)
+    yield from _stacked(plans, statistics, max_members, progress, alone)
     if run_jobs is None or len(jobs) < 2:
         # For a single one no process is worth its start.
         results: Iterable[Outcome] = (job() for job in jobs.values())
@@ -124,7 +124,7 @@ def _of_window(
 
 def _stacked(
     plans: Mapping[int, NetPlan],
-    facts: Facts,
+    statistics: FitStatistics,
     max_members: int | None,
     progress: _Progress,
     alone: TrainAlone,
@@ -133,7 +133,7 @@ def _stacked(
     structures = Structures()
     for place, plan in plans.items():
         try:
-            one = make_ready(plan, facts.of(plan))
+            one = make_ready(plan, statistics.of(plan))
         except Exception as error:
             yield place, Outcome(None, error, "it could not be built", 0.0)
             continue
@@ -149,7 +149,7 @@ def _stacked(
                 yield from alone(place, one, f"a stack of fewer than {fewest} nets is no faster")
             continue
         for chunk in _chunks(group, max_members or members_at_once(next(iter(group.values())))):
-            yield from _stack(chunk, facts, progress, alone)
+            yield from _stack(chunk, statistics, progress, alone)
 
 
 def _chunks(group: dict[int, ReadyNet], size: int) -> Iterator[dict[int, ReadyNet]]:
@@ -175,7 +175,7 @@ def _sorted(group: Mapping[int, ReadyNet]) -> list[int]:
 
 
 def _stack(
-    chunk: dict[int, ReadyNet], facts: Facts, progress: _Progress, alone: TrainAlone
+    chunk: dict[int, ReadyNet], statistics: FitStatistics, progress: _Progress, alone: TrainAlone
 ) -> Iterator[tuple[int, Outcome]]:
     """Train nets stacked, those that turn out not to fit alone; in halves where memory is short."""
     if len(chunk) == 1:
@@ -187,14 +187,14 @@ def _stack(
     if found is None:
         # Nobody else has these nets: with them goes the stack, which their weights are views of.
         chunk.clear()
-        anew = {place: make_ready(plan, facts.of(plan)) for place, plan in plans.items()}
+        anew = {place: make_ready(plan, statistics.of(plan)) for place, plan in plans.items()}
         for half in _chunks(anew, -(-len(anew) // 2)):
-            yield from _stack(half, facts, progress, alone)
+            yield from _stack(half, statistics, progress, alone)
         return
     outcomes, unfit = found
     yield from _handed_over(outcomes)
     for place, reason in unfit.items():
-        yield from alone(place, make_ready(plans[place], facts.of(plans[place])), reason)
+        yield from alone(place, make_ready(plans[place], statistics.of(plans[place])), reason)
 
 
 def _tried(
@@ -260,22 +260,22 @@ def _handed_over(outcomes: Mapping[int, Outcome]) -> Iterator[tuple[int, Outcome
             raise outcome.error
 
 
-def _alone_from(plan: NetPlan, facts: Mapping[str, Tensor] | None, reason: str) -> Outcome:
-    return _alone(make_ready(plan, facts), reason)
+def _alone_from(plan: NetPlan, statistics: Mapping[str, Tensor] | None, reason: str) -> Outcome:
+    return _alone(make_ready(plan, statistics), reason)
 
 
-class Facts:
-    """What trunks know of the training rows, found once for nets that share rows and trunk."""
+class FitStatistics:
+    """Fit statistics of trunks, computed once for nets that share rows and trunk."""
 
     def __init__(self) -> None:
         self._known: dict[Hashable, Mapping[str, Tensor]] = {}
 
     def of(self, plan: NetPlan) -> Mapping[str, Tensor] | None:
-        """Return what ``plan.examine`` does; None for a net that is trained on."""
+        """Return what ``plan.fit_statistics`` does; None for a net that is trained on."""
         if plan.before is not None:
             return None
         trunk = plan.blueprint.trunk
         key = (id(plan.train), plan.seed, type(trunk), fingerprint(trunk.get_params()))
         if key not in self._known:
-            self._known[key] = plan.examine()
+            self._known[key] = plan.fit_statistics()
         return self._known[key]

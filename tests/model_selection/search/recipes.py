@@ -64,7 +64,7 @@ class Penalised(Sharing):
     def __init__(self, strength=0.1):
         self.strength = strength
 
-    def build(self, make_trunk, tasks):
+    def build(self, make_trunk, tasks, spec):
         return PenalisedModule([make_trunk() for _ in tasks], self.strength)
 
 
@@ -92,8 +92,8 @@ class ReversedGradient(MLP):
         super().__init__(hidden_sizes)
         self.factor = factor
 
-    def build(self, spec, facts):
-        trunk = super().build(spec, facts)
+    def build(self, spec, statistics):
+        trunk = super().build(spec, statistics)
         trunk.stages.append(Reverse(self.factor))
         return trunk
 
@@ -184,8 +184,8 @@ class Counting(MLP):
         super().__init__(hidden_sizes)
         self.rate = rate
 
-    def build(self, spec, facts):
-        trunk = super().build(spec, facts)
+    def build(self, spec, statistics):
+        trunk = super().build(spec, statistics)
         trunk.stages.append(Count(self.rate))
         return trunk
 

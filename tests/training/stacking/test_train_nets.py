@@ -539,7 +539,7 @@ class Shifted(MLP):
         super().__init__(hidden_sizes)
         self.shifts = shifts
 
-    def examine(self, spec, sample):
+    def fit_statistics(self, spec, sample):
         return {"shift": torch.rand(()) + float(self.shifts[1000])}
 
 
@@ -555,8 +555,8 @@ def test_facts_are_of_the_seed_and_of_all_of_the_trunk(data):
     before = torch.get_rng_state()
     outcomes = dict(train_nets(plans))
     assert torch.equal(before, torch.get_rng_state())
-    found = [float(outcomes[place].trained().facts_["shift"]) for place in range(4)]
-    assert found == [float(train_alone(make_ready(plan)).facts_["shift"]) for plan in plans]
+    found = [float(outcomes[place].trained().statistics_["shift"]) for place in range(4)]
+    assert found == [float(train_alone(make_ready(plan)).statistics_["shift"]) for plan in plans]
     assert len(set(found)) == 4
     assert [shift > 5 for shift in found] == [False, False, True, True]
 
