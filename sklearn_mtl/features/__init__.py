@@ -26,14 +26,12 @@ Block(name='x', shape=(4,), kind='float', n_continuous=1, cardinalities=())
 array([[0., 0., 0., 0.]], dtype=float32)
 """
 
-from sklearn_mtl.features.encoded import EncodedRows, SharedRows
-from sklearn_mtl.features.encoder import FeatureEncoder, is_own
+from sklearn_mtl.features.encoder import EncodedRows, FeatureEncoder, SharedRows
 from sklearn_mtl.features.kinds import listed, named
-from sklearn_mtl.features.reading import read_features
+from sklearn_mtl.features.reading import is_own, read_features, takes_texts
 from sklearn_mtl.features.spec import Block, FeatureSpec
 from sklearn_mtl.features.streamed import StreamedRows
 from sklearn_mtl.features.table import default_preprocessing
-from sklearn_mtl.features.transformer import takes_texts
 
 __all__ = [
     "Block",

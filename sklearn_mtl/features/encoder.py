@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -10,11 +11,17 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import assert_all_finite
 
-from sklearn_mtl.features.constant import warn_of_constants, which_vary
-from sklearn_mtl.features.kinds import columns_not_numeric, holds_bits, named
-from sklearn_mtl.features.reader import as_frame
+from sklearn_mtl.features.kinds import holds_bits, which_vary
+from sklearn_mtl.features.lost_columns import warn_of_constant_columns, warn_of_unfamiliar_columns
+from sklearn_mtl.features.reading import is_own
 from sklearn_mtl.features.spec import Block, FeatureSpec
-from sklearn_mtl.features.table import default_preprocessing, source_columns, to_numbers
+from sklearn_mtl.features.streamed import StreamedRows
+from sklearn_mtl.features.table import (
+    default_preprocessing,
+    refuse_other_than_numbers,
+    source_columns,
+    to_numbers,
+)
 from sklearn_mtl.features.text import with_text_of
 from sklearn_mtl.features.transformer import as_array, check_transformer, fit_transformer, given_to
 
@@ -47,14 +54,14 @@ class FeatureEncoder:
     -----
     What ``"auto"`` makes of a table is put in order: columns that are constant in the fitted rows are
     dropped (one is kept if all are), continuous columns come first, those of only 0 and 1 after them.
-    ``None`` and a transformer of the user's keep all columns where they are, since a module of the
-    user's own, or a sequence in a two-dimensional array, counts on their places; there
-    ``n_continuous`` counts the columns up to the last continuous one.
+    ``None`` and a user's transformer keep all columns where they are, since a user's own module, or a
+    sequence in a two-dimensional array, counts on their places; there ``n_continuous`` counts the columns
+    up to the last continuous one.
 
     Of 200,000 rows or more, ``"auto"`` and ``None`` look at evenly spaced ones, at least 100,000; a
-    transformer of the user's is fitted on all. Every row is encoded by itself: what comes out for a row
-    does not depend on the others. ``"auto"`` therefore encodes a stretch of rows at a time, for the sake
-    of memory; a transformer of the user's is given all at once.
+    user's transformer is fitted on all. Every row is encoded by itself: what comes out for a row does not
+    depend on the others. ``"auto"`` therefore encodes a stretch of rows at a time, to save memory; a
+    user's transformer is given all rows at once.
 
     Examples
     --------
@@ -99,11 +106,6 @@ class FeatureEncoder:
             Weights of the rows.
         rows : ndarray of int of shape (n_rows,), optional
             Positions of the rows to fit on; all of X by default.
-
-        Returns
-        -------
-        FeatureEncoder
-            Itself.
         """
         self.transformer = _new_transformer(self.preprocessing, X)
         used, sample_weight = self._rows_to_fit(X, sample_weight, rows)
@@ -123,7 +125,7 @@ class FeatureEncoder:
         if values.ndim == 2:
             if self.is_own:
                 self._warn_of_constants(sample, values)
-            if self._puts_in_order:
+            if isinstance(self.preprocessing, str):
                 self._kept, n_continuous = _in_order(values)
             else:
                 n_continuous = int(np.max(np.flatnonzero(~holds_bits(values)), initial=-1)) + 1
@@ -187,10 +189,6 @@ class FeatureEncoder:
         """Whether the preprocessing is of this package, not the user's."""
         return is_own(self.preprocessing)
 
-    @property
-    def _puts_in_order(self) -> bool:
-        return isinstance(self.preprocessing, str)
-
     def _rows_to_fit(
         self, X: np.ndarray | pd.DataFrame, sample_weight: np.ndarray | None, rows: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray | None]:
@@ -201,17 +199,17 @@ class FeatureEncoder:
             used, sample_weight = used[keep], np.asarray(sample_weight)[keep]
         if not self.is_own:
             return used, sample_weight
-        # Of images and sequences only the shape is looked at.
+        # Only the shape of images and sequences is looked at.
         every = max(1, len(used) // ROWS_FOR_STATISTICS) if X.ndim == 2 else len(used)
         return used[::every], None if sample_weight is None else sample_weight[::every]
 
     def _warn_of_constants(self, sample: np.ndarray | pd.DataFrame, values: np.ndarray) -> None:
         """Warn of columns that are lost on the way from a sample to its encoded values."""
         if self.transformer is None:
-            warn_of_constants(sample, values, np.arange(values.shape[1]))
+            warn_of_constant_columns(sample, values, np.arange(values.shape[1]))
         else:
             free_text = self.transformer[0].free_text_
-            warn_of_constants(sample, values, source_columns(self.transformer), free_text)
+            warn_of_constant_columns(sample, values, source_columns(self.transformer), free_text)
 
     def _by_stretches(self, X: np.ndarray | pd.DataFrame) -> bool:
         """Whether to encode a stretch of rows at a time: it would take copies, and they are ours."""
@@ -245,9 +243,78 @@ class FeatureEncoder:
         return values
 
 
-def is_own(preprocessing: Any) -> bool:
-    """Whether the preprocessing is of this package: it is fitted on a sample, and takes rows in any parts."""
-    return preprocessing is None or isinstance(preprocessing, str)
+class EncodedRows:
+    """Rows of X, encoded when they are read, so that X is never encoded in memory as a whole.
+
+    With a user's own preprocessing, X is encoded at once: it might do something else to parts of X.
+
+    Parameters
+    ----------
+    encoder : FeatureEncoder
+        A fitted encoder.
+    X : ndarray, pandas.DataFrame or StreamedRows
+        As `read_features` returns it.
+    rows : ndarray of int, optional
+        Positions of the rows; all of X by default.
+    at_once : bool, default=False
+        Whether to encode X at once all the same, for rows that are read again and again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[1.0], [3.0], [2.0]])
+    >>> EncodedRows(FeatureEncoder(None).fit(X), X).read(np.array([2, 0]))
+    {'x': array([[2.],
+           [1.]], dtype=float32)}
+    """
+
+    def __init__(
+        self, encoder: FeatureEncoder, X: Any, rows: np.ndarray | None = None, *, at_once: bool = False
+    ) -> None:
+        if encoder.is_own and encoder.transformer is not None:
+            # Asked here, of all rows together, since they are encoded in parts.
+            warn_of_unfamiliar_columns(encoder.transformer, X)
+        self._encoder = encoder
+        self._X = X
+        self._rows = rows
+        self._encoded = encoder.transform(X, rows) if at_once or not encoder.is_own else None
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self._X if self._rows is None else self._rows)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether X is not in memory, so that there is something to wait for."""
+        return isinstance(self._X, StreamedRows)
+
+    def read(self, rows: slice | np.ndarray) -> dict[str, np.ndarray]:
+        """Return the blocks of some rows, which may be views of X where there is nothing to encode.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of int
+            Positions among these rows.
+        """
+        if self._encoded is not None:
+            return {name: block[rows] for name, block in self._encoded.items()}
+        return self._encoder.transform(self._X, rows if self._rows is None else self._rows[rows])
+
+
+@dataclass(eq=False)
+class SharedRows:
+    """Rows that several estimators with one encoder predict for: the first of them encodes the rows.
+
+    Parameters
+    ----------
+    X : object
+        As a user gives it. It is recognised by being the same object.
+    encoded : EncodedRows, optional
+        What the first estimator made of it.
+    """
+
+    X: Any
+    encoded: EncodedRows | None = None
 
 
 def _take(X: Any, rows: np.ndarray | slice) -> Any:
@@ -261,24 +328,13 @@ def _is_table(X: Any) -> bool:
 
 def _new_transformer(preprocessing: Any, X: np.ndarray | pd.DataFrame) -> Any:
     if preprocessing is None:
-        _refuse_non_numbers(X)
+        if _is_table(X):
+            refuse_other_than_numbers(X)
         return None
     if isinstance(preprocessing, str) and preprocessing == "auto":
         return default_preprocessing() if X.ndim == 2 else None
     check_transformer(preprocessing)
     return clone(preprocessing)
-
-
-def _refuse_non_numbers(X: np.ndarray | pd.DataFrame) -> None:
-    if not _is_table(X):
-        return
-    table = as_frame(X)
-    others = table.columns[columns_not_numeric(table)].tolist()
-    if others:
-        raise ValueError(
-            f"`preprocessing=None` takes columns of numbers only. Found others: {named(others)}; "
-            "preprocessing='auto' takes columns of any kind."
-        )
 
 
 def _in_order(values: np.ndarray) -> tuple[np.ndarray, int]:

@@ -120,6 +120,12 @@ def holds_bits(values: np.ndarray) -> np.ndarray:
     return np.all((values == 0) | (values == 1) | np.isnan(values), axis=0)
 
 
+def which_vary(values: np.ndarray) -> np.ndarray:
+    """Say of each column whether it varies."""
+    found: np.ndarray = values.min(axis=0) != values.max(axis=0)
+    return found
+
+
 def named(names: Iterable[Any]) -> str:
     """Return the names of columns as a message shows them, the first ten of many.
 

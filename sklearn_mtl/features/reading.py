@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import validate_data
+from torch.utils.data import Dataset
 
-from sklearn_mtl.features.arrays import holds_other_than_numbers, one_column, unmasked, with_own_types
-from sklearn_mtl.features.kinds import content_of, named, refuse_sequences
-from sklearn_mtl.features.polars import from_polars, is_polars
-from sklearn_mtl.features.streamed import StreamedRows, can_be_streamed, streamed_rows
+from sklearn_mtl.features.kinds import Content, content_of, named, refuse_sequences
+from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+# What scikit-learn makes floats of, or refuses itself.
+_FOR_FLOATS: set[Content] = {"numbers", "booleans", "gaps", "complex numbers"}
 
 
 def read_features(
@@ -75,7 +78,7 @@ def read_features(
     """
     if not reset and _is_plain(estimator, X):
         return X
-    if can_be_streamed(X) and (stream or not isinstance(X, np.memmap)):
+    if isinstance(X, Dataset) or (stream and isinstance(X, np.memmap)):
         return _read_streamed(estimator, X, reset=reset, allow_nan=allow_nan, dtype=dtype, stream=stream)
     if isinstance(X, Mapping):
         raise TypeError(f"`X` must be an array or a DataFrame. Found {type(X).__name__} with keys {list(X)}.")
@@ -97,6 +100,33 @@ def read_features(
         ensure_all_finite="allow-nan" if allow_nan and not many else True,
         allow_nd=True,
     )
+
+
+def is_own(preprocessing: Any) -> bool:
+    """Whether the preprocessing is of this package: it is fitted on a sample, and takes rows in any parts."""
+    return preprocessing is None or isinstance(preprocessing, str)
+
+
+def takes_texts(preprocessing: Any) -> bool:
+    """Whether a transformer takes a sequence of texts, not a table: a vectorizer, or what begins with one.
+
+    Examples
+    --------
+    >>> from sklearn.feature_extraction.text import TfidfVectorizer
+    >>> takes_texts(Pipeline([("words", TfidfVectorizer()), ("scale", "passthrough")]))
+    True
+    """
+    first = preprocessing
+    while isinstance(first, Pipeline | FeatureUnion | FrozenEstimator):
+        if isinstance(first, FrozenEstimator):
+            first = first.estimator
+        else:
+            parts = first.steps if isinstance(first, Pipeline) else first.transformer_list
+            first = parts[0][1] if parts else None
+    if isinstance(first, type) or not hasattr(first, "__sklearn_tags__"):
+        return False
+    tags = get_tags(first).input_tags
+    return bool(tags.string and not tags.two_d_array)
 
 
 def _read_streamed(
@@ -158,3 +188,124 @@ def _check_column(name: Any, column: pd.Series, *, allow_nan: bool) -> None:
             f"Input X contains infinity or a value too large for {column.dtype!r}. "
             f"Found it in column {name!r}."
         )
+
+
+def unmasked(X: Any) -> Any:
+    """Return X with what a mask hides as missing values.
+
+    Examples
+    --------
+    >>> unmasked(np.ma.MaskedArray([[1, 2]], mask=[[False, True]]))
+    array([[ 1., nan]])
+    """
+    if not isinstance(X, np.ma.MaskedArray):
+        return X
+    mask = np.ma.getmaskarray(X)
+    values: np.ndarray = X.data
+    if not mask.any():
+        return values
+    if values.dtype.kind in "biu":
+        values = values.astype(np.float64)
+    elif values.dtype.kind not in "fmM":
+        values = values.astype(object)
+    gap = {"f": np.nan, "O": None}.get(values.dtype.kind, "NaT")
+    return np.where(mask, np.array(gap, dtype=values.dtype), values)
+
+
+def with_own_types(X: Any) -> Any:
+    """Return a list of rows as an array in which a number beside text stays a number.
+
+    Examples
+    --------
+    >>> with_own_types([["u", 1.5]])
+    array([['u', 1.5]], dtype=object)
+    """
+    if not isinstance(X, list | tuple):
+        return X
+    try:
+        array = np.asarray(X)
+    except ValueError:
+        # Of rows of several lengths, of which scikit-learn speaks.
+        return X
+    return np.array(X, dtype=object) if array.dtype.kind in "US" else array
+
+
+def holds_other_than_numbers(X: Any) -> bool:
+    """Whether X is a table, as an array, of which some columns hold something else than numbers.
+
+    Examples
+    --------
+    >>> holds_other_than_numbers(np.array([["u", 1.5]], dtype=object))
+    True
+    >>> holds_other_than_numbers(np.array([[True, 1.5]], dtype=object))
+    False
+    """
+    if not isinstance(X, np.ndarray) or X.ndim != 2:
+        return False
+    if X.dtype != object:
+        return X.dtype.kind not in "biufcV"
+    return any(content_of(column) not in _FOR_FLOATS for _, column in pd.DataFrame(X).items())
+
+
+def one_column(X: Any) -> Any:
+    """Return texts as a table of one column.
+
+    Parameters
+    ----------
+    X : DataFrame, Series, or array-like of str, of shape (n_rows,) or (n_rows, 1)
+        The texts.
+
+    Raises
+    ------
+    ValueError
+        If there is more than one column.
+
+    Examples
+    --------
+    >>> one_column(["a good film", "a bad film"]).shape
+    (2, 1)
+    """
+    if isinstance(X, pd.Series):
+        X = X.to_frame()
+    elif not isinstance(X, pd.DataFrame):
+        X = np.array(X.to_list() if hasattr(X, "to_list") else X, dtype=object)
+        X = X[:, None] if X.ndim == 1 else X
+    if X.ndim != 2 or X.shape[1] != 1:
+        raise ValueError(
+            "`X` must be one column of texts where `preprocessing` takes texts, as TfidfVectorizer does; a "
+            f"ColumnTransformer gives each of several columns a transformer. Found shape {X.shape}."
+        )
+    return X
+
+
+def is_polars(X: Any) -> bool:
+    """Whether X is a DataFrame of polars."""
+    return type(X).__name__ == "DataFrame" and type(X).__module__.partition(".")[0] == "polars"
+
+
+def from_polars(X: Any) -> pd.DataFrame:
+    """Return a frame of polars as one of pandas, column by column.
+
+    Parameters
+    ----------
+    X : polars.DataFrame
+        Its own ``to_pandas`` needs pyarrow.
+    """
+    return pd.DataFrame({series.name: _from_series(series) for series in X.get_columns()})
+
+
+def _from_series(series: Any) -> pd.Series:
+    dtype = series.dtype
+    if dtype.is_numeric():
+        # Integers with nulls become floats with NaN by themselves, decimals do not.
+        numbers = series.cast(float) if dtype.is_decimal() else series
+        return pd.Series(numbers.to_numpy())
+    if dtype.is_nested():
+        return pd.Series(series.to_list(), dtype=object)
+    if hasattr(dtype, "categories"):
+        return pd.Series(series.to_list(), dtype="category")
+    zone = getattr(dtype, "time_zone", None)
+    values = series.to_numpy()
+    column = pd.Series(values, dtype=object if values.dtype == object else None)
+    # What polars hands over is in UTC.
+    return column if zone is None else column.dt.tz_localize("UTC").dt.tz_convert(zone)

@@ -47,11 +47,6 @@ class StreamedRows:
         return self._check(self._fetch(rows))
 
 
-def can_be_streamed(X: Any) -> bool:
-    """Whether rows of X can be read when they are asked for: a memory map, or a Dataset of torch."""
-    return isinstance(X, np.memmap | Dataset)
-
-
 def streamed_rows(X: np.memmap | Dataset, *, allow_nan: bool, dtype: type[np.floating]) -> StreamedRows:
     """Return the rows of X, of which none but the first is read.
 

@@ -12,7 +12,14 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, RobustScaler, StandardScaler
 
-from sklearn_mtl.features.kinds import ColumnsOf, columns_with_gaps, content_of, refuse_sequences
+from sklearn_mtl.features.kinds import (
+    ColumnsOf,
+    columns_not_numeric,
+    columns_with_gaps,
+    content_of,
+    named,
+    refuse_sequences,
+)
 from sklearn_mtl.features.reader import TableReader, as_frame, read_columns
 from sklearn_mtl.features.text import as_texts
 
@@ -121,6 +128,17 @@ def to_numbers(X: np.ndarray | pd.DataFrame) -> np.ndarray:
     table = as_frame(X)
     read = read_columns(table, ["number"] * table.shape[1], [None] * table.shape[1])
     return read.to_numpy(dtype=np.float64)
+
+
+def refuse_other_than_numbers(X: np.ndarray | pd.DataFrame) -> None:
+    """Raise a ``ValueError`` that names the columns of a table that hold neither numbers nor booleans."""
+    table = as_frame(X)
+    others = table.columns[columns_not_numeric(table)].tolist()
+    if others:
+        raise ValueError(
+            f"`preprocessing=None` takes columns of numbers only. Found others: {named(others)}; "
+            "preprocessing='auto' takes columns of any kind."
+        )
 
 
 def to_bits(X: np.ndarray | pd.DataFrame) -> np.ndarray:

@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_mtl.features.kinds import columns_not_numeric, named
+from sklearn_mtl.features.reading import takes_texts
 from sklearn_mtl.features.table import to_numbers
 
 
@@ -44,28 +42,6 @@ def fit_transformer(transformer: Any, X: Any, sample_weight: np.ndarray | None) 
     if sample_weight is not None and has_fit_parameter(transformer, "sample_weight"):
         given["sample_weight"] = sample_weight
     transformer.fit(X, **given)
-
-
-def takes_texts(preprocessing: Any) -> bool:
-    """Whether a transformer takes a sequence of texts, not a table: a vectorizer, or what begins with one.
-
-    Examples
-    --------
-    >>> from sklearn.feature_extraction.text import TfidfVectorizer
-    >>> takes_texts(Pipeline([("words", TfidfVectorizer()), ("scale", "passthrough")]))
-    True
-    """
-    first = preprocessing
-    while isinstance(first, Pipeline | FeatureUnion | FrozenEstimator):
-        if isinstance(first, FrozenEstimator):
-            first = first.estimator
-        else:
-            parts = first.steps if isinstance(first, Pipeline) else first.transformer_list
-            first = parts[0][1] if parts else None
-    if isinstance(first, type) or not hasattr(first, "__sklearn_tags__"):
-        return False
-    tags = get_tags(first).input_tags
-    return bool(tags.string and not tags.two_d_array)
 
 
 def given_to(transformer: Any, X: Any) -> Any:

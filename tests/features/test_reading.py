@@ -8,8 +8,14 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sklearn_mtl.features import read_features, reading
+from sklearn_mtl.features import read_features, reading, takes_texts
 
 
 def read(X, estimator=None, *, reset=True, allow_nan=True, **options):
@@ -316,3 +322,26 @@ def test_an_array_in_place_of_a_frame_is_warned_about():
     read(pd.DataFrame({"a": [1.0], "b": [2.0]}), estimator)
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         read(np.ones((3, 2)), estimator, reset=False)
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "expected"),
+    [
+        (TfidfVectorizer(), True),
+        (CountVectorizer(), True),
+        (HashingVectorizer(), True),
+        (make_pipeline(TfidfVectorizer(), TruncatedSVD()), True),
+        (make_union(TfidfVectorizer(), CountVectorizer()), True),
+        (FrozenEstimator(make_pipeline(CountVectorizer())), True),
+        (StandardScaler(), False),
+        (OneHotEncoder(), False),
+        (make_column_transformer((TfidfVectorizer(), "text")), False),
+        (make_pipeline("passthrough"), False),
+        (TfidfVectorizer, False),
+        ("auto", False),
+        (None, False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_takes_texts(preprocessing, expected):
+    assert takes_texts(preprocessing) is expected

@@ -9,37 +9,14 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_mtl import MultiTaskClassifierRegressor
-from sklearn_mtl.features import FeatureEncoder, read_features, takes_texts
+from sklearn_mtl.features import FeatureEncoder, read_features
 
 TEXTS = ["a good film", "a bad film", "good, good"] * 10
 GOOD = np.array([1, 0, 1] * 10)
 RNG = np.random.default_rng(0)
-
-
-@pytest.mark.parametrize(
-    ("preprocessing", "expected"),
-    [
-        (TfidfVectorizer(), True),
-        (CountVectorizer(), True),
-        (HashingVectorizer(), True),
-        (make_pipeline(TfidfVectorizer(), TruncatedSVD()), True),
-        (make_union(TfidfVectorizer(), CountVectorizer()), True),
-        (FrozenEstimator(make_pipeline(CountVectorizer())), True),
-        (StandardScaler(), False),
-        (OneHotEncoder(), False),
-        (make_column_transformer((TfidfVectorizer(), "text")), False),
-        (make_pipeline("passthrough"), False),
-        (TfidfVectorizer, False),
-        ("auto", False),
-        (None, False),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_takes_texts(preprocessing, expected):
-    assert takes_texts(preprocessing) is expected
 
 
 def quick(preprocessing, **settings):

@@ -1,16 +1,16 @@
-"""Columns of a table of which nothing is what `fit` has met, though each cell by itself may well be."""
+"""Warnings of columns of which nothing reaches the network: all constant there, or unlike those of `fit`."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from sklearn_mtl.features.kinds import content_of, listed, named
+from sklearn_mtl.features.kinds import content_of, listed, named, which_vary
 from sklearn_mtl.features.text import as_texts, dates_of, numbers_of
 from sklearn_mtl.targets import may_mean_missing
 
@@ -21,7 +21,35 @@ FEWEST_NEW_LEVELS = 10
 _IN_TEXT = {"number in text": "numbers", "date in text": "dates"}
 
 
-def warn_of_unfamiliar(transformer: Any, X: Any) -> None:
+def warn_of_constant_columns(
+    X: np.ndarray | pd.DataFrame, encoded: np.ndarray, sources: np.ndarray, known: Iterable[int] = ()
+) -> None:
+    """Warn of the columns of a table that vary though nothing varies that is made of them.
+
+    Parameters
+    ----------
+    X : ndarray or DataFrame
+        The fitted rows.
+    encoded : ndarray of shape (n_rows, n_encoded)
+        What becomes of them.
+    sources : ndarray of int, shape (n_encoded,)
+        Of which column of X each is made.
+    known : iterable of int
+        Columns that were warned of already.
+    """
+    silent = set(range(X.shape[1])) - set(sources[which_vary(encoded)].tolist()) - set(known)
+    lost = [i for i in sorted(silent) if _varies(X, i)]
+    if lost:
+        names = X.columns[lost].tolist() if isinstance(X, pd.DataFrame) else lost
+        warnings.warn(
+            f"Columns of `X` vary, but reach the network as a constant: {named(names)}. Of text, only levels "
+            "that occur at least 5 times are told apart. Drop the columns, merge their levels, or convert "
+            "them to numbers or dates.",
+            stacklevel=2,
+        )
+
+
+def warn_of_unfamiliar_columns(transformer: Any, X: Any) -> None:
     """Warn of columns of which nothing parses any more, and of those whose levels are all new.
 
     Parameters
@@ -42,7 +70,7 @@ def warn_of_unfamiliar(transformer: Any, X: Any) -> None:
     --------
     >>> from sklearn_mtl.features import default_preprocessing
     >>> fitted = default_preprocessing().fit(pd.DataFrame({"zip": ["01067", "20095"] * 5}))
-    >>> warn_of_unfamiliar(fitted, pd.DataFrame({"zip": ["20095"] * 10}))
+    >>> warn_of_unfamiliar_columns(fitted, pd.DataFrame({"zip": ["20095"] * 10}))
     """
     is_table = isinstance(X, np.ndarray | pd.DataFrame) and X.ndim == 2 and len(X) > 0
     if not is_table or not isinstance(transformer, Pipeline):
@@ -67,6 +95,11 @@ def warn_of_unfamiliar(transformer: Any, X: Any) -> None:
             "all count as rare or unknown. Write the columns of `X` as in `fit`, codes as the same text.",
             stacklevel=5,
         )
+
+
+def _varies(X: np.ndarray | pd.DataFrame, column: int) -> bool:
+    values = X.iloc[:, column] if isinstance(X, pd.DataFrame) else pd.Series(X[:, column])
+    return values.nunique(dropna=False) > 1
 
 
 def _columns(X: np.ndarray | pd.DataFrame, positions: list[int]) -> Iterator[tuple[int, Any, pd.Series]]:
