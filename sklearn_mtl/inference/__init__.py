@@ -7,7 +7,7 @@ and dtypes of the labels. Rows are padded, so that a row's prediction does not d
 Examples
 --------
 >>> import torch
->>> from sklearn_mtl.inference.padding import whole_rows
+>>> from sklearn_mtl.inference.prediction import whole_rows
 >>> whole_rows(torch.ones(3, 2)).shape
 torch.Size([64, 2])
 """
