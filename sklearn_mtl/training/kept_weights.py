@@ -13,6 +13,7 @@ import torch
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
+from sklearn_mtl.network.torch_private import move_each_towards
 from sklearn_mtl.network.torch_state import GeneratorState
 
 
@@ -51,7 +52,7 @@ class WeightAverage:
     @torch.no_grad()
     def update(self) -> None:
         """Take note of the parameters after one more step."""
-        torch._foreach_lerp_(self._averages, self._latest, 1 - self.decay_now)
+        move_each_towards(self._averages, self._latest, 1 - self.decay_now)
         self.steps += 1
         for average, buffer in self._buffers:
             average.copy_(buffer)

@@ -14,6 +14,7 @@ from skorch.callbacks import Callback, EpochTimer, PrintLog
 from torch import Tensor, nn
 
 from sklearn_mtl.data.table import Batch, Table, WholeBatches
+from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.network.torch_state import GeneratorState
 from sklearn_mtl.training.kept_weights import EpochKeeper, Resume, StopTraining, WeightAverage, snapshot
 from sklearn_mtl.training.optimizer import FusedAdamW
@@ -153,8 +154,8 @@ class MultiTaskNet(RecordedNet):
     def _keepers(self) -> list[EpochKeeper]:
         return [callback for _, callback in self.callbacks_ if isinstance(callback, EpochKeeper)]
 
-    @property
-    def _default_callbacks(self) -> list[tuple[str, Any]]:
+    def get_default_callbacks(self) -> list[tuple[str, Any]]:
+        """Return the callbacks that print the epochs, if asked for; losses are recorded without any."""
         if not self.verbose:
             return []
         by_task = [name for names in self.columns.values() for name in names]
@@ -211,7 +212,8 @@ class MultiTaskNet(RecordedNet):
         """Run over all batches, and write down the losses at the end, not at each step."""
         if iterator is None:
             return
-        self._set_training(training)
+        self.module_.train(training)
+        self.criterion_.train(training)
         steps, sizes = [], []
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
@@ -313,11 +315,6 @@ class MultiTaskNet(RecordedNet):
             hasattr(callback, "patience") and getattr(callback, "misses_", -1) >= callback.patience
             for _, callback in self.callbacks_
         )
-
-
-def uncompiled(module: nn.Module) -> Any:
-    """Return the module that ``torch.compile`` wrapped, or the module itself."""
-    return getattr(module, "_orig_mod", module)
 
 
 def _host(steps: list[dict[str, Any]], key: str) -> np.ndarray:

@@ -6,13 +6,14 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import unwrap
 from typing import Any
 
 import torch
 from skorch.callbacks import Callback
 from torch import Tensor
 from torch.optim import Optimizer
+
+from sklearn_mtl.network.torch_private import add_to_each, fused_adamw, without_compiler, without_profiler
 
 
 class FusedAdamW(torch.optim.AdamW):
@@ -27,22 +28,18 @@ class FusedAdamW(torch.optim.AdamW):
         As in ``torch.optim.AdamW``; groups of parameters may have a rate and a decay of their own.
     """
 
-    # torch imports its compiler on the first call of these, to keep it from them: most of a second of the
-    # first fit in every process. Nothing here is compiled, and what they wrap does the work.
-    add_param_group = unwrap(Optimizer.add_param_group)
-    zero_grad = unwrap(Optimizer.zero_grad)
-    state_dict = unwrap(Optimizer.state_dict)
-    load_state_dict = unwrap(Optimizer.load_state_dict)
+    add_param_group = without_compiler(Optimizer.add_param_group)
+    zero_grad = without_compiler(Optimizer.zero_grad)
+    state_dict = without_compiler(Optimizer.state_dict)
+    load_state_dict = without_compiler(Optimizer.load_state_dict)
 
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    @without_profiler
+    def step(self, closure: Any = None) -> None:
         """Make one step; a closure is called first, as torch does."""
         if closure is not None:
             closure()
         for group in self.param_groups:
             self._step_group(group)
-
-    # torch puts a profiler record around the steps of every optimizer that has not this mark.
-    step.hooked = True  # type: ignore[attr-defined]
 
     def _step_group(self, group: dict[str, Any]) -> None:
         with_gradient = [parameter for parameter in group["params"] if parameter.grad is not None]
@@ -93,8 +90,8 @@ def fused_step(
     """
     if not parameters:
         return
-    torch._foreach_add_(list({id(step): step for step in steps}.values()), 1)
-    torch._fused_adamw_(
+    add_to_each(list({id(step): step for step in steps}.values()), 1)
+    fused_adamw(
         parameters,
         gradients,
         first,

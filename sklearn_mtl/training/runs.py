@@ -13,10 +13,11 @@ from sklearn_mtl.data.table import Table, WholeBatches
 from sklearn_mtl.inference.calibration import calibrate
 from sklearn_mtl.inference.prediction import rows_at_once
 from sklearn_mtl.network.module import BalancedLoss, Blueprint, MultiTaskModule
+from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.network.torch_state import GeneratorState, seeded
 from sklearn_mtl.training.callbacks import check_loggers, check_monitors, copied, made
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
-from sklearn_mtl.training.net import MultiTaskNet, uncompiled
+from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.recording import columns_by_task
 from sklearn_mtl.training.settings import TrainingSettings
 

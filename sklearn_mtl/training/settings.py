@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 
+from sklearn_mtl.network.torch_private import forked_after_cuda_started
 from sklearn_mtl.training.optimizer import SCHEDULES, FusedAdamW, StepSchedule
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
@@ -189,8 +191,9 @@ def _own_card() -> torch.device:
     n_cards = torch.cuda.device_count()
     if n_cards < 2 or parent_process() is None:
         return torch.device("cuda")
-    number = current_process()._identity[-1:] or (1,)
-    return torch.device("cuda", (number[0] - 1) % n_cards)
+    # Worker processes are numbered from 1 on: LokyProcess-1, ForkPoolWorker-2, SpawnProcess-1:2.
+    number = re.search(r"\d+$", current_process().name)
+    return torch.device("cuda", 0 if number is None else (int(number[0]) - 1) % n_cards)
 
 
 def _check_cuda(device: str | torch.device) -> None:
@@ -199,7 +202,7 @@ def _check_cuda(device: str | torch.device) -> None:
             f"`device` must be a device of this machine. Found {device!r}, and torch sees no CUDA here; "
             "'auto' falls back to the CPU."
         )
-    if torch.cuda._is_in_bad_fork():
+    if forked_after_cuda_started():
         raise RuntimeError(
             f"`device` must not be CUDA in a process that was forked after CUDA had started. Found "
             f"{device!r} in such a process, which would hang: start workers anew (joblib's default backend "

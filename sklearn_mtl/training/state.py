@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.network.module import Blueprint
+from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.network.torch_state import in_default_modes, seeded
-from sklearn_mtl.training.net import MultiTaskNet, uncompiled
+from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import make_net
 from sklearn_mtl.training.settings import TrainingSettings
 

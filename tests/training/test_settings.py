@@ -1,4 +1,5 @@
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -191,11 +192,6 @@ def test_cuda_is_refused_where_there_is_none(device):
         resolve_device(device)
 
 
-class _Worker:
-    def __init__(self, *identity):
-        self._identity = identity
-
-
 @pytest.fixture
 def three_cards(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -208,10 +204,10 @@ def test_workers_are_dealt_over_the_cards(monkeypatch):
     assert resolve_device("auto") == torch.device("cuda")
     monkeypatch.setattr(settings, "parent_process", object)
     found = []
-    for number in (1, 2, 3, 4):
-        monkeypatch.setattr(settings, "current_process", lambda number=number: _Worker(7, number))
+    for name in ("LokyProcess-1", "ForkPoolWorker-2", "SpawnProcess-7:3", "LokyProcess-4", "mine"):
+        monkeypatch.setattr(settings, "current_process", lambda name=name: SimpleNamespace(name=name))
         found.append(resolve_device("auto").index)
-    assert found == [0, 1, 2, 0]
+    assert found == [0, 1, 2, 0, 0]
     assert resolve_device("cuda:2") == torch.device("cuda:2")
 
 

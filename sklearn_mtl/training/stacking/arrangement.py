@@ -11,8 +11,8 @@ from torch.func import functional_call, vmap
 
 from sklearn_mtl.balancing.balancer import differentiated
 from sklearn_mtl.data.table import Batch, Table, WholeBatches
+from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.tasks import TaskLosses
-from sklearn_mtl.training.net import uncompiled
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.module import DropoutCall
 from sklearn_mtl.training.stacking.sources import Shares, stacked_batch

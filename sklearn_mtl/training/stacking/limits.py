@@ -7,7 +7,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.training.net import uncompiled
+from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.arrangement import few_rows
 

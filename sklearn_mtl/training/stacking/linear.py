@@ -11,6 +11,8 @@ from torch.autograd import Function
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from sklearn_mtl.network.torch_private import is_batched
+
 
 class BatchedLinears(TorchFunctionMode):
     """Inside the block, what ``vmap`` makes of a linear layer is one ``baddbmm``.
@@ -33,8 +35,8 @@ class BatchedLinears(TorchFunctionMode):
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
     # Outside of vmap, and for weights that all networks share, torch's own does as well.
-    if not (torch._C._functorch.is_batchedtensor(weight) and torch._C._functorch.is_batchedtensor(input)):
-        return torch._C._nn.linear(input, weight, bias)
+    if not (is_batched(weight) and is_batched(input)):
+        return F.linear(input, weight, bias)
     return _LinearOfOne.apply(input, weight, bias)
 
 
@@ -44,7 +46,7 @@ class _LinearOfOne(Function):
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return the layer's output; not called under ``vmap``."""
-        return torch._C._nn.linear(x, weight, bias)
+        return F.linear(x, weight, bias)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

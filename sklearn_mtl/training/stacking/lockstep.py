@@ -12,8 +12,8 @@ from torch import Tensor
 
 from sklearn_mtl.balancing.balancer import put_gradients
 from sklearn_mtl.data.table import Batch
+from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.training.kept_weights import StopTraining
-from sklearn_mtl.training.net import uncompiled
 from sklearn_mtl.training.recording import to_numbers
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.arrangement import Arrangement, few_rows

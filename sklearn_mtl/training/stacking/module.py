@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from sklearn_mtl.network.module import MultiTaskModule
+from sklearn_mtl.network.torch_private import tensors_of
 from sklearn_mtl.training.stacking.linear import BatchedLinears
 
 Named = Mapping[str, Tensor]
@@ -37,8 +38,8 @@ class StackedModule:
         for name in {call.name for call in self.calls}:
             self.pattern.set_submodule(name, _GivenMask(self._masks))
         self._places = {
-            **_places(self.pattern, lambda part: part._parameters),
-            **_places(self.pattern, lambda part: part._buffers),
+            **_places(self.pattern, lambda part: tensors_of(part)[0]),
+            **_places(self.pattern, lambda part: tensors_of(part)[1]),
         }
         self._now: list[tuple[dict[str, Any], str]] = []
         self._names: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.data.table import Batch, Table
-from sklearn_mtl.training.net import uncompiled
+from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.training.stacking.limits import is_out_of_memory
 from sklearn_mtl.training.stacking.lockstep import Lockstep, Member
 from sklearn_mtl.training.stacking.sources import Shares, padded, stacked_batch

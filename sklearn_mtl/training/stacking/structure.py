@@ -8,14 +8,11 @@ from typing import Any
 from torch import nn
 
 from sklearn_mtl.network.module import Blueprint
+from sklearn_mtl.network.torch_private import MODULE_STATE, uncompiled
 from sklearn_mtl.recipes import fingerprint
-from sklearn_mtl.training.net import uncompiled
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.module import is_dropout
 from sklearn_mtl.training.stacking.weights import parameter_groups
-
-# What torch keeps in a module's dict that is compared as tensors and parts, or is set by training itself.
-_COMPARED_ELSEWHERE = {"_parameters", "_buffers", "_modules", "training"}
 
 
 class Structures:
@@ -73,5 +70,5 @@ def plain_attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
     for prefix, part in module.named_modules():
         for name, value in {} if is_dropout(part) else vars(part).items():
             empty = isinstance(value, dict | set) and not value
-            if name not in _COMPARED_ELSEWHERE and not empty:
+            if name not in MODULE_STATE and not empty:
                 yield f"{prefix}.{name}".removeprefix("."), value

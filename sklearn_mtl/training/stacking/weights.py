@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.training.net import MultiTaskNet, uncompiled
+from sklearn_mtl.network.torch_private import move_each_towards, uncompiled
+from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.optimizer import StepSchedule, fused_step
 
 
@@ -209,7 +210,7 @@ class Run:
         for place in self._places:
             self._weights.steps[place] += 1
         if self._moving:
-            torch._foreach_lerp_(self._averages, self._latest, 1 - self._moving[0].decay_now)
+            move_each_towards(self._averages, self._latest, 1 - self._moving[0].decay_now)
             for average in self._moving:
                 average.steps += 1
 

@@ -1,0 +1,82 @@
+"""All private parts of torch that the package uses, in one place.
+
+Each says what breaks if torch changes it, and why nothing public will do. `tests/test_architecture.py` finds
+private names anywhere else.
+"""
+
+from __future__ import annotations
+
+from inspect import unwrap
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# One kernel for all tensors, where plain operations launch several for each tensor: on a small network these
+# launches are what a step costs. torch.optim has them too, but behind a step that first sorts all tensors.
+add_to_each = torch._foreach_add_
+move_each_towards = torch._foreach_lerp_
+fused_adamw = torch._fused_adamw_
+
+# Names under which a module keeps, in its ``__dict__``, its tensors, its parts, and whether it is training.
+# Under another name they would count as settings, and no two networks would be stacked.
+MODULE_STATE = frozenset({"_parameters", "_buffers", "_modules", "training"})
+
+
+def tensors_of(part: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the dicts, written to in place, in which a module keeps its own parameters and buffers.
+
+    A stack puts its tensors there at every step. ``torch.func.functional_call`` does so by name, which takes
+    as long as a small network's step; ``setattr`` refuses a tensor that is no ``Parameter``.
+
+    Parameters
+    ----------
+    part : nn.Module
+        A module; its parts have dicts of their own.
+    """
+    return part._parameters, part._buffers
+
+
+def uncompiled(module: nn.Module) -> Any:
+    """Return the module that ``torch.compile`` wrapped, or the module itself.
+
+    torch has no other way back to it. Under another name the weights of compiled networks would be saved
+    and averaged under the names of the wrapper.
+    """
+    return getattr(module, "_orig_mod", module)
+
+
+def is_batched(tensor: Tensor) -> bool:
+    """Whether a tensor stands for those of many networks, inside ``torch.func.vmap``.
+
+    ``torch.func`` does not tell. If this fails, so does every stack, and its networks are trained alone.
+    """
+    found: bool = torch._C._functorch.is_batchedtensor(tensor)
+    return found
+
+
+def forked_after_cuda_started() -> bool:
+    """Whether CUDA would hang in this process, as it was forked from one that had started it.
+
+    torch itself says so when the first tensor is moved there, which is after all rows were prepared.
+    """
+    found: bool = torch.cuda._is_in_bad_fork()
+    return found
+
+
+def without_compiler(method: Any) -> Any:
+    """Return a method of torch's ``Optimizer`` without what keeps its compiler from it.
+
+    On the first call of such a method torch imports its compiler: most of a second of the first fit in every
+    process. Nothing here is compiled. Were methods wrapped in another way, that time would be back.
+    """
+    return unwrap(method)
+
+
+def without_profiler(step: Any) -> Any:
+    """Mark the ``step`` of an optimizer, such that torch puts no profiler record around it.
+
+    Under another mark every step would open two records again, which a small network feels.
+    """
+    step.hooked = True
+    return step
