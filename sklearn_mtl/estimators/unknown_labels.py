@@ -10,7 +10,7 @@ import pandas as pd
 
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import Task
-from sklearn_mtl.tasks.classification import ClassTask
+from sklearn_mtl.tasks.class_task import ClassTask
 
 # A class of few rows may by chance lie wholly outside the training rows of a fold: one of so many
 # does so in one of 625 folds of five. What is left costs the score less than a tenth.

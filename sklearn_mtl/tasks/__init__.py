@@ -22,7 +22,8 @@ Examples
 """
 
 from sklearn_mtl.recipes import Recipes
-from sklearn_mtl.tasks.classification import Classification, ClassificationTask, ClassTask
+from sklearn_mtl.tasks.class_task import ClassTask, strata_of_classes
+from sklearn_mtl.tasks.classification import Classification, ClassificationTask
 from sklearn_mtl.tasks.concordance import concordance_index
 from sklearn_mtl.tasks.losses.classification import ClassLoss
 from sklearn_mtl.tasks.losses.regression import LogLinkLoss, PointLoss, RegressionLoss
@@ -30,10 +31,9 @@ from sklearn_mtl.tasks.losses.row_loss import RowLoss
 from sklearn_mtl.tasks.multilabel import Multilabel, MultilabelTask
 from sklearn_mtl.tasks.ordinal import Ordinal, OrdinalTask
 from sklearn_mtl.tasks.regression import Regression, RegressionTask
-from sklearn_mtl.tasks.step_losses import StepLosses
 from sklearn_mtl.tasks.survival import Survival, SurvivalTask
-from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled, strata_of_classes
-from sklearn_mtl.tasks.task_losses import TaskLosses
+from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
+from sklearn_mtl.tasks.task_losses import StepLosses, TaskLosses
 from sklearn_mtl.tasks.task_set import Responses, TaskGroup, TaskSet
 
 KINDS: Recipes[TaskKind] = Recipes(

@@ -2,151 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby
 from numbers import Real
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 
-from sklearn_mtl.targets import Column, holds_labels, read_column, restore_dtype
-from sklearn_mtl.tasks.class_labels import class_codes, distinct_labels, in_words, label_types
+from sklearn_mtl.targets import Column, holds_labels, read_column
+from sklearn_mtl.tasks.class_task import ClassTask, check_one_column, distinct_labels, strata_of_classes
 from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy, ClassLoss, CrossEntropy
 from sklearn_mtl.tasks.losses.row_loss import RowLoss, check_loss
-from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled, check_one_column, strata_of_classes
-
-
-@dataclass(frozen=True, eq=False)
-class ClassTask(Task):
-    """A task of one class for each row, whose labels were seen.
-
-    The response of its loss is the probability of each class, or, of two, that of the second alone; the
-    decision is a place among the classes.
-
-    Parameters
-    ----------
-    classes : ndarray of shape (n_classes,)
-        The classes in sorted order, as scikit-learn's metrics take them; columns of the probabilities.
-    """
-
-    classes: np.ndarray
-
-    @property
-    def coded(self) -> np.ndarray:
-        """The classes in the order of their codes, by which the loss knows them."""
-        return self.classes
-
-    @property
-    def n_label_columns(self) -> int:
-        """One class for each row."""
-        return 1
-
-    def encode(self, column: Column) -> np.ndarray:
-        """Return class codes; NaN where missing and for classes not seen in ``fit``."""
-        codes = np.full(len(column), np.nan)
-        known = ~column.missing if column.missing.any() else slice(None)
-        codes[known] = self.codes(column.known)
-        unknown = codes < 0
-        if unknown.any():
-            codes[unknown] = np.nan
-        return codes[:, None]
-
-    def unknown_labels(self, column: Column) -> list[Any]:
-        """Return the distinct labels that are none of the classes."""
-        unknown: list[Any] = distinct_labels(self.unknown(column.known)).tolist()
-        return unknown
-
-    def unknown(self, labels: np.ndarray) -> np.ndarray:
-        """Return those labels that are none of the classes."""
-        return labels[self.codes(labels) < 0]
-
-    def decode(self, decision: np.ndarray) -> Any:
-        """Return the classes of codes, in the dtype of the labels."""
-        return restore_dtype(self._labels(decision.T)[0], self.dtype)
-
-    @classmethod
-    def decode_all(cls, tasks: Sequence[Self], decision: np.ndarray) -> list[Any]:
-        """Return the classes of the codes of each of several tasks, those of equal classes at once."""
-        # By tasks, so that the codes of each lie together.
-        codes = np.ascontiguousarray(decision.T)
-        found: list[Any] = []
-        for _, run in groupby(tasks, lambda task: task._classes_key):
-            of_run = list(run)
-            labels = of_run[0]._labels(codes[len(found) : len(found) + len(of_run)])
-            found += [restore_dtype(own, task.dtype) for own, task in zip(labels, of_run, strict=True)]
-        return found
-
-    def codes(self, labels: np.ndarray) -> np.ndarray:
-        """Return the code of each label, -1 where it is none of the classes.
-
-        Numbers and booleans are compared as in Python, so that True is 1 and 1.0.
-
-        Raises
-        ------
-        ValueError
-            If labels that are none are of another type than the classes: text where those are numbers.
-        """
-        codes = class_codes(labels, self.coded)
-        unknown = codes < 0
-        if unknown.any():
-            self._refuse_other_types(labels[unknown])
-        return codes
-
-    def matched(self, labels: np.ndarray) -> np.ndarray:
-        """Return labels as the classes that they equal, as predictions hold them."""
-        if labels.dtype == self.classes.dtype and labels.dtype.kind in "biuf":
-            return labels
-        codes = self.codes(labels)
-        classes = self.coded[codes]
-        return classes if (codes >= 0).all() else np.where(codes >= 0, classes, labels)
-
-    def _refuse_other_types(self, unknown: np.ndarray) -> None:
-        """Raise a ``ValueError`` if labels that are no class are of another type than all classes."""
-        own = label_types(self.classes)
-        others = label_types(unknown) - own
-        if others:
-            raise ValueError(
-                f"Labels of task {self.name!r} must be {in_words(own)}, as its classes are. "
-                f"Found {in_words(others)} such as {unknown[:3].tolist()} for the classes "
-                f"{self.classes[:5].tolist()}; pass labels in the dtype of `fit`, {self.dtype}."
-            )
-
-    @property
-    def only_class(self) -> str:
-        """The class, quoted, where there is one only."""
-        return repr(self.classes.tolist()[0]) if len(self.classes) == 1 else ""
-
-    @property
-    def labels_in_words(self) -> str:
-        """The classes, or how many there are."""
-        classes = [str(label) for label in self.coded]
-        return ", ".join(classes) if len(classes) <= 6 else f"{len(classes)} classes"
-
-    def predict_proba(self, response: np.ndarray) -> np.ndarray:
-        """Return class probabilities, shape (n_rows, n_classes)."""
-        if self.loss.width == len(self.classes):
-            return response[:, 0, :]
-        probabilities = np.empty((len(response), 2))
-        probabilities[:, 1] = response[:, 0, 0]
-        np.subtract(1, probabilities[:, 1], out=probabilities[:, 0])
-        return probabilities
-
-    def _labels(self, codes: np.ndarray) -> np.ndarray:
-        """Return the classes of codes, (tasks, n_rows); of two, the code is whether it is the second."""
-        classes = self.coded
-        labels = np.empty(codes.shape, dtype=classes.dtype)
-        for of_task, own in zip(codes.view(np.int8) if codes.dtype == bool else codes, labels, strict=True):
-            # Any other mode writes to a copy first.
-            classes.take(of_task, out=own, mode="clip")
-        return labels
-
-    @property
-    def _classes_key(self) -> Hashable:
-        """What tasks of equal classes have in common; objects are compared by being the same task."""
-        classes = self.coded
-        return id(self) if classes.dtype.hasobject else (classes.dtype.str, classes.tobytes())
+from sklearn_mtl.tasks.task import TaskKind, check_labelled
 
 
 @dataclass(frozen=True, eq=False)

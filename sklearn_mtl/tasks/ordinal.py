@@ -11,11 +11,10 @@ import pandas as pd
 
 from sklearn_mtl.targets import Column, holds_labels, read_column
 from sklearn_mtl.targets.kinds import MOST_CLASSES, NEARLY_ALL
-from sklearn_mtl.tasks.class_labels import distinct_labels
-from sklearn_mtl.tasks.classification import ClassTask
+from sklearn_mtl.tasks.class_task import ClassTask, distinct_labels, strata_of_classes
 from sklearn_mtl.tasks.losses.classification import CodeLoss, CrossEntropy
 from sklearn_mtl.tasks.losses.ordinal import CumulativeLink
-from sklearn_mtl.tasks.task import TaskKind, check_labelled, strata_of_classes
+from sklearn_mtl.tasks.task import TaskKind, check_labelled
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,6 @@ import torch
 from sklearn.metrics import r2_score
 
 from sklearn_mtl.targets import Column
-from sklearn_mtl.tasks.class_labels import label_types
 from sklearn_mtl.tasks.losses.regression import (
     AbsoluteError,
     GammaDeviance,
@@ -251,14 +250,18 @@ def _numbers(column: Column) -> np.ndarray:
         values = np.array(column.values, dtype=np.float64)
     except (TypeError, ValueError):
         values = None
-    # numpy reads numbers from text.
-    if values is None or (column.values.dtype == object and {"text", "bytes"} & label_types(column.known)):
+    # numpy reads numbers from text, too.
+    if values is None or (column.values.dtype == object and any(map(_is_text, column.known))):
         raise ValueError(
             f"Task {column.name!r} is a regression and needs numbers. "
             f"Found labels such as {column.known[:3].tolist()}."
         )
     values[column.missing] = np.nan
     return values.reshape(len(values), -1)
+
+
+def _is_text(label: Any) -> bool:
+    return isinstance(label, str | bytes)
 
 
 def _range(

@@ -6,18 +6,14 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 
-from sklearn_mtl.targets import pack_dtype, unpack_dtype
-
-if TYPE_CHECKING:
-    from sklearn_mtl.targets import Column
-    from sklearn_mtl.tasks.losses.row_loss import RowLoss
+from sklearn_mtl.targets import Column, pack_dtype, unpack_dtype
+from sklearn_mtl.tasks.losses.row_loss import RowLoss
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,27 +285,6 @@ def check_labelled(column: Column, weight: np.ndarray) -> None:
         raise ValueError(
             f"Task {column.name!r} needs at least one labelled row of positive weight. "
             f"Found {int(known.sum())} labelled rows, all of weight 0."
-        )
-
-
-def strata_of_classes(column: Column) -> np.ndarray:
-    """Return the code of each row's class in order of appearance, -1 where there is no label.
-
-    What `TaskKind.strata` is for kinds whose labels are classes.
-    """
-    check_one_column(column)
-    known = ~column.missing
-    codes = np.full(len(column), -1, dtype=np.intp)
-    codes[known] = pd.factorize(column.values[known])[0]
-    return codes
-
-
-def check_one_column(column: Column) -> None:
-    """Raise a ``ValueError`` unless there is one label for each row, as a classification needs it."""
-    if column.values.ndim != 1:
-        raise ValueError(
-            f"Task {column.name!r} is a classification and needs one label for each row. "
-            f"Found labels of shape {column.values.shape}; a block of 0 and 1 is 'multilabel'."
         )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_mtl.tasks.class_labels import class_codes, distinct_labels, label_types
+from sklearn_mtl.tasks.class_task import class_codes, distinct_labels, label_types
 
 NUMBERS = [
     np.array([True, False]),
