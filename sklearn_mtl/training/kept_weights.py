@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isclose
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
+from sklearn_mtl.network import MultiTaskModule
 from sklearn_mtl.network.torch_private import move_each_towards
 from sklearn_mtl.network.torch_state import GeneratorState
 
@@ -89,6 +90,81 @@ class Resume:
     generator: GeneratorState
 
 
+@dataclass
+class TrainingRun:
+    """What a net goes by from the beginning of a training to its end.
+
+    Parameters
+    ----------
+    n_before, n_over : int
+        Epochs of earlier trainings, and epochs that are over, those among them.
+    resumes : bool
+        Whether it goes on as if the training before had never stopped.
+    start_weights : dict of str to tensor, optional
+        What the net predicted with before; None for a new net.
+    start_loss : float
+        Validation loss of the start weights; infinite for a new net.
+    average : WeightAverage, optional
+        The moving average of the weights, which validation and prediction use.
+    shared : list of Parameter
+        What several tasks train.
+    kept : dict of str to tensor, optional
+        Weights that the net will end with; those of the last epoch by default.
+    """
+
+    n_before: int = 0
+    n_over: int = 0
+    resumes: bool = False
+    start_weights: dict[str, Tensor] | None = None
+    start_loss: float = float("inf")
+    average: WeightAverage | None = None
+    shared: list[nn.Parameter] = field(default_factory=list)
+    kept: dict[str, Tensor] | None = None
+
+    @classmethod
+    def begin(
+        cls,
+        module: MultiTaskModule,
+        ema_decay: float | None,
+        n_before: int,
+        start_loss: float,
+        resume: Resume | None,
+    ) -> TrainingRun:
+        """Return the run of a module that begins its training, or goes on with it.
+
+        Parameters
+        ----------
+        module : MultiTaskModule
+            It gets the weights of the last step where training is resumed.
+        ema_decay : float or None
+            Decay of the moving average; None for none.
+        n_before : int
+            Epochs of earlier trainings.
+        start_loss : float
+            Validation loss of the weights that the module has.
+        resume : Resume or None
+            From the end of the training before.
+        """
+        run = cls(n_before, n_before, resume is not None, start_loss=start_loss)
+        run.start_weights = snapshot(module) if n_before else None
+        run.average = None if ema_decay is None else WeightAverage(module, ema_decay)
+        if resume is not None:
+            if run.average is not None and resume.average is not None:
+                run.average.go_on(resume.average)
+            module.load_state_dict(resume.weights)
+        run.shared = list(module.sharing.shared_parameters())
+        return run
+
+    def end(self, module: MultiTaskModule, device: torch.device) -> Resume:
+        """Put the kept, or else the averaged weights into the module; return what it takes to train on."""
+        resume = Resume(snapshot(module), self.average, GeneratorState.now(device))
+        if self.kept is not None:
+            module.load_state_dict(self.kept)
+        elif self.average is not None:
+            module.load_state_dict(self.average.module.state_dict())
+        return resume
+
+
 class EpochKeeper(Callback):
     """Says whose weights a net ends with.
 
@@ -124,25 +200,25 @@ class BestEpoch(EpochKeeper):
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Begin with the weights of an earlier training as the best so far, or with none."""
         # On the rows held out now: they need not be those of before.
-        self.lowest_ = net.start_loss_
+        self.lowest_ = net.run_.start_loss
         watched = [epoch.get("valid_loss") for epoch in net.history]
         self.best_epoch_ = len(watched)
         if (
-            net.resumed_ is not None
+            net.run_.resumes
             and None not in watched
             and isclose(self.lowest_, min(watched), rel_tol=SAME_LOSS)
         ):
             # Where training goes on as if it had never stopped, so does the count of epochs in vain.
             self.lowest_ = min(watched)
             self.best_epoch_ = 1 + watched.index(self.lowest_)
-        net.kept_ = net.started_from_
+        net.run_.kept = net.run_.start_weights
 
     def keep(self, net: Any) -> None:
         """Compare this epoch with the best."""
         loss, epoch = net.history[-1, "valid_loss"], net.history[-1, "epoch"]
         if loss < self.lowest_:
             self.lowest_, self.best_epoch_ = loss, epoch
-            net.kept_ = snapshot(net.evaluated)
+            net.run_.kept = snapshot(net.evaluated)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Stop where the best epoch is too long ago."""
@@ -182,7 +258,7 @@ class FiniteLosses(EpochKeeper):
     def fall_back(self, net: Any) -> None:
         """Let the net end with the last finite epoch's weights, where no better epoch's are kept."""
         if self.last_ is not None:
-            net.kept_ = self.last_
+            net.run_.kept = self.last_
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Stop where a loss is no longer finite."""
@@ -215,7 +291,7 @@ class FiniteLosses(EpochKeeper):
             total = net.history[-1].get(key, 0.0)
             if np.isfinite(total):
                 continue
-            bad = net.first_broken_ if len(net.first_broken_) else np.flatnonzero(~np.isfinite(losses[key]))
+            bad = net.broken_tasks_ if len(net.broken_tasks_) else np.flatnonzero(~np.isfinite(losses[key]))
             return ", ".join(f"task {self.names[i]!r}" for i in bad[:5]) or "all tasks together"
         # After the last step no loss was computed, but on held-out rows.
         finite = "valid_loss" in net.history[-1] or all(map(_is_finite, net.evaluated.parameters()))

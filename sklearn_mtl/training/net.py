@@ -15,8 +15,14 @@ from torch import Tensor, nn
 
 from sklearn_mtl.data.table import Batch, Table, WholeBatches
 from sklearn_mtl.network.torch_private import uncompiled
-from sklearn_mtl.network.torch_state import GeneratorState
-from sklearn_mtl.training.kept_weights import EpochKeeper, Resume, StopTraining, WeightAverage, snapshot
+from sklearn_mtl.training.kept_weights import (
+    EpochKeeper,
+    Resume,
+    StopTraining,
+    TrainingRun,
+    WeightAverage,
+    snapshot,
+)
 from sklearn_mtl.training.optimizer import FusedAdamW
 from sklearn_mtl.training.recording import RecordedNet, to_numbers
 
@@ -38,6 +44,17 @@ class MultiTaskNet(RecordedNet):
         Decay of the moving average of the weights, which validation and prediction use; None for none.
     autocast : torch dtype or None
         What products are computed in while training.
+
+    Attributes
+    ----------
+    statistics_ : dict of str to tensor
+        The fit statistics that its module was built with.
+    history, epochs_
+        What was written down of its epochs, in skorch's rows and by task.
+    run_ : TrainingRun
+        The training that goes on; an empty one before and after.
+    resume_ : Resume or None
+        What it takes to train on, from the end of a training to the beginning of the next.
     """
 
     def __init__(
@@ -53,14 +70,9 @@ class MultiTaskNet(RecordedNet):
         self.ema_decay = ema_decay
         self.autocast = autocast
         self.statistics_: dict[str, Tensor] = {}
-        self.average_: WeightAverage | None = None
+        self.run_ = TrainingRun()
         self.resume_: Resume | None = None
-        self.resumed_: Resume | None = None
-        self.started_from_: dict[str, Tensor] | None = None
-        self.kept_: dict[str, Tensor] | None = None
-        self.start_loss_ = float("inf")
         self._heard_at_steps = True
-        self.n_before_, self.n_over_ = 0, 0
 
     def continue_from(self, net: MultiTaskNet) -> MultiTaskNet:
         """Take over another net's history, optimizer state and unaveraged weights, to train on.
@@ -71,9 +83,9 @@ class MultiTaskNet(RecordedNet):
             Of the same module and optimizer.
         """
         self.history = deepcopy(net.history)
-        self.epochs_, self.lowest_ = list(net.epochs_), dict(net.lowest_)
+        self.epochs_, self.best_ = list(net.epochs_), dict(net.best_)
         self.statistics_ = net.statistics_
-        self.resumed_ = deepcopy(net.resume_)
+        self.resume_ = net.resume_
         if type(net.optimizer_) is type(self.optimizer_):
             settings = [{k: v for k, v in group.items() if k != "params"} for group in self._groups]
             self.optimizer_.load_state_dict(net.optimizer_.state_dict())
@@ -99,8 +111,45 @@ class MultiTaskNet(RecordedNet):
         except KeyboardInterrupt:
             if not self._stopped_by_callback():
                 raise
-        self.notify("on_train_end", X=train, y=None)
+        self.close_training(train)
         return self
+
+    def open_training(self, train: Table, valid: Table | None) -> None:
+        """Get ready for the first epoch, or for the next one after an earlier training.
+
+        Parameters
+        ----------
+        train, valid : Table
+            Rows to learn from, and held-out rows.
+        """
+        n_before, resume, start_loss = len(self.history), self.resume_, float("inf")
+        if n_before and valid is not None:
+            steps = [self.validation_step(batch) for batch in self.get_iterator(valid, training=False)]
+            start_loss = float(self.watched(*(_host(steps, key).sum(0) for key in LOSS_AND_MASS))[1])
+        module = uncompiled(self.module_)
+        self.run_ = TrainingRun.begin(module, self.ema_decay, n_before, start_loss, resume)
+        self.resume_ = None
+        for group in self._groups:
+            # A schedule of torch that begins after the first epoch looks for it.
+            group.setdefault("initial_lr", group["lr"])
+        self._heard_at_steps = any(
+            getattr(type(callback), name) is not getattr(Callback, name)
+            for _, callback in self.callbacks_
+            for name in PER_STEP
+        )
+        self.notify("on_train_begin", X=train, y=None)
+
+    def close_training(self, train: Table) -> None:
+        """Put the kept, or else the averaged weights in place; note what it takes to train on.
+
+        Parameters
+        ----------
+        train : Table
+            Rows that were learned from.
+        """
+        self.resume_ = self.run_.end(uncompiled(self.module_), torch.device(self.device))
+        self.run_ = TrainingRun()
+        self.notify("on_train_end", X=train, y=None)
 
     def finish_interrupted(self, train: Table) -> bool:
         """End a training that Ctrl-C has interrupted with the epochs that are over; return whether any is.
@@ -108,28 +157,22 @@ class MultiTaskNet(RecordedNet):
         Parameters
         ----------
         train : Table
-            Rows that were learnt from.
+            Rows that were learned from.
         """
-        if self.n_over_ <= self.n_before_:
+        n_over = self.run_.n_over
+        if n_over <= self.run_.n_before:
             return False
-        self.restore(self.history[: self.n_over_], self.epochs_[: self.n_over_])
+        self.restore(self.history[:n_over], self.epochs_[:n_over])
         for keeper in self._keepers:
             keeper.fall_back(self)
-        self.notify("on_train_end", X=train, y=None)
-        # Of the middle of a step: training on begins from the weights that were kept.
+        self.close_training(train)
+        # The latest weights are those of the middle of a step: training on begins from what was kept.
         self.resume_ = None
         self.optimizer_.state.clear()
         for _, parameter in self.get_all_learnable_params():
             # As a part of a stack's tensor it would keep all of that in memory.
             parameter.data = parameter.data.clone()
         return True
-
-    def open_training(self, train: Table, valid: Table | None) -> None:
-        """Get ready for the first epoch, or for the next one after an earlier training."""
-        if self.history and valid is not None:
-            steps = [self.validation_step(batch) for batch in self.get_iterator(valid, training=False)]
-            self.start_loss_ = float(self.watched(*(_host(steps, key).sum(0) for key in LOSS_AND_MASS))[1])
-        self.notify("on_train_begin", X=train, y=None)
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """Return the pair of tables as it came."""
@@ -148,7 +191,8 @@ class MultiTaskNet(RecordedNet):
     @property
     def evaluated(self) -> Any:
         """The module that validation and prediction use."""
-        return uncompiled(self.module_) if self.average_ is None else self.average_.module
+        average = self.run_.average
+        return uncompiled(self.module_) if average is None else average.module
 
     @property
     def _keepers(self) -> list[EpochKeeper]:
@@ -165,36 +209,6 @@ class MultiTaskNet(RecordedNet):
         """Compile the network, not the loss."""
         return super().torch_compile(module, name) if name == "module" else module
 
-    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Start the moving average, or go on with the one of before."""
-        module, before = uncompiled(self.module_), self.resumed_
-        self.average_ = None if self.ema_decay is None else WeightAverage(module, self.ema_decay)
-        # What the module predicts with before the first epoch, averaged or of the best one.
-        self.started_from_, self.kept_ = snapshot(module) if self.history else None, None
-        self.n_before_ = self.n_over_ = len(self.history)
-        if before is not None:
-            if self.average_ is not None and before.average is not None:
-                self.average_.go_on(before.average)
-            module.load_state_dict(before.weights)
-        self.shared_ = list(module.sharing.shared_parameters())
-        for group in self._groups:
-            # A schedule of torch that begins after the first epoch looks for it.
-            group.setdefault("initial_lr", group["lr"])
-        self._heard_at_steps = any(
-            getattr(type(callback), name) is not getattr(Callback, name)
-            for _, callback in self.callbacks_
-            for name in PER_STEP
-        )
-
-    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Put the kept, or else the averaged weights in place; keep what it takes to train on."""
-        module = uncompiled(self.module_)
-        generator = GeneratorState.now(torch.device(self.device))
-        self.resume_ = Resume(snapshot(module), self.average_, generator)
-        module.load_state_dict(self.evaluated.state_dict() if self.kept_ is None else self.kept_)
-        self.average_, self.shared_, self.resumed_ = None, [], None
-        self.started_from_, self.kept_ = None, None
-
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Open a new epoch."""
         super().on_epoch_begin(net, **kwargs)
@@ -204,7 +218,7 @@ class MultiTaskNet(RecordedNet):
         """Let the weights be kept before any callback ends the training."""
         for keeper in self._keepers:
             keeper.keep(self)
-        self.n_over_ = len(self.history)
+        self.run_.n_over = len(self.history)
 
     def run_single_epoch(
         self, iterator: Iterable[Batch] | None, training: bool, prefix: str, step_fn: Any, **fit_params: Any
@@ -218,8 +232,8 @@ class MultiTaskNet(RecordedNet):
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            if training and self.average_ is not None:
-                self.average_.update()
+            if training and self.run_.average is not None:
+                self.run_.average.update()
             steps.append(step)
             sizes.append(len(batch.y))
             if self._heard_at_steps:
@@ -264,7 +278,7 @@ class MultiTaskNet(RecordedNet):
         """Put gradients on all parameters, given the raw outputs and the penalty of one batch."""
         criterion = self.criterion_
         losses = criterion.losses(raw, batch.y, batch.weight)
-        total = criterion.balancer.backward(losses, criterion.weights, penalty, self.shared_)
+        total = criterion.balancer.backward(losses, criterion.weights, penalty, self.run_.shared)
         return {"loss": total, "task_loss": losses.total, "task_mass": losses.mass}
 
     @torch.no_grad()
@@ -284,7 +298,7 @@ class MultiTaskNet(RecordedNet):
 
     def save_params(self, *args: Any, **kwargs: Any) -> None:
         """Write the weights that predict, as skorch does: of the moving average, not of the last step."""
-        module, average = uncompiled(self.module_), self.average_
+        module, average = uncompiled(self.module_), self.run_.average
         latest = snapshot(module)
         module.load_state_dict(self.evaluated.state_dict())
         try:
@@ -297,11 +311,11 @@ class MultiTaskNet(RecordedNet):
         """Read what `save_params` wrote; the moving average begins anew, the history is that of the file."""
         super().load_params(*args, **kwargs)
         self.resume_ = None
-        if self.average_ is not None:
-            self.average_ = WeightAverage(uncompiled(self.module_), self.average_.decay)
+        if self.run_.average is not None:
+            self.run_.average = WeightAverage(uncompiled(self.module_), self.run_.average.decay)
         rows = [dict(row) for row in self.history]
         self.restore(rows, [self.epoch_of(row) for row in rows])
-        self.n_before_ = self.n_over_ = len(rows)
+        self.run_.n_before = self.run_.n_over = len(rows)
 
     def autocast_now(self) -> AbstractContextManager[Any]:
         """Return the context in which products are computed while training."""

@@ -49,7 +49,10 @@ class RecordedNet(NeuralNet):
         super().__init__(*args, **kwargs)
         self.columns = columns
         self.epochs_: list[Epoch] = []
-        self.lowest_: Epoch = {}
+        # The best so far of each task's losses and scores, and of the totals; lower is better.
+        self.best_: dict[str, Any] = {}
+        # Tasks whose loss was the first of the epoch to be no longer finite.
+        self.broken_tasks_: np.ndarray = np.empty(0, dtype=np.intp)
 
     def restore(self, rows: Sequence[Mapping[str, Any]], epochs: Sequence[Epoch]) -> None:
         """Take over what was written down of a training.
@@ -61,11 +64,14 @@ class RecordedNet(NeuralNet):
         epochs : sequence of mapping of str to ndarray
             What the epochs came to, task by task.
         """
-        self.history, self.epochs_, self.lowest_ = History(), list(epochs), {}
+        self.history, self.epochs_, self.best_ = History(), list(epochs), {}
         for row, epoch in zip(rows, epochs, strict=True):
             by_task = [entry for key, values in epoch.items() for entry in self._by_task(key, values)]
             # skorch's own callbacks look at the last batch.
             self.history.append({"batches": [{}], **dict(by_task), **row})
+            for key in ("train_loss", "valid_loss"):
+                if key in row:
+                    self._is_lowest(key, row[key])
 
     def epoch_of(self, row: Mapping[str, Any]) -> Epoch:
         """Return what an epoch came to, task by task, from its row of skorch's history."""
@@ -102,7 +108,7 @@ class RecordedNet(NeuralNet):
         self._record_batches("train", losses, masses, sizes)
         # Within an epoch one task's nan spreads through the trunk to all: the first step tells whose.
         broken = ~np.isfinite(losses)
-        self.first_broken_ = np.flatnonzero(broken[broken.any(1)][:1].any(0))
+        self.broken_tasks_ = np.flatnonzero(broken[broken.any(1)][:1].any(0))
         self.criterion_.balancer.end_epoch(self._as_tensor(per_task))
 
     def record_validation(
@@ -154,8 +160,8 @@ class RecordedNet(NeuralNet):
             return entries
         # Of scores more is better.
         lower = -values if key == "valid_score" else values
-        before = self.lowest_.get(key, np.full(len(values), np.inf))
-        self.lowest_[key] = np.fmin(before, lower)
+        before = self.best_.get(key, np.full(len(values), np.inf))
+        self.best_[key] = np.fmin(before, lower)
         flags = (lower < before).tolist()
         return entries + [(f"{name}_best", flag) for name, flag in zip(names, flags, strict=True)]
 
@@ -177,9 +183,15 @@ class RecordedNet(NeuralNet):
 
     def _record_total(self, key: str, value: float) -> None:
         """Write a total down, and whether it is the lowest so far, as skorch's callbacks expect."""
-        before = [epoch[key] for epoch in self.history[:-1] if key in epoch]
         self.history.record(key, value)
-        self.history.record(f"{key}_best", value < min(before, default=float("inf")))
+        self.history.record(f"{key}_best", self._is_lowest(key, value))
+
+    def _is_lowest(self, key: str, value: float) -> bool:
+        """Whether a total is the lowest so far, and note it if it is."""
+        lowest = value < self.best_.get(f"total_{key}", float("inf"))
+        if lowest:
+            self.best_[f"total_{key}"] = value
+        return lowest
 
     def _effective_weights(self, losses: np.ndarray) -> np.ndarray:
         """How much each task's loss counts in what is minimised, at the epoch's mean losses."""

@@ -199,7 +199,7 @@ class Lockstep:
             self.weights.release(slot)
             if member.error is None:
                 with self.arrangement.stream_of(slot).state.restored(self.settings.device):
-                    member.net.notify("on_train_end", X=member.ready.plan.train, y=None)
+                    member.net.close_training(member.ready.plan.train)
         self._go_on_without(leaving)
 
     def _go_on_without(self, leaving: Sequence[Member]) -> None:

@@ -189,7 +189,7 @@ class Run:
         ]
         device = next(iter(weights.trained.values())).device
         self._counts = [torch.tensor(float(steps), device=device) for _ in groups]
-        self._moving = [net.average_ for net in self._nets if net.average_ is not None]
+        self._moving = [net.run_.average for net in self._nets if net.run_.average is not None]
         self._averages = [tensor[part] for tensor in weights.averages.values()]
         of_module = _of(weights.trained, "module.")
         self._latest = [of_module[name].detach()[part] for name in weights.averages]
@@ -246,10 +246,10 @@ def parameter_groups(net: MultiTaskNet) -> list[list[str]]:
 
 def _averages(net: MultiTaskNet) -> dict[str, Tensor]:
     """Return the averages of the trained parameters; none where there is no average."""
-    if net.average_ is None:
+    if net.run_.average is None:
         return {}
     trained = {name for name, value in uncompiled(net.module_).named_parameters() if value.requires_grad}
-    return {name: value for name, value in net.average_.module.named_parameters() if name in trained}
+    return {name: value for name, value in net.run_.average.module.named_parameters() if name in trained}
 
 
 def _fixed(nets: Sequence[MultiTaskNet]) -> dict[str, Tensor]:
@@ -301,5 +301,5 @@ def _settings(net: MultiTaskNet) -> Hashable:
     groups = net.optimizer_.param_groups
     rates = schedules[0].rates_ if schedules else [group["lr"] for group in groups]
     others = tuple((group["betas"], group["eps"], group["weight_decay"]) for group in groups)
-    average = None if net.average_ is None else (net.average_.decay, net.average_.steps)
+    average = None if net.run_.average is None else (net.run_.average.decay, net.run_.average.steps)
     return (tuple(rates), others, moving, average)
