@@ -42,8 +42,40 @@ class Balancer(BaseEstimator, nn.Module, ABC):
     def start(self, n_tasks: int) -> None:
         """Make the buffers and learned parameters that depend on the number of tasks."""
 
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Return how the learned parameters are optimized, in groups as a torch optimizer takes them.
+
+        A hook, for a learning rate of their own. By default they have the network's rate, and no weight
+        decay, which would draw them to 0. Parameters in no group are optimized like the network's.
+
+        Returns
+        -------
+        list of dict
+            Each with ``"params"``, a list of parameters, and settings such as ``"lr"``; those that a group
+            does not have are the network's.
+        """
+        parameters = list(self.parameters())
+        return [{"params": parameters, "weight_decay": 0.0}] if parameters else []
+
+    def after_step(self, losses: Callable[[], Tensor]) -> None:
+        """Look at what a step of the optimizer has made of the losses; by default, nothing is looked at.
+
+        A hook, called after each step without gradient. What it changes should be a buffer.
+
+        Parameters
+        ----------
+        losses : callable
+            Returns the scale-free losses, shape (n_tasks,), of the rows of the step under the new weights and
+            the same dropout masks. It costs a forward pass.
+        """
+
+    @property
+    def has_after_step(self) -> bool:
+        """Whether the balancer has an `after_step` of its own."""
+        return type(self).after_step is not Balancer.after_step
+
     def end_epoch(self, losses: Tensor) -> None:
-        """Take note of the epoch's mean training losses, shape (n_tasks,)."""
+        """Take note of the epoch's mean training losses, shape (n_tasks,); a hook, by default nothing."""
 
     def effective_weights(self, losses: Tensor, weights: Tensor) -> Tensor:
         """Return how much each loss counts at the given losses, shape (n_tasks,)."""

@@ -104,6 +104,14 @@ def writers(callbacks: Sequence[Any] | None) -> list[str]:
     return [type(callback).__name__ for callback in made(callbacks or ()) if isinstance(callback, kinds)]
 
 
+def has_stopped_early(callbacks: Sequence[tuple[str, Any]]) -> bool:
+    """Whether a user's skorch ``EarlyStopping`` has fired, which raises what Ctrl-C raises."""
+    return any(
+        hasattr(callback, "patience") and getattr(callback, "misses_", -1) >= callback.patience
+        for _, callback in callbacks
+    )
+
+
 def copied(callbacks: Sequence[Any], prefix: str) -> list[Any]:
     """Return a net's own copies of the callbacks.
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.data.table import Batch, Table, WholeBatches
 from sklearn_mtl.network.torch_private import uncompiled
+from sklearn_mtl.training.callbacks import has_stopped_early
 from sklearn_mtl.training.kept_weights import (
     EpochKeeper,
     Resume,
@@ -23,6 +24,7 @@ from sklearn_mtl.training.kept_weights import (
     WeightAverage,
     snapshot,
 )
+from sklearn_mtl.training.losses_again import losses_again
 from sklearn_mtl.training.optimizer import FusedAdamW
 from sklearn_mtl.training.recording import RecordedNet, to_numbers
 
@@ -109,7 +111,7 @@ class MultiTaskNet(RecordedNet):
         except StopTraining:
             pass
         except KeyboardInterrupt:
-            if not self._stopped_by_callback():
+            if not has_stopped_early(self.callbacks_):
                 raise
         self.close_training(train)
         return self
@@ -177,6 +179,14 @@ class MultiTaskNet(RecordedNet):
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """Return the pair of tables as it came."""
         return X
+
+    def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> tuple[Any, dict[str, Any]]:
+        """Return skorch's groups of parameters, and after them those of the balancer."""
+        own = self.criterion_.balancer.param_groups()
+        taken = {id(parameter) for group in own for parameter in group["params"]}
+        others = [named for named in named_parameters if id(named[1]) not in taken]
+        (groups,), options = super().get_params_for_optimizer(prefix, others)
+        return [[*groups, *own]], options
 
     @property
     def n_steps(self) -> int:
@@ -252,7 +262,17 @@ class MultiTaskNet(RecordedNet):
             super().notify(method_name, **cb_kwargs)
 
     def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
-        """Make one step of the optimizer."""
+        """Make one step of the optimizer, and let the balancer look at what came of it."""
+        balancer = self.criterion_.balancer
+        if not balancer.has_after_step:
+            return self._optimizer_step(batch, **fit_params)
+        losses = losses_again(self, batch)
+        step = self._optimizer_step(batch, **fit_params)
+        with torch.no_grad():
+            balancer.after_step(losses)
+        return step
+
+    def _optimizer_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         if self._heard_at_steps or not isinstance(self.optimizer_, FusedAdamW):
             # Callbacks and optimizers that want more than a gradient are served by skorch's own way.
             step: dict[str, Any] = super().train_step(batch, **fit_params)
@@ -322,13 +342,6 @@ class MultiTaskNet(RecordedNet):
         if self.autocast is None:
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, dtype=self.autocast)
-
-    def _stopped_by_callback(self) -> bool:
-        """Whether a user's skorch ``EarlyStopping`` has fired, which raises what Ctrl-C raises."""
-        return any(
-            hasattr(callback, "patience") and getattr(callback, "misses_", -1) >= callback.patience
-            for _, callback in self.callbacks_
-        )
 
 
 def _host(steps: list[dict[str, Any]], key: str) -> np.ndarray:

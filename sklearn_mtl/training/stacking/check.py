@@ -43,6 +43,8 @@ def why_alone(ready: ReadyNet) -> str | None:
         return f"{balancer.__name__} balances gradients"
     if balancer.backward is not LossBalancer.backward:
         return f"{balancer.__name__} has a backward of its own"
+    if ready.net.criterion_.balancer.has_after_step:
+        return f"{balancer.__name__} looks at the losses after each step"
     return None
 
 

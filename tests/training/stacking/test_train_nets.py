@@ -17,7 +17,6 @@ from sklearn_mtl.tasks import Classification, Regression
 from sklearn_mtl.training import train_nets
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import make_ready, train_alone
-from sklearn_mtl.training.settings import TrainingSettings
 from sklearn_mtl.training.stacking import check, limits
 from sklearn_mtl.training.stacking import train as stacking
 from sklearn_mtl.training.stacking.step import N_ROWS, rows_to_try
@@ -229,22 +228,20 @@ class Remembering(LossBalancer):
 
 
 class Learned(LossBalancer):
-    """Learned weights."""
+    """Weights that are learned at a rate of their own."""
 
     def start(self, n_tasks):
         self.spread = nn.Parameter(torch.zeros(n_tasks))
+
+    def param_groups(self):
+        return [{"params": [self.spread], "lr": 0.5, "weight_decay": 0.0}]
 
     def forward(self, losses, weights):
         return (losses * weights * torch.exp(-self.spread) + self.spread).sum()
 
 
 @pytest.mark.parametrize("params", [{}, {"lr_schedule": "cosine", "gradient_clip": 0.5}], ids=str)
-def test_groups_of_parameters_with_rates_of_their_own(data, monkeypatch, params):
-    options = TrainingSettings.optimizer_options
-    own = [("*balancer*", {"lr": 0.5, "weight_decay": 0.0})]
-    monkeypatch.setattr(
-        TrainingSettings, "optimizer_options", lambda self: {**options(self), "optimizer__param_groups": own}
-    )
+def test_groups_of_parameters_with_rates_of_their_own(data, params):
     plans = [
         plan
         for lr in (0.01, 0.03, 0.1)
