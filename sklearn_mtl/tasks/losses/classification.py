@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -11,18 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sklearn_mtl.tasks.losses.constants import best_logits
-from sklearn_mtl.tasks.losses.row_loss import RowLoss, summed, weighted_mean
-
-
-class ProbabilityLoss(RowLoss):
-    """A loss whose responses are probabilities; scored by accuracy."""
-
-    metric: ClassVar[str] = "accuracy"
-    has_temperature: ClassVar[bool] = True
-
-    @abstractmethod
-    def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
-        """Return minus the log-probability of each label, shape (rows, columns)."""
+from sklearn_mtl.tasks.losses.row_loss import ProbabilityLoss, summed, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -40,6 +28,8 @@ class BinaryCrossEntropy(ProbabilityLoss):
 
     label_smoothing: float = 0.0
     focusing: float = 0.0
+
+    metric: ClassVar[str] = "accuracy"
 
     @property
     def width(self) -> int:
@@ -113,6 +103,8 @@ class CodeLoss(ProbabilityLoss):
 
     n_classes: int = 2
 
+    metric: ClassVar[str] = "accuracy"
+
     @property
     def width(self) -> int:
         """One raw output for each class."""
@@ -145,7 +137,7 @@ class ClassLoss(CodeLoss):
     """A loss of class codes, one logit for each class; the base of one's own for `Classification`.
 
     All that must be written is the loss of each cell. How many classes there are it is told in ``fit``;
-    two have two logits. ``constant`` finds its best constant by a search where it is not overridden.
+    two have two logits. `constant` is one more hook; by default a search finds the best constant.
 
     Parameters
     ----------

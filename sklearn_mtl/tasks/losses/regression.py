@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import ClassVar, Literal
@@ -15,27 +17,46 @@ from sklearn_mtl.tasks.losses.row_loss import RowLoss, summed, weighted_mean, we
 
 
 class RegressionLoss(RowLoss):
-    """A loss of a number; scored by R².
+    """A loss of a number.
+
+    Hooks besides those of `RowLoss` are `width` (1), `score` (R²) and `has_interval`. A loss that gives
+    intervals also defines ``interval(response, coverage)``, as an `IntervalLoss` does.
 
     Attributes
     ----------
     support : {"real", "non-negative", "positive"}
         What labels may be. Real ones are standardised, all others divided by their mean.
-    has_interval : bool
-        Whether it has an `interval`.
+    interval : callable
+        Only of a loss that `has_interval`; see `IntervalLoss.interval`.
     """
 
     metric: ClassVar[str] = "r2"
     support: ClassVar[Literal["real", "non-negative", "positive"]] = "real"
-    has_interval: ClassVar[bool] = False
+    interval: Callable[[Tensor, float], Tensor]
 
     @property
     def width(self) -> int:
-        """Raw outputs for each target column."""
+        """Number of raw outputs for each target column."""
         return 1
 
+    @property
+    def has_interval(self) -> bool:
+        """Whether the loss has ``interval(response, coverage)``."""
+        return hasattr(self, "interval")
+
+    def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Return R² of each column; nan where the labels do not vary."""
+        residual = weighted_mean((self.decision(response) - y) ** 2, weight)
+        total = weighted_mean((y - weighted_mean(y, weight).unsqueeze(-2)) ** 2, weight)
+        return torch.where(total > 0, 1 - residual / total, torch.nan)
+
+
+class IntervalLoss(RegressionLoss):
+    """A loss of a number that also gives intervals."""
+
+    @abstractmethod
     def interval(self, response: Tensor, coverage: float) -> Tensor:
-        """Return the central interval of each prediction; only of a loss that ``has_interval``.
+        """Return the central interval of each prediction.
 
         Parameters
         ----------
@@ -52,22 +73,15 @@ class RegressionLoss(RowLoss):
         Raises
         ------
         ValueError
-            If it has none of this coverage.
+            If the loss has no interval of this coverage.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no intervals.")
-
-    def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-        """Return R² of each column; nan where the labels do not vary."""
-        residual = weighted_mean((self.decision(response) - y) ** 2, weight)
-        total = weighted_mean((y - weighted_mean(y, weight).unsqueeze(-2)) ** 2, weight)
-        return torch.where(total > 0, 1 - residual / total, torch.nan)
 
 
 class PointLoss(RegressionLoss):
     """A loss whose raw output is the prediction; the base of one's own for `Regression`.
 
     All that must be written is the loss of each cell, of standardised labels: 0 or more, and 0 at the
-    label. ``constant`` finds its best constant by a search where it is not overridden.
+    label. `constant` is one more hook; by default a search finds the best constant.
 
     Examples
     --------
@@ -154,8 +168,8 @@ class LogLinkLoss(RegressionLoss):
     """A loss whose raw output is the logarithm of the prediction; for labels that are not negative.
 
     All that must be written is the loss of each cell, of labels that were divided by their mean: 0 or
-    more, and 0 at the label. ``constant`` is right where the best constant is the mean of the labels, as
-    of every deviance, and is to be overridden elsewhere.
+    more, and 0 at the label. `constant` is one more hook: the default is right where the mean of the labels
+    is the best constant, as for every deviance, and must be overridden for other losses.
     """
 
     support: ClassVar[Literal["real", "non-negative", "positive"]] = "non-negative"
@@ -201,12 +215,10 @@ class GammaDeviance(LogLinkLoss):
 
 
 @dataclass(frozen=True)
-class Pinball(RegressionLoss):
+class Pinball(IntervalLoss):
     """The pinball loss (Koenker & Bassett 1978), averaged over ``quantiles``."""
 
     quantiles: tuple[float, ...] = (0.05, 0.5, 0.95)
-
-    has_interval: ClassVar[bool] = True
 
     @property
     def width(self) -> int:
@@ -260,14 +272,12 @@ class Pinball(RegressionLoss):
 
 
 @dataclass(frozen=True)
-class GaussianNLL(RegressionLoss):
+class GaussianNLL(IntervalLoss):
     """Negative log-likelihood of a normal target, up to a constant: (log v + (y - m)² / v) / 2.
 
     Nix & Weigend (1994). The response is (m, v + m²): moments average over a mixture, variances
     do not.
     """
-
-    has_interval: ClassVar[bool] = True
 
     @property
     def width(self) -> int:

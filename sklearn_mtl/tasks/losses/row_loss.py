@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import Field, fields, is_dataclass
 from numbers import Number
 from typing import Any, ClassVar
@@ -14,9 +14,9 @@ from torch import Tensor
 
 from sklearn_mtl.recipes import fingerprint
 
-# Fewer are summed as quickly as it is found out whether they are the same.
+# Fewer columns are summed as quickly as it is found out whether they are the same.
 MANY_COLUMNS = 32
-# Rows on which a loss of the user's own is tried.
+# Number of rows on which a user's own loss is tried.
 MOST_CHECKED = 1000
 
 
@@ -24,18 +24,23 @@ class RowLoss(ABC):
     """The loss of one labelled cell, and what the network's raw output means under it.
 
     Losses are values: two tasks whose losses compare equal are computed as one tensor expression. Parameters
-    may be lists, arrays, tensors and dicts. One of your own is best a frozen dataclass, whose fields are its
-    parameters: files can hold that too.
+    may be lists, arrays, tensors and dicts. A loss of one's own is best a frozen dataclass, whose fields are
+    its parameters: files can hold that too.
+
     A target column has ``width`` raw outputs. Shapes below: ``raw`` is (..., columns, width), ``y``
     is (..., columns) and broadcasts against it; cells without a label hold any finite number and
     weigh nothing later.
+
+    Hooks may be overridden, and have a default: `with_slope` (by automatic differentiation), `reference`
+    (the loss of `constant`), `n_constant` (0) and `has_temperature`. A loss whose responses are probabilities
+    also defines ``log_loss(response, y)``, as a `ProbabilityLoss` does.
 
     Attributes
     ----------
     metric : str
         Name of what `score` gives, for the columns of ``history_``.
-    has_temperature : bool
-        Whether it has a `log_loss`, on which ``calibrate`` fits a temperature.
+    log_loss : callable
+        Only of a loss that `has_temperature`; see `ProbabilityLoss.log_loss`.
 
     See Also
     --------
@@ -45,10 +50,10 @@ class RowLoss(ABC):
     """
 
     metric: ClassVar[str]
-    has_temperature: ClassVar[bool] = False
+    log_loss: Callable[[Tensor, Tensor], Tensor]
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """Compare losses as below where the class does not say otherwise."""
+        """Compare losses as below, unless the class itself defines a comparison."""
         super().__init_subclass__(**settings)
         # `@dataclass` would write its own into the class, which fail on lists and arrays.
         if cls.__eq__ is RowLoss.__eq__:
@@ -68,7 +73,7 @@ class RowLoss(ABC):
         held = dict(vars(self))
         declared: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
         for field in declared:
-            # Those of a class with slots are not among its variables.
+            # Fields of a class with slots are not among its variables.
             held[field.name] = getattr(self, field.name) if field.compare else None
         return type(self), frozenset((name, _comparable(value)) for name, value in held.items())
 
@@ -86,6 +91,11 @@ class RowLoss(ABC):
     def n_constant(self) -> int:
         """How many of these, the last, are the same for every row: parameters learned with the network."""
         return 0
+
+    @property
+    def has_temperature(self) -> bool:
+        """Whether ``calibrate`` fits a temperature to the loss: it has ``log_loss(response, y)``."""
+        return hasattr(self, "log_loss")
 
     @abstractmethod
     def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
@@ -153,22 +163,6 @@ class RowLoss(ABC):
         It may have further axes, where ``decode`` of the task takes them.
         """
 
-    def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
-        """Return minus the log-probability of each label; only of a loss that ``has_temperature``.
-
-        Parameters
-        ----------
-        response : tensor of shape (..., columns, width)
-            Averaged responses.
-        y : tensor of shape (..., columns)
-            Encoded targets.
-
-        Returns
-        -------
-        tensor of shape (..., columns)
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no log-loss.")
-
     @abstractmethod
     def link(self, response: Tensor) -> Tensor:
         """Return the raw output that has this response, the inverse of `response`.
@@ -189,8 +183,28 @@ class RowLoss(ABC):
         """
 
 
+class ProbabilityLoss(RowLoss):
+    """A loss whose responses are probabilities, to which ``calibrate`` fits a temperature."""
+
+    @abstractmethod
+    def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
+        """Return minus the log-probability of each label.
+
+        Parameters
+        ----------
+        response : tensor of shape (..., columns, width)
+            Averaged responses.
+        y : tensor of shape (..., columns)
+            Encoded targets.
+
+        Returns
+        -------
+        tensor of shape (..., columns)
+        """
+
+
 def _comparable(parameter: Any) -> Hashable:
-    """Return what equal parameters have in common; of what can't be pickled, the object."""
+    """Return what equal parameters have in common; for a parameter that can't be pickled, its identity."""
     if parameter is None or isinstance(parameter, str | bytes | Number):
         return parameter
     if isinstance(parameter, tuple):
@@ -207,7 +221,7 @@ def check_loss(name: str, loss: RowLoss, encoded: np.ndarray, weight: np.ndarray
     name : str
         The task.
     loss : RowLoss
-        One of the user's own.
+        A user's own loss.
     encoded : ndarray of float64, shape (n_rows, n_columns)
         Encoded labels.
     weight : ndarray of float64, shape (n_rows, n_columns)
@@ -235,7 +249,7 @@ def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
 
 
 def summed(weight: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    """Return cell weights summed over rows, the last axis but one; many columns that are one are so once."""
+    """Return cell weights summed over rows, the last axis but one; equal columns are summed once."""
     if weight.shape[-1] > MANY_COLUMNS and weight.stride(-1) == 0:
         return weight[..., :1].sum(-2, dtype=dtype).expand(*weight.shape[:-2], weight.shape[-1])
     return weight.sum(-2, dtype=dtype)

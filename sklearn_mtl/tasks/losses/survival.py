@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sklearn_mtl.tasks.losses.classification import smallest
-from sklearn_mtl.tasks.losses.row_loss import RowLoss, weighted_mean
+from sklearn_mtl.tasks.losses.row_loss import ProbabilityLoss, weighted_mean
 
 
 @dataclass(frozen=True)
-class DiscreteHazards(RowLoss):
+class DiscreteHazards(ProbabilityLoss):
     """Minus the log-likelihood of right-censored times, by the hazard of each of several intervals.
 
     A row that survived j intervals and had the event in the next one contributes
@@ -33,7 +33,6 @@ class DiscreteHazards(RowLoss):
     n_intervals: int
 
     metric: ClassVar[str] = "log_likelihood"
-    has_temperature: ClassVar[bool] = True
 
     @property
     def width(self) -> int:
