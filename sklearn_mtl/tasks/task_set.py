@@ -70,9 +70,7 @@ class TaskSet:
 
     def __post_init__(self) -> None:
         """Lay the tasks out."""
-        by_loss: dict[RowLoss, list[int]] = {}
-        for position, task in enumerate(self.tasks):
-            by_loss.setdefault(task.loss, []).append(position)
+        by_loss = self._by_loss()
         order = [position for members in by_loss.values() for position in members]
         groups, column, raw = [], 0, 0
         for loss, members in by_loss.items():
@@ -85,6 +83,17 @@ class TaskSet:
         counts = [self.tasks[position].n_columns for position in order]
         object.__setattr__(self, "column_task", np.repeat(order, counts))
         object.__setattr__(self, "places", dict(self._places(by_loss.values())))
+
+    def _by_loss(self) -> dict[RowLoss, list[int]]:
+        """Return the positions of the tasks of each loss."""
+        # Losses are compared by their parameters, which takes time: first those that are one object.
+        by_object: dict[int, list[int]] = {}
+        for position, task in enumerate(self.tasks):
+            by_object.setdefault(id(task.loss), []).append(position)
+        by_loss: dict[RowLoss, list[int]] = {}
+        for same in by_object.values():
+            by_loss.setdefault(self.tasks[same[0]].loss, []).extend(same)
+        return {loss: sorted(positions) for loss, positions in by_loss.items()}
 
     def _places(self, groups: Iterable[list[int]]) -> Iterator[tuple[str, tuple[int, slice]]]:
         """Yield each task's name, the number of its group and its columns of that group."""
