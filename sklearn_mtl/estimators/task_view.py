@@ -75,7 +75,7 @@ class TaskView(BaseEstimator):
         """Return this task's predictions, shape (n_rows,) or (n_rows, n_outputs)."""
         return self._task.predict(self._response(X))
 
-    @available_if(lambda view: hasattr(view._task, "survival"))
+    @available_if(lambda view: view._task.has_survival)
     def predict_survival(self, X: Any, times: Any = None) -> np.ndarray:
         """Return the survival curves of a survival task.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import Task
-from sklearn_mtl.tasks.class_task import ClassTask
 
 # A class of few rows may by chance lie wholly outside the training rows of a fold: one of so many
 # does so in one of 625 folds of five. What is left costs the score less than a tenth.
@@ -42,11 +42,11 @@ def warn_of_unknown_labels(scored: Iterable[tuple[Task, Column, np.ndarray]], st
         )
 
 
-def _unknown(task: Task, column: Column, weight: np.ndarray) -> str:
+def _unknown(task: Any, column: Column, weight: np.ndarray) -> str:
     """Return what is found of one task in words; nothing where it is no matter."""
-    if not isinstance(task, ClassTask):
+    if not task.has_classes:
         return ""
-    labels = column.values[~column.missing & (weight > 0)]
+    labels = column.take(weight > 0).known
     unknown = task.unknown(labels)
     if len(unknown) == 0:
         return ""

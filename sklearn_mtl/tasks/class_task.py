@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ import pandas as pd
 from sklearn_mtl.targets import Column, restore_dtype
 from sklearn_mtl.tasks.task import Task
 
-# Comparing labels with each of so many classes is quicker than hashing them.
+# With at most so many classes, comparing labels with each of them is quicker than hashing labels.
 FEW_CLASSES = 8
 # Whole numbers up to here can be subtracted from one another.
 HALF_RANGE = 2**62
@@ -31,8 +32,8 @@ TYPES: dict[str, tuple[type, ...]] = {
 class ClassTask(Task):
     """A task of one class for each row, whose labels were seen.
 
-    The response of its loss is the probability of each class, or, of two, that of the second alone; the
-    decision is a place among the classes.
+    The loss knows a class by its code, its place in `coded`. The response of the loss is the probability
+    of each class; where there are two, it may be that of the second alone. The decision is a code.
 
     Parameters
     ----------
@@ -43,13 +44,17 @@ class ClassTask(Task):
     classes: np.ndarray
 
     @property
+    @abstractmethod
     def coded(self) -> np.ndarray:
-        """The classes in the order of their codes, by which the loss knows them."""
-        return self.classes
+        """The classes in the order of their codes."""
+
+    @abstractmethod
+    def predict_proba(self, response: np.ndarray) -> np.ndarray:
+        """Return class probabilities, shape (n_rows, n_classes), of the sorted classes."""
 
     @property
     def n_label_columns(self) -> int:
-        """One class for each row."""
+        """One: a class for each row."""
         return 1
 
     def encode(self, column: Column) -> np.ndarray:
@@ -63,7 +68,7 @@ class ClassTask(Task):
         return codes[:, None]
 
     def unknown_labels(self, column: Column) -> list[Any]:
-        """Return the distinct labels that are none of the classes."""
+        """Return the distinct labels that are none of the classes, sorted."""
         unknown: list[Any] = distinct_labels(self.unknown(column.known)).tolist()
         return unknown
 
@@ -95,7 +100,7 @@ class ClassTask(Task):
         Raises
         ------
         ValueError
-            If labels that are none are of another type than the classes: text where those are numbers.
+            If labels that are no class are of another type than the classes, such as text among numbers.
         """
         codes = class_codes(labels, self.coded)
         unknown = codes < 0
@@ -133,8 +138,8 @@ class ClassTask(Task):
         classes = [str(label) for label in self.coded]
         return ", ".join(classes) if len(classes) <= 6 else f"{len(classes)} classes"
 
-    def predict_proba(self, response: np.ndarray) -> np.ndarray:
-        """Return class probabilities, shape (n_rows, n_classes)."""
+    def probabilities(self, response: np.ndarray) -> np.ndarray:
+        """Return the probabilities of a response, shape (n_rows, n_classes), of the classes as `coded`."""
         if self.loss.width == len(self.classes):
             return response[:, 0, :]
         probabilities = np.empty((len(response), 2))
@@ -143,17 +148,17 @@ class ClassTask(Task):
         return probabilities
 
     def _labels(self, codes: np.ndarray) -> np.ndarray:
-        """Return the classes of codes, (tasks, n_rows); of two, the code is whether it is the second."""
+        """Return the classes of codes, shape (tasks, n_rows); of two classes, codes may be booleans."""
         classes = self.coded
         labels = np.empty(codes.shape, dtype=classes.dtype)
         for of_task, own in zip(codes.view(np.int8) if codes.dtype == bool else codes, labels, strict=True):
-            # Any other mode writes to a copy first.
+            # In any other mode, numpy writes to a copy of `out` first.
             classes.take(of_task, out=own, mode="clip")
         return labels
 
     @property
     def _classes_key(self) -> Hashable:
-        """What tasks of equal classes have in common; objects are compared by being the same task."""
+        """A key that is equal for tasks of equal classes; classes that are objects are not compared."""
         classes = self.coded
         return id(self) if classes.dtype.hasobject else (classes.dtype.str, classes.tobytes())
 
@@ -191,14 +196,16 @@ def distinct_labels(labels: np.ndarray) -> np.ndarray:
 
 
 def class_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return the place of each label among the classes, -1 for none; equal is what Python calls equal.
+    """Return the place of each label among the classes, -1 where it is none of them.
+
+    Labels are equal to a class where Python says so: True is 1 and 1.0.
 
     Parameters
     ----------
     labels : ndarray of shape (n_labels,)
         None of them missing.
     classes : ndarray of shape (n_classes,)
-        Distinct.
+        Distinct classes.
 
     Returns
     -------
@@ -244,7 +251,7 @@ def label_types(labels: np.ndarray) -> set[str]:
 def strata_of_classes(column: Column) -> np.ndarray:
     """Return the code of each row's class in order of appearance, -1 where there is no label.
 
-    What `TaskKind.strata` is for kinds whose labels are classes.
+    This is `TaskKind.strata` of kinds whose labels are classes.
     """
     check_one_column(column)
     known = ~column.missing
@@ -263,7 +270,10 @@ def check_one_column(column: Column) -> None:
 
 
 def _index(values: np.ndarray) -> pd.Index:
-    """Return values to look up; to pandas, booleans are not 0 and 1, and dates are the text they read as."""
+    """Return an index for looking values up, in which booleans are 0 and 1.
+
+    pandas would not find them among numbers. It is told the dtype, or it would find dates by their text.
+    """
     numbers = values.view(np.uint8) if values.dtype == bool else values
     return pd.Index(numbers, dtype=numbers.dtype)
 

@@ -39,7 +39,7 @@ class OrdinalTask(ClassTask):
     def predict_proba(self, response: np.ndarray) -> np.ndarray:
         """Return class probabilities, shape (n_rows, n_classes), of the classes in sorted order."""
         # As in any classifier of scikit-learn: its metrics take columns in no other order.
-        return super().predict_proba(response)[:, self.codes(self.classes)]
+        return self.probabilities(response)[:, self.codes(self.classes)]
 
     def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
         """Return D² of the absolute distance in classes; one not seen in ``fit`` is as far as can be.

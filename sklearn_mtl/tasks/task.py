@@ -1,4 +1,4 @@
-"""The two extension points: how a task is asked for, and what it is once its labels were seen."""
+"""The two extension points: what a user asks of a task, and what it is once its labels were seen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,16 @@ from sklearn_mtl.tasks.losses.row_loss import RowLoss
 
 @dataclass(frozen=True, eq=False)
 class Task(ABC):
-    """A task whose labels were seen: how they become numbers and how numbers become labels.
+    """A task whose labels were seen: how labels become numbers, and numbers predictions.
+
+    A kind of one's own must define `encode`, `decode` and `score`. What else it has, it is asked: it has
+    probabilities if it defines ``predict_proba(response)``, classes if it defines ``classes``, intervals if
+    it defines ``interval(response, coverage)``, survival curves if it defines ``survival(response, times)``.
+
+    The rest are hooks, which may be overridden and have a default: `n_label_columns` (any number),
+    `cell_weight` (1), `decode_all` (task by task), `calibrated_by` and `widened_by` (the task as it is),
+    `unknown` and `unknown_labels` (none are), `matched` (the labels as they are), `metric` (that of the
+    loss), `only_class` (none), `labels_in_words` and `has_interval`.
 
     Parameters
     ----------
@@ -57,7 +66,7 @@ class Task(ABC):
 
     @property
     def constant_outputs(self) -> list[int]:
-        """Which of these are the same for every row."""
+        """Positions of the raw outputs that are the same for every row: parameters, such as thresholds."""
         width, n_constant = self.loss.width, self.loss.n_constant
         return [
             column * width + place
@@ -81,13 +90,18 @@ class Task(ABC):
         return hasattr(self, "interval")
 
     @property
+    def has_survival(self) -> bool:
+        """Whether the task has ``survival(response, times)``."""
+        return hasattr(self, "survival")
+
+    @property
     def only_class(self) -> str:
-        """The class of all labels, quoted; empty where there is none, or several."""
+        """The class that all labels are, quoted; empty where there are no classes, or several."""
         return ""
 
     @property
     def labels_in_words(self) -> str:
-        """The labels that were seen, for the table in a notebook."""
+        """A description of the labels that were seen, for the table in a notebook."""
         return f"{self.n_columns} columns" if self.two_dimensional else ""
 
     @abstractmethod
@@ -102,11 +116,11 @@ class Task(ABC):
 
     @property
     def n_label_columns(self) -> int | None:
-        """Columns that the labels must have as they are given, 1 of one dimension; None is any."""
+        """Number of columns that labels must have as they are given, 1 for one dimension; None for any."""
         return None
 
     def check_shape(self, column: Column) -> None:
-        """Raise a ``ValueError`` for labels of another number of columns than in ``fit``."""
+        """Raise a ``ValueError`` if labels have another number of columns than in ``fit``."""
         shape, expected = column.values.shape, self.n_label_columns
         if expected is not None and (1 if len(shape) == 1 else shape[1]) != expected:
             raise ValueError(
@@ -115,7 +129,7 @@ class Task(ABC):
             )
 
     def cell_weight(self, encoded: np.ndarray) -> np.ndarray | float:
-        """Return what class weights make of each encoded cell; 1.0 where there are none."""
+        """Return the factor of each encoded cell's weight, such as a class weight; 1.0 for all alike."""
         return 1.0
 
     @abstractmethod
@@ -137,7 +151,7 @@ class Task(ABC):
         tasks : sequence of Task
             The tasks, side by side.
         decision : ndarray of shape (n_rows, columns of all tasks)
-            As `decode` takes it.
+            The decisions of all tasks, as `decode` takes them.
         """
         ends = np.cumsum([task.n_columns for task in tasks])
         return [
@@ -146,7 +160,7 @@ class Task(ABC):
         ]
 
     def predict(self, response: np.ndarray) -> Any:
-        """Return the predictions that averaged responses stand for, decoded.
+        """Return the predictions for averaged responses, in the labels' own units and dtype.
 
         Parameters
         ----------
@@ -160,27 +174,31 @@ class Task(ABC):
         return decision
 
     def calibrated_by(self, calibrate: bool) -> Task:
-        """Return the task as an estimator has it that does, or does not, calibrate what it predicts.
+        """Return the task for an estimator with ``calibrate=True``, or with ``calibrate=False``.
 
-        Temperatures apart, which belong to the network: a regression is held to the range of its labels,
-        and the probabilities of a classification are those of the data, whatever its classes weigh.
+        Temperatures belong to the network. Here, with ``calibrate=True``, a regression is clipped to the
+        range of its labels, and class weights are taken out of the probabilities of a classification.
         """
         return self
 
     def widened_by(self, column: Column, weight: np.ndarray) -> Task:
-        """Return the task that has seen more labels; all but their range stays as it was."""
+        """Return the task with the range of its labels widened by more of them; the rest stays as it is."""
         return self
 
+    def unknown(self, labels: np.ndarray) -> np.ndarray:
+        """Return those of the labels, none of them missing, that are none of the task's classes."""
+        return labels[:0]
+
     def unknown_labels(self, column: Column) -> list[Any]:
-        """Return the distinct labels that can't be learned from, being none of the classes."""
+        """Return the distinct labels of a column that are none of the task's classes, sorted."""
         return []
 
     def matched(self, labels: np.ndarray) -> np.ndarray:
-        """Return labels as predictions hold them, so that a metric finds equal what is equal."""
+        """Return labels as predictions hold them, so that a metric finds 1 and True equal."""
         return labels
 
     def check_known(self, column: Column) -> None:
-        """Raise a ``ValueError`` for labels that are none of the classes."""
+        """Raise a ``ValueError`` if some labels are none of the task's classes."""
         unknown = self.unknown_labels(column)
         if unknown:
             raise ValueError(
@@ -200,7 +218,7 @@ class Task(ABC):
         Parameters
         ----------
         column : Column
-            True labels.
+            The true labels.
         response : ndarray of float64, shape (n_rows, n_columns, loss.width)
             Averaged over members and networks.
         weight : ndarray of float64, shape (n_rows,)
@@ -213,6 +231,8 @@ class Task(ABC):
 
 class TaskKind(BaseEstimator, ABC):
     """What a user asks of a task: a kind with its parameters, before any label was seen.
+
+    A kind of one's own must define `bind`. `strata` is a hook; by default all labels are one stratum.
 
     Attributes
     ----------
@@ -228,7 +248,7 @@ class TaskKind(BaseEstimator, ABC):
 
     @staticmethod
     def strata(column: Column) -> np.ndarray:
-        """Return the stratum of each row, of which held-out rows and folds have even shares.
+        """Return the stratum of each row; held-out rows and folds have the same share of each stratum.
 
         Parameters
         ----------
@@ -238,7 +258,7 @@ class TaskKind(BaseEstimator, ABC):
         Returns
         -------
         ndarray of int, shape (n_rows,)
-            From 0 on, -1 where there is no label. By default all labels are one stratum.
+            Numbers from 0 on, -1 where there is no label.
         """
         return np.where(_has_label(column), 0, -1)
 
@@ -251,7 +271,7 @@ class TaskKind(BaseEstimator, ABC):
         column : Column
             Labels of the training rows.
         weight : ndarray of float64, shape (n_rows,)
-            Sample weights of the same rows; only labelled cells count.
+            Sample weights of the same rows; weights of unlabelled cells do not count.
         classes : array-like, optional
             All classes, where not every one of them need be among the labels.
 
