@@ -4,7 +4,9 @@ A trunk is a recipe, a `BaseEstimator` with parameters; its ``build`` makes the 
 are known. The network, a `TrunkModule`, is an entry and a list of stages, and gives a tensor of shape
 (rows, members, width); members is 1 unless the trunk is an ensemble (`TabM`).
 
-A trunk of one's own is a subclass of `Trunk` with one method, ``build``; an ``nn.Module`` does as well.
+A trunk of your own is a subclass of `Trunk` with one method, ``build``. If it needs statistics of the
+training rows, such as bin edges, ``fit_statistics`` computes them before the network is built. Any
+``nn.Module`` will do as well (`ModuleTrunk`).
 
 Examples
 --------

@@ -1,4 +1,4 @@
-"""What trunk there is where none is named."""
+"""The trunk that is built where none is named."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 class DefaultTrunk(Trunk):
     """The trunk that suits the input: `TabM` for a table, `MLP` for everything else.
 
-    It stands for ``trunk=None`` where some parameters are set before the input is known, as by
-    ``set_params(trunk__dropout=0.1)``; which of the two it is shows in ``fit``.
+    ``trunk=None`` is this trunk, and ``set_params(trunk__dropout=0.1)`` gives it a parameter before the input
+    is known. Which of the two is built is decided in ``fit``.
 
     Parameters
     ----------
     **parameters
-        Of `TabM` or `MLP`; those that are not given have the defaults of the one that it is.
+        Parameters of `TabM` or `MLP`; those that are not given have the defaults of the trunk that is built.
 
     Examples
     --------
@@ -40,11 +40,11 @@ class DefaultTrunk(Trunk):
         self.set_params(**parameters)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters that are set."""
+        """Return the parameters that were set."""
         return dict(sorted(vars(self).items()))
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters; a ``ValueError`` for one that neither trunk has."""
+        """Set parameters; raise a ``ValueError`` for one that neither trunk has."""
         known = sorted({*_parameters_of(TabM), *_parameters_of(MLP)})
         unknown = [name for name in params if name not in known]
         if unknown:
@@ -56,7 +56,7 @@ class DefaultTrunk(Trunk):
         return self
 
     def suited_to(self, spec: FeatureSpec) -> Trunk:
-        """Return the trunk that this is for an input.
+        """Return the trunk to build for an input.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ class DefaultTrunk(Trunk):
         Raises
         ------
         ValueError
-            If a parameter is set that this trunk has not.
+            If a parameter was set that this trunk does not have.
         """
         is_table = len(spec.blocks) == 1 and len(spec.single.shape) == 1
         kind: type[Trunk] = TabM if is_table else MLP
@@ -85,7 +85,7 @@ class DefaultTrunk(Trunk):
         return self.suited_to(spec).fit_statistics(spec, sample)
 
     def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
-        """Return a new trunk for this input."""
+        """Return a new network of the trunk for this input."""
         return self.suited_to(spec).build(spec, statistics)
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
-from sklearn_mtl.trunks.layers.dropout import Dropout
+from sklearn_mtl.trunks.layers import Dropout
 from sklearn_mtl.trunks.trunk import ACTIVATIONS, Trunk, TrunkModule, check_hidden_layers
 
 NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm}

@@ -21,9 +21,9 @@ class ModuleTrunk(Trunk):
     Parameters
     ----------
     module : nn.Module
-        From (rows, …) to (rows, …), of which everything but the rows is flattened; or the trained trunk
-        of another estimator, ``net_.module_.sharing.trunk``, which wants the rows encoded as that one has
-        them. It is copied in ``fit`` and never trained itself.
+        Goes from (rows, …) to (rows, …), where all axes after the first are flattened. It may also be the
+        trained trunk of another estimator, ``net_.module_.sharing.trunk``, if rows are encoded alike in
+        both. It is copied in ``fit``, and only the copy is trained.
     frozen : bool, default=False
         Keep the weights, and the running statistics of normalisations, as they are.
 
@@ -52,7 +52,7 @@ class ModuleTrunk(Trunk):
         return TrunkModule(entry, [], [self._try(entry, [block])])
 
     def _try(self, copy: nn.Module, blocks: Any) -> int:
-        """Return the width of what comes of rows of zeros; a ``ValueError`` where nothing does."""
+        """Return the width of the output for rows of zeros; raise a ``ValueError`` if the module fails."""
         shapes = ", ".join(str(block.shape) for block in blocks)
         found = f"Found a {type(self.module).__name__}"
         training = copy.training
@@ -76,7 +76,7 @@ class ModuleTrunk(Trunk):
 
 
 class Copied(nn.Module):
-    """A copy of a module or of a part of one, which is trained or frozen."""
+    """A copy of a module, or of a part of one, that is trained or frozen."""
 
     def __init__(self, module: nn.Module, *, frozen: bool) -> None:
         super().__init__()

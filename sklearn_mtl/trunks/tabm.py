@@ -9,14 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
-from sklearn_mtl.trunks.layers.batch_ensemble import BatchEnsembleLinear
-from sklearn_mtl.trunks.layers.dropout import Dropout
-from sklearn_mtl.trunks.layers.piecewise_linear import PiecewiseLinearEmbedding, bin_edges
+from sklearn_mtl.trunks.layers import BatchEnsembleLinear, Dropout, PiecewiseLinearEmbedding, bin_edges
 from sklearn_mtl.trunks.trunk import ACTIVATIONS, Trunk, TrunkModule, check_hidden_layers, is_integer
 
 # With fewer rows for each continuous feature, embeddings overfit (411 features and 236 rows: R² -0.014).
 ROWS_PER_EMBEDDED_FEATURE = 4
-# Quantiles of fewer are no bins.
+# The quantiles of fewer rows make no bins.
 FEWEST_ROWS = 3
 
 
@@ -42,7 +40,7 @@ class TabM(Trunk):
         How continuous features enter. ``"auto"`` embeds them when there are at least four rows for
         each, and lets them in as they are otherwise.
     n_bins : int, default=32
-        Most bins of a feature's embedding; their edges are quantiles of the training rows.
+        Largest number of bins of a feature's embedding; their edges are quantiles of the training rows.
     embedding_size : int, default=8
         Width of each embedded feature.
 
@@ -73,7 +71,7 @@ class TabM(Trunk):
         self.embedding_size = embedding_size
 
     def fit_statistics(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the bin edges of the continuous features, a row each, filled up with nan."""
+        """Return the bin edges of the continuous features, a row for each, filled up with nan."""
         self._check()
         n_continuous = spec.single.n_continuous
         table = sample[spec.single.name]

@@ -15,7 +15,7 @@ from sklearn_mtl.features import FeatureSpec
 class TrunkModule(nn.Module):
     """A trunk's network: an entry, then stages, each of which takes what the one before it gave.
 
-    The stages are in the open because some ways of sharing mix trunks between them.
+    The stages are attributes because some ways of sharing mix several trunks after each stage.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 def check_hidden_layers(
     owner: str, hidden_sizes: Sequence[int], activation: str, dropout: float
 ) -> tuple[int, ...]:
-    """Return the hidden sizes as a tuple; a ``ValueError`` if any of the three can't be used."""
+    """Return the hidden sizes as a tuple; raise a ``ValueError`` if any of the three can't be used."""
     sizes = tuple(hidden_sizes) if isinstance(hidden_sizes, Iterable) else (hidden_sizes,)
     if not all(is_integer(size) and size > 0 for size in sizes):
         raise ValueError(f"`hidden_sizes` of {owner} must hold positive integers. Found {hidden_sizes!r}.")

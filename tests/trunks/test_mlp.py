@@ -6,7 +6,7 @@ from torch import nn
 
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.trunks import MLP
-from sklearn_mtl.trunks.layers.dropout import Dropout
+from sklearn_mtl.trunks.layers import Dropout
 
 
 @pytest.mark.parametrize(
