@@ -141,7 +141,7 @@ class LossBalancer(Balancer):
     ) -> Tensor:
         """Put the gradient of the balanced loss on all parameters."""
         total, rates = self.differentiate(losses.values, weights)
-        put_gradients(losses.raw, losses.pull(rates), penalty)
+        put_gradients(losses.raw, losses.gradient(rates), penalty)
         return total if penalty is None else total + penalty.detach()
 
     def differentiate(self, losses: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -248,7 +248,7 @@ class GradientBalancer(Balancer):
         # A frozen trunk, or one without layers, has nothing to balance.
         gradients = self._per_task(losses, shared) if shared else None
         total = losses.values @ weights
-        losses.raw.backward(losses.pull(weights), retain_graph=penalty is not None)
+        losses.raw.backward(losses.gradient(weights), retain_graph=penalty is not None)
         if gradients is not None:
             balanced = self(gradients, losses.values, weights)
             sizes = [parameter.numel() for parameter in shared]
@@ -263,7 +263,7 @@ class GradientBalancer(Balancer):
         rows = []
         for task in torch.diag_embed(torch.ones_like(losses.values)):
             found = torch.autograd.grad(
-                losses.raw, shared, losses.pull(task), retain_graph=True, materialize_grads=True
+                losses.raw, shared, losses.gradient(task), retain_graph=True, materialize_grads=True
             )
             rows.append(torch.cat([gradient.flatten() for gradient in found]))
         return torch.stack(rows)

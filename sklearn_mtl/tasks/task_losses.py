@@ -59,7 +59,7 @@ class StepLosses:
         """The loss of each task, (n_tasks,): 0 where it has no label."""
         return self.total / self._divisor
 
-    def pull(self, rates: Tensor) -> Tensor:
+    def gradient(self, rates: Tensor) -> Tensor:
         """Return the gradient in the raw outputs, of their shape.
 
         Parameters

@@ -126,7 +126,7 @@ class GradNorm(Balancer):
         layer = list(shared)[-2:]
         norms = []
         for task in torch.eye(len(weights)).to(losses.values):
-            found = torch.autograd.grad(losses.raw, layer, losses.pull(task), retain_graph=True)
+            found = torch.autograd.grad(losses.raw, layer, losses.gradient(task), retain_graph=True)
             norms.append(torch.cat([gradient.flatten() for gradient in found]).norm())
         norms = torch.stack(norms) * weights
         self.first.copy_(torch.where(self.first > 0, self.first, losses.values))
@@ -135,7 +135,7 @@ class GradNorm(Balancer):
             target = (norms * self.weight).mean() * (pace / pace.mean()) ** self.alpha
         (self.weight * norms - target).abs().sum().backward()
         counted = weights * self.weight.detach()
-        losses.raw.backward(losses.pull(counted))
+        losses.raw.backward(losses.gradient(counted))
         return losses.values @ counted
 
 

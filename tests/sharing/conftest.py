@@ -46,7 +46,7 @@ class Problem:
     def gradient(self, network, loss, task, part):
         """Return the gradient of one task's loss in the parameters of a part of the network."""
         losses = loss.losses(network(self.inputs), self.y, self.weight)
-        alone = losses.pull(torch.eye(len(losses.values), dtype=losses.values.dtype)[task])
+        alone = losses.gradient(torch.eye(len(losses.values), dtype=losses.values.dtype)[task])
         return torch.autograd.grad(losses.raw, list(part.parameters()), alone, materialize_grads=True)
 
 

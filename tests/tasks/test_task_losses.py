@@ -86,10 +86,10 @@ def test_task_without_a_label_in_the_batch_has_loss_0_and_no_gradient(every_kind
     assert found.values.isfinite().all()
     assert float(found.values[absent]) == 0
     assert (found.values > 0).sum() == len(tasks) - 1
-    assert (found.pull(torch.ones(len(tasks)))[..., places["type"]] == 0).all()
+    assert (found.gradient(torch.ones(len(tasks)))[..., places["type"]] == 0).all()
     only = torch.zeros(len(tasks)).double()
     only[absent] = 1
-    assert (found.pull(only) == 0).all()
+    assert (found.gradient(only) == 0).all()
 
 
 def test_missing_label_has_no_gradient_and_no_say(every_kind):
@@ -98,7 +98,7 @@ def test_missing_label_has_no_gradient_and_no_say(every_kind):
     losses = TaskLosses(tasks, y, weight)
     raw = (10 * draw_raw(tasks)).clamp(-30, 30)
     found = losses(raw, y, weight)
-    gradient = found.pull(torch.ones(len(tasks)).double())
+    gradient = found.gradient(torch.ones(len(tasks)).double())
     assert gradient.isfinite().all()
     for group in tasks.groups:
         own = gradient[..., group.raw].unflatten(-1, (group.n_columns, -1))
@@ -124,7 +124,7 @@ def test_pulled_gradient_is_that_of_the_losses_written_out(every_kind, members):
         written.append(rates[tasks.names.index(task.name)] * mean)
     baseline = losses.baseline[list(tasks.order)]
     (expected,) = torch.autograd.grad((torch.stack(written) / baseline).sum(), raw)
-    torch.testing.assert_close(losses(raw, y, weight).pull(rates), expected)
+    torch.testing.assert_close(losses(raw, y, weight).gradient(rates), expected)
 
 
 def test_losses_of_several_networks_are_each_ones_own(every_kind):
@@ -136,11 +136,11 @@ def test_losses_of_several_networks_are_each_ones_own(every_kind):
     weights = torch.stack([weight, weight.flip(0) * (weight > 0)])
     found = together(raw, torch.stack([y, y]), weights)
     rates = torch.linspace(0.2, 3.0, 2 * len(tasks), dtype=torch.float64).view(2, -1)
-    gradient = found.pull(rates)
+    gradient = found.gradient(rates)
     for number, losses in enumerate(own):
         alone = losses(raw[number], y, weights[number])
         torch.testing.assert_close(found.values[number], alone.values)
-        torch.testing.assert_close(gradient[number], alone.pull(rates[number]))
+        torch.testing.assert_close(gradient[number], alone.gradient(rates[number]))
 
 
 def test_weight_two_is_a_row_twice(every_kind):

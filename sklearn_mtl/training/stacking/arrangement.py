@@ -121,7 +121,7 @@ class Arrangement:
         values, loss, mass = _joined([(step.values, step.total, step.mass) for step in steps])
         rates = self._rates(values, state)
         (gradient,) = _joined(
-            [(step.pull(rates[part]),) for (part, _), step in zip(self._losses, steps, strict=True)]
+            [(step.gradient(rates[part]),) for (part, _), step in zip(self._losses, steps, strict=True)]
         )
         return gradient, loss, mass
 
