@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.pairing import warn_of_labels_in, warn_of_other_order
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
-from sklearn_mtl.features import is_own, read_features, takes_texts
+from sklearn_mtl.features import is_built_in, read_features, takes_texts
 from sklearn_mtl.targets import Column, Targets, read_targets
 
 
@@ -119,7 +119,7 @@ class Admitted:
         """Return what a preprocessing takes."""
         return cls(
             gaps=preprocessing is not None,
-            streams=is_own(preprocessing),
+            streams=is_built_in(preprocessing),
             texts=takes_texts(preprocessing),
         )
 

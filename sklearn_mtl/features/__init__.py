@@ -28,7 +28,7 @@ array([[0., 0., 0., 0.]], dtype=float32)
 
 from sklearn_mtl.features.encoder import EncodedRows, FeatureEncoder, SharedRows
 from sklearn_mtl.features.kinds import listed, named
-from sklearn_mtl.features.reading import is_own, read_features, takes_texts
+from sklearn_mtl.features.reading import is_built_in, read_features, takes_texts
 from sklearn_mtl.features.spec import Block, FeatureSpec
 from sklearn_mtl.features.streamed import StreamedRows
 from sklearn_mtl.features.table import default_preprocessing
@@ -41,7 +41,7 @@ __all__ = [
     "SharedRows",
     "StreamedRows",
     "default_preprocessing",
-    "is_own",
+    "is_built_in",
     "listed",
     "named",
     "read_features",

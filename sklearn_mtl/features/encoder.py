@@ -13,7 +13,7 @@ from sklearn.utils import assert_all_finite
 
 from sklearn_mtl.features.kinds import holds_bits, which_vary
 from sklearn_mtl.features.lost_columns import warn_of_constant_columns, warn_of_unfamiliar_columns
-from sklearn_mtl.features.reading import is_own
+from sklearn_mtl.features.reading import is_built_in
 from sklearn_mtl.features.spec import Block, FeatureSpec
 from sklearn_mtl.features.streamed import StreamedRows
 from sklearn_mtl.features.table import (
@@ -113,7 +113,7 @@ class FeatureEncoder:
         if self.transformer is None:
             # An array, since the pandas index would go into pickles and files.
             self._names = np.array(X.columns.astype(str), object) if isinstance(X, pd.DataFrame) else None
-        elif self.is_own:
+        elif self.is_built_in:
             sample = with_text_of(X, sample)
             self.transformer.fit(sample)
         else:
@@ -123,7 +123,7 @@ class FeatureEncoder:
         self._row_shape = values.shape[1:]
         n_continuous = 0
         if values.ndim == 2:
-            if self.is_own:
+            if self.is_built_in:
                 self._warn_of_constants(sample, values)
             if isinstance(self.preprocessing, str):
                 self._kept, n_continuous = _in_order(values)
@@ -185,9 +185,9 @@ class FeatureEncoder:
         return names if self._kept is None else names[self._kept]
 
     @property
-    def is_own(self) -> bool:
+    def is_built_in(self) -> bool:
         """Whether the preprocessing is of this package, not the user's."""
-        return is_own(self.preprocessing)
+        return is_built_in(self.preprocessing)
 
     def _rows_to_fit(
         self, X: np.ndarray | pd.DataFrame, sample_weight: np.ndarray | None, rows: np.ndarray | None
@@ -197,7 +197,7 @@ class FeatureEncoder:
         if sample_weight is not None:
             keep = np.asarray(sample_weight) > 0
             used, sample_weight = used[keep], np.asarray(sample_weight)[keep]
-        if not self.is_own:
+        if not self.is_built_in:
             return used, sample_weight
         # Only the shape of images and sequences is looked at.
         every = max(1, len(used) // ROWS_FOR_STATISTICS) if X.ndim == 2 else len(used)
@@ -213,7 +213,7 @@ class FeatureEncoder:
 
     def _by_stretches(self, X: np.ndarray | pd.DataFrame) -> bool:
         """Whether to encode a stretch of rows at a time: it would take copies, and they are ours."""
-        return self.is_own and (self.transformer is not None or isinstance(X, pd.DataFrame))
+        return self.is_built_in and (self.transformer is not None or isinstance(X, pd.DataFrame))
 
     def _arranged(self, X: np.ndarray | pd.DataFrame) -> np.ndarray:
         """Encode X and put its columns in order."""
@@ -229,7 +229,7 @@ class FeatureEncoder:
             return X
         if self.transformer is None:
             values = to_numbers(X) if _is_table(X) else X
-        elif self.is_own:
+        elif self.is_built_in:
             values = self.transformer.transform(X)
         else:
             values = as_array(self.transformer.transform(given_to(self.transformer, X)), self.dtype)
@@ -271,13 +271,13 @@ class EncodedRows:
     def __init__(
         self, encoder: FeatureEncoder, X: Any, rows: np.ndarray | None = None, *, at_once: bool = False
     ) -> None:
-        if encoder.is_own and encoder.transformer is not None:
+        if encoder.is_built_in and encoder.transformer is not None:
             # Asked here, of all rows together, since they are encoded in parts.
             warn_of_unfamiliar_columns(encoder.transformer, X)
         self._encoder = encoder
         self._X = X
         self._rows = rows
-        self._encoded = encoder.transform(X, rows) if at_once or not encoder.is_own else None
+        self._encoded = encoder.transform(X, rows) if at_once or not encoder.is_built_in else None
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -102,7 +102,7 @@ def read_features(
     )
 
 
-def is_own(preprocessing: Any) -> bool:
+def is_built_in(preprocessing: Any) -> bool:
     """Whether the preprocessing is of this package: it is fitted on a sample, and takes rows in any parts."""
     return preprocessing is None or isinstance(preprocessing, str)
 
