@@ -14,7 +14,7 @@ from sklearn_mtl.balancing import BALANCERS, Balancer, GradientBalancer, LossBal
 
 def given(losses):
     """What a balancer is given for losses with a graph."""
-    return SimpleNamespace(raw=losses, values=losses.detach(), pull=lambda rates: rates)
+    return SimpleNamespace(raw=losses, values=losses.detach(), gradient=lambda rates: rates)
 
 
 class LogVariances(LossBalancer):

@@ -11,7 +11,7 @@ from sklearn_mtl.balancing import StaticWeights
 
 def given(losses):
     """What a balancer is given for losses with a graph."""
-    return SimpleNamespace(raw=losses, values=losses.detach(), pull=lambda rates: rates)
+    return SimpleNamespace(raw=losses, values=losses.detach(), gradient=lambda rates: rates)
 
 
 def test_loss_is_the_weighted_sum():

@@ -110,7 +110,7 @@ def test_missing_label_has_no_gradient_and_no_say(every_kind):
 
 
 @pytest.mark.parametrize("members", [1, 3])
-def test_pulled_gradient_is_that_of_the_losses_written_out(every_kind, members):
+def test_the_gradient_is_that_of_the_losses_written_out(every_kind, members):
     tasks = every_kind.tasks
     y, weight = every_kind.encode()
     losses, raw = TaskLosses(tasks, y, weight), draw_raw(tasks, members).requires_grad_()
