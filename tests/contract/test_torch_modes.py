@@ -12,7 +12,7 @@ from torch import nn
 
 from sklearn_mtl.export import load, save
 from sklearn_mtl.model_selection import StackedGridSearchCV
-from sklearn_mtl.training.stacking import limits
+from sklearn_mtl.training.stacking import train
 from sklearn_mtl.trunks import TabM
 
 CV = KFold(2, shuffle=True, random_state=0)
@@ -135,7 +135,7 @@ def expected():
 
 @pytest.mark.parametrize("make", FITS, ids=lambda make: make.__name__)
 def test_a_fit_is_the_same_to_the_bit(quick, houses, monkeypatch, context, make, expected):
-    monkeypatch.setattr(limits, "FEWEST_ON_CPU", 2)
+    monkeypatch.setattr(train, "FEWEST_ON_CPU", 2)
     X, Y = houses
     if make not in expected:
         expected[make] = answers(make(quick, X, Y), X)

@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from sklearn_mtl.export import load, save
 from sklearn_mtl.model_selection import StackedGridSearchCV
-from sklearn_mtl.training.stacking import limits
+from sklearn_mtl.training.stacking import train
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
 
 
@@ -60,7 +60,7 @@ def test_a_file_holds_it(quick, houses, trained, frozen, tmp_path):
 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_it_is_stacked(quick, houses, trained, frozen, monkeypatch):
-    monkeypatch.setattr(limits, "FEWEST_ON_CPU", 2)
+    monkeypatch.setattr(train, "FEWEST_ON_CPU", 2)
     X, Y = houses
     est = quick(trunk=ModuleTrunk(trained.net_.module_.sharing.trunk, frozen=frozen))
     search = StackedGridSearchCV(est, {"lr": [0.01, 0.02]}, cv=2, refit=False).fit(X, Y)

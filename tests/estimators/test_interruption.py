@@ -17,7 +17,7 @@ from skorch.callbacks import Callback
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.training.net import MultiTaskNet
-from sklearn_mtl.training.stacking.lockstep import Lockstep
+from sklearn_mtl.training.stacking.trainer import StackedTrainer
 from sklearn_mtl.training.stacking.weights import StackedWeights
 from sklearn_mtl.trunks import MLP
 
@@ -174,7 +174,7 @@ STEPS_OF_AN_EPOCH = -(-144 // 32)
 
 @pytest.mark.parametrize("early_stopping", [True, False])
 @pytest.mark.parametrize(
-    ("of", "name"), [(StackedWeights, "clip"), (StackedWeights, "step"), (Lockstep, "_train")]
+    ("of", "name"), [(StackedWeights, "clip"), (StackedWeights, "step"), (StackedTrainer, "_train")]
 )
 def test_a_stack_keeps_the_epochs_that_are_over(monkeypatch, of, name, early_stopping):
     settings = {"n_bags": 4, "early_stopping": early_stopping, "gradient_clip": 1.0}
@@ -200,14 +200,14 @@ def test_nets_that_have_left_the_stack_are_whole(monkeypatch):
     whole = quick(**settings).fit(X, Y)
     lengths = whole.history_.groupby("bag").size()
     assert lengths.nunique() > 1
-    interrupt_calls(monkeypatch, Lockstep, "_validate", int(lengths.max()), before=True)
+    interrupt_calls(monkeypatch, StackedTrainer, "_validate", int(lengths.max()), before=True)
     est = interrupted(quick(**settings))
     expected = [min(n, lengths.max() - 1) for n in lengths]
     assert est.history_.groupby("bag").size().tolist() == expected
 
 
 def test_ctrl_c_while_a_stack_is_tried_out(monkeypatch):
-    interrupt_calls(monkeypatch, Lockstep, "forward", 1)
+    interrupt_calls(monkeypatch, StackedTrainer, "forward", 1)
     est = interrupted(quick(n_bags=4))
     assert not hasattr(est, "nets_")
 

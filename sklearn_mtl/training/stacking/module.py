@@ -1,19 +1,26 @@
-"""The modules of many networks as one function of their stacked weights."""
+"""The modules of many networks as one function of their stacked weights.
+
+The module of one network serves as a pattern, over which ``vmap`` maps the stacked weights, the rows and
+the dropout masks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.func import vmap
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from sklearn_mtl.network.module import MultiTaskModule
-from sklearn_mtl.network.torch_private import tensors_of
-from sklearn_mtl.training.stacking.linear import BatchedLinears
+from sklearn_mtl.network.torch_private import is_batched, tensors_of
 
 Named = Mapping[str, Tensor]
 
@@ -21,12 +28,13 @@ Named = Mapping[str, Tensor]
 class StackedModule:
     """One module as a pattern: with stacked weights it computes what many of its kind would.
 
-    Dropout takes its masks from outside: they are drawn by the generator that each network would use.
+    Dropout takes its masks from outside. Within ``vmap`` a layer would draw from torch's one generator: the
+    networks' draws would not be those of networks that are trained alone, each under its own seed.
 
     Parameters
     ----------
     module : MultiTaskModule
-        Any of the networks' own; copied.
+        The module of any of the networks; copied.
     few : mapping of str to tensor
         A few rows, to see which dropout layers are passed in which order.
     """
@@ -37,13 +45,13 @@ class StackedModule:
         self._masks: list[Tensor] = []
         for name in {call.name for call in self.calls}:
             self.pattern.set_submodule(name, _GivenMask(self._masks))
-        self._places = {
-            **_places(self.pattern, lambda part: tensors_of(part)[0]),
-            **_places(self.pattern, lambda part: tensors_of(part)[1]),
+        self._slots = {
+            **_slots(self.pattern, lambda part: tensors_of(part)[0]),
+            **_slots(self.pattern, lambda part: tensors_of(part)[1]),
         }
-        self._now: list[tuple[dict[str, Any], str]] = []
-        self._names: tuple[str, ...] = ()
-        self._of_each = vmap(self._of_one)
+        self._filled: list[tuple[dict[str, Any], str]] = []
+        self._blocks: tuple[str, ...] = ()
+        self._of_all = vmap(self._of_one)
 
     def __call__(
         self, weights: Named, inputs: Named, masks: Sequence[Tensor], *, training: bool
@@ -53,25 +61,26 @@ class StackedModule:
         Parameters
         ----------
         weights : mapping of str to tensor, each of shape (networks, ...)
-            Weights and buffers by their names in the module; others are those of the pattern.
+            Weights and buffers by their names in the module; all others are those of the pattern.
         inputs : mapping of str to tensor, each of shape (networks, rows, ...)
             Encoded rows.
         masks : sequence of tensor, each of shape (networks, rows, ...)
-            Of the dropout layers, in the order of their calls; none of them needed to predict.
+            A mask for each passage through a dropout layer, in order; none is needed to predict.
         training : bool
             Whether dropout is on.
         """
         if self.pattern.training != training:
             self.pattern.train(training)
-        places = [self._places[name] for name in weights]
+        slots = [self._slots[name] for name in weights]
         tensors = tuple(weights.values())
-        own = [of_part[name] for of_part, name in places]
+        own = [of_part[name] for of_part, name in slots]
         try:
-            with _linears(tensors[0]):
-                self._now, self._names = places, tuple(inputs)
-                raw, penalty = self._of_each(tensors, tuple(inputs.values()), tuple(masks))
+            with _batched_linears(tensors[0]):
+                self._filled, self._blocks = slots, tuple(inputs)
+                raw, penalty = self._of_all(tensors, tuple(inputs.values()), tuple(masks))
         finally:
-            for (of_part, name), tensor in zip(places, own, strict=True):
+            # Tensors of `vmap` are of no use outside of it: the pattern must not be left with them.
+            for (of_part, name), tensor in zip(slots, own, strict=True):
                 of_part[name] = tensor
             self._masks.clear()
         return raw, penalty
@@ -82,29 +91,31 @@ class StackedModule:
         blocks: Sequence[Tensor],
         masks: Sequence[Tensor],
     ) -> tuple[Tensor, Tensor]:
-        # torch.func.functional_call does this by name, which takes as long as a small network's step.
-        for (of_part, name), tensor in zip(self._now, weights, strict=True):
+        """Compute one network, as ``vmap`` sees it."""
+        # What torch.func.functional_call does by name, which takes as long as a small network's step. The
+        # dicts are written to directly, as `setattr` takes no plain tensor for a parameter.
+        for (of_part, name), tensor in zip(self._filled, weights, strict=True):
             of_part[name] = tensor
         self._masks[:] = masks
-        raw = self.pattern(dict(zip(self._names, blocks, strict=True)))
+        raw = self.pattern(dict(zip(self._blocks, blocks, strict=True)))
         penalty = self.pattern.sharing.penalty()
         return raw, raw.new_zeros(()) if penalty is None else penalty
 
 
+@dataclass(frozen=True)
 class DropoutCall:
     """One passage through a dropout layer.
 
     Parameters
     ----------
     name : str
-        Of the layer in the module.
+        The layer's name in the module.
     shape : tuple of int
-        Of what it is given, without the rows.
+        Shape of what it is given, without the rows.
     """
 
-    def __init__(self, name: str, shape: tuple[int, ...]) -> None:
-        self.name = name
-        self.shape = shape
+    name: str
+    shape: tuple[int, ...]
 
 
 def dropout_calls(module: nn.Module, few: Named) -> list[DropoutCall]:
@@ -148,11 +159,11 @@ def draw_mask(part: Any, shape: tuple[int, ...], generator: torch.Generator, lik
     part : nn.Module
         A layer that `is_dropout`.
     shape : tuple of int
-        Of what it is given.
+        Shape of what it is given.
     generator : torch.Generator
-        On the device of ``like``.
+        A generator on the device of ``like``.
     like : tensor
-        Of the mask's dtype and device.
+        A tensor of the mask's dtype and device.
     """
     if hasattr(part, "draw"):
         mask: Tensor = part.draw(shape, generator, dtype=like.dtype, device=like.device)
@@ -165,7 +176,7 @@ def draw_mask(part: Any, shape: tuple[int, ...], generator: torch.Generator, lik
 
 
 class _GivenMask(nn.Module):
-    """Stands for a dropout layer; takes the next mask of a list."""
+    """Stands in for a dropout layer; takes the next mask of a list."""
 
     def __init__(self, masks: list[Tensor]) -> None:
         super().__init__()
@@ -176,7 +187,7 @@ class _GivenMask(nn.Module):
         return x * self._masks.pop(0) if self.training else x
 
 
-def _places(
+def _slots(
     module: nn.Module, tensors: Callable[[nn.Module], dict[str, Any]]
 ) -> dict[str, tuple[dict[str, Any], str]]:
     """Return where each tensor of a module is kept: the dict of its part, and its name there."""
@@ -187,6 +198,84 @@ def _places(
     }
 
 
-def _linears(like: Tensor) -> AbstractContextManager[Any]:
-    """Batch the linear layers; under autocast, whose rules know torch's own alone, leave it to those."""
+def _batched_linears(like: Tensor) -> AbstractContextManager[Any]:
+    """Batch the linear layers; not under autocast, whose rules for dtypes know torch's own alone."""
     return nullcontext() if torch.is_autocast_enabled(like.device.type) else BatchedLinears()
+
+
+class BatchedLinears(TorchFunctionMode):
+    """Inside the block, what ``vmap`` makes of a linear layer is one ``baddbmm``.
+
+    Its own rule multiplies and then adds the bias in a second pass, and leaves the gradient of the
+    weights transposed, to be copied: at 256 columns a third more time.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Replace the linear layer, and nothing else."""
+        kwargs = kwargs or {}
+        return _linear(*args, **kwargs) if func is F.linear else func(*args, **kwargs)
+
+
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
+    # Outside of vmap, and for weights that all networks share, torch's own does as well.
+    if not (is_batched(weight) and is_batched(input)):
+        return F.linear(input, weight, bias)
+    return _LinearLayer.apply(input, weight, bias)
+
+
+class _LinearLayer(Function):
+    """The linear layer of one network, with a rule of its own for ``vmap``."""
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the layer's output; not called under ``vmap``."""
+        return F.linear(x, weight, bias)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Keep nothing: the gradient is that of the batched product."""
+
+    @staticmethod
+    def vmap(
+        info: Any,
+        in_dims: tuple[int | None, ...],
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+    ) -> tuple[Any, int]:
+        """Return the outputs of all networks, networks first."""
+        x, weight = x.movedim(in_dims[0] or 0, 0), weight.movedim(in_dims[1] or 0, 0)
+        if bias is not None:
+            bias = bias.expand(info.batch_size, -1) if in_dims[2] is None else bias.movedim(in_dims[2], 0)
+        product = _StackedLinearLayer.apply(x.flatten(1, -2), weight, bias)
+        return product.unflatten(1, x.shape[1:-1]), 0
+
+
+class _StackedLinearLayer(Function):
+    """(networks, rows, n_in) by (networks, n_out, n_in) to (networks, rows, n_out)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the product, with the bias added."""
+        ctx.save_for_backward(x, weight)
+        if bias is None:
+            return torch.bmm(x, weight.transpose(1, 2))
+        return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients, that of the weights laid out as they are."""
+        (gradient,) = gradients
+        x, weight = ctx.saved_tensors
+        wanted = ctx.needs_input_grad
+        return (
+            torch.bmm(gradient, weight) if wanted[0] else None,
+            torch.bmm(gradient.transpose(1, 2), x) if wanted[1] else None,
+            gradient.sum(1) if wanted[2] else None,
+        )

@@ -1,4 +1,4 @@
-"""Planned nets trained: those of one structure as one, the others alone."""
+"""Planned nets trained: those of one structure as one stack, the others alone."""
 
 from __future__ import annotations
 
@@ -7,29 +7,72 @@ from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
+import torch
 from torch import Tensor
 
 from sklearn_mtl.network.torch_state import each_in_default_modes, release_memory
-from sklearn_mtl.recipes import fingerprint
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import NetPlan, ReadyNet, finish, finish_interrupted, make_ready, train_alone
-from sklearn_mtl.training.stacking.arrangement import losses_key
-from sklearn_mtl.training.stacking.check import leave_out_misfits, why_alone
-from sklearn_mtl.training.stacking.limits import fewest_members, is_out_of_memory, members_at_once
-from sklearn_mtl.training.stacking.lockstep import Lockstep
-from sklearn_mtl.training.stacking.outcome import Outcome
-from sklearn_mtl.training.stacking.step import first_line
-from sklearn_mtl.training.stacking.structure import Structures
+from sklearn_mtl.training.stacking.comparison import first_line, remove_mismatches
+from sklearn_mtl.training.stacking.grouping import (
+    FitStatistics,
+    Structures,
+    is_out_of_memory,
+    members_at_once,
+    stacks,
+    why_alone,
+)
+from sklearn_mtl.training.stacking.trainer import StackedTrainer
 
 # Nets that are built ahead of their training, to see which can be stacked.
 PLANS_AHEAD = 512
+# Batching by vmap costs about a millisecond a step, which few nets don't win back: two of 256 columns took
+# 1.4 times as long as one after the other, four as long, eight 0.9 times.
+FEWEST_ON_CPU = 4
+# Where launches are what costs, two win.
+FEWEST_ON_GPU = 2
+NOT_BUILT = "it could not be built"
 
-# Told after each epoch: nets done so far, nets in all, epochs of the stack in training.
+# Called after each epoch of a stack: nets done so far, nets in all, epochs of the stack.
 Watch = Callable[[int, int, int], None]
-# Runs jobs that can be sent to other processes, and returns what they do, in order.
-RunJobs = Callable[[Iterable[Callable[[], Outcome]]], Iterable[Outcome]]
-# Deals with a net that is in no stack: its place, itself, and the reason.
-TrainAlone = Callable[[int, ReadyNet, str], Iterator[tuple[int, Outcome]]]
+# Trains a net that is in no stack; can be sent to another process.
+Job = Callable[[], "Outcome"]
+# Runs jobs, maybe in other processes, and returns what they do, in order.
+RunJobs = Callable[[Iterable[Job]], Iterable["Outcome"]]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of a planned net.
+
+    Parameters
+    ----------
+    net : MultiTaskNet or None
+        Trained and finished; None where training failed. If Ctrl-C has interrupted it, as of the epochs
+        that are over, and None where none is.
+    error : Exception, KeyboardInterrupt or None
+        Why it failed, or was interrupted.
+    alone : str or None
+        Why it was trained by itself; None where it was one of a stack.
+    seconds : float
+        Its share of the time that training took.
+    """
+
+    net: MultiTaskNet | None
+    error: Exception | KeyboardInterrupt | None
+    alone: str | None
+    seconds: float
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C has ended its training."""
+        return isinstance(self.error, KeyboardInterrupt)
+
+    def trained(self) -> MultiTaskNet:
+        """Return the net; the error is raised where there is one."""
+        if self.net is None:
+            raise self.error or RuntimeError("The net was not trained.")
+        return self.net
 
 
 @each_in_default_modes
@@ -49,22 +92,22 @@ def train_nets(
     max_members : int, optional
         Most nets in one stack; as many as pay by default.
     watch : callable, optional
-        Told after each epoch how many nets are done, of how many, and the epochs of this stack.
+        Called after each epoch of a stack with the number of nets that are done, of all nets, and of this
+        stack's epochs.
     run_jobs : callable, optional
         Trains the nets that are in no stack; here, one after the other, by default.
 
     Yields
     ------
     position : int
-        Of a plan, not in order.
+        The place of a plan; they do not come in order.
     outcome : Outcome
-        What became of it. Of nets that Ctrl-C has interrupted too, before it is raised.
+        What became of it. Outcomes of nets that Ctrl-C has interrupted come too, before it is raised.
     """
     progress = _Progress(len(plans), watch)
     for start in range(0, len(plans), PLANS_AHEAD):
-        window = range(start, min(start + PLANS_AHEAD, len(plans)))
-        of_window = {place: plans[place] for place in window}
-        for outcome in _of_window(of_window, max_members, progress, run_jobs):
+        window = {place: plans[place] for place in range(start, min(start + PLANS_AHEAD, len(plans)))}
+        for outcome in _train_window(window, max_members, progress, run_jobs):
             progress.n_done += 1
             yield outcome
     for device in {plan.settings.device for plan in plans}:
@@ -78,11 +121,11 @@ class _Progress:
     Parameters
     ----------
     n_all : int
-        Nets in all.
+        Number of all nets.
     watch : callable or None
         Told of it.
     n_done : int
-        Nets that are done.
+        Number of nets that are done.
     """
 
     n_all: int
@@ -95,24 +138,23 @@ class _Progress:
             self.watch(self.n_done + done_of_stack, self.n_all, number)
 
 
-def _of_window(
+def _train_window(
     plans: Mapping[int, NetPlan],
     max_members: int | None,
     progress: _Progress,
     run_jobs: RunJobs | None,
 ) -> Iterator[tuple[int, Outcome]]:
-    """Train nets that are all built at once."""
-    statistics = FitStatistics()
-    jobs: dict[int, Callable[[], Outcome]] = {}
-
-    def alone(place: int, one: ReadyNet, reason: str) -> Iterator[tuple[int, Outcome]]:
-        if run_jobs is None:
-            yield from _handed_over({place: _alone(one, reason)})
-        else:
-            # The plan is sent; the net is built where it is trained, under the same seed.
-            jobs[place] = partial(_alone_from, one.plan, statistics.of(one.plan), reason)
-
-    yield from _stacked(plans, statistics, max_members, progress, alone)
+    """Train nets, as many as are built at once: stacks first, then what is in none."""
+    fewest = fewest_members(next(iter(plans.values())).settings.device)
+    if len(plans) < fewest:
+        # A fit of one table ends here: nothing of its nets need be known to see that no stack would pay.
+        jobs: dict[int, Job] = {
+            place: partial(_train_alone, plan, None, _too_few(fewest)) for place, plan in plans.items()
+        }
+    else:
+        of_stacks = _Stacks(plans, fewest, max_members, progress)
+        yield from of_stacks.train()
+        jobs = of_stacks.jobs
     if run_jobs is None or len(jobs) < 2:
         # For a single one no process is worth its start.
         results: Iterable[Outcome] = (job() for job in jobs.values())
@@ -122,133 +164,34 @@ def _of_window(
         yield from _handed_over({place: outcome})
 
 
-def _stacked(
-    plans: Mapping[int, NetPlan],
-    statistics: FitStatistics,
-    max_members: int | None,
-    progress: _Progress,
-    alone: TrainAlone,
-) -> Iterator[tuple[int, Outcome]]:
-    groups: dict[Hashable, dict[int, ReadyNet]] = {}
-    structures = Structures()
-    for place, plan in plans.items():
-        try:
-            one = make_ready(plan, statistics.of(plan))
-        except Exception as error:
-            yield place, Outcome(None, error, "it could not be built", 0.0)
-            continue
-        reason = why_alone(one)
-        if reason is None:
-            groups.setdefault(structures.of(one), {})[place] = one
-        else:
-            yield from alone(place, one, reason)
-    for group in groups.values():
-        fewest = fewest_members(next(iter(group.values())).plan.settings.device)
-        if len(group) < fewest:
-            for place, one in group.items():
-                yield from alone(place, one, f"a stack of fewer than {fewest} nets is no faster")
-            continue
-        for chunk in _chunks(group, max_members or members_at_once(next(iter(group.values())))):
-            yield from _stack(chunk, statistics, progress, alone)
+def fewest_members(device: torch.device) -> int:
+    """Return how many nets a stack must have to pay."""
+    return FEWEST_ON_CPU if device.type == "cpu" else FEWEST_ON_GPU
 
 
-def _chunks(group: dict[int, ReadyNet], size: int) -> Iterator[dict[int, ReadyNet]]:
-    """Take stacks of nearly equal size from a group, what goes together next to each other."""
-    places = _sorted(group)
-    n_chunks = -(-len(places) // max(size, 1))
-    for number in range(n_chunks):
-        start, stop = (len(places) * (number + i) // n_chunks for i in (0, 1))
-        yield {place: group.pop(place) for place in places[start:stop]}
+def _too_few(fewest: int) -> str:
+    return f"a stack of fewer than {fewest} nets is no faster"
 
 
-def _sorted(group: Mapping[int, ReadyNet]) -> list[int]:
-    """Return places so that nets of equal losses, and of equal optimizer settings, are neighbours."""
-    ranks: dict[Hashable, int] = {}
-
-    def rank(place: int) -> tuple[int, int]:
-        one = group[place]
-        losses = losses_key(one.net.criterion_.losses)
-        settings = (losses, one.plan.settings.lr, one.plan.settings.weight_decay)
-        return ranks.setdefault(losses, len(ranks)), ranks.setdefault(settings, len(ranks))
-
-    return sorted(group, key=rank)
-
-
-def _stack(
-    chunk: dict[int, ReadyNet], statistics: FitStatistics, progress: _Progress, alone: TrainAlone
-) -> Iterator[tuple[int, Outcome]]:
-    """Train nets stacked, those that turn out not to fit alone; in halves where memory is short."""
-    if len(chunk) == 1:
-        ((place, one),) = chunk.items()
-        yield from alone(place, one, "no other net of its structure is trained with it")
-        return
-    plans = {place: one.plan for place, one in chunk.items()}
-    found = _tried(chunk, progress)
-    if found is None:
-        # Nobody else has these nets: with them goes the stack, which their weights are views of.
-        chunk.clear()
-        anew = {place: make_ready(plan, statistics.of(plan)) for place, plan in plans.items()}
-        for half in _chunks(anew, -(-len(anew) // 2)):
-            yield from _stack(half, statistics, progress, alone)
-        return
-    outcomes, unfit = found
-    yield from _handed_over(outcomes)
-    for place, reason in unfit.items():
-        yield from alone(place, make_ready(plans[place], statistics.of(plans[place])), reason)
-
-
-def _tried(
-    chunk: Mapping[int, ReadyNet], progress: _Progress
-) -> tuple[dict[int, Outcome], dict[int, str]] | None:
-    """Return what `_train_stack` does, or None where memory is short."""
-    try:
-        return _train_stack(chunk, progress)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-    return None
-
-
-def _train_stack(
-    chunk: Mapping[int, ReadyNet], progress: _Progress
-) -> tuple[dict[int, Outcome], dict[int, str]]:
-    """Return what became of the nets of a stack, and why others must be trained alone."""
-    start = perf_counter()
-    places = list(chunk)
-    try:
-        lockstep = Lockstep(list(chunk.values()))
-    # A user's module may raise anything, and does so again when its net is trained.
-    except Exception as failure:
-        if is_out_of_memory(failure):
-            raise
-        return {}, dict.fromkeys(places, f"its step fails: {first_line(failure)}")
-    unfit = leave_out_misfits(lockstep)
-    ended: dict[int, Exception | KeyboardInterrupt | None] = {}
-    try:
-        lockstep.run(ended.__setitem__, lambda epoch: progress.epoch(len(ended), epoch))
-    except KeyboardInterrupt as interrupt:
-        ended = {slot: ended.get(slot, interrupt) for slot in range(len(places)) if slot not in unfit}
-    outcomes = {}
-    for slot, error in ended.items():
-        net = _ended(chunk[places[slot]], error)
-        outcomes[places[slot]] = Outcome(net, error, None, (perf_counter() - start) / len(ended))
-    return outcomes, {places[slot]: reason for slot, reason in unfit.items()}
-
-
-def _alone(one: ReadyNet, reason: str) -> Outcome:
+def _train_alone(plan: NetPlan, statistics: Mapping[str, Tensor] | None, reason: str) -> Outcome:
+    """Train one net by itself: in this process, or in the one to which this was sent."""
     start = perf_counter()
     try:
-        net = train_alone(one)
+        ready = make_ready(plan, statistics)
+    except Exception as error:
+        return Outcome(None, error, NOT_BUILT, 0.0)
+    try:
+        net = train_alone(ready)
     except (Exception, KeyboardInterrupt) as error:
-        return Outcome(_ended(one, error), error, reason, perf_counter() - start)
+        return Outcome(_ended(ready, error), error, reason, perf_counter() - start)
     return Outcome(net, None, reason, perf_counter() - start)
 
 
-def _ended(one: ReadyNet, error: BaseException | None) -> MultiTaskNet | None:
+def _ended(ready: ReadyNet, error: BaseException | None) -> MultiTaskNet | None:
     """Return what is left of a net: all of it, what it was before Ctrl-C, or, after an error, nothing."""
     if error is None:
-        return finish(one)
-    return finish_interrupted(one) if isinstance(error, KeyboardInterrupt) else None
+        return finish(ready)
+    return finish_interrupted(ready) if isinstance(error, KeyboardInterrupt) else None
 
 
 def _handed_over(outcomes: Mapping[int, Outcome]) -> Iterator[tuple[int, Outcome]]:
@@ -260,22 +203,125 @@ def _handed_over(outcomes: Mapping[int, Outcome]) -> Iterator[tuple[int, Outcome
             raise outcome.error
 
 
-def _alone_from(plan: NetPlan, statistics: Mapping[str, Tensor] | None, reason: str) -> Outcome:
-    return _alone(make_ready(plan, statistics), reason)
+class _Stacks:
+    """Nets that are trained in stacks as far as they can be.
 
+    Parameters
+    ----------
+    plans : mapping of int to NetPlan
+        The nets.
+    fewest : int
+        Fewest nets in a stack.
+    max_members : int or None
+        Most nets in a stack; None for as many as pay.
+    progress : _Progress
+        Told of each epoch.
 
-class FitStatistics:
-    """Fit statistics of trunks, computed once for nets that share rows and trunk."""
+    Attributes
+    ----------
+    jobs : dict of int to callable
+        What trains the nets that turned out to be in no stack.
+    """
 
-    def __init__(self) -> None:
-        self._known: dict[Hashable, Mapping[str, Tensor]] = {}
+    def __init__(
+        self, plans: Mapping[int, NetPlan], fewest: int, max_members: int | None, progress: _Progress
+    ) -> None:
+        self.jobs: dict[int, Job] = {}
+        self._plans = plans
+        self._fewest = fewest
+        self._max_members = max_members
+        self._progress = progress
+        self._statistics = FitStatistics()
 
-    def of(self, plan: NetPlan) -> Mapping[str, Tensor] | None:
-        """Return what ``plan.fit_statistics`` does; None for a net that is trained on."""
-        if plan.before is not None:
-            return None
-        trunk = plan.blueprint.trunk
-        key = (id(plan.train), plan.seed, type(trunk), fingerprint(trunk.get_params()))
-        if key not in self._known:
-            self._known[key] = plan.fit_statistics()
-        return self._known[key]
+    def train(self) -> Iterator[tuple[int, Outcome]]:
+        """Train the stacks, and yield what became of their nets."""
+        groups: dict[Hashable, dict[int, ReadyNet]] = {}
+        structures = Structures()
+        for place, plan in self._plans.items():
+            try:
+                reason = why_alone(plan)
+                if reason is not None:
+                    self._leave_alone(place, reason)
+                    continue
+                ready = self._ready(place)
+            except Exception as error:
+                yield place, Outcome(None, error, NOT_BUILT, 0.0)
+                continue
+            groups.setdefault(structures.of(ready), {})[place] = ready
+        for group in groups.values():
+            yield from self._train_group(group)
+
+    def _train_group(self, group: dict[int, ReadyNet]) -> Iterator[tuple[int, Outcome]]:
+        """Train nets of one structure in as many stacks as it takes."""
+        if len(group) < self._fewest:
+            for place in group:
+                self._leave_alone(place, _too_few(self._fewest))
+            return
+        size = self._max_members or members_at_once(next(iter(group.values())))
+        for stack in stacks(group, size):
+            yield from self._train_stack(stack)
+
+    def _train_stack(self, stack: dict[int, ReadyNet]) -> Iterator[tuple[int, Outcome]]:
+        """Train a stack, in halves where memory is short; nets that do not fit in are left alone."""
+        places = list(stack)
+        if len(places) == 1:
+            self._leave_alone(places[0], "no other net of its structure is trained with it")
+            return
+        found = self._attempt(stack)
+        if found is None:
+            # Nobody else has these nets: with them goes the stack, which their weights are views of.
+            stack.clear()
+            anew = {place: self._ready(place) for place in places}
+            for half in stacks(anew, -(-len(anew) // 2)):
+                yield from self._train_stack(half)
+            return
+        outcomes, reasons = found
+        yield from _handed_over(outcomes)
+        for place, reason in reasons.items():
+            self._leave_alone(place, reason)
+
+    def _attempt(self, stack: Mapping[int, ReadyNet]) -> tuple[dict[int, Outcome], dict[int, str]] | None:
+        """Return what `_run` does, or None where memory is short."""
+        try:
+            return self._run(stack)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        return None
+
+    def _run(self, stack: Mapping[int, ReadyNet]) -> tuple[dict[int, Outcome], dict[int, str]]:
+        """Return what became of the nets of a stack, and why others must be trained alone."""
+        start = perf_counter()
+        places = list(stack)
+        try:
+            trainer = StackedTrainer(list(stack.values()))
+        # A user's module may raise anything, and does so again when its net is trained.
+        except Exception as failure:
+            if is_out_of_memory(failure):
+                raise
+            return {}, dict.fromkeys(places, f"its step fails: {first_line(failure)}")
+        unlike = remove_mismatches(trainer)
+        ended: dict[int, Exception | KeyboardInterrupt | None] = {}
+        try:
+            trainer.run(ended.__setitem__, lambda epoch: self._progress.epoch(len(ended), epoch))
+        except KeyboardInterrupt as interrupt:
+            ended = {
+                position: ended.get(position, interrupt)
+                for position in range(len(places))
+                if position not in unlike
+            }
+        outcomes = {}
+        for position, error in ended.items():
+            net = _ended(stack[places[position]], error)
+            seconds = (perf_counter() - start) / len(ended)
+            outcomes[places[position]] = Outcome(net, error, None, seconds)
+        return outcomes, {places[position]: reason for position, reason in unlike.items()}
+
+    def _ready(self, place: int) -> ReadyNet:
+        plan = self._plans[place]
+        return make_ready(plan, self._statistics.of(plan))
+
+    def _leave_alone(self, place: int, reason: str) -> None:
+        # The plan is kept, not the net: it is sent where it is trained, and built there under the same seed.
+        plan = self._plans[place]
+        self.jobs[place] = partial(_train_alone, plan, self._statistics.of(plan), reason)

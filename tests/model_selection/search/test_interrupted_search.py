@@ -12,7 +12,7 @@ from sklearn_mtl.model_selection import (
     StackedRandomizedSearchCV,
 )
 from sklearn_mtl.training.net import MultiTaskNet
-from sklearn_mtl.training.stacking.lockstep import Lockstep
+from sklearn_mtl.training.stacking.trainer import StackedTrainer
 
 X, Y = make_multitask(90, 4, n_regression=1, n_binary=1, random_state=0)
 GRID = {"lr": [0.003, 0.01, 0.03, 0.1]}
@@ -52,7 +52,7 @@ def test_a_grid_keeps_the_candidates_that_are_done(monkeypatch, max_members):
     expected, front = whole.cv_results_, whole.task_results_
     assert search.interrupted_ is False
     assert hasattr(search, "best_estimator_")
-    of, number = (Lockstep, 4 + 2) if max_members else (MultiTaskNet, 4 * 3 * 2 + 4 + 2)
+    of, number = (StackedTrainer, 4 + 2) if max_members else (MultiTaskNet, 4 * 3 * 2 + 4 + 2)
     press_in(monkeypatch, of, "_train" if max_members else "on_epoch_end", number)
     interrupted(search)
     assert search.cv_results_["params"] == expected["params"][:2]
@@ -70,7 +70,7 @@ def test_a_grid_keeps_the_candidates_that_are_done(monkeypatch, max_members):
 def test_a_search_without_a_candidate_that_is_done_is_as_it_was(monkeypatch):
     search = StackedRandomizedSearchCV(quick(), GRID, n_iter=2, cv=2, random_state=0, refit=False)
     before = search.fit(X, Y).cv_results_
-    press_in(monkeypatch, Lockstep, "_train", 2)
+    press_in(monkeypatch, StackedTrainer, "_train", 2)
     interrupted(search)
     assert search.cv_results_ is before
 
@@ -100,7 +100,7 @@ def test_halving_keeps_its_iterations(monkeypatch):
     whole = search.fit(X, Y)
     iterations, scores = whole.cv_results_["iter"], whole.cv_results_["mean_test_score"]
     assert iterations.tolist() == [0, 0, 0, 0, 1, 1, 2]
-    press_in(monkeypatch, Lockstep, "_train", 2)
+    press_in(monkeypatch, StackedTrainer, "_train", 2)
     interrupted(search)
     assert search.cv_results_["iter"].tolist() == [0, 0, 0, 0]
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"], scores[:4])

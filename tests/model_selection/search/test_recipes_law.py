@@ -12,7 +12,7 @@ from sklearn_mtl.balancing import BALANCERS, Balancer
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.sharing import SHARINGS, Sharing
-from sklearn_mtl.training.stacking import limits
+from sklearn_mtl.training.stacking import train
 from sklearn_mtl.trunks import TRUNKS, Trunk
 from tests.model_selection.search.recipes import CASES, PAGE
 
@@ -21,7 +21,7 @@ SEARCHED = [(case, name) for case in CASES for name in case.grid or [None]]
 
 @pytest.fixture(autouse=True)
 def stack_even_two(monkeypatch):
-    monkeypatch.setattr(limits, "FEWEST_ON_CPU", 2)
+    monkeypatch.setattr(train, "FEWEST_ON_CPU", 2)
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,10 @@ from sklearn_mtl.tasks import Classification, Regression
 from sklearn_mtl.training import train_nets
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import make_ready, train_alone
-from sklearn_mtl.training.stacking import check, limits
+from sklearn_mtl.training.stacking import comparison, grouping
 from sklearn_mtl.training.stacking import train as stacking
-from sklearn_mtl.training.stacking.step import N_ROWS, rows_to_try
-from sklearn_mtl.training.stacking.structure import Structures
+from sklearn_mtl.training.stacking.batches import N_ROWS, rows_to_try
+from sklearn_mtl.training.stacking.grouping import Structures
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
 
 
@@ -42,7 +42,7 @@ def data():
 
 @pytest.fixture(autouse=True)
 def stack_even_two(monkeypatch):
-    monkeypatch.setattr(limits, "FEWEST_ON_CPU", 2)
+    monkeypatch.setattr(stacking, "FEWEST_ON_CPU", 2)
 
 
 def plans_of(data, **params):
@@ -424,16 +424,16 @@ def test_a_step_tells_apart_what_no_attribute_shows(data, monkeypatch, params, w
 
 def test_a_difference_that_does_not_come_again_is_rounding(data, monkeypatch):
     plans = [plan for seed in (0, 1, 2) for plan in plans_of(data, random_state=seed, max_epochs=2)]
-    original, tries = check.differences, []
+    original, tries = comparison.differences, []
 
-    def by_chance(lockstep, *args):
-        tries.append([member.position for member in lockstep.members])
-        yield from original(lockstep, *args)
+    def by_chance(trainer, *args):
+        tries.append([member.position for member in trainer.members])
+        yield from original(trainer, *args)
         # One net's step looks different on the first rows only, another's on both.
         for position in [1] if len(tries) > 1 else [0, 1]:
-            yield "a sign", torch.tensor([member.position == position for member in lockstep.members])
+            yield "a sign", torch.tensor([member.position == position for member in trainer.members])
 
-    monkeypatch.setattr(check, "differences", by_chance)
+    monkeypatch.setattr(comparison, "differences", by_chance)
     outcomes = dict(train_nets(plans))
     assert tries == [[0, 1, 2], [0, 1, 2]]
     reasons = [outcomes[place].alone for place in range(3)]
@@ -510,7 +510,7 @@ def test_a_single_net_is_no_stack(data):
 
 def test_few_nets_are_no_stack_on_a_cpu(data, monkeypatch):
     monkeypatch.undo()
-    fewest = limits.FEWEST_ON_CPU
+    fewest = stacking.FEWEST_ON_CPU
     assert fewest > 2
     plans = [plan for seed in range(fewest) for plan in plans_of(data, max_epochs=1, random_state=seed)]
     few = dict(train_nets(plans[1:]))
@@ -522,11 +522,11 @@ def test_few_nets_are_no_stack_on_a_cpu(data, monkeypatch):
 
 def test_memory_bounds_the_stack(data, monkeypatch):
     ready = make_ready(plans_of(data)[0])
-    assert limits.members_at_once(ready) == limits.MOST_ON_CPU
-    monkeypatch.setattr(limits, "NUMBERS_ON_CPU", 3 * limits.numbers_in_training(ready) + 1)
-    assert limits.members_at_once(ready) == 3
+    assert grouping.members_at_once(ready) == grouping.MOST_ON_CPU
+    monkeypatch.setattr(grouping, "NUMBERS_ON_CPU", 3 * grouping.numbers_in_training(ready) + 1)
+    assert grouping.members_at_once(ready) == 3
     wider = make_ready(plans_of(data, trunk=MLP((64, 64)))[0])
-    assert limits.numbers_in_training(wider) > limits.numbers_in_training(ready)
+    assert grouping.numbers_in_training(wider) > grouping.numbers_in_training(ready)
 
 
 class Shifted(MLP):
@@ -583,14 +583,14 @@ def test_a_net_that_cannot_be_built_does_not_hurt_the_others(data):
 def sizes(monkeypatch):
     """Sizes of the stacks that are made."""
     found = []
-    original = stacking.Lockstep
+    original = stacking.StackedTrainer
 
     class Counted(original):
         def __init__(self, ready):
             found.append(len(ready))
             super().__init__(ready)
 
-    monkeypatch.setattr(stacking, "Lockstep", Counted)
+    monkeypatch.setattr(stacking, "StackedTrainer", Counted)
     return found
 
 
@@ -602,7 +602,7 @@ def test_stacks_of_at_most_so_many(data, sizes):
 
 def test_halves_where_memory_is_short(data, monkeypatch, sizes):
     plans = [plan for seed in range(5) for plan in plans_of(data, max_epochs=2, random_state=seed)]
-    original = stacking.Lockstep.run
+    original = stacking.StackedTrainer.run
     stacks = []
 
     def short(self, *args):
@@ -613,7 +613,7 @@ def test_halves_where_memory_is_short(data, monkeypatch, sizes):
             raise torch.OutOfMemoryError("CUDA out of memory.")
         original(self, *args)
 
-    monkeypatch.setattr(stacking.Lockstep, "run", short)
+    monkeypatch.setattr(stacking.StackedTrainer, "run", short)
     outcomes = dict(train_nets(plans))
     assert sizes == [5, 2, 3, 2]
     assert sum(outcome.alone is None for outcome in outcomes.values()) == 4
@@ -622,7 +622,7 @@ def test_halves_where_memory_is_short(data, monkeypatch, sizes):
 
 
 @pytest.mark.parametrize(
-    ("owner", "name"), [(MultiTaskNet, "training_outputs"), (stacking.Lockstep, "put_gradients")]
+    ("owner", "name"), [(MultiTaskNet, "training_outputs"), (stacking.StackedTrainer, "put_gradients")]
 )
 def test_halves_where_memory_is_short_for_a_trial(data, monkeypatch, sizes, owner, name):
     plans = [plan for seed in range(4) for plan in plans_of(data, max_epochs=2, random_state=seed)]
@@ -658,7 +658,7 @@ def test_other_errors_are_raised(data, monkeypatch):
     def broken(self, *args):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(stacking.Lockstep, "run", broken)
+    monkeypatch.setattr(stacking.StackedTrainer, "run", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         list(train_nets([plan for seed in (0, 1) for plan in plans_of(data, random_state=seed)]))
 

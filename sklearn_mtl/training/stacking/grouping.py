@@ -1,0 +1,211 @@
+"""Which nets may be trained as one stack, and how many at once, by what is known before their first step."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_mtl.balancing import LossBalancer
+from sklearn_mtl.network.module import Blueprint
+from sklearn_mtl.network.torch_private import MODULE_STATE, uncompiled
+from sklearn_mtl.recipes import fingerprint
+from sklearn_mtl.tasks import TaskLosses
+from sklearn_mtl.training.runs import NetPlan, ReadyNet
+from sklearn_mtl.training.stacking.batches import few_rows
+from sklearn_mtl.training.stacking.module import is_dropout
+from sklearn_mtl.training.stacking.weights import parameter_groups
+
+# On a CPU more nets at once gain nothing: what a launch costs is spread thin already.
+MOST_ON_CPU = 128
+NUMBERS_ON_CPU = 2**28
+# Weights, gradients, two moments and a moving average.
+TENSORS_OF_A_WEIGHT = 5
+# What is kept of each layer's output until its gradient is known, and what comes and goes.
+TENSORS_OF_AN_OUTPUT = 3
+# Of a card's free memory; the rest is for what the allocator holds in between.
+SHARE_OF_FREE = 0.7
+
+
+def why_alone(plan: NetPlan) -> str | None:
+    """Return why a net can't be in any stack, by its settings; None where nothing speaks against it."""
+    settings = plan.settings
+    if settings.optimizer is not torch.optim.AdamW:
+        return f"its optimizer is {settings.optimizer.__name__}, and stacks have AdamW"
+    if settings.callbacks:
+        return "its callbacks are given one net at each step"
+    if settings.lr_schedule is not None and not isinstance(settings.lr_schedule, str):
+        return "its lr_schedule is a callback"
+    if settings.compile:
+        return "it is compiled"
+    balancer = plan.blueprint.balancing if plan.before is None else plan.before.criterion_.balancer
+    name = type(balancer).__name__
+    if not isinstance(balancer, LossBalancer):
+        return f"{name} balances gradients"
+    if type(balancer).backward is not LossBalancer.backward:
+        return f"{name} has a backward of its own"
+    if balancer.has_after_step:
+        return f"{name} looks at the losses after each step"
+    return None
+
+
+class Structures:
+    """Tells which nets may be stacked by how they are built.
+
+    A stack runs one module for all, so modules must be alike in all that is not a tensor. Attributes are
+    compared between the first nets of two recipes: in nets of one recipe they differ by the width of the
+    rows alone, and a stack fills up the narrower ones.
+    """
+
+    def __init__(self) -> None:
+        self._recipes: dict[Blueprint, Hashable] = {}
+        self._attributes: dict[Hashable, Hashable] = {}
+
+    def of(self, ready: ReadyNet) -> Hashable:
+        """Return what nets of one stack have in common, but for widths and rates of dropout."""
+        module, settings = uncompiled(ready.net.module_), ready.plan.settings
+        losses = ready.net.criterion_.losses
+        return (
+            tuple((name, type(part)) for name, part in module.named_modules()),
+            tuple((name, value.ndim, value.requires_grad) for name, value in module.named_parameters()),
+            tuple((name, value.ndim, value.dtype) for name, value in module.named_buffers()),
+            self._of_recipe(ready),
+            tuple(map(tuple, parameter_groups(ready.net))),
+            tuple((group.columns.stop, group.raw.stop) for group in losses.groups),
+            tuple(losses.column_task.tolist()),
+            (settings.batch_size, settings.device, settings.dtype, settings.autocast),
+            (ready.plan.valid is None, settings.ema_decay is None),
+        )
+
+    def _of_recipe(self, ready: ReadyNet) -> Hashable:
+        blueprint = ready.plan.blueprint
+        if blueprint not in self._recipes:
+            recipes: tuple[Any, ...] = (blueprint.trunk, blueprint.sharing, blueprint.balancing)
+            own = fingerprint([recipe.get_params() for recipe in recipes])
+            self._recipes[blueprint] = (tuple(map(type, recipes)), own)
+        recipe = self._recipes[blueprint]
+        if recipe not in self._attributes:
+            parts = (uncompiled(ready.net.module_), ready.net.criterion_.balancer)
+            held = [(type(part), dict(plain_attributes(part))) for part in parts]
+            self._attributes[recipe] = fingerprint(held)
+        return self._attributes[recipe]
+
+
+def plain_attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
+    """Iterate over what a module and its parts hold beside their tensors, with names.
+
+    Dropout layers are left out: a stack is given their masks.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Any module.
+    """
+    for prefix, part in module.named_modules():
+        for name, value in {} if is_dropout(part) else vars(part).items():
+            empty = isinstance(value, dict | set) and not value
+            if name not in MODULE_STATE and not empty:
+                yield f"{prefix}.{name}".removeprefix("."), value
+
+
+class FitStatistics:
+    """Fit statistics of trunks, computed once for nets that share rows and trunk."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Mapping[str, Tensor]] = {}
+
+    def of(self, plan: NetPlan) -> Mapping[str, Tensor] | None:
+        """Return what ``plan.fit_statistics`` does; None for a net that is trained on."""
+        if plan.before is not None:
+            return None
+        trunk = plan.blueprint.trunk
+        key = (id(plan.train), plan.seed, type(trunk), fingerprint(trunk.get_params()))
+        if key not in self._known:
+            self._known[key] = plan.fit_statistics()
+        return self._known[key]
+
+
+def stacks(group: dict[int, ReadyNet], size: int) -> Iterator[dict[int, ReadyNet]]:
+    """Take stacks of nearly equal size from a group, what goes together next to each other.
+
+    Parameters
+    ----------
+    group : dict of int to ReadyNet
+        Nets of one structure; emptied on the way, so that a stack that is done can be released.
+    size : int
+        Most nets in one stack.
+    """
+    places = _sorted(group)
+    n_stacks = -(-len(places) // max(size, 1))
+    for number in range(n_stacks):
+        start, stop = (len(places) * (number + i) // n_stacks for i in (0, 1))
+        yield {place: group.pop(place) for place in places[start:stop]}
+
+
+def _sorted(group: Mapping[int, ReadyNet]) -> list[int]:
+    """Return places so that nets of equal losses, and of equal optimizer settings, are neighbours."""
+    ranks: dict[Hashable, int] = {}
+
+    def rank(place: int) -> tuple[int, int]:
+        one = group[place]
+        losses = losses_key(one.net.criterion_.losses)
+        settings = (losses, one.plan.settings.lr, one.plan.settings.weight_decay)
+        return ranks.setdefault(losses, len(ranks)), ranks.setdefault(settings, len(ranks))
+
+    return sorted(group, key=rank)
+
+
+def losses_key(losses: TaskLosses) -> Hashable:
+    """Return what nets have in common whose losses are one expression."""
+    return tuple(group.loss for group in losses.groups)
+
+
+def members_at_once(ready: ReadyNet) -> int:
+    """Return how many nets like this one memory allows, and pay.
+
+    Parameters
+    ----------
+    ready : ReadyNet
+        One of the nets.
+    """
+    numbers = numbers_in_training(ready)
+    settings = ready.plan.settings
+    if settings.device.type == "cuda":
+        free = torch.cuda.mem_get_info(settings.device)[0] * SHARE_OF_FREE
+        return max(1, int(free / settings.dtype.itemsize) // numbers)
+    return max(1, min(MOST_ON_CPU, NUMBERS_ON_CPU // numbers))
+
+
+def numbers_in_training(ready: ReadyNet) -> int:
+    """Return about how many numbers a net has in memory during a step."""
+    module = uncompiled(ready.net.module_)
+    weights = sum(parameter.numel() for parameter in module.parameters())
+    few = few_rows(ready.plan.train)
+    total = 0
+
+    def count(_part: nn.Module, _given: object, output: object) -> None:
+        nonlocal total
+        total += output.numel() if isinstance(output, Tensor) else 0
+
+    parts = [part for part in module.modules() if not list(part.children())]
+    hooks = [part.register_forward_hook(count) for part in parts]
+    try:
+        # A module that fails does so again where its net is trained, or asked, by itself.
+        with suppress(Exception), ready.generator.restored(ready.plan.settings.device), torch.no_grad():
+            module.eval()(few.inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    outputs = total // len(few.y) * ready.plan.settings.batch_size
+    return weights * TENSORS_OF_A_WEIGHT + outputs * TENSORS_OF_AN_OUTPUT
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory is short."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        word in str(error).lower() for word in words
+    )
