@@ -9,6 +9,8 @@ from typing import Any
 
 from sklearn.metrics import check_scoring, get_scorer, get_scorer_names, make_scorer
 
+from sklearn_mtl.estimators.scikit_learn_private import metric_of, response_method_of
+
 Scorer = Callable[..., float]
 # A scorer's name, a scorer, or None for the task's own default score.
 Metric = str | Scorer | None
@@ -59,7 +61,7 @@ def takes_weights(metric: Metric) -> bool:
 
 def scorer_takes_weights(scorer: Scorer) -> bool:
     """Whether a scorer's metric, or a callable scorer itself, takes sample weights."""
-    return "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
+    return "sample_weight" in signature(metric_of(scorer) or scorer).parameters
 
 
 def several(metrics: Any) -> bool:
@@ -115,13 +117,13 @@ def scorer_of(task: str, metric: Metric) -> Scorer | None:
         check_metric(task, metric)
         return resolved(metric)
     scorers = (get_scorer(name) for name in get_scorer_names())
-    asked = (one._response_method for one in scorers if one._score_func is metric)
+    asked = (response_method_of(one) for one in scorers if metric_of(one) is metric)
     return make_scorer(metric, response_method=next(asked, "predict"))
 
 
 def _is_of_labels(metric: Scorer) -> bool:
     """Whether a function takes true and predicted labels; a scorer takes an estimator, X and y."""
-    if hasattr(metric, "_score_func"):
+    if metric_of(metric) is not None:
         return False
     parameters = list(signature(metric).parameters.values())
     positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_mtl.estimators.checks import by_task
+from sklearn_mtl.estimators.scikit_learn_private import check_sample_weight
 from sklearn_mtl.targets import frame_columns, is_frame
 
 
@@ -67,7 +67,7 @@ def _one(weight: Any, n_rows: int, name: str) -> np.ndarray:
         )
     rows = np.empty((n_rows, 0))
     try:
-        found: np.ndarray = _check_sample_weight(values, rows, dtype=np.float64, ensure_non_negative=True)
+        found: np.ndarray = check_sample_weight(values, rows, dtype=np.float64, ensure_non_negative=True)
     except ValueError as error:
         message = str(error).replace("sample_weight", name)
         if "must be 1D" in message:

@@ -9,14 +9,20 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.metrics import make_scorer
-from sklearn.utils import Tags, _safe_indexing
+from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_mtl.estimators.inferred import warn_of_other_kinds
 from sklearn_mtl.estimators.metrics import Metric, Scorer, scorer_takes_weights, shown
 from sklearn_mtl.estimators.pairing import warn_of_other_order
 from sklearn_mtl.estimators.sample_weights import read_sample_weight
+from sklearn_mtl.estimators.scikit_learn_private import (
+    metric_arguments,
+    metric_of,
+    response_method_of,
+    take_rows,
+    with_arguments,
+)
 from sklearn_mtl.estimators.task_view import TaskView
 from sklearn_mtl.estimators.unknown_labels import warn_of_unknown_labels
 from sklearn_mtl.targets import Targets, read_column, read_targets
@@ -109,7 +115,7 @@ class ScoredRows:
             return float("nan")
         rows = np.flatnonzero(_labelled(column, scorer))
         every = len(rows) == len(column)
-        X = self.X if every else _safe_indexing(self.X, rows)
+        X = self.X if every else take_rows(self.X, rows)
         view = AnsweredTask(self.estimator.task(task), X, self.responses[task][rows])
         labels = self.estimator.tasks_[task].matched(column.values[rows])
         _check_answers(task, metric, scorer, view)
@@ -220,7 +226,7 @@ def _rule(task: str, view: AnsweredTask) -> str:
 
 def _check_answers(task: str, metric: Metric, scorer: Scorer, view: AnsweredTask) -> None:
     """Raise a ``ValueError`` where a scorer asks for what the task does not answer."""
-    asked = np.atleast_1d(getattr(scorer, "_response_method", "predict")).tolist()
+    asked = np.atleast_1d(response_method_of(scorer)).tolist()
     if not any(hasattr(view, method) for method in asked):
         needs = "probabilities" if "predict_proba" in asked else " or ".join(asked)
         raise ValueError(f"{_rule(task, view)} Found {shown(metric)}, which needs {needs}: it has none.")
@@ -228,11 +234,11 @@ def _check_answers(task: str, metric: Metric, scorer: Scorer, view: AnsweredTask
 
 def _told_the_classes(scorer: Any, view: AnsweredTask) -> Scorer:
     """Return the scorer with its metric told all classes, for rows in which one does not occur."""
-    function, classes = getattr(scorer, "_score_func", None), getattr(view, "classes_", None)
+    function, classes = metric_of(scorer), getattr(view, "classes_", None)
     if function is None or not isinstance(classes, np.ndarray):
         return scorer
-    asks = np.atleast_1d(scorer._response_method).tolist() == ["predict_proba"]
-    if not asks or "labels" in scorer._kwargs or "labels" not in signature(function).parameters:
+    asks = np.atleast_1d(response_method_of(scorer)).tolist() == ["predict_proba"]
+    if not asks or "labels" in metric_arguments(scorer) or "labels" not in signature(function).parameters:
         return scorer
-    known = {**scorer._kwargs, "labels": classes}
-    return make_scorer(function, response_method="predict_proba", greater_is_better=scorer._sign > 0, **known)
+    told: Scorer = with_arguments(scorer, labels=classes)
+    return told

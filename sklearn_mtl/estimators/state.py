@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 from sklearn.base import BaseEstimator
+from sklearn.utils import estimator_html_repr
 
 from sklearn_mtl.estimators.fitting import Fitted
 from sklearn_mtl.estimators.html import tasks_html
@@ -71,7 +72,7 @@ class FittedState(BaseEstimator):
 
     def _html_repr(self) -> str:
         """Return scikit-learn's picture, and below it, once fitted, the tasks."""
-        picture: str = super()._html_repr()
+        picture: str = estimator_html_repr(self)
         return picture + tasks_html(self._fitted) if hasattr(self, "_fitted") else picture
 
     def __getstate__(self) -> dict[str, Any]:

@@ -10,9 +10,10 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.pairing import warn_of_other_order
+from sklearn_mtl.estimators.scikit_learn_private import check_sample_weight
 from sklearn_mtl.estimators.unknown_labels import warn_of_unknown_labels
 from sklearn_mtl.estimators.wrapped import held_by, innermost
 from sklearn_mtl.targets import MultiTaskTarget, read_column
@@ -114,7 +115,7 @@ class TaskView(BaseEstimator):
         response = self._response(X)
         task, column = self._task, read_column(self.name, y)
         task.check_shape(column)
-        weight = _check_sample_weight(sample_weight, column.values, dtype=np.float64)
+        weight = check_sample_weight(sample_weight, column.values, dtype=np.float64)
         score = float(task.score(column, response, weight))
         warn_of_unknown_labels([(task, column, weight)], stacklevel=3)
         return score

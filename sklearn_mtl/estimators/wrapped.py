@@ -6,9 +6,9 @@ from functools import singledispatch
 from typing import TYPE_CHECKING, Any, cast
 
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 
+from sklearn_mtl.estimators.scikit_learn_private import BaseSearchCV
 from sklearn_mtl.estimators.state import FittedState
 
 if TYPE_CHECKING:

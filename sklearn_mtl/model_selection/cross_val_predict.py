@@ -7,13 +7,14 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
+from sklearn import get_config
 from sklearn.base import clone
-from sklearn.utils import _safe_indexing, indexable
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routing_enabled, process_routing
+from sklearn.utils import indexable
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params, _num_samples
 
 from sklearn_mtl.estimators.predictions import intervals
+from sklearn_mtl.estimators.scikit_learn_private import n_rows_of, params_of_rows, take_rows
 from sklearn_mtl.estimators.wrapped import innermost
 from sklearn_mtl.model_selection.search.whole import Whole
 from sklearn_mtl.model_selection.splitting.splitters import splittable
@@ -109,13 +110,13 @@ def cross_val_predict_tasks(
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {list(METHODS)}. Found {method!r}.")
     innermost(estimator)
-    targets = read_targets(y, n_rows=_num_samples(X))
+    targets = read_targets(y, n_rows=n_rows_of(X))
     X, y, groups = indexable(X, splittable(y), groups)
     whole = Whole(y)
     cv = whole.splitter(cv, estimator)
     fit_params, split_params = _routed(estimator, cv, params, groups)
     splits = list(cv.split(X, y, **split_params))
-    order = _check_partition(np.concatenate([test for _, test in splits]), _num_samples(X))
+    order = _check_partition(np.concatenate([test for _, test in splits]), n_rows_of(X))
     clones = [clone(estimator) for _ in splits]
     for number, one in enumerate(clones, start=1):
         whole.tell(one, f"fold {number} of {len(splits)}")
@@ -143,9 +144,9 @@ def _fold(
 ) -> Fold:
     """Fit to the training rows, and return each task with its predictions of the test rows."""
     train, test = rows
-    params = _check_method_params(X, params=params, indices=train)
-    estimator.fit(_safe_indexing(X, train), _safe_indexing(y, train), **params)
-    found, X_test = innermost(estimator, _safe_indexing(X, test))
+    params = params_of_rows(X, dict(params), train)
+    estimator.fit(take_rows(X, train), take_rows(y, train), **params)
+    found, X_test = innermost(estimator, take_rows(X, test))
     parts, _ = found._responses(X_test)
     if method == "predict_interval":
         predictions = intervals(found.tasks_, parts, coverage)
@@ -231,7 +232,7 @@ def _routed(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what ``fit`` and what ``split`` is given."""
     given = {name: _by_row(name, value) for name, value in (params or {}).items()}
-    if not _routing_enabled():
+    if not get_config()["enable_metadata_routing"]:
         return given, {"groups": groups}
     router = MetadataRouter(owner="cross_val_predict_tasks")
     router.add(splitter=cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))

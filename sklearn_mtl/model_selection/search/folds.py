@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
 
 from sklearn_mtl.estimators.base import BaseMultiTask
 from sklearn_mtl.estimators.once import MadeOnce
-from sklearn_mtl.estimators.scikit_learn import of_rows
+from sklearn_mtl.estimators.scikit_learn_private import params_of_rows, take_rows
 from sklearn_mtl.features import SharedRows
 from sklearn_mtl.recipes import fingerprint
 
@@ -47,8 +46,8 @@ class Fold:
     @cached_property
     def training(self) -> Call:
         """What ``fit`` is called with."""
-        rows = [_safe_indexing(part, self.train) for part in (self.X, self.y) if part is not None]
-        return tuple(rows), of_rows(self.X, self.fit_params, self.train)
+        rows = [take_rows(part, self.train) for part in (self.X, self.y) if part is not None]
+        return tuple(rows), params_of_rows(self.X, self.fit_params, self.train)
 
     def asked(self, rows: np.ndarray, estimator: Any) -> tuple[Any, Any]:
         """Return X and y of some rows that a fitted estimator is to be asked about.
@@ -61,10 +60,10 @@ class Fold:
             Of this fold. If it is a multi-task estimator itself, the rows are sliced and encoded but once
             for all that share its encoder.
         """
-        y = None if self.y is None else self.once(_safe_indexing, self.y, rows)
+        y = None if self.y is None else self.once(take_rows, self.y, rows)
         if not isinstance(estimator, BaseMultiTask):
             # The steps of a Pipeline may write to what they are given.
-            return _safe_indexing(self.X, rows), y
+            return take_rows(self.X, rows), y
         shared = self.once(_sliced, self.X, rows, estimator._fitted.encoder)
         estimator._shared = [*estimator._shared, shared]
         return shared.X, y
@@ -123,4 +122,4 @@ def in_place_of_fit(estimator: Any, call: Callable[..., Any]) -> None:
 
 def _sliced(X: Any, rows: np.ndarray, _encoder: Any) -> SharedRows:
     """Return rows of their own for each encoder: a transformer of the user's may write to them."""
-    return SharedRows(_safe_indexing(X, rows))
+    return SharedRows(take_rows(X, rows))

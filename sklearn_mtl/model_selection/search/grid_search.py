@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
+from sklearn_mtl.estimators.scikit_learn_private import constraints_of
 from sklearn_mtl.model_selection.search.stacked_search import CONSTRAINTS, StackedSearch
 
 
@@ -92,7 +93,7 @@ refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
     array([...], dtype='<U5')
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {**GridSearchCV._parameter_constraints, **CONSTRAINTS}
+    _parameter_constraints: ClassVar[dict[str, Any]] = constraints_of(GridSearchCV, **CONSTRAINTS)
 
     def __init__(
         self,

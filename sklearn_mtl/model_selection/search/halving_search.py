@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from sklearn_mtl.estimators.scikit_learn_private import constraints_of
 from sklearn_mtl.model_selection.search.bench import Bench
 from sklearn_mtl.model_selection.search.fold_means import over_folds
 from sklearn_mtl.model_selection.search.grid_search import StackedGridSearchCV
@@ -86,11 +87,9 @@ multimetric_, classes_, n_features_in_, feature_names_in_
     ([3, 1], [2, 6])
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **StackedGridSearchCV._parameter_constraints,
-        "factor": [Real],
-        "min_epochs": [Integral],
-    }
+    _parameter_constraints: ClassVar[dict[str, Any]] = constraints_of(
+        StackedGridSearchCV, factor=[Real], min_epochs=[Integral]
+    )
 
     def __init__(
         self,
@@ -192,12 +191,10 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             )
         return float(scores[self.refit])
 
-    @staticmethod
-    def _select_best_index(refit: Any, refit_metric: str, results: dict[str, Any]) -> int:
+    def _best_index(self, refit_metric: str, results: dict[str, Any]) -> int:
         """Return the best row of the last iteration."""
-        if callable(refit):
-            found: int = StackedGridSearchCV._select_best_index(refit, refit_metric, results)
-            return found
+        if callable(self.refit):
+            return super()._best_index(refit_metric, results)
         last = np.flatnonzero(results["iter"] == np.max(results["iter"]))
         return int(last[np.argmin(results[f"rank_test_{refit_metric}"][last])])
 

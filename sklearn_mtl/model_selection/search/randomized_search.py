@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
 
+from sklearn_mtl.estimators.scikit_learn_private import constraints_of
 from sklearn_mtl.model_selection.search.stacked_search import CONSTRAINTS, StackedSearch
 
 
@@ -55,10 +56,7 @@ pareto_front_, stacked_, interrupted_
     4
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **RandomizedSearchCV._parameter_constraints,
-        **CONSTRAINTS,
-    }
+    _parameter_constraints: ClassVar[dict[str, Any]] = constraints_of(RandomizedSearchCV, **CONSTRAINTS)
 
     def __init__(
         self,

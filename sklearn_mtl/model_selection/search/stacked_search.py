@@ -14,13 +14,17 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.utils import indexable
 
-from sklearn_mtl.estimators.scikit_learn import (
+from sklearn_mtl.estimators.scikit_learn_private import (
     BaseSearchCV,
-    _fit_context,
-    _MultimetricScorer,
+    best_index,
+    check_refit,
+    checks_parameters,
+    cv_results,
     has_callbacks,
-    of_rows,
     report_failures,
+    routed_params,
+    scorers_by_name,
+    search_scorers,
 )
 from sklearn_mtl.model_selection.scoring.scorers import check_scored
 from sklearn_mtl.model_selection.search.bench import Bench
@@ -96,7 +100,7 @@ class StackedSearch(BaseSearchCV):
     def _candidates(self) -> Iterable[dict[str, Any]]:
         """Return the parameters to try."""
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @checks_parameters
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Try all candidates on all folds, their nets trained together.
 
@@ -131,9 +135,9 @@ class StackedSearch(BaseSearchCV):
         check_scored(self.scoring, y)
         if has_callbacks(self):
             return self._fit_followed(X, y, params)
-        scorer, refit_metric = self._get_scorers()
+        scorer, refit_metric = search_scorers(self)
         X, y = indexable(X, y)
-        routed = self._get_routed_params_for_fit(of_rows(X, params))
+        routed = routed_params(self, X, params)
         scoring = Scoring(scorer, routed.scorer.score, self.return_train_score, self.error_score)
         whole = Whole(y)
         folds = self._folds(X, y, routed, whole)
@@ -156,7 +160,7 @@ class StackedSearch(BaseSearchCV):
             if not record.params:
                 raise
         self._conclude(record, refit_metric)
-        self.scorer_ = scorer._scorers if isinstance(scorer, _MultimetricScorer) else scorer
+        self.scorer_ = scorers_by_name(scorer)
         self._finish(interrupt, X, y, routed.estimator.fit, whole)
         return self
 
@@ -199,22 +203,26 @@ class StackedSearch(BaseSearchCV):
     def _conclude(self, record: Record, refit_metric: str) -> None:
         """Set what is known before the best candidate is fitted anew."""
         tested = results_of(record.tested)
-        formatted = partial(self._format_results, record.params, self.n_splits_, tested, record.more)
+        formatted = partial(cv_results, self, record.params, tested, record.more)
         results = with_means(formatted, tested)
         first = tested[0]["test_scores"]
         self.multimetric_ = isinstance(first, dict)
         if callable(self.scoring) and self.multimetric_:
             # Only now is it known which scores there are.
-            self._check_refit_for_multimetric(first)
+            check_refit(self, first)
             refit_metric = self.refit
         if self.refit or not self.multimetric_:
-            self.best_index_ = self._select_best_index(self.refit, refit_metric, results)
+            self.best_index_ = self._best_index(refit_metric, results)
             if not callable(self.refit):
                 self.best_score_ = results[f"mean_test_{refit_metric}"][self.best_index_]
             self.best_params_ = results["params"][self.best_index_]
         self.cv_results_ = results
         self.stacked_ = _stacked(record)
         self._set_task_results(record)
+
+    def _best_index(self, refit_metric: str, results: dict[str, Any]) -> int:
+        """Return the best row of ``cv_results_``."""
+        return best_index(self.refit, refit_metric, results)
 
     def _set_task_results(self, record: Record) -> None:
         every = [of_folds for _, of_folds in record.by_candidate()]

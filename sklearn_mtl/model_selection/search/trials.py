@@ -10,11 +10,10 @@ from typing import Any
 
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import _num_samples
 
 from sklearn_mtl.estimators.base import BaseMultiTask
 from sklearn_mtl.estimators.once import MadeOnce
-from sklearn_mtl.estimators.scikit_learn import fit_and_score, of_rows, scores_of
+from sklearn_mtl.estimators.scikit_learn_private import fit_and_score, n_rows_of, params_of_rows, scores_of
 from sklearn_mtl.estimators.together import PlannedFit
 from sklearn_mtl.estimators.wrapped import innermost
 from sklearn_mtl.model_selection.search.folds import Fold, in_place_of_fit, with_last
@@ -148,13 +147,13 @@ class Trial:
         fold = self.fold
         X, y = fold.asked(fold.test, estimator)
         start = perf_counter()
-        scores = scoring.of(estimator, X, y, of_rows(fold.X, scoring.params, fold.test))
+        scores = scoring.of(estimator, X, y, params_of_rows(fold.X, scoring.params, fold.test))
         result = {"fit_error": None, "test_scores": scores, "score_time": perf_counter() - start}
         if scoring.return_train_score:
             X_train, y_train = fold.asked(fold.train, estimator)
-            params = of_rows(fold.X, scoring.params, fold.train)
+            params = params_of_rows(fold.X, scoring.params, fold.train)
             result["train_scores"] = scoring.of(estimator, X_train, y_train, params)
-        return {**result, "n_test_samples": _num_samples(X)}
+        return {**result, "n_test_samples": n_rows_of(X)}
 
     def _scored(self, estimator: Any, scoring: Scoring, **settings: Any) -> dict[str, Any]:
         fold = self.fold
@@ -243,7 +242,7 @@ def task_scores(estimator: Any, fold: Fold, scoring: Scoring) -> pd.Series | Non
     scoring : Scoring
         Its sample weights are used, where it has any.
     """
-    weight = of_rows(fold.X, scoring.params, fold.test).get("sample_weight")
+    weight = params_of_rows(fold.X, scoring.params, fold.test).get("sample_weight")
     # What there is to warn of, the search's own scores warn of.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -14,7 +14,7 @@ from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 
 from sklearn_mtl.estimators.base import BaseMultiTask
-from sklearn_mtl.estimators.scikit_learn import BaseSearchCV
+from sklearn_mtl.estimators.scikit_learn_private import BaseSearchCV
 from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
 from sklearn_mtl.tasks import TaskKind
 
