@@ -1,72 +1,13 @@
-"""A kind of task of the user's own is as good as ours, from the held-out rows to a search."""
-
-import pickle
-from dataclasses import dataclass
-from typing import ClassVar
+"""What the package asks of a kind of task, it asks of the user's own too: strata, classes, type."""
 
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.metrics import make_scorer
-from sklearn.model_selection import GridSearchCV
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor, MultiTaskTarget
-from sklearn_mtl.export import load, save
-from sklearn_mtl.model_selection import (
-    StackedGridSearchCV,
-    TaskStratifiedKFold,
-    cross_val_predict_tasks,
-    task_scorer,
-)
-from sklearn_mtl.tasks import Task, TaskKind, check_labelled, strata_of_classes
+from sklearn_mtl.model_selection import TaskStratifiedKFold, cross_val_predict_tasks
 from sklearn_mtl.tasks.losses.classification import CrossEntropy
-
-
-@dataclass(frozen=True, eq=False)
-class ColourTask(Task):
-    """One of several colours, scored by balanced accuracy."""
-
-    classes: np.ndarray
-
-    kind: ClassVar[str] = "colour"
-
-    def encode(self, column):
-        codes = np.full(len(column), np.nan)
-        for code, colour in enumerate(self.classes):
-            codes[~column.missing & (column.values == colour)] = code
-        return codes[:, None]
-
-    def decode(self, decision):
-        return self.classes[decision[:, 0].astype(int)]
-
-    def predict_proba(self, response):
-        return response[:, 0]
-
-    def score(self, column, response, weight):
-        right, y = self.predict(response) == column.values, column.values
-        return float(np.mean([right[y == colour].mean() for colour in np.unique(y)]))
-
-
-class Colour(TaskKind):
-    """A classification whose probabilities are smoothed, of the user's own."""
-
-    kind: ClassVar[str] = "colour"
-    estimator_type: ClassVar[str] = "classifier"
-    strata = staticmethod(strata_of_classes)
-
-    def __init__(self, smoothing=0.0):
-        self.smoothing = smoothing
-
-    def bind(self, column, weight, classes=None):
-        check_labelled(column, weight)
-        found = np.unique(column.values[~column.missing])
-        loss = CrossEntropy(len(found), self.smoothing)
-        return ColourTask(column.name, loss, 1, False, column.dtype, found)
-
-
-def share_found(y_true, y_pred):
-    """The least share of a colour that is found: a metric of the user's own."""
-    return float(min((y_pred[y_true == colour] == colour).mean() for colour in np.unique(y_true)))
+from tests.contract.extensions import Colour
 
 
 @pytest.fixture
@@ -140,31 +81,6 @@ def test_folds_are_stratified_by_the_strata_of_a_kind(data):
     # A regression sees one stratum only, and is binned.
     for _, test in TaskStratifiedKFold(4, task={"price": "regression"}).split(X, Y):
         assert abs(np.median(Y["price"][test]) - np.median(Y["price"])) < 0.3
-
-
-@pytest.mark.parametrize("search", [GridSearchCV, StackedGridSearchCV])
-def test_its_parameters_are_searched(data, search):
-    X, Y = data
-    grid = {"tasks__colour__smoothing": [0.0, 0.2], "task_weights__colour": [0.5, 1.0]}
-    cv = TaskStratifiedKFold(2, task={"colour": Colour()})
-    scoring = {
-        "loss": task_scorer("colour", "neg_log_loss"),
-        "found": task_scorer("colour", make_scorer(share_found)),
-    }
-    found = search(quick(max_epochs=2), grid, cv=cv, scoring=scoring, refit="loss").fit(X, Y)
-    assert np.isfinite(found.cv_results_["mean_test_loss"]).all()
-    assert ((found.cv_results_["mean_test_found"] >= 0) & (found.cv_results_["mean_test_found"] <= 1)).all()
-    assert found.best_estimator_.predict(X)["colour"].shape == (120,)
-
-
-def test_it_is_pickled_and_saved(data, tmp_path):
-    X, Y = data
-    est = quick().fit(X, Y)
-    save(est, tmp_path / "model.mtl")
-    own = {"Colour": Colour, "ColourTask": ColourTask}
-    for again in (pickle.loads(pickle.dumps(est)), load(tmp_path / "model.mtl", modules=own)):
-        np.testing.assert_array_equal(again.predict_proba(X)["colour"], est.predict_proba(X)["colour"])
-        assert again.task("colour").classes_.tolist() == ["blue", "green", "red"]
 
 
 def test_the_estimator_for_a_single_kind_takes_it_by_its_type(data):

@@ -1,4 +1,4 @@
-"""A loss of the user's own is as good as ours, from the baseline to a stacked search."""
+"""A loss of the user's own is as good as ours: its baseline, its parameters, and what is refused."""
 
 import copy
 import pickle
@@ -8,39 +8,12 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
-from sklearn_mtl.export import load, save
-from sklearn_mtl.model_selection import StackedGridSearchCV, task_scorer
+from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.tasks import Classification, ClassLoss, PointLoss, Regression
-
-
-@dataclass(frozen=True)
-class Expectile(PointLoss):
-    """The squared error, dearer on one side (Newey & Powell 1987)."""
-
-    level: float = 0.5
-
-    def __call__(self, raw, y):
-        error = y - raw[..., 0]
-        return torch.where(error > 0, self.level, 1 - self.level) * error**2
-
-
-@dataclass(frozen=True)
-class Poly(ClassLoss):
-    """The cross-entropy plus a multiple of 1 - p (Leng et al. 2022)."""
-
-    epsilon: float = 1.0
-
-    def __call__(self, raw, y):
-        log_p = raw.log_softmax(-1).gather(-1, y.long().expand(raw.shape[:-1]).unsqueeze(-1))[..., 0]
-        return -log_p + self.epsilon * (1 - log_p.exp())
-
-
-def share_below(y_true, y_pred):
-    return float((y_true < y_pred).mean())
+from tests.contract.extensions import Expectile, Poly, share_below
 
 
 @pytest.fixture(scope="module")
@@ -84,31 +57,6 @@ def test_two_classes_have_two_logits(data):
     est = quick().fit(X, {"price": Y["price"], "type": Y["type"] == "house"})
     assert est.predict_proba(X)["type"].shape == (150, 2)
     assert est.tasks_["type"].loss == Poly(2, epsilon=2.0)
-
-
-def test_it_is_searched_stacked_and_not(data):
-    X, Y = data
-    grid = {
-        "tasks__price__loss": [Expectile(0.1), Expectile(0.9), "huber"],
-        "tasks__type__loss": ["focal", Poly(epsilon=0.5)],
-    }
-    scoring = task_scorer("price", make_scorer(share_below, response_method="predict"))
-    stacked = StackedGridSearchCV(quick(), grid, cv=2, scoring=scoring).fit(X, Y)
-    alone = GridSearchCV(quick(), grid, cv=2, scoring=scoring).fit(X, Y)
-    np.testing.assert_allclose(
-        stacked.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"], atol=0.02
-    )
-    assert stacked.best_params_["tasks__price__loss"] == Expectile(0.9)
-
-
-def test_it_is_pickled_and_saved(data, tmp_path):
-    X, Y = data
-    est = quick(max_epochs=2).fit(X, Y)
-    save(est, tmp_path / "model.mtl")
-    own = {"Expectile": Expectile, "Poly": Poly}
-    for again in (pickle.loads(pickle.dumps(est)), load(tmp_path / "model.mtl", modules=own)):
-        np.testing.assert_array_equal(again.predict(X)["price"], est.predict(X)["price"])
-        assert again.tasks_["price"].loss == Expectile(0.9)
 
 
 @dataclass(frozen=True)
