@@ -17,13 +17,13 @@ Examples
 [[0.0, 1.0], [2.0, 3.0, 4.0]]
 """
 
-from sklearn_mtl.data.rows import Blocks, InputRows, rows_for_training
+from sklearn_mtl.data.rows import DeviceRows, InputRows, rows_for_training
 from sklearn_mtl.data.splits import RowSplit, held_out_groups, held_out_rows
 from sklearn_mtl.data.table import Batch, Table, WholeBatches, split_table
 
 __all__ = [
     "Batch",
-    "Blocks",
+    "DeviceRows",
     "InputRows",
     "RowSplit",
     "Table",

@@ -30,16 +30,16 @@ class InputRows(ABC):
 
     @property
     @abstractmethod
-    def n_kept(self) -> int:
+    def n_stored(self) -> int:
         """Number of rows that are kept."""
 
     @abstractmethod
-    def each(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
+    def iterate(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
         """Iterate over the rows at one place after the other, as tensors of their own."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return self.n_kept if self.index is None else len(self.index)
+        return self.n_stored if self.index is None else len(self.index)
 
     def take(self, rows: Tensor) -> Self:
         """Return the given rows, which copies nothing but the index."""
@@ -52,12 +52,12 @@ class InputRows(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Blocks(InputRows):
+class DeviceRows(InputRows):
     """Rows that are kept as tensors on the network's device.
 
     Parameters
     ----------
-    tensors : dict of str to tensor, each of shape (n_kept, …)
+    tensors : dict of str to tensor, each of shape (n_stored, …)
         Nobody writes to them: they may be shared with others, and with the user.
     index : tensor of int, optional
         Which of the rows these are; all by default.
@@ -69,19 +69,19 @@ class Blocks(InputRows):
     @classmethod
     def from_arrays(
         cls, arrays: Mapping[str, np.ndarray], *, device: torch.device, dtype: torch.dtype
-    ) -> Blocks:
+    ) -> DeviceRows:
         """Put arrays on a device; on the CPU an array of the right dtype is shared, not copied."""
         return cls({name: to_tensor(array, device, dtype) for name, array in arrays.items()})
 
     @property
-    def n_kept(self) -> int:
+    def n_stored(self) -> int:
         """Number of rows that are kept."""
         return len(next(iter(self.tensors.values())))
 
-    def each(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
+    def iterate(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
         """Iterate over the rows at one place after the other, as tensors of their own."""
         for place in places:
-            yield {name: pick(tensor, place) for name, tensor in self.tensors.items()}
+            yield {name: copy_rows(tensor, place) for name, tensor in self.tensors.items()}
 
 
 class Reader(Protocol):
@@ -120,11 +120,11 @@ class ReadRows(InputRows):
     index: Tensor | None = None
 
     @property
-    def n_kept(self) -> int:
+    def n_stored(self) -> int:
         """Number of rows that can be read."""
         return len(self.reader)
 
-    def each(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
+    def iterate(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
         """Iterate over the rows at one place after the other, as tensors of their own."""
         places = list(places)
         wait = self.reader.is_streamed and len(places) > 1
@@ -145,7 +145,7 @@ class ReadRows(InputRows):
         return {name: block.pin_memory() for name, block in found.items()} if on_gpu else found
 
 
-class HostRows:
+class ArrayReader:
     """Reads from encoded arrays in memory, which are too large for the device.
 
     Parameters
@@ -184,8 +184,8 @@ def rows_for_training(reader: Reader, device: torch.device, dtype: torch.dtype) 
         return ReadRows(reader, device, dtype)
     arrays = reader.read(slice(None))
     if sum(block.nbytes for block in arrays.values()) > SHARE_FOR_ROWS * free_memory(device):
-        return ReadRows(HostRows(arrays), device, dtype)
-    return Blocks.from_arrays(arrays, device=device, dtype=dtype)
+        return ReadRows(ArrayReader(arrays), device, dtype)
+    return DeviceRows.from_arrays(arrays, device=device, dtype=dtype)
 
 
 def free_memory(device: torch.device) -> float:
@@ -219,18 +219,18 @@ def read_ahead(
                 future.cancel()
 
 
-def pieces(place: Place, bounds: Iterable[tuple[int, int]]) -> list[Place]:
+def cut(place: Place, bounds: Iterable[tuple[int, int]]) -> list[Place]:
     """Cut a place at bounds: pairs of the first position of a piece and the one after its last."""
     return [slice(*pair) if isinstance(place, slice) else place[slice(*pair)] for pair in bounds]
 
 
-def pick(tensor: Tensor, place: Place) -> Tensor:
+def copy_rows(tensor: Tensor, place: Place) -> Tensor:
     """Return a copy of some rows: a module may work in place, and the tensor may be the user's array.
 
     Columns that are one and the same in memory stay so: they are copied once.
     """
     if tensor.ndim == 2 and tensor.shape[1] > 1 and tensor.stride(1) == 0:
-        return pick(tensor[:, :1], place).expand(-1, tensor.shape[1])
+        return copy_rows(tensor[:, :1], place).expand(-1, tensor.shape[1])
     return tensor[place].clone() if isinstance(place, slice) else tensor.index_select(0, place)
 
 

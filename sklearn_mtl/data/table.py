@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sklearn_mtl.data.rows import Blocks, InputRows, Place, pick, pieces, to_tensor
+from sklearn_mtl.data.rows import DeviceRows, InputRows, Place, copy_rows, cut, to_tensor
 from sklearn_mtl.data.splits import RowSplit
 
 
@@ -54,11 +54,11 @@ class Table(Dataset):
         dtype: torch.dtype,
     ) -> Table:
         """Put arrays on a device."""
-        blocks = Blocks.from_arrays(inputs, device=device, dtype=dtype)
-        return cls.of(blocks, y, weight, device=device, dtype=dtype)
+        blocks = DeviceRows.from_arrays(inputs, device=device, dtype=dtype)
+        return cls.from_rows(blocks, y, weight, device=device, dtype=dtype)
 
     @classmethod
-    def of(
+    def from_rows(
         cls,
         blocks: InputRows,
         y: np.ndarray,
@@ -87,12 +87,12 @@ class Table(Dataset):
     @property
     def y(self) -> Tensor:
         """Encoded targets of all rows."""
-        return self._of_own(self.stored_y)
+        return self._selected(self.stored_y)
 
     @property
     def weight(self) -> Tensor:
         """Cell weights of all rows."""
-        return self._of_own(self.stored_weight)
+        return self._selected(self.stored_weight)
 
     def rows(self, index: Place) -> Batch:
         """Return a copy of the given rows."""
@@ -125,14 +125,14 @@ class Table(Dataset):
         bounds : sequence of pairs of int
             For each stretch the position of its first row, and that after its last.
         """
-        return self._at(pieces(self.blocks.place(slice(None) if order is None else order), bounds))
+        return self._at(cut(self.blocks.place(slice(None) if order is None else order), bounds))
 
     def _at(self, places: Sequence[Place]) -> Iterator[Batch]:
-        for place, inputs in zip(places, self.blocks.each(places), strict=True):
-            yield Batch(inputs, pick(self.stored_y, place), pick(self.stored_weight, place))
+        for place, inputs in zip(places, self.blocks.iterate(places), strict=True):
+            yield Batch(inputs, copy_rows(self.stored_y, place), copy_rows(self.stored_weight, place))
 
-    def _of_own(self, stored: Tensor) -> Tensor:
-        return stored if self.blocks.index is None else pick(stored, self.blocks.index)
+    def _selected(self, stored: Tensor) -> Tensor:
+        return stored if self.blocks.index is None else copy_rows(stored, self.blocks.index)
 
 
 def split_table(table: Table, split: RowSplit) -> tuple[Table, Table]:

@@ -137,7 +137,7 @@ def validation_rows(
     admitted = Admitted.by(encoder.preprocessing)
     rows = once(_validation, reader, *validation, blueprint.tasks, admitted=admitted, left_out=left_out)
     table = tensors(rows, encoder, blueprint.tasks, settings, once)
-    if not blueprint.watches(table.weight):
+    if not blueprint.can_validate_on(table.weight):
         raise ValueError("`y_val` must hold a label of some task of positive weight. Found none.")
     return table
 
@@ -169,7 +169,7 @@ def learnt_and_held(
         return [(table, stop_on)] * n_nets
     return [
         once(split_table, table, of_net)
-        if blueprint.watches(table.weight[of_net.validation])
+        if blueprint.can_validate_on(table.weight[of_net.validation])
         else (table, None)
         for of_net in stop_on
     ]
@@ -181,7 +181,7 @@ def _encoded(rows: Rows, encoder: FeatureEncoder, *, device: Any, dtype: Any) ->
 
 def _table(rows: Rows, blocks: InputRows, tasks: TaskSet, *, device: Any, dtype: Any) -> Table:
     y, weight = tasks.encode(rows.columns, rows.weight)
-    return Table.of(blocks, y, weight, device=device, dtype=dtype)
+    return Table.from_rows(blocks, y, weight, device=device, dtype=dtype)
 
 
 def _validation(

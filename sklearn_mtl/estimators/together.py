@@ -11,7 +11,7 @@ from sklearn_mtl.estimators.base import BaseMultiTask
 from sklearn_mtl.estimators.checks import check_pair
 from sklearn_mtl.estimators.fitting import Prepared, prepare
 from sklearn_mtl.estimators.once import Once
-from sklearn_mtl.training import NetPlan, Outcome, RunJobs, has_ended, train_nets, writers
+from sklearn_mtl.training import NetPlan, Outcome, RunJobs, has_ended, names_of_writers, train_nets
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class PlannedFit:
             As of ``fit``.
         """
         check_pair(X_val, y_val)
-        found = writers(estimator.callbacks)
+        found = names_of_writers(estimator.callbacks)
         if found:
             raise ValueError(
                 "`callbacks` of an estimator in a search must not write to one place, which all fits would "

@@ -7,8 +7,8 @@ and dtypes of the labels. Rows are padded, so that a row's prediction does not d
 Examples
 --------
 >>> import torch
->>> from sklearn_mtl.inference.prediction import whole_rows
->>> whole_rows(torch.ones(3, 2)).shape
+>>> from sklearn_mtl.inference.prediction import pad_to_multiple
+>>> pad_to_multiple(torch.ones(3, 2)).shape
 torch.Size([64, 2])
 """
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sklearn_mtl.data.rows import Blocks, InputRows, Reader, ReadRows
+from sklearn_mtl.data.rows import DeviceRows, InputRows, Reader, ReadRows
 from sklearn_mtl.inference.prediction import mean_decisions, mean_responses, representations
 from sklearn_mtl.network import BalancedLoss, MultiTaskModule
 from sklearn_mtl.tasks import Responses, TaskSet
@@ -72,5 +72,5 @@ def bag_representation(nets: Sequence[TrainedNet], inputs: Inputs) -> np.ndarray
 def _for_network(module: MultiTaskModule, inputs: Inputs) -> InputRows:
     device, dtype = module.raw_scale.device, module.raw_scale.dtype
     if isinstance(inputs, Mapping):
-        return Blocks.from_arrays(inputs, device=device, dtype=dtype)
+        return DeviceRows.from_arrays(inputs, device=device, dtype=dtype)
     return ReadRows(inputs, device, dtype)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from sklearn_mtl.data.rows import Blocks, InputRows, pieces
+from sklearn_mtl.data.rows import DeviceRows, InputRows, cut
 from sklearn_mtl.network.module import MultiTaskModule
 from sklearn_mtl.network.torch_state import in_default_modes
 from sklearn_mtl.tasks import TaskLosses
@@ -20,7 +20,7 @@ from sklearn_mtl.tasks import TaskLosses
 # what is left over by a whole number of vectors, or of a product's tiles, another than the rest.
 ENOUGH_ROWS = 64
 # Numbers of rows that are tried, since fewer are faster. A single row always takes another path.
-TRIED = (4, 8, 16, 32)
+SIZES_TO_TRY = (4, 8, 16, 32)
 # Bounds a chunk's largest activation, in numbers: a core's caches are small, a GPU wants much to do.
 NUMBERS_AT_ONCE = 2**18
 NUMBERS_AT_ONCE_ON_GPU = 2**24
@@ -49,7 +49,7 @@ def raw_outputs(module: MultiTaskModule, inputs: Inputs, *, calibrated: bool = T
         Whether to divide by the temperatures.
     """
     forward = module.calibrated if calibrated else module
-    return by_chunk(module, inputs, lambda chunk: [forward(chunk)])[0]
+    return in_chunks(module, inputs, lambda chunk: [forward(chunk)])[0]
 
 
 def mean_responses(
@@ -106,8 +106,8 @@ def _by_networks(
         return then(each[0] if len(each) == 1 else [sum(of) / len(each) for of in zip(*each, strict=True)])
 
     for module in modules:
-        _evaluating(module)
-    return by_chunk(modules[0], inputs, forward)
+        _in_evaluation_mode(module)
+    return in_chunks(modules[0], inputs, forward)
 
 
 def _copied(chunk: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -116,12 +116,12 @@ def _copied(chunk: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def representations(module: MultiTaskModule, inputs: Inputs) -> Tensor:
     """Return the shared representation of all rows, shape (rows, width)."""
-    return by_chunk(module, inputs, lambda chunk: [module.represent(chunk)])[0]
+    return in_chunks(module, inputs, lambda chunk: [module.represent(chunk)])[0]
 
 
 @in_default_modes
 @torch.no_grad()
-def by_chunk(module: MultiTaskModule, inputs: Inputs, forward: Forward) -> list[Tensor]:
+def in_chunks(module: MultiTaskModule, inputs: Inputs, forward: Forward) -> list[Tensor]:
     """Run rows through the network in chunks of bounded memory.
 
     Parameters
@@ -133,17 +133,17 @@ def by_chunk(module: MultiTaskModule, inputs: Inputs, forward: Forward) -> list[
     forward : callable
         From rows to tensors with as many rows.
     """
-    _evaluating(module)
-    rows = Blocks(dict(inputs)) if isinstance(inputs, Mapping) else inputs
+    _in_evaluation_mode(module)
+    rows = DeviceRows(dict(inputs)) if isinstance(inputs, Mapping) else inputs
     size, total = rows_at_once(module, rows), len(rows)
     everything = rows.place(slice(None))
     if total <= size:
-        (chunk,) = rows.each([everything])
-        return _of_chunk(module, chunk, total, forward)
+        (chunk,) = rows.iterate([everything])
+        return _run_chunk(module, chunk, total, forward)
     bounds = [(start, min(start + size, total)) for start in range(0, total, size)]
     results: list[Tensor] = []
-    for (start, stop), chunk in zip(bounds, rows.each(pieces(everything, bounds)), strict=True):
-        parts = _of_chunk(module, chunk, stop - start, forward)
+    for (start, stop), chunk in zip(bounds, rows.iterate(cut(everything, bounds)), strict=True):
+        parts = _run_chunk(module, chunk, stop - start, forward)
         if not results:
             results = [part.new_empty((total, *part.shape[1:])) for part in parts]
         for result, part in zip(results, parts, strict=True):
@@ -164,8 +164,8 @@ def rows_at_once(module: MultiTaskModule, rows: InputRows) -> int:
     if len(rows) <= ENOUGH_ROWS:
         return ENOUGH_ROWS
     if module not in _numbers_per_row:
-        few = next(iter(rows.each([rows.place(slice(ENOUGH_ROWS))])))
-        _numbers_per_row[module] = -(-_largest_activation(_evaluating(module), few) // ENOUGH_ROWS)
+        few = next(iter(rows.iterate([rows.place(slice(ENOUGH_ROWS))])))
+        _numbers_per_row[module] = -(-_largest_activation(_in_evaluation_mode(module), few) // ENOUGH_ROWS)
     on_cpu = module.raw_scale.device.type == "cpu"
     numbers = NUMBERS_AT_ONCE * torch.get_num_threads() if on_cpu else NUMBERS_AT_ONCE_ON_GPU
     at_once = numbers // _numbers_per_row[module] // ENOUGH_ROWS * ENOUGH_ROWS
@@ -192,23 +192,23 @@ def _largest_activation(module: MultiTaskModule, rows: Mapping[str, Tensor]) -> 
 
 def _responses(module: MultiTaskModule, losses: TaskLosses, chunk: Mapping[str, Tensor]) -> list[Tensor]:
     # What is left over by a whole number of vectors is computed one at a time, with other rounding.
-    return losses.responses(whole_rows(module.calibrated(chunk).cpu().double()))
+    return losses.responses(pad_to_multiple(module.calibrated(chunk).cpu().double()))
 
 
-def _of_chunk(
+def _run_chunk(
     module: MultiTaskModule, chunk: dict[str, Tensor], n_rows: int, forward: Forward
 ) -> list[Tensor]:
     if n_rows % ENOUGH_ROWS == 0:
         return forward(chunk)
-    return [part[:n_rows] for part in forward(padded(module, chunk))]
+    return [part[:n_rows] for part in forward(pad_rows(module, chunk))]
 
 
-def _evaluating(module: MultiTaskModule) -> MultiTaskModule:
+def _in_evaluation_mode(module: MultiTaskModule) -> MultiTaskModule:
     """Return the module in evaluation mode; asked first, since setting it visits every layer."""
     return module.eval() if module.training else module
 
 
-def padded(module: MultiTaskModule, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+def pad_rows(module: MultiTaskModule, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the inputs with rows of zeros added, so that a row's result doesn't depend on their number.
 
     Parameters
@@ -220,13 +220,13 @@ def padded(module: MultiTaskModule, inputs: dict[str, Tensor]) -> dict[str, Tens
     """
     n_rows = len(next(iter(inputs.values())))
     if n_rows >= ENOUGH_ROWS:
-        return {name: whole_rows(block) for name, block in inputs.items()}
+        return {name: pad_to_multiple(block) for name, block in inputs.items()}
     sizes = sizes_that_round_alike(module, inputs)
     missing = sizes[bisect_left(sizes, n_rows)] - n_rows
     return {name: _longer(block, missing) for name, block in inputs.items()}
 
 
-def whole_rows(block: Tensor) -> Tensor:
+def pad_to_multiple(block: Tensor) -> Tensor:
     """Return a tensor with rows of zeros added, up to the next multiple of 64."""
     return _longer(block, -len(block) % ENOUGH_ROWS)
 
@@ -261,7 +261,7 @@ def sizes_that_round_alike(module: MultiTaskModule, inputs: Mapping[str, Tensor]
 def _try_sizes(module: MultiTaskModule, inputs: Mapping[str, Tensor]) -> list[int]:
     rows = {name: _random_rows(block) for name, block in inputs.items()}
     expected = _results(module, rows)
-    return [*(size for size in TRIED if _rounds_alike(module, rows, expected, size)), ENOUGH_ROWS]
+    return [*(size for size in SIZES_TO_TRY if _rounds_alike(module, rows, expected, size)), ENOUGH_ROWS]
 
 
 def _rounds_alike(

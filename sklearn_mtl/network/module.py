@@ -128,7 +128,7 @@ class Blueprint:
         )
         return MultiTaskModule(sharing, heads, self.tasks.raw_width)
 
-    def watches(self, weight: Tensor) -> bool:
+    def can_validate_on(self, weight: Tensor) -> bool:
         """Whether rows of these cell weights have a label of a task of positive weight."""
         weights = torch.tensor(self.task_weights)[torch.tensor(self.tasks.column_task)]
         return bool((weight.cpu()[:, weights > 0] > 0).any())

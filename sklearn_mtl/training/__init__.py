@@ -12,7 +12,7 @@ Examples
 'AdamW'
 """
 
-from sklearn_mtl.training.callbacks import check_callbacks, writers
+from sklearn_mtl.training.callbacks import check_callbacks, names_of_writers
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses, StopTraining, has_ended
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.recording import history_frame
@@ -43,6 +43,7 @@ __all__ = [
     "check_lr_schedule",
     "has_ended",
     "history_frame",
+    "names_of_writers",
     "numpy_dtype",
     "pack_module",
     "pack_net",
@@ -55,5 +56,4 @@ __all__ = [
     "train_nets",
     "unpack_module",
     "unpack_net",
-    "writers",
 ]

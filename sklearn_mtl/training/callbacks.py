@@ -98,10 +98,12 @@ def check_loggers(callbacks: Sequence[Any], n_nets: int) -> None:
             )
 
 
-def writers(callbacks: Sequence[Any] | None) -> list[str]:
+def names_of_writers(callbacks: Sequence[Any] | None) -> list[str]:
     """Return the names of the callbacks that write to one place whoever fits."""
     kinds = (Checkpoint, TrainEndCheckpoint, LoadInitState, *_LOGGERS)
-    return [type(callback).__name__ for callback in made(callbacks or ()) if isinstance(callback, kinds)]
+    return [
+        type(callback).__name__ for callback in instantiated(callbacks or ()) if isinstance(callback, kinds)
+    ]
 
 
 def has_stopped_early(callbacks: Sequence[tuple[str, Any]]) -> bool:
@@ -112,7 +114,7 @@ def has_stopped_early(callbacks: Sequence[tuple[str, Any]]) -> bool:
     )
 
 
-def copied(callbacks: Sequence[Any], prefix: str) -> list[Any]:
+def copies_of(callbacks: Sequence[Any], prefix: str) -> list[Any]:
     """Return a net's own copies of the callbacks.
 
     Parameters
@@ -154,7 +156,7 @@ def _named(entry: Any) -> Any:
     return entry() if isinstance(entry, type) else entry
 
 
-def made(callbacks: Sequence[Any]) -> list[Any]:
+def instantiated(callbacks: Sequence[Any]) -> list[Any]:
     """Return the callbacks alone, those that are given as a class made."""
     return [_alone(_named(entry)) for entry in callbacks]
 

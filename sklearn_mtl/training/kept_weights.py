@@ -45,7 +45,7 @@ class WeightAverage:
         """Decay at the next step."""
         return min(self.decay, (1 + self.steps) / (10 + self.steps))
 
-    def go_on(self, average: WeightAverage) -> None:
+    def take_over(self, average: WeightAverage) -> None:
         """Take over another average of the same module."""
         self.module.load_state_dict(average.module.state_dict())
         self.steps = average.steps
@@ -150,7 +150,7 @@ class TrainingRun:
         run.average = None if ema_decay is None else WeightAverage(module, ema_decay)
         if resume is not None:
             if run.average is not None and resume.average is not None:
-                run.average.go_on(resume.average)
+                run.average.take_over(resume.average)
             module.load_state_dict(resume.weights)
         run.shared = list(module.sharing.shared_parameters())
         return run
@@ -165,7 +165,7 @@ class TrainingRun:
         return resume
 
 
-class EpochKeeper(Callback):
+class WeightKeeper(Callback):
     """Says whose weights a net ends with.
 
     It is shown each epoch before the other callbacks are, one of which may end the training.
@@ -182,7 +182,7 @@ class EpochKeeper(Callback):
 SAME_LOSS = 1e-5
 
 
-class BestEpoch(EpochKeeper):
+class BestEpoch(WeightKeeper):
     """Stops when the watched loss no longer falls, and keeps the best epoch's weights.
 
     Watched is ``valid_loss``: the mean of the scale-free losses over the tasks of weight > 0. A
@@ -226,7 +226,7 @@ class BestEpoch(EpochKeeper):
             raise StopTraining
 
 
-class FiniteLosses(EpochKeeper):
+class FiniteLosses(WeightKeeper):
     """Finds a loss that became nan or infinite, at the end of its epoch.
 
     In the first epoch it is an error; later training stops with a warning and the weights of the last

@@ -17,11 +17,11 @@ from sklearn_mtl.data.table import Batch, Table, WholeBatches
 from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.training.callbacks import has_stopped_early
 from sklearn_mtl.training.kept_weights import (
-    EpochKeeper,
     Resume,
     StopTraining,
     TrainingRun,
     WeightAverage,
+    WeightKeeper,
     snapshot,
 )
 from sklearn_mtl.training.losses_again import losses_again
@@ -74,7 +74,7 @@ class MultiTaskNet(RecordedNet):
         self.statistics_: dict[str, Tensor] = {}
         self.run_ = TrainingRun()
         self.resume_: Resume | None = None
-        self._heard_at_steps = True
+        self._has_step_callbacks = True
 
     def continue_from(self, net: MultiTaskNet) -> MultiTaskNet:
         """Take over another net's history, optimizer state and unaveraged weights, to train on.
@@ -127,14 +127,14 @@ class MultiTaskNet(RecordedNet):
         n_before, resume, start_loss = len(self.history), self.resume_, float("inf")
         if n_before and valid is not None:
             steps = [self.validation_step(batch) for batch in self.get_iterator(valid, training=False)]
-            start_loss = float(self.watched(*(_host(steps, key).sum(0) for key in LOSS_AND_MASS))[1])
+            start_loss = float(self.watched(*(_to_host(steps, key).sum(0) for key in LOSS_AND_MASS))[1])
         module = uncompiled(self.module_)
         self.run_ = TrainingRun.begin(module, self.ema_decay, n_before, start_loss, resume)
         self.resume_ = None
         for group in self._groups:
             # A schedule of torch that begins after the first epoch looks for it.
             group.setdefault("initial_lr", group["lr"])
-        self._heard_at_steps = any(
+        self._has_step_callbacks = any(
             getattr(type(callback), name) is not getattr(Callback, name)
             for _, callback in self.callbacks_
             for name in PER_STEP
@@ -205,8 +205,8 @@ class MultiTaskNet(RecordedNet):
         return uncompiled(self.module_) if average is None else average.module
 
     @property
-    def _keepers(self) -> list[EpochKeeper]:
-        return [callback for _, callback in self.callbacks_ if isinstance(callback, EpochKeeper)]
+    def _keepers(self) -> list[WeightKeeper]:
+        return [callback for _, callback in self.callbacks_ if isinstance(callback, WeightKeeper)]
 
     def get_default_callbacks(self) -> list[tuple[str, Any]]:
         """Return the callbacks that print the epochs, if asked for; losses are recorded without any."""
@@ -246,10 +246,10 @@ class MultiTaskNet(RecordedNet):
                 self.run_.average.update()
             steps.append(step)
             sizes.append(len(batch.y))
-            if self._heard_at_steps:
+            if self._has_step_callbacks:
                 self.history.record_batch(f"{prefix}_batch_size", sizes[-1])
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        losses, masses = (_host(steps, key) for key in LOSS_AND_MASS)
+        losses, masses = (_to_host(steps, key) for key in LOSS_AND_MASS)
         if training:
             self.record_training(losses, masses, sizes)
         else:
@@ -258,7 +258,7 @@ class MultiTaskNet(RecordedNet):
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Tell the callbacks; at each step only where one listens."""
-        if method_name not in PER_STEP or self._heard_at_steps:
+        if method_name not in PER_STEP or self._has_step_callbacks:
             super().notify(method_name, **cb_kwargs)
 
     def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
@@ -273,7 +273,7 @@ class MultiTaskNet(RecordedNet):
         return step
 
     def _optimizer_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
-        if self._heard_at_steps or not isinstance(self.optimizer_, FusedAdamW):
+        if self._has_step_callbacks or not isinstance(self.optimizer_, FusedAdamW):
             # Callbacks and optimizers that want more than a gradient are served by skorch's own way.
             step: dict[str, Any] = super().train_step(batch, **fit_params)
             return step
@@ -344,6 +344,6 @@ class MultiTaskNet(RecordedNet):
         return torch.autocast(torch.device(self.device).type, dtype=self.autocast)
 
 
-def _host(steps: list[dict[str, Any]], key: str) -> np.ndarray:
+def _to_host(steps: list[dict[str, Any]], key: str) -> np.ndarray:
     """Return one quantity of all steps, (n_steps, n_tasks): the one copy from the device in an epoch."""
     return to_numbers(torch.stack([step[key] for step in steps]))

@@ -15,7 +15,7 @@ from sklearn_mtl.inference.prediction import rows_at_once
 from sklearn_mtl.network.module import BalancedLoss, Blueprint, MultiTaskModule
 from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.network.torch_state import GeneratorState, seeded
-from sklearn_mtl.training.callbacks import check_loggers, check_monitors, copied, made
+from sklearn_mtl.training.callbacks import check_loggers, check_monitors, copies_of, instantiated
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.recording import columns_by_task
@@ -130,7 +130,7 @@ def plan_further(
 def _prefixes(blueprint: Blueprint, parts: Parts, settings: TrainingSettings) -> list[str]:
     """Return what tells the files of the nets apart; callbacks that do not suit them are refused."""
     schedule = [] if isinstance(settings.lr_schedule, str | None) else [settings.lr_schedule]
-    callbacks = made([*schedule, *settings.callbacks])
+    callbacks = instantiated([*schedule, *settings.callbacks])
     check_loggers(callbacks, len(parts))
     check_monitors(
         callbacks,
@@ -248,7 +248,7 @@ def make_net(
     # Stopping comes last, so that every other callback sees the last epoch.
     callbacks = [
         *settings.schedule_callbacks(n_batches, done),
-        *copied(settings.callbacks, prefix),
+        *copies_of(settings.callbacks, prefix),
         ("finite_losses", FiniteLosses(blueprint.tasks.names, keeps=not stops_early)),
     ]
     if settings.patience is not None and stops_early:

@@ -85,7 +85,7 @@ class TrainingSettings:
     verbose: int
 
     @classmethod
-    def idle(cls, device: torch.device, dtype: torch.dtype) -> TrainingSettings:
+    def for_prediction(cls, device: torch.device, dtype: torch.dtype) -> TrainingSettings:
         """Return settings for a net that only predicts."""
         return cls(
             optimizer=torch.optim.AdamW,

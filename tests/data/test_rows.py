@@ -32,7 +32,7 @@ def table_of(reader):
     y = np.arange(len(reader), dtype=np.float64)[:, None]
     cpu = torch.device("cpu")
     blocks = rows_for_training(reader, cpu, torch.float32)
-    return Table.of(blocks, y, np.ones_like(y), device=cpu, dtype=torch.float32)
+    return Table.from_rows(blocks, y, np.ones_like(y), device=cpu, dtype=torch.float32)
 
 
 def batches_of(table):
@@ -113,10 +113,10 @@ def test_rows_that_do_not_fit_on_the_device_are_brought_there_by_batches(preproc
     }
     kept = MultiTaskRegressor(**settings).fit(X, X[:, 0])
     read = []
-    original = rows.HostRows.read
+    original = rows.ArrayReader.read
     monkeypatch.setattr(rows, "free_memory", lambda device: 200 * 4 * 4)
     monkeypatch.setattr(
-        rows.HostRows,
+        rows.ArrayReader,
         "read",
         lambda self, rows: (read.append(len(original(self, rows)["x"])), original(self, rows))[1],
     )

@@ -8,7 +8,7 @@ from sklearn_mtl import MultiTaskRegressor
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.features import FeatureEncoder
 from sklearn_mtl.inference import bag_responses, prediction
-from sklearn_mtl.inference.prediction import ENOUGH_ROWS, padded, sizes_that_round_alike
+from sklearn_mtl.inference.prediction import ENOUGH_ROWS, pad_rows, sizes_that_round_alike
 from sklearn_mtl.trunks import MLP
 
 
@@ -182,7 +182,7 @@ def test_sizes_are_tried_once_for_each_network_and_number_of_threads():
     est.predict(X[:1])
     inner.given.clear()
     est.predict(X[:2])
-    assert inner.given == [len(padded(est.net_.evaluated, {"x": torch.zeros(2, 4)})["x"])]
+    assert inner.given == [len(pad_rows(est.net_.evaluated, {"x": torch.zeros(2, 4)})["x"])]
     state = torch.get_rng_state()
     before = torch.get_num_threads()
     torch.set_num_threads(before + 1)
@@ -199,9 +199,9 @@ def test_what_is_added_is_zeros_in_every_block():
     est, _ = fitted(2)
     rows = {"x": torch.ones(1, 4), "codes": torch.ones(1, 2, 3, dtype=torch.int64)}
     module = est.net_.evaluated
-    found = padded(module, {"x": rows["x"]})["x"]
+    found = pad_rows(module, {"x": rows["x"]})["x"]
     sizes_that_round_alike(module, rows)
-    both = padded(module, rows)
+    both = pad_rows(module, rows)
     assert torch.equal(found, both["x"])
     for name, block in both.items():
         assert block.dtype == rows[name].dtype
@@ -212,4 +212,4 @@ def test_what_is_added_is_zeros_in_every_block():
 def test_enough_rows_are_left_alone():
     est, _ = fitted(2)
     rows = {"x": torch.ones(ENOUGH_ROWS, 4)}
-    assert padded(est.net_.evaluated, rows)["x"] is rows["x"]
+    assert pad_rows(est.net_.evaluated, rows)["x"] is rows["x"]
