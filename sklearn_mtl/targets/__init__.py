@@ -1,9 +1,18 @@
-"""What comes in as y, and goes back out.
+"""Targets: from y as a user has it to named columns of labels, and from predictions back to the form of y.
 
-`read_targets` takes a mapping, a DataFrame of pandas or polars, or an array of one or two dimensions,
-and gives a `Column` for each task: its labels, where they are missing, and the dtype they came in. A
-`Layout` remembers the container. `infer_kinds` tells regression, classification, multilabel and
-survival apart. `MultiTaskTarget` is a mapping that scikit-learn can split.
+`read_targets` takes a mapping, a DataFrame of pandas or polars, or an array of one or two dimensions. It
+returns `Targets`: for each task a `Column`, which holds the labels, which of them are missing and the dtype
+they came in, and a `Layout`, which puts predictions into the same container again. `infer_kinds` finds which
+columns are a regression, a classification, multilabel or survival. `MultiTaskTarget` is a mapping by task
+that scikit-learn can split by rows; ``predict`` returns one where y was a mapping.
+
+========================  ===================================================================
+`column`                  `Column`, and how arrays and frames are read as columns
+`reading`                 `read_targets`, `Targets` and `Layout`
+`kinds`                   which kind of task a column is, and warnings where that is a close guess
+`container`               `MultiTaskTarget`
+`dtypes`                  predictions in the dtype of the labels; dtypes as files hold them
+========================  ===================================================================
 
 Examples
 --------
@@ -12,6 +21,8 @@ Examples
 >>> from sklearn_mtl.targets import infer_kinds, read_targets
 >>> Y = pd.DataFrame({"price": [100.5, None, 300.0], "type": ["flat", "house", None]})
 >>> targets = read_targets(Y)
+>>> targets.columns["type"].missing
+array([False, False,  True])
 >>> infer_kinds(targets.columns)
 {'price': 'regression', 'type': 'classification'}
 >>> targets.layout.restore({"price": np.array([150.0]), "type": np.array(["flat"])}, index=[7])

@@ -156,7 +156,7 @@ class MultiTaskTarget(dict[str, Any]):
         pandas.DataFrame
         """
         if are_numbers_of_one_dtype([v.dtype if v.ndim == 1 else None for v in self.values()]):
-            # As one block: pandas looks long at each of many columns.
+            # As one block: pandas takes long to check each of many columns.
             block = np.array(list(self.values()))
             return pd.DataFrame(block.T, columns=list(self), index=index, copy=False)
         columns: dict[str, Any] = {}
@@ -191,7 +191,7 @@ class MultiTaskTarget(dict[str, Any]):
 
 
 def _as_pandas(values: Any, index: Any) -> Any:
-    """Keep pandas from making its own text of objects."""
+    """Return objects as a Series of objects; pandas would infer a dtype of its own, such as text."""
     return pd.Series(values, index=index, dtype=object) if values.dtype == object else values
 
 

@@ -1,4 +1,4 @@
-"""Dtypes of labels: predictions go back to them, and files and pickles hold them in plain words."""
+"""Dtypes of labels: predictions are put into them, and files and pickles hold them as plain words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def restore_dtype(values: np.ndarray, dtype: Any) -> Any:
     values : ndarray
         Labels, none of them missing.
     dtype : numpy dtype or pandas extension dtype
-        As `Column` keeps it.
+        ``Column.dtype`` of the labels.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def restore_dtype(values: np.ndarray, dtype: Any) -> Any:
     Categories (2, ...): ['b', 'a']
     """
     if isinstance(dtype, ExtensionDtype):
-        # Arrow encodes no numbers of numpy as a dictionary.
+        # Arrow makes a dictionary of objects, but not of an array of numbers.
         encodes = isinstance(dtype, pd.ArrowDtype) and str(dtype).startswith("dictionary")
         return pd.array(values.astype(object) if encodes else values, dtype=dtype)
     if dtype.kind in "mM":
@@ -43,14 +43,14 @@ def restore_dtype(values: np.ndarray, dtype: Any) -> Any:
 
 
 def holds_labels(dtype: Any, labels: np.ndarray) -> bool:
-    """Whether labels come through a dtype unchanged: text may be too long for it, a category unknown.
+    """Whether a dtype can hold labels unchanged: text may be too long for it, a category unknown.
 
     Parameters
     ----------
     dtype : numpy dtype or pandas extension dtype
-        As `Column` keeps it.
+        ``Column.dtype`` of other labels.
     labels : ndarray of shape (n_labels,)
-        None of them missing.
+        Labels, none of them missing.
 
     Examples
     --------
@@ -77,12 +77,12 @@ def pack_dtype(dtype: Any, of: str = "labels") -> dict[str, Any]:
     dtype : object
         The dtype.
     of : str, default="labels"
-        What has it, for the error.
+        What is of this dtype, for the error message.
 
     Raises
     ------
     ValueError
-        If what is returned would not be read back as the same dtype.
+        If `unpack_dtype` would not return the same dtype.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def pack_dtype(dtype: Any, of: str = "labels") -> dict[str, Any]:
     try:
         packed = _packed(dtype)
         same = unpack_dtype(packed) == dtype
-    # A dtype of another package fails as it likes.
+    # A dtype of another package may raise anything.
     except Exception as error:
         raise _refusal(dtype, of) from error
     if not same:
@@ -102,17 +102,17 @@ def pack_dtype(dtype: Any, of: str = "labels") -> dict[str, Any]:
 
 
 def unpack_dtype(packed: Mapping[str, Any]) -> Any:
-    """Return the dtype of `pack_dtype`.
+    """Return the dtype that `pack_dtype` was given.
 
     Parameters
     ----------
     packed : mapping
-        Strings, numbers and arrays.
+        What `pack_dtype` returned: strings, numbers and arrays.
 
     Raises
     ------
     ValueError
-        If it names something else than a dtype.
+        If it names anything else than a dtype.
     """
     kind, content = next(iter(packed.items()))
     if kind == "numpy":

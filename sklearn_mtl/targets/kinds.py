@@ -1,4 +1,4 @@
-"""What kind of task a column of labels is."""
+"""What kind of task a column of labels is, inferred from the labels."""
 
 from __future__ import annotations
 
@@ -14,38 +14,37 @@ from sklearn_mtl.targets.column import Column, holds_survival, is_missing_marker
 
 Kind = Literal["regression", "classification", "multilabel", "survival"]
 
-# Integers of up to this many values are classes; near it the guess is worth a word.
+# Integers of up to this many values are classes; between the two other numbers, the guess is a close one.
 MOST_CLASSES = 20
 CLOSE_TO_MOST = (15, 25)
-# Text that differs from row to row is no class, and text that reads as a number may be one. Of fewer labels
-# nothing is said.
+# Text of which this share is distinct is no class, and text of which this share reads as numbers may be
+# numbers. Fewer texts than this may be distinct by chance.
 NEARLY_ALL = 0.9
 FEWEST_TEXTS = 10
-# Floats that repeat so often may be classes that shared an array with numbers.
+# Whole floats that occur so often each may be classes that shared an array with numbers.
 ROWS_OF_A_CLASS = 5
-# Of fewer values any frequencies have one peak; of more than this range none are counted.
+# Frequencies of fewer values than this always have one peak; counts of a wider range than this are rare.
 FEWEST_COUNTS = 5
 WIDEST_COUNTS = 50
 RARE = 0.25
-# Rows that mostly settle what all rows say.
+# The first rows nearly always decide what all rows would; looking at them first saves time.
 FIRST_ROWS = 1000
 MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
 class Guess:
-    """What a task's labels look like.
+    """The kind of task that labels look like, and the doubt about it.
 
     Parameters
     ----------
     kind : {"regression", "classification", "multilabel", "survival"} or None
-        None where any guess would be a bad one.
+        None where the labels could be anything, so that the user must say the kind.
     doubt : str, default=""
-        What makes the guess a close one, or none at all: what the labels are, in words. ``{}`` stands
-        for what was found.
+        A description of labels whose kind is a close guess, or None; ``{}`` in it stands for ``found``.
     found : tuple of int, or of str or bytes, default=()
-        The number of distinct values, where it was counted and matters, or the texts that mark a gap;
-        guesses that differ in it alone are equal.
+        The number of distinct values, where it matters, or the texts that may mean a missing value;
+        guesses that differ in it alone are equal, so that one warning is raised for them.
     """
 
     kind: Kind | None
@@ -67,12 +66,12 @@ OTHERS = Guess(None, "labels that are neither numbers nor text throughout")
 
 
 def guess_kind(column: Column) -> Guess:
-    """Return what kind of task a column is, told from its labels, without a word.
+    """Return what kind of task a column is, inferred from its labels, and raise no warning.
 
     Parameters
     ----------
     column : Column
-        The labels.
+        The labels of one task.
 
     Examples
     --------
@@ -87,27 +86,27 @@ def guess_kind(column: Column) -> Guess:
     if holds_survival(column.dtype):
         return Guess("survival")
     if column.values.ndim == 2:
-        return _of_block(column, known)
+        return _guess_block(column, known)
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return _of_categories(column.dtype.categories, known)
+        return _guess_categories(column.dtype.categories, known)
     if known.dtype.kind == "b":
         return Guess("classification")
     if known.dtype.kind == "f":
-        return _of_floats(known, gaps=len(known) < len(column))
+        return _guess_floats(known, gaps=len(known) < len(column))
     if known.dtype.kind in "iu":
-        return _of_integers(known)
+        return _guess_integers(known)
     if known.dtype.kind == "O" and _is_text(known):
-        return _of_text(known)
+        return _guess_text(known)
     return OTHERS
 
 
 def infer_kind(column: Column) -> Kind:
-    """Return the kind of one task; `infer_kinds` of this column alone.
+    """Return the kind of one task, with the errors and warnings of `infer_kinds`.
 
     Parameters
     ----------
     column : Column
-        The labels.
+        The labels of the task.
 
     Examples
     --------
@@ -119,7 +118,7 @@ def infer_kind(column: Column) -> Kind:
 
 
 def infer_kinds(columns: Mapping[str, Column], stacklevel: int = 2) -> dict[str, Kind]:
-    """Return the kind of each task, told from its labels.
+    """Return the kind of each task, inferred from its labels.
 
     Floats are a regression; booleans, strings and categories a classification; integers a
     classification up to 20 distinct values, a regression beyond. Whole floats with gaps count as
@@ -131,7 +130,7 @@ def infer_kinds(columns: Mapping[str, Column], stacklevel: int = 2) -> dict[str,
     columns : mapping of str to Column
         The labels of each task.
     stacklevel : int, default=2
-        Of the warnings.
+        The stack level of the warnings, as in `warnings.warn`.
 
     Returns
     -------
@@ -140,8 +139,9 @@ def infer_kinds(columns: Mapping[str, Column], stacklevel: int = 2) -> dict[str,
     Raises
     ------
     ValueError
-        If labels could be anything: text that is nearly all distinct or reads as numbers, marks of a gap
-        apart, mixed types, dates, integers in two dimensions. It names all such tasks.
+        If labels could be anything: text of which nearly all is distinct or reads as numbers, not counting
+        text that means a missing value; mixed types; dates; integers in two dimensions. It names all such
+        tasks.
 
     Warns
     -----
@@ -159,16 +159,17 @@ def infer_kinds(columns: Mapping[str, Column], stacklevel: int = 2) -> dict[str,
         if guess.doubt:
             warnings.warn(_doubtful(guess, same), stacklevel=stacklevel)
     if _are_one_hot(list(columns.values())):
+        names = list(columns)
         warnings.warn(
-            f"Exactly one of the tasks {_listed(list(columns))} is 1 in each row, as of classes in one-hot "
+            f"Exactly one of the tasks {_first_names(names)} is 1 in each row, as of classes in one-hot "
             "form, and each is taken as 'classification' of its own; numpy.argmax(y, axis=1) makes one of "
-            f"them, and tasks={_mapped(list(columns), 'classification')} keeps them without this warning.",
+            f"them, and tasks={_tasks_argument(names, 'classification')} keeps them without this warning.",
             stacklevel=stacklevel,
         )
     return {name: guess.kind for name, guess in guesses.items() if guess.kind is not None}
 
 
-def _of_block(column: Column, known: np.ndarray) -> Guess:
+def _guess_block(column: Column, known: np.ndarray) -> Guess:
     if known.dtype.kind in "biuf" and _is_zero_one(known):
         is_one_hot = _is_one_hot(column.take(slice(FIRST_ROWS))) and _is_one_hot(column)
         return ONE_HOT if is_one_hot else Guess("multilabel")
@@ -177,36 +178,38 @@ def _of_block(column: Column, known: np.ndarray) -> Guess:
     return INTEGER_BLOCK if known.dtype.kind in "iu" else OTHER_BLOCK
 
 
-def _of_floats(known: np.ndarray, *, gaps: bool) -> Guess:
+def _guess_floats(known: np.ndarray, *, gaps: bool) -> Guess:
     if len(known) == 0 or not _is_whole(known[:FIRST_ROWS]) or not _is_whole(known):
         return Guess("regression")
     if _is_zero_one(known):
         return ZERO_ONE
     n_values = len(_distinct(known))
     if gaps:
-        return WITH_GAPS if n_values <= MOST_CLASSES else _by_number(n_values)
+        return WITH_GAPS if n_values <= MOST_CLASSES else _guess_by_number(n_values)
     is_few = n_values <= MOST_CLASSES and len(known) >= ROWS_OF_A_CLASS * n_values
     return WHOLE if is_few else Guess("regression")
 
 
-def _of_integers(known: np.ndarray) -> Guess:
+def _guess_integers(known: np.ndarray) -> Guess:
     if len(known) == 0:
-        return _by_number(0)
-    # Counting takes a hundred times as long as looking at the range, which mostly settles it.
+        return _guess_by_number(0)
+    # Counting values takes a hundred times as long as looking at their range, which mostly decides it.
     low, reach = int(known.min()), int(known.max()) - int(known.min()) + 1
     n_values = reach if reach < CLOSE_TO_MOST[0] else len(_distinct(known))
     if n_values < CLOSE_TO_MOST[0] and FEWEST_COUNTS <= reach <= WIDEST_COUNTS:
-        return COUNTS if _look_counted(np.bincount((known - low).astype(np.intp))) else _by_number(n_values)
-    return _by_number(n_values)
+        frequencies = np.bincount((known - low).astype(np.intp))
+        if _look_like_counts(frequencies):
+            return COUNTS
+    return _guess_by_number(n_values)
 
 
-def _by_number(n_values: int) -> Guess:
+def _guess_by_number(n_values: int) -> Guess:
     kind: Kind = "classification" if n_values <= MOST_CLASSES else "regression"
     low, high = CLOSE_TO_MOST
     return Guess(kind, "integers of {} distinct values" if low <= n_values <= high else "", (n_values,))
 
 
-def _look_counted(frequencies: np.ndarray) -> bool:
+def _look_like_counts(frequencies: np.ndarray) -> bool:
     """Whether frequencies rise to one peak and fall to a rare end, up to two standard deviations.
 
     Codes of classes are in no order, and so their frequencies have several peaks, or none.
@@ -224,30 +227,30 @@ def _look_counted(frequencies: np.ndarray) -> bool:
     )
 
 
-def _of_text(known: np.ndarray) -> Guess:
+def _guess_text(known: np.ndarray) -> Guess:
     codes, texts = pd.factorize(known)
-    # What marks a gap says nothing of the labels that are known.
-    telling = np.array([not may_mean_missing(text) for text in texts], dtype=bool)
-    n_telling = np.count_nonzero(telling[codes])
-    numbers = np.array([_is_number(text) for text in texts], dtype=bool) & telling
-    if n_telling and np.count_nonzero(numbers[codes]) > NEARLY_ALL * n_telling:
+    # Text that means a missing value tells nothing about the labels that are known.
+    is_known = np.array([not may_mean_missing(text) for text in texts], dtype=bool)
+    n_known = np.count_nonzero(is_known[codes])
+    numbers = np.array([_is_number(text) for text in texts], dtype=bool) & is_known
+    if n_known and np.count_nonzero(numbers[codes]) > NEARLY_ALL * n_known:
         return NUMBERS
-    if n_telling >= FEWEST_TEXTS and np.count_nonzero(telling) > NEARLY_ALL * n_telling:
+    if n_known >= FEWEST_TEXTS and np.count_nonzero(is_known) > NEARLY_ALL * n_known:
         return DISTINCT
-    return _of_classes(list(texts))
+    return _guess_classes(list(texts))
 
 
-def _of_categories(categories: pd.Index, known: np.ndarray) -> Guess:
-    guess = _of_classes([level for level in categories if isinstance(level, str | bytes)])
-    # A category need not occur.
+def _guess_categories(categories: pd.Index, known: np.ndarray) -> Guess:
+    guess = _guess_classes([level for level in categories if isinstance(level, str | bytes)])
+    # Not every category need occur among the labels.
     found = tuple(mark for mark in guess.found if (known == mark).any())
     return replace(guess, found=found) if found else Guess("classification")
 
 
-def _of_classes(texts: list[str | bytes]) -> Guess:
-    """Return the guess of distinct texts that are classes; in doubt if one of them marks a gap."""
+def _guess_classes(texts: list[str | bytes]) -> Guess:
+    """Return the guess for distinct texts that are classes; in doubt if one of them means a missing value."""
     marks = [text for text in texts if is_missing_marker(text)]
-    # Among signs alone, such as "+" and "-", each is a class.
+    # Where all texts are signs, such as "+" and "-", each is a class.
     is_doubtful = 0 < len(marks) < len(texts)
     return replace(MISSING_MARKERS, found=tuple(marks)) if is_doubtful else Guess("classification")
 
@@ -303,7 +306,7 @@ def _doubtful(guess: Guess, same: Mapping[str, Guess]) -> str:
     found = guess.doubt.format(", ".join(map(repr, details)))
     has, is_ = ("has", "is") if len(names) == 1 else ("have", "are")
     other = "regression" if guess.kind == "classification" else "classification"
-    otherwise = f"tasks={_mapped(names, other)} says otherwise"
+    otherwise = f"tasks={_tasks_argument(names, other)} says otherwise"
     if guess == ONE_HOT:
         otherwise = f"numpy.argmax(y[{names[0]!r}], axis=1) makes one classification of it"
     elif guess == MISSING_MARKERS:
@@ -311,7 +314,7 @@ def _doubtful(guess: Guess, same: Mapping[str, Guess]) -> str:
         otherwise = f"missing labels are None or NaN, which y.replace({marks!r}, None) of pandas makes of it"
     return (
         f"{_subject(names)} {has} {found}, and {is_} taken as {guess.kind!r}; {otherwise}, and "
-        f"tasks={_mapped(names, str(guess.kind))} keeps it without this warning."
+        f"tasks={_tasks_argument(names, str(guess.kind))} keeps it without this warning."
     )
 
 
@@ -329,19 +332,19 @@ def _refusal(guess: Guess, names: list[str], columns: Mapping[str, Column]) -> s
         return f"{subject} must be a task for each column. {found}"
     return (
         f"The kind of {subject[0].lower()}{subject[1:]} can't be told from the labels: say it with "
-        f"tasks={_mapped(names, kind)}{other}. {found}"
+        f"tasks={_tasks_argument(names, kind)}{other}. {found}"
     )
 
 
 def _subject(names: list[str]) -> str:
-    return f"Task {names[0]!r}" if len(names) == 1 else f"Tasks {_listed(names)}"
+    return f"Task {names[0]!r}" if len(names) == 1 else f"Tasks {_first_names(names)}"
 
 
-def _listed(names: list[str]) -> str:
+def _first_names(names: list[str]) -> str:
     more = len(names) - MOST_NAMED
     return f"{names[:MOST_NAMED]}" + (f" and {more} more" if more > 0 else "")
 
 
-def _mapped(names: list[str], kind: str) -> str:
+def _tasks_argument(names: list[str], kind: str) -> str:
     entries = [f"{name!r}: {kind!r}" for name in names[:MOST_NAMED]]
     return "{" + ", ".join(entries + ["..."] * (len(names) > MOST_NAMED)) + "}"

@@ -1,4 +1,4 @@
-"""From y to named columns, and from predictions back to the container that y came in."""
+"""From y to named columns, and from predictions back to the container of y."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from sklearn_mtl.targets.dtypes import pack_dtype, unpack_dtype
 
 @dataclass(frozen=True)
 class Layout:
-    """The container that y came in.
+    """The container of y, into which predictions go back.
 
     Parameters
     ----------
     kind : {"mapping", "pandas", "polars", "1d", "2d"}
-        Its kind.
+        A mapping, a DataFrame of pandas or polars, or an array of one or two dimensions.
     schema : mapping of str to polars data type, or None
-        Of a polars frame, what its columns were.
+        The data types of the columns of a polars frame.
     integers : tuple of str
-        Of a pandas frame, the tasks whose columns had integers for names.
+        The tasks of a pandas frame whose columns had integers for names.
     """
 
     kind: Literal["mapping", "pandas", "polars", "1d", "2d"]
@@ -43,7 +43,7 @@ class Layout:
     integers: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for pickling, dtypes in words."""
+        """Return the state for pickling, with dtypes as plain words, which any version reads."""
         schema = self.schema
         packed = schema and {name: pack_dtype(dtype, f"task {name!r}") for name, dtype in schema.items()}
         return {"kind": self.kind, "schema": packed, "integers": self.integers}
@@ -55,14 +55,14 @@ class Layout:
         self.__dict__.update(kind=state["kind"], schema=schema, integers=state.get("integers", ()))
 
     def restore(self, predictions: Mapping[str, Any], index: Any = None) -> Any:
-        """Return predictions in the container that y came in.
+        """Return predictions in the container of y.
 
         Parameters
         ----------
         predictions : mapping of str to array of shape (n_rows,) or (n_rows, n_outputs)
-            By task, in the dtype of the labels.
+            The predictions of each task, in the dtype of its labels.
         index : pandas.Index, optional
-            Of a pandas frame.
+            The index for a pandas frame.
         """
         if self.kind == "mapping":
             return MultiTaskTarget(predictions)
@@ -78,24 +78,24 @@ class Layout:
         return _stacked(list(predictions.values()))
 
     def restore_blocks(self, blocks: Mapping[str, np.ndarray]) -> Any:
-        """Return arrays of several columns for each task: by name, one array, or a list.
+        """Return arrays of several columns for each task as a `MultiTaskTarget`, one array, or a list.
 
         Parameters
         ----------
         blocks : mapping of str to ndarray of shape (n_rows, ...)
-            By task.
+            One array for each task, such as its probabilities.
         """
         if self.kind == "1d":
             return next(iter(blocks.values()))
         return list(blocks.values()) if self.kind == "2d" else MultiTaskTarget(blocks)
 
     def restore_classes(self, classes: Mapping[str, Any]) -> Any:
-        """Return the classes of each task: a dict, one array, or a list.
+        """Return the classes of each task as a dict, one array, or a list.
 
         Parameters
         ----------
         classes : mapping of str to ndarray or list of ndarray
-            By task.
+            The classes of each task.
         """
         if self.kind == "1d":
             return next(iter(classes.values()))
@@ -104,14 +104,14 @@ class Layout:
 
 @dataclass(frozen=True)
 class Targets:
-    """All labels, by task, and the container they came in.
+    """All of y: the labels of each task, and the container they came in.
 
     Parameters
     ----------
     columns : dict of str to Column
-        In the order of y.
+        The labels of each task, in the order of y.
     layout : Layout
-        The container.
+        The container of y.
     """
 
     columns: dict[str, Column]
@@ -119,15 +119,15 @@ class Targets:
 
 
 def read_targets(y: Any, n_rows: int | None = None) -> Targets:
-    """Read y.
+    """Read y as a column of labels for each task.
 
     Parameters
     ----------
     y : mapping, DataFrame of pandas or polars, or array-like of shape (n_rows,) or (n_rows, n_tasks)
-        A one-dimensional array is the task y; a two-dimensional one has the tasks y0, y1, …. Integers
-        that are names of columns are taken as their text.
+        A one-dimensional array is the task y; a two-dimensional one has the tasks y0, y1, …. Columns named
+        by integers are named by their text.
     n_rows : int, optional
-        Rows of X.
+        Number of rows of X, which y must have too.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def _from_array(y: Any) -> tuple[Layout, dict[str, Any]]:
     if isinstance(y, pd.Series) and isinstance(y.dtype, pd.api.extensions.ExtensionDtype):
         return Layout("1d"), {"y": y}
     if isinstance(y, list | tuple) or hasattr(y, "null_count") or hasattr(y, "toarray"):
-        # numpy makes the text "nan" of a gap among strings.
+        # numpy would make the text "nan" of a missing value among strings.
         y = as_array(y)
     array = check_array(
         y, dtype=None, ensure_2d=False, ensure_all_finite=False, ensure_min_samples=0, input_name="y"
@@ -187,7 +187,7 @@ def _from_array(y: Any) -> tuple[Layout, dict[str, Any]]:
         return Layout("1d"), {"y": array}
     if array.ndim != 2:
         raise ValueError(f"y must have one or two dimensions. Found an array of shape {array.shape}.")
-    # By columns, so that the labels of each task lie together.
+    # In Fortran order, so that the labels of each task lie together.
     return Layout("2d"), {f"y{i}": labels for i, labels in enumerate(np.asfortranarray(array).T)}
 
 
@@ -202,7 +202,7 @@ def _check_names(names: list[Any]) -> None:
 
 
 def _refuse_list_of_tasks(y: Any, n_rows: int | None) -> None:
-    """Raise a ``ValueError`` for labels task by task: rows are what a list is read as."""
+    """Raise a ``ValueError`` for a list of one array a task, since lists are read as rows."""
     if not isinstance(y, list | tuple) or n_rows in (None, len(y)):
         return
     arrays = [part for part in y if hasattr(part, "__len__") and not isinstance(part, str | bytes)]
