@@ -1,13 +1,25 @@
-"""X: from what the user has to what the network takes.
+"""Features: from X as a user has it to the arrays that the network takes.
 
-In goes a table (a pandas or polars DataFrame, or a two-dimensional array), an array of more dimensions
-(images, sequences), or a column of texts where the preprocessing takes one. `read_features` checks it as
-scikit-learn does and records its width and names on the estimator. `FeatureEncoder` preprocesses it and
-hands it over as blocks: arrays under a name, described by a `FeatureSpec`. A table becomes one block
-``"x"`` of shape ``(n_rows, n_columns)``; an array of more dimensions passes as it is. What
-``preprocessing="auto"`` means is `default_preprocessing`: scikit-learn's transformers behind a reader, which
-finds what each column holds.
+X is a table (a pandas or polars DataFrame, or a two-dimensional array), an array of more dimensions (images,
+sequences), a memory map or a torch Dataset of either, or a column of texts where the preprocessing takes one.
+`read_features` checks it as scikit-learn does and records its width and names on the estimator.
+`FeatureEncoder` preprocesses it and returns blocks: arrays under a name, described by a `FeatureSpec`. A
+table becomes one block ``"x"`` of shape ``(n_rows, n_columns)``; an array of more dimensions passes as it is.
+``preprocessing="auto"`` is `default_preprocessing`: a `reader` that finds what each column holds, and
+scikit-learn's transformers. `EncodedRows` are rows that are encoded when they are read.
 
+====================  =========================================================================
+`reading`             `read_features`: any X checked, and read as an array or a frame
+`streamed`            rows that are read from a memory map or a Dataset when they are asked for
+`kinds`               what the columns of a table hold; `text` and `dates`: what text says
+`reader`, `table`     the default preprocessing: columns read, then encoded as numbers
+`transformer`         a user's transformer as preprocessing
+`encoder`, `spec`     blocks for the network, and their description
+`lost_columns`        warnings of columns of which nothing reaches the network
+====================  =========================================================================
+
+Examples
+--------
 >>> import pandas as pd
 >>> from sklearn.base import BaseEstimator
 >>> from sklearn_mtl.features import FeatureEncoder, read_features

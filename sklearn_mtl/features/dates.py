@@ -1,4 +1,4 @@
-"""Dates of any dtype, on the clock of one time zone."""
+"""Dates of any dtype as datetime64, and the clock of a time zone."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def on_the_clock_of(dates: pd.Series, zone: str | None) -> pd.Series:
     Parameters
     ----------
     dates : Series of datetime64
-        With a time zone if ``zone`` is one.
+        Dates with a time zone, if ``zone`` is one, and without otherwise.
     zone : str or None
-        The zone; None where dates have none.
+        The time zone, or None where dates have none.
 
     Examples
     --------

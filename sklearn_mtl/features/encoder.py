@@ -25,9 +25,9 @@ from sklearn_mtl.features.table import (
 from sklearn_mtl.features.text import with_text_of
 from sklearn_mtl.features.transformer import as_array, check_transformer, fit_transformer, given_to
 
-# About as many rows of a large table tell its quantiles, its levels and what its columns hold.
+# So many rows are enough to find the quantiles, the levels and what the columns hold.
 ROWS_FOR_STATISTICS = 100_000
-# Encoding makes several copies in double precision: of so many numbers they fit into a processor's cache.
+# Encoding makes several copies in double precision, which of so many numbers fit into a processor's cache.
 NUMBERS_AT_ONCE = 2**19
 
 
@@ -41,7 +41,7 @@ class FeatureEncoder:
         dimensions; ``None`` is nothing. A transformer is cloned, and given the sample weights if its
         ``fit`` takes them.
     dtype : {numpy.float32, numpy.float64}
-        What the blocks come in.
+        The dtype of the blocks.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class FeatureEncoder:
         used, sample_weight = self._rows_to_fit(X, sample_weight, rows)
         sample = _take(X, slice(None) if len(used) == len(X) and rows is None else used)
         if self.transformer is None:
-            # An array, since the pandas index would go into pickles and files.
+            # An array: an index of pandas would go into pickles and files.
             self._names = np.array(X.columns.astype(str), object) if isinstance(X, pd.DataFrame) else None
         elif self.is_built_in:
             sample = with_text_of(X, sample)
@@ -143,13 +143,13 @@ class FeatureEncoder:
         X : ndarray or pandas.DataFrame
             As `read_features` returns it.
         rows : slice or ndarray of int of shape (n_rows,), optional
-            Which rows to encode; all of X by default.
+            The rows to encode; all of X by default.
 
         Returns
         -------
         dict of str to ndarray
-            For each block of `spec` a C-contiguous, writeable array of shape ``(n_rows, *block.shape)``.
-            It is X itself where there is nothing to do.
+            For each block of `spec` a C-contiguous, writeable array of shape ``(n_rows, *block.shape)``;
+            X itself where there is nothing to encode.
         """
         if isinstance(rows, slice):
             X, rows = _take(X, rows), None
@@ -186,7 +186,7 @@ class FeatureEncoder:
 
     @property
     def is_built_in(self) -> bool:
-        """Whether the preprocessing is of this package, not the user's."""
+        """Whether the preprocessing is the package's, not a user's transformer."""
         return is_built_in(self.preprocessing)
 
     def _rows_to_fit(
@@ -212,7 +212,7 @@ class FeatureEncoder:
             warn_of_constant_columns(sample, values, source_columns(self.transformer), free_text)
 
     def _by_stretches(self, X: np.ndarray | pd.DataFrame) -> bool:
-        """Whether to encode a stretch of rows at a time: it would take copies, and they are ours."""
+        """Whether to encode a stretch of rows at a time: encoding copies, and treats each row by itself."""
         return self.is_built_in and (self.transformer is not None or isinstance(X, pd.DataFrame))
 
     def _arranged(self, X: np.ndarray | pd.DataFrame) -> np.ndarray:
@@ -234,11 +234,11 @@ class FeatureEncoder:
         else:
             values = as_array(self.transformer.transform(given_to(self.transformer, X)), self.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            # What does not fit becomes infinite, and is reported next.
+            # Numbers that do not fit become infinite, and are reported next.
             values = values.astype(self.dtype, copy=False)
             finite = np.isfinite(values.sum())
         if not finite:
-            # Asked second, since it takes longer than a network does for a row; it knows what to say.
+            # Called only now, for its message: for one row it takes longer than a network.
             assert_all_finite(values, input_name="X after preprocessing")
         return values
 

@@ -1,4 +1,4 @@
-"""What a column of a table holds, found from its dtype and, where that is vague, its values."""
+"""What a column of a table holds, by its dtype and, where that is ``object``, by its values."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _OF_OBJECTS: dict[str, Content] = {
     "complex": "complex numbers",
     "empty": "gaps",
 }
-# What pandas says of objects that have little in common: their types tell more.
+# What pandas infers of objects that have little in common; `_of_types` finds more.
 _VAGUE = ("mixed", "mixed-integer")
 _MOST_NAMES = 10
 
 
 def content_of(column: pd.Series) -> Content:
-    """Return what a column holds; text stands for anything that only its text tells of.
+    """Return what a column holds; ``"text"`` where it is nothing else.
 
-    Values are looked at only where the dtype is vague.
+    Values are looked at only where the dtype is ``object``.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def content_of(column: pd.Series) -> Content:
 
 
 def columns_of(X: np.ndarray | pd.DataFrame, kind: Kind) -> list[int]:
-    """Return the positions of the columns of one kind, told by dtype; of numbers, by value too.
+    """Return the positions of the columns of one kind: by dtype, and bits among numbers by value.
 
     Examples
     --------
@@ -93,7 +93,7 @@ class ColumnsOf:
     Parameters
     ----------
     kind : {"continuous", "bit", "date", "duration", "text"}
-        The kind.
+        Numbers, numbers that are all 0 or 1, dates, durations, or anything else.
     """
 
     kind: Kind
@@ -104,7 +104,7 @@ class ColumnsOf:
 
 
 def columns_with_gaps(X: np.ndarray | pd.DataFrame) -> list[int]:
-    """Return the positions of the columns with gaps, text apart, where a gap is a level of its own."""
+    """Return the positions of the columns with missing values, but for text, which has a level for them."""
     text = set(columns_of(X, "text"))
     gaps = np.asarray(pd.isna(X)).any(axis=0)
     return [i for i in np.flatnonzero(gaps).tolist() if i not in text]
@@ -116,18 +116,18 @@ def columns_not_numeric(X: pd.DataFrame) -> list[int]:
 
 
 def holds_bits(values: np.ndarray) -> np.ndarray:
-    """Say of each column whether it holds nothing but 0, 1 and NaN."""
+    """Return for each column whether it holds nothing but 0, 1 and NaN."""
     return np.all((values == 0) | (values == 1) | np.isnan(values), axis=0)
 
 
 def which_vary(values: np.ndarray) -> np.ndarray:
-    """Say of each column whether it varies."""
+    """Return for each column whether its values vary."""
     found: np.ndarray = values.min(axis=0) != values.max(axis=0)
     return found
 
 
 def named(names: Iterable[Any]) -> str:
-    """Return the names of columns as a message shows them, the first ten of many.
+    """Return the names of columns for a message: at most ten, and how many more there are.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def named(names: Iterable[Any]) -> str:
 
 
 def listed(items: Sequence[str]) -> str:
-    """Return items of a message with commas between, the first ten of many."""
+    """Return items for a message, separated by commas: at most ten, and how many more there are."""
     beyond = [f"and {len(items) - _MOST_NAMES} more"] if len(items) > _MOST_NAMES else []
     return ", ".join([*items[:_MOST_NAMES], *beyond])
 

@@ -14,9 +14,9 @@ from sklearn_mtl.features.kinds import content_of, listed, named, which_vary
 from sklearn_mtl.features.text import as_texts, dates_of, numbers_of
 from sklearn_mtl.targets import may_mean_missing
 
-# Nearly always one of the first rows is as in `fit`, and no others need be looked at.
+# Nearly always one of the first rows holds a value as in `fit`, and no others need be looked at.
 ROWS_TO_LOOK_AT_FIRST = 32
-# A few rows may well have none but new levels.
+# Fewer rows may well hold nothing but new levels.
 FEWEST_NEW_LEVELS = 10
 _IN_TEXT = {"number in text": "numbers", "date in text": "dates"}
 
@@ -24,18 +24,18 @@ _IN_TEXT = {"number in text": "numbers", "date in text": "dates"}
 def warn_of_constant_columns(
     X: np.ndarray | pd.DataFrame, encoded: np.ndarray, sources: np.ndarray, known: Iterable[int] = ()
 ) -> None:
-    """Warn of the columns of a table that vary though nothing varies that is made of them.
+    """Warn of the columns of a table that vary, though nothing that is made of them does.
 
     Parameters
     ----------
     X : ndarray or DataFrame
         The fitted rows.
     encoded : ndarray of shape (n_rows, n_encoded)
-        What becomes of them.
+        The same rows, encoded.
     sources : ndarray of int, shape (n_encoded,)
-        Of which column of X each is made.
+        Position of the column of X that each encoded column is made of.
     known : iterable of int
-        Columns that were warned of already.
+        Positions of columns that were warned of already.
     """
     silent = set(range(X.shape[1])) - set(sources[which_vary(encoded)].tolist()) - set(known)
     lost = [i for i in sorted(silent) if _varies(X, i)]
@@ -55,16 +55,17 @@ def warn_of_unfamiliar_columns(transformer: Any, X: Any) -> None:
     Parameters
     ----------
     transformer : Pipeline or ColumnTransformer
-        A fitted `default_preprocessing`; of a file from before columns were read, the latter, which knows
-        nothing of text that is read.
+        A fitted `default_preprocessing`. In files of early versions it is a ColumnTransformer, which reads
+        no text, and there is nothing to warn of.
     X : ndarray or DataFrame
-        All rows that are going to be encoded.
+        All rows that will be encoded.
 
     Warns
     -----
     UserWarning
-        If no text parses of a column that was read as numbers or dates, marks of a gap apart. If a column
-        of levels, some of which are told apart, has at least ten known cells and none that ``fit`` has met.
+        If no text of a column parses that was read as numbers or dates in ``fit``, texts that mean a missing
+        value apart. If a column of levels, some of which have an encoded column of their own, has at least
+        ten known values and none that was there in ``fit``.
 
     Examples
     --------
@@ -87,8 +88,8 @@ def warn_of_unfamiliar_columns(transformer: Any, X: Any) -> None:
             f"{listed(unread)}. Write it as in `fit`, or convert the columns there and here.",
             stacklevel=5,
         )
-    met = _levels_met(transformer) if len(X) >= FEWEST_NEW_LEVELS and "level" in readings else {}
-    new = [name for i, name, column in _columns(X, list(met)) if _is_new(column, *met[i])]
+    levels = _levels_of_fit(transformer) if len(X) >= FEWEST_NEW_LEVELS and "level" in readings else {}
+    new = [name for i, name, column in _columns(X, list(levels)) if _is_new(column, *levels[i])]
     if new:
         warnings.warn(
             f"None of the values of {named(new)} was met in `fit`, where other levels were told apart: they "
@@ -111,12 +112,12 @@ def _columns(X: np.ndarray | pd.DataFrame, positions: list[int]) -> Iterator[tup
 
 
 def _unread(column: pd.Series, reading: str) -> str | None:
-    """Return a text of a column in which none says what it should; None where one does, or all are gaps."""
+    """Return a text of a column in which none parses; None where one does, or all are missing."""
     parts = [column] if len(column) <= ROWS_TO_LOOK_AT_FIRST else [column[:ROWS_TO_LOOK_AT_FIRST], column]
     example = None
     for part in parts:
         if content_of(part) not in ("text", "categories"):
-            # Gaps, or what is taken as it is or refused.
+            # Missing values, or values that need no parsing or are refused later.
             continue
         distinct = pd.factorize(as_texts(part))[1]
         parsed = numbers_of(distinct) if reading == "number in text" else dates_of(distinct).to_numpy()
@@ -126,8 +127,8 @@ def _unread(column: pd.Series, reading: str) -> str | None:
     return example
 
 
-def _levels_met(transformer: Pipeline) -> dict[int, tuple[np.ndarray, Any]]:
-    """Return by column the levels of `fit`, and the rare among them, where not all are rare."""
+def _levels_of_fit(transformer: Pipeline) -> dict[int, tuple[np.ndarray, Any]]:
+    """Return for each column the levels of `fit` and the rare ones among them, where not all are rare."""
     of_levels = [
         (columns, levels[-1])
         for name, levels, columns in transformer[-1].transformers_
@@ -141,18 +142,18 @@ def _levels_met(transformer: Pipeline) -> dict[int, tuple[np.ndarray, Any]]:
     }
 
 
-def _is_new(column: pd.Series, met: np.ndarray, rare: Any) -> bool:
-    """Whether a column has many known cells and none that was met, where values were told apart in `fit`."""
-    if _is_met(as_texts(column[:ROWS_TO_LOOK_AT_FIRST]), met) or content_of(column) == "sequences":
+def _is_new(column: pd.Series, levels: np.ndarray, rare: Any) -> bool:
+    """Whether a column has many known values, none of them a level of `fit`, whose levels tell something."""
+    if _some_are_in(as_texts(column[:ROWS_TO_LOOK_AT_FIRST]), levels) or content_of(column) == "sequences":
         return False
     codes, distinct = pd.factorize(as_texts(column))
     known = np.array([not may_mean_missing(text) for text in distinct], dtype=bool)
     few = np.count_nonzero(known[codes[codes >= 0]]) < FEWEST_NEW_LEVELS
-    if few or _is_met(distinct, met):
+    if few or _some_are_in(distinct, levels):
         return False
-    # The others may be told from gaps alone, as identifiers are.
-    return any(not may_mean_missing(level) for level in set(met) - {None, *rare})
+    # Where all levels are rare, as of identifiers, only whether a value is missing tells anything.
+    return any(not may_mean_missing(level) for level in set(levels) - {None, *rare})
 
 
-def _is_met(texts: np.ndarray, met: np.ndarray) -> bool:
-    return not (set(texts) - {None}).isdisjoint(met)
+def _some_are_in(texts: np.ndarray, levels: np.ndarray) -> bool:
+    return not (set(texts) - {None}).isdisjoint(levels)

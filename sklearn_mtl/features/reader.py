@@ -1,4 +1,4 @@
-"""Each column of a table, read in `predict` as what it was found to hold in `fit`."""
+"""Reading the columns of a table: what each was found to hold in `fit`, it must hold in `predict`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ _BY_CONTENT: dict[Content, Reading] = {
     "gaps": "nothing",
 }
 _IN_TEXT: dict[str, Reading] = {"number": "number in text", "date": "date in text", "level": "level"}
-# What a column may hold to be read so, gaps apart; what it is called; and what its gaps are.
+# For each reading: what a column may hold, missing values apart; what a message calls that; and what stands
+# for a missing value.
 _ADMITTED: dict[Reading, set[Content]] = {
     "number": {"numbers", "booleans"},
     "date": {"dates"},
@@ -53,10 +54,10 @@ _GAP: dict[Reading, Any] = {
 class TableReader(OneToOneFeatureMixin, BaseEstimator):
     """Reads a table of any dtypes as columns of numbers, dates, durations and levels.
 
-    What a column holds is found in ``fit``, and holds ever after. Text of which nearly all is numbers or
-    dates is read as such; what does not parse is missing. Dates are put on the clock of the time zone
-    that they had in ``fit``. Other content than in ``fit`` is an error; missing values are welcome
-    everywhere, and levels may be anything.
+    What a column holds is found in ``fit``, and expected in ``transform``. Text of which nearly all reads as
+    numbers or dates is read so, and text that does not parse is missing. Dates are shown by the clock of the
+    time zone that they had in ``fit``. Other content than in ``fit`` is an error, but any column may have
+    missing values, and levels may be anything.
 
     Attributes
     ----------
@@ -99,7 +100,7 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
         X : ndarray or DataFrame
             The table.
         y : object
-            Not looked at.
+            Ignored.
 
         Raises
         ------
@@ -135,8 +136,8 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
         Returns
         -------
         ndarray or DataFrame
-            X itself where there is nothing to do: numbers of plain dtypes, and levels. Otherwise a frame
-            in which numbers are float64, dates datetime64 without a zone, and durations timedelta64.
+            X itself where it holds only numbers of numpy's dtypes, and levels. Otherwise a frame in which
+            numbers are float64, dates datetime64 without a zone, and durations timedelta64.
 
         Raises
         ------
@@ -149,7 +150,7 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
         return read_columns(as_frame(X, names), self.readings_, self.zones_)
 
     def _read_texts(self, table: pd.DataFrame, columns: Sequence[int]) -> None:
-        """Find what the text of columns says, and warn of what is a guess."""
+        """Find whether text reads as numbers or dates, or is free text, and warn of it."""
         said: dict[str, list[str]] = defaultdict(list)
         for i in columns:
             texts = as_texts(table.iloc[:, i])
@@ -173,7 +174,7 @@ def as_frame(X: np.ndarray | pd.DataFrame, names: Sequence[str] | None = None) -
     X : ndarray or DataFrame
         The table.
     names : sequence of str, optional
-        Of the columns of an array.
+        Names for the columns of an array.
     """
     return X if isinstance(X, pd.DataFrame) else pd.DataFrame(X, columns=names).infer_objects()
 
@@ -186,11 +187,11 @@ def read_columns(
     Parameters
     ----------
     table : DataFrame
-        Of any dtypes.
+        A table with columns of any dtypes.
     readings : sequence of str
-        As what each column is read; see `TableReader`.
+        What each column is read as, as in `TableReader.readings_`.
     zones : sequence of str or None
-        Time zone of the dates of each column.
+        Time zone of the dates of each column, as in `TableReader.zones_`.
     """
     read: dict[int, np.ndarray] = {}
     others: dict[str, list[int]] = defaultdict(list)
@@ -204,7 +205,7 @@ def read_columns(
     if others:
         raise ValueError(_what_others_hold(table, others))
     if read:
-        # A frame of its own over the same columns: the caller's is left as it is.
+        # A new frame over the same columns, so that the caller's stays as it is.
         table = table.copy(deep=False)
     for i, values in read.items():
         table.isetitem(i, values)
@@ -212,7 +213,7 @@ def read_columns(
 
 
 class _OtherContentError(Exception):
-    """A column holds other things than in ``fit``; says what in place of what."""
+    """A column holds something else than in ``fit``; the message says what in place of what."""
 
 
 def _read(name: Any, column: pd.Series, reading: Reading, zone: str | None) -> np.ndarray:

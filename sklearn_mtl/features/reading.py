@@ -1,4 +1,4 @@
-"""X as scikit-learn reads it: checked, its width and names recorded on the estimator."""
+"""X is read as scikit-learn does: checked, and its width and names recorded on the estimator."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_features(
     Parameters
     ----------
     estimator : BaseEstimator
-        Where the number and the names of the features are kept.
+        The estimator that keeps the number and the names of the features.
     X : DataFrame of pandas or polars, or array-like of shape (n_rows, n_features, ...)
         The input. The mask of a masked array marks missing values.
     reset : bool
@@ -45,19 +45,19 @@ def read_features(
     allow_nan : bool
         Whether a table may have missing values. Arrays of three or more dimensions never may.
     dtype : {numpy.float32, numpy.float64}
-        What arrays of three or more dimensions come back in.
+        The dtype in which arrays of three or more dimensions are returned.
     stream : bool, default=False
         Whether rows may be read when they are asked for. Otherwise a memory map is read into memory, and
         a Dataset is refused.
     texts : bool, default=False
-        Whether X is one column of texts, which may then come in one dimension too: a list, a Series.
+        Whether X is one column of texts, which may then have one dimension too: a list, a Series.
 
     Returns
     -------
     ndarray, pandas.DataFrame or StreamedRows
-        A pandas frame for a frame of either library, and `StreamedRows` for what is streamed. Otherwise an
-        array: of float64 or float32, as it came, in two dimensions, where more precision helps whatever
-        rescales the columns; or of objects, text or dates, where some are no numbers.
+        A pandas frame for a frame of either library, and `StreamedRows` for a memory map or a Dataset that
+        is streamed. Otherwise an array: in two dimensions of float64 or float32 as it was given, since
+        scaling gains from more precision; of objects, text or dates, where some columns hold no numbers.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def read_features(
 
 
 def is_built_in(preprocessing: Any) -> bool:
-    """Whether the preprocessing is of this package: it is fitted on a sample, and takes rows in any parts."""
+    """Whether the preprocessing is the package's: fitted on a sample, and encoding each row by itself."""
     return preprocessing is None or isinstance(preprocessing, str)
 
 
@@ -145,7 +145,7 @@ def _read_streamed(
 
 
 def _is_plain(estimator: BaseEstimator, X: Any) -> bool:
-    """Whether X would come through all checks as it is: they take longer than a network takes for a row."""
+    """Whether X would pass all checks unchanged; for one row, the checks take longer than the network."""
     if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in _FLOATS or not len(X):
         return False
     if X.shape[1] != estimator.n_features_in_ or hasattr(estimator, "feature_names_in_"):
@@ -160,7 +160,7 @@ def _read_frame(estimator: BaseEstimator, X: pd.DataFrame, *, reset: bool, allow
         raise ValueError(f"The columns of `X` must have distinct names. Found more than once: {twice}.")
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if 0 in X.shape:
-        # Only for scikit-learn's message about what is empty.
+        # scikit-learn raises, with its message about empty input.
         check_array(np.empty(X.shape), estimator=estimator, input_name="X")
     for name, column in X.items():
         _check_column(name, column, allow_nan=allow_nan)
@@ -191,7 +191,7 @@ def _check_column(name: Any, column: pd.Series, *, allow_nan: bool) -> None:
 
 
 def unmasked(X: Any) -> Any:
-    """Return X with what a mask hides as missing values.
+    """Return X with masked values as missing values.
 
     Examples
     --------
@@ -225,13 +225,13 @@ def with_own_types(X: Any) -> Any:
     try:
         array = np.asarray(X)
     except ValueError:
-        # Of rows of several lengths, of which scikit-learn speaks.
+        # The rows differ in length, which scikit-learn refuses later.
         return X
     return np.array(X, dtype=object) if array.dtype.kind in "US" else array
 
 
 def holds_other_than_numbers(X: Any) -> bool:
-    """Whether X is a table, as an array, of which some columns hold something else than numbers.
+    """Whether X is an array of two dimensions, of which some columns hold something else than numbers.
 
     Examples
     --------
@@ -289,7 +289,7 @@ def from_polars(X: Any) -> pd.DataFrame:
     Parameters
     ----------
     X : polars.DataFrame
-        Its own ``to_pandas`` needs pyarrow.
+        A frame; its own ``to_pandas`` would need pyarrow.
     """
     return pd.DataFrame({series.name: _from_series(series) for series in X.get_columns()})
 
@@ -307,5 +307,5 @@ def _from_series(series: Any) -> pd.Series:
     zone = getattr(dtype, "time_zone", None)
     values = series.to_numpy()
     column = pd.Series(values, dtype=object if values.dtype == object else None)
-    # What polars hands over is in UTC.
+    # polars returns dates in UTC.
     return column if zone is None else column.dt.tz_localize("UTC").dt.tz_convert(zone)

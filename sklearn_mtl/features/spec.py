@@ -1,4 +1,4 @@
-"""What the network is told about its inputs: blocks and their shapes."""
+"""The description of the network's inputs: blocks and their shapes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Block:
     kind : {"float", "codes"}
         ``"float"`` values, or integer ``"codes"`` (categories, tokens).
     n_continuous : int
-        Of a one-dimensional float block, how many leading columns are on a continuous scale; the
-        rest hold only 0 and 1.
+        How many leading columns of a one-dimensional float block are on a continuous scale; the rest
+        hold only 0 and 1.
     cardinalities : tuple of int
-        Of a block of codes, the number of codes of each column.
+        The number of codes of each column of a block of codes.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""X that is too large for memory: rows are read when they are asked for."""
+"""X that is too large for memory, whose rows are read when they are asked for."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class StreamedRows:
     Parameters
     ----------
     fetch : callable
-        From positions, an array of integers or a slice, to an array of those rows.
+        Takes positions, an array of integers or a slice, and returns an array of those rows.
     shape : tuple of int
-        Number of rows, and shape of each.
+        Number of rows, and the shape of each row.
     check : callable
-        Returns an array of rows as the encoder takes them, or raises a ``ValueError``.
+        Takes an array of rows and returns them as the encoder takes them, or raises a ``ValueError``.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ def streamed_rows(X: np.memmap | Dataset, *, allow_nan: bool, dtype: type[np.flo
     Parameters
     ----------
     X : memmap or Dataset
-        A dataset has ``__len__``, and ``__getitem__`` that returns the features of a row.
+        A dataset must have ``__len__``, and a ``__getitem__`` that returns the features of one row.
     allow_nan : bool
         Whether a table may have missing values.
     dtype : {numpy.float32, numpy.float64}
-        What rows of more than one dimension come back in.
+        The dtype in which rows of more than one dimension are returned.
     """
     fetch = _from_memmap(X) if isinstance(X, np.memmap) else _from_dataset(X)
     row_shape = X.shape[1:] if isinstance(X, np.memmap) else fetch(np.arange(1)).shape[1:]
@@ -77,7 +77,7 @@ def streamed_rows(X: np.memmap | Dataset, *, allow_nan: bool, dtype: type[np.flo
 
 
 def _from_memmap(X: np.memmap) -> Callable[[Any], np.ndarray]:
-    # Copied: what is still mapped would be read twice, and could not be written to.
+    # Copied, since a view of the map would be read from disk again, and could not be written to.
     return lambda rows: np.array(X[rows])
 
 

@@ -23,7 +23,7 @@ from sklearn_mtl.features.kinds import (
 from sklearn_mtl.features.reader import TableReader, as_frame, read_columns
 from sklearn_mtl.features.text import as_texts
 
-# The first value and the number of values of what goes round.
+# The first value and the number of values of what repeats.
 _CYCLES = {"month": (1, 12), "day_of_week": (0, 7), "hour": (0, 24)}
 _DATE_PARTS = ("seconds", "year", *(f"{name}_{wave}" for name in _CYCLES for wave in ("sin", "cos")))
 
@@ -31,23 +31,22 @@ _DATE_PARTS = ("seconds", "year", *(f"{name}_{wave}" for name in _CYCLES for wav
 def default_preprocessing() -> Pipeline:
     """Return what ``preprocessing="auto"`` does to a table.
 
-    Columns are told apart by what they hold in ``fit``, names and order playing no part.
+    What becomes of a column depends on what it holds in ``fit``, not on its name or place.
 
     ============  =================================================================================
     holds         becomes
     ============  =================================================================================
     numbers       median for gaps, centred and scaled by quartiles, smoothly clipped to (-3, 3)
     0 and 1       the same, the more frequent for gaps; booleans too
-    dates         seconds, year, and sine and cosine of month, day of week and hour; then as numbers
-    durations     seconds; then as numbers
+    dates         seconds, year, and sine and cosine of month, day of week and hour, then as numbers
+    durations     seconds, then as numbers
     anything      a 0/1 column for each level seen at least 5 times, a gap being a level, and one
     else          for all rarer levels; 50 columns at most
     ============  =================================================================================
 
-    Periods are dates, and so is, with a warning, text of which nearly all is dates; text of numbers
-    likewise. What of it does not parse is missing.
-
-    There is also a 0/1 column for the gaps of each column that had any, text apart.
+    Periods are dates. Text of which nearly all reads as dates, or as numbers, is read so, with a warning;
+    text that does not parse is missing. Each column with missing values, but for text, also has a 0/1 column
+    that says where they are.
 
     Returns
     -------
@@ -173,8 +172,8 @@ def _parts(column: pd.Series) -> list[np.ndarray]:
     seconds = (when - pd.Timestamp("1970-01-01")) / pd.Timedelta(seconds=1)
     parts = [seconds.to_numpy(dtype=np.float64), when.dt.year.to_numpy(dtype=np.float64)]
     for name, (first, period) in _CYCLES.items():
-        # From a table of the few values there are: NumPy's vectorised sine need not agree, to the last
-        # bit, with the one it takes for a single row.
+        # Sines are looked up among the few values there are: numpy's vectorised sine may differ, in the last
+        # bit, from the one it computes for a single row, and a row would not be encoded by itself.
         angles = np.append(np.arange(period) * (2 * np.pi / period), np.nan)
         step = (getattr(when.dt, name) - first).fillna(period).to_numpy(dtype=np.intp)
         parts += [np.sin(angles)[step], np.cos(angles)[step]]

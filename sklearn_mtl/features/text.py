@@ -12,15 +12,15 @@ from pandas.api import types
 from sklearn_mtl.features.kinds import content_of
 from sklearn_mtl.targets import may_mean_missing
 
-# Of the distinct texts of a column, marks of a gap apart, so many must parse: a column of codes or names
-# has none or a few that do by chance, one of measurements has a few slips.
+# This share of the distinct texts of a column must parse, not counting those that mean a missing value. Of
+# codes or names a few parse by chance; among measurements a few are mistyped.
 SHARE_THAT_PARSES = 0.9
-# Text is free where on average so many words make up a text, and half of the texts are met but once.
+# Text is free where texts have so many words on average, and at least half of the texts are distinct.
 WORDS_OF_FREE_TEXT = 3
 SHARE_OF_DISTINCT = 0.5
 
 _CODE = re.compile(r"[+-]?0[0-9]+")
-# Year first. Of a fraction of a second six digits count: with nine, years after 2262 would not fit.
+# The year comes first. Six digits of a second's fraction count: with nine, years after 2262 would not fit.
 _DATE = re.compile(
     r"([0-9]{4}([-/])[0-9]{1,2}(?:\2[0-9]{1,2}(?:[T ][0-9:]+(?:\.[0-9]{1,6})?)?)?)[0-9]*(Z|[+-][0-9:]+)?"
 )
@@ -36,7 +36,7 @@ def as_texts(column: pd.Series) -> np.ndarray:
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         levels = [_text(level) for level in column.cat.categories]
-        # The code of a missing value is -1: the last.
+        # The code of a missing value is -1, which takes the last.
         return np.array([*levels, None], dtype=object)[column.cat.codes.to_numpy()]
     gaps = column.isna().to_numpy(dtype=bool)
     texts = column.to_numpy(dtype=object, copy=True)
@@ -47,11 +47,11 @@ def as_texts(column: pd.Series) -> np.ndarray:
 
 
 def kind_of_text(distinct: np.ndarray) -> Literal["number", "date", "level"]:
-    """Return what nearly all of the distinct texts of a column say.
+    """Return whether the distinct texts of a column are numbers, dates, or levels.
 
     Text is a number or a date if at least 0.9 of the distinct texts parse as such, and at least two do.
-    Marks of a gap, such as ``"?"`` and ``"n/a"``, do not count. Whole numbers with a leading zero are
-    codes: with one of them in the column, all are levels.
+    Texts that mean a missing value, such as ``"?"`` and ``"n/a"``, do not count. Whole numbers with a leading
+    zero are codes: with one of them in the column, all are levels.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ def kind_of_text(distinct: np.ndarray) -> Literal["number", "date", "level"]:
 
 
 def numbers_in(texts: np.ndarray) -> np.ndarray:
-    """Return the numbers that texts say, as float64; NaN where one says none, or is missing.
+    """Return the numbers that texts read as, in float64; NaN where a text is no number, or is missing.
 
-    Only what reads alike everywhere is a number: no separators of thousands, no decimal comma, no percent.
+    Only text that reads alike everywhere is a number: no separators of thousands, decimal commas or percents.
 
     Examples
     --------
@@ -85,15 +85,14 @@ def numbers_in(texts: np.ndarray) -> np.ndarray:
     array([   1.5,    2. , 1000. ,    nan,    nan,    nan,    nan])
     """
     codes, distinct = pd.factorize(texts)
-    # The code of a missing text is -1: the last.
+    # The code of a missing text is -1, which takes the last.
     return np.append(numbers_of(distinct), np.nan)[codes]
 
 
 def dates_in(texts: np.ndarray) -> pd.Series:
-    """Return the dates that texts say, in UTC; NaT where one says none, or is missing.
+    """Return the dates that texts read as, in UTC; NaT where a text is no date, or is missing.
 
-    Dates are those of ISO 8601 with a hyphen or slash, the year first. Without an offset they are taken
-    for UTC.
+    Dates are those of ISO 8601 with a hyphen or slash, the year first. Without an offset they are in UTC.
 
     Examples
     --------
@@ -125,9 +124,9 @@ def is_free_text(texts: np.ndarray, distinct: np.ndarray) -> bool:
     Parameters
     ----------
     texts : ndarray of str or None
-        Of all rows.
+        The texts of all rows.
     distinct : ndarray of str
-        The distinct ones among them, none missing.
+        The distinct texts among them, none missing.
     """
     n_known = np.count_nonzero(pd.notna(texts))
     if len(distinct) < max(2, SHARE_OF_DISTINCT * n_known):
@@ -138,14 +137,14 @@ def is_free_text(texts: np.ndarray, distinct: np.ndarray) -> bool:
 def with_text_of(table: Any, sample: np.ndarray | pd.DataFrame) -> np.ndarray | pd.DataFrame:
     """Return a sample of a table in which a column of objects is text if any row of the table has text.
 
-    Whether a column is text does not depend on whether the sample has the one row that tells.
+    Otherwise it would depend on the sample whether a column with one text among numbers is text.
 
     Parameters
     ----------
     table : ndarray or DataFrame
         All rows.
     sample : ndarray or DataFrame
-        Some of them.
+        Some of the rows.
 
     Examples
     --------
@@ -171,8 +170,8 @@ def _nearly_all(distinct: np.ndarray, parsed: np.ndarray) -> bool:
     n_parsed = int(np.count_nonzero(parsed))
     if n_parsed < 2:
         return False
-    telling = n_parsed + sum(not may_mean_missing(text) for text in distinct[~parsed])
-    return n_parsed >= SHARE_THAT_PARSES * telling
+    n_known = n_parsed + sum(not may_mean_missing(text) for text in distinct[~parsed])
+    return n_parsed >= SHARE_THAT_PARSES * n_known
 
 
 def _text(value: Any) -> str:

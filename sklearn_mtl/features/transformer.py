@@ -1,4 +1,4 @@
-"""A transformer of the user's as preprocessing: what it is, what it is given, and what it gives."""
+"""A user's transformer as preprocessing: how it is checked, fitted and given rows, and what it returns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn_mtl.features.table import to_numbers
 
 
 def check_transformer(preprocessing: Any) -> None:
-    """Raise a ``TypeError`` for what is no transformer."""
+    """Raise a ``TypeError`` unless it is a transformer."""
     methods = ("fit", "transform", "get_params")
     if isinstance(preprocessing, type) or not all(hasattr(preprocessing, method) for method in methods):
         raise TypeError(
@@ -29,9 +29,9 @@ def fit_transformer(transformer: Any, X: Any, sample_weight: np.ndarray | None) 
     Parameters
     ----------
     transformer : transformer
-        Of scikit-learn or such as its are.
+        A transformer with the methods of scikit-learn's.
     X : object
-        As `given_to` returns it.
+        Rows as `given_to` returns them.
     sample_weight : ndarray of shape (n_rows,), optional
         Weights of the rows, for a transformer whose ``fit`` takes them.
     """
@@ -45,14 +45,14 @@ def fit_transformer(transformer: Any, X: Any, sample_weight: np.ndarray | None) 
 
 
 def given_to(transformer: Any, X: Any) -> Any:
-    """Return X as a transformer takes it: of a table of one column of texts, the texts.
+    """Return X as a transformer takes it; a list of texts for one that takes texts.
 
     Parameters
     ----------
     transformer : transformer
-        What will be given it.
+        The transformer that will be given X.
     X : ndarray or DataFrame
-        As `read_features` returns it.
+        X as `read_features` returns it.
     """
     if not takes_texts(transformer):
         return X
@@ -60,14 +60,14 @@ def given_to(transformer: Any, X: Any) -> Any:
 
 
 def as_array(values: Any, dtype: type[np.floating]) -> np.ndarray:
-    """Return what a transformer gave as one array.
+    """Return the output of a transformer as one array.
 
     Parameters
     ----------
     values : array, sparse matrix or DataFrame
-        What it gave.
+        What ``transform`` returned.
     dtype : {numpy.float32, numpy.float64}
-        What a sparse matrix is made dense in, for the sake of memory.
+        The dtype in which a sparse matrix is made dense, which saves memory.
 
     Raises
     ------
