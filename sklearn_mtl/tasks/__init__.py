@@ -1,13 +1,13 @@
-"""What a task is.
+"""Tasks: what is to be predicted from labels, and by which loss.
 
-A user names a kind, by a word or an object: `Regression`, `Classification`, `Multilabel`, `Ordinal`,
-`Survival`, or a `TaskKind` of one's own. Once its labels are seen it is a `Task`, which encodes labels as
-numbers, says how many raw outputs it wants of the network, and turns averaged outputs back into labels. A
-`TaskSet` lays all tasks out as columns, and `TaskLosses` computes their losses, tasks of one kind as one
-tensor expression.
+A user asks for a kind of task, by a word or an object: `Regression`, `Classification`, `Multilabel`,
+`Ordinal`, `Survival`, or a `TaskKind` of one's own. `TaskKind.bind` looks at the labels and returns a `Task`,
+which encodes labels as numbers, says how many raw outputs it needs from the network, and decodes averaged
+outputs as predictions. A `TaskSet` lays all tasks out as columns of one tensor, and `TaskLosses` computes
+their losses, tasks of one loss as one tensor expression. Losses are in `sklearn_mtl.tasks.losses`.
 
-Shapes: targets are (rows, columns) with a weight for each cell, 0 where there is no label; raw
-outputs are (rows, members, raw outputs of all tasks).
+Shapes: targets are (rows, columns) with a weight for each cell, 0 where there is no label; raw outputs of
+the network are (rows, members, raw outputs of all tasks), where a trunk may be an ensemble of members.
 
 Examples
 --------
@@ -19,6 +19,8 @@ Examples
 >>> y, weight = TaskSet((task,)).encode({"price": column}, np.ones((4, 1)))
 >>> y.ravel().round(2), weight.ravel()
 (array([-1.22,  0.  ,  0.  ,  1.22]), array([1., 1., 0., 1.]))
+>>> task.predict(np.array([[[0.0]], [[1.0]]])).round(1)  # of two rows, in the units of the labels
+array([200. , 281.6])
 """
 
 from sklearn_mtl.recipes import Recipes

@@ -25,9 +25,9 @@ class ClassificationTask(ClassTask):
     Parameters
     ----------
     class_weight : ndarray of float64, shape (n_classes,)
-        Factor of a row's weight by its class.
+        The factor of a row's weight for each class.
     corrected : bool
-        Whether the probabilities are those of the data, without the weights of the classes.
+        Whether class weights are taken out of the probabilities again.
     """
 
     class_weight: np.ndarray
@@ -36,7 +36,7 @@ class ClassificationTask(ClassTask):
     kind: ClassVar[str] = "classification"
 
     def calibrated_by(self, calibrate: bool) -> ClassificationTask:
-        """Return the task whose probabilities do not, or do, count the weights of the classes."""
+        """Return the task whose probabilities are, or are not, corrected for class weights."""
         return replace(self, corrected=calibrate)
 
     @property
@@ -75,19 +75,19 @@ class Classification(TaskKind):
     Parameters
     ----------
     loss : {"cross_entropy", "focal"} or ClassLoss, default="cross_entropy"
-        ``"focal"`` is (1 - p)² times the cross-entropy (Lin et al. 2017, eq. 4). One of your own is a
-        `ClassLoss`, which is told the number of classes.
+        ``"focal"`` is (1 - p)² times the cross-entropy (Lin et al. 2017, eq. 4). A loss of one's own
+        derives from `ClassLoss`; ``fit`` sets its number of classes.
     class_weight : None, "balanced" or mapping, default=None
-        Factor of a row's weight by its class, as in scikit-learn: ``"balanced"`` is
+        The factor of a row's weight for each class, as in scikit-learn: ``"balanced"`` is
         ``n / (n_classes * n_of_class)``; classes a mapping omits count 1. The network then learns
         probabilities q as if each class were w_k times as frequent. ``predict`` gives the class of the
         largest q, so that rare classes are found more often. With ``calibrate=True``, the default,
-        ``predict_proba`` undoes the weights by the prior: it gives p_k = (q_k / w_k) / Σ (q_j / w_j), the
-        probabilities in the data themselves, and the class of the largest p need not be the one predicted
-        (that is the class of the largest w_k p_k; Elkan 2001, "The Foundations of Cost-Sensitive
-        Learning"). With ``calibrate=False`` it gives q.
+        ``predict_proba`` takes the weights out again and gives p_k = (q_k / w_k) / Σ (q_j / w_j), the
+        probabilities in the data themselves. The class of the largest p need not be the predicted one,
+        which is that of the largest w_k p_k (Elkan 2001, "The Foundations of Cost-Sensitive Learning").
+        With ``calibrate=False``, ``predict_proba`` gives q.
     label_smoothing : float, default=0.0
-        Share of each label spread evenly over all classes, in [0, 1) (Szegedy et al. 2016).
+        Share of each label that is spread evenly over all classes, in [0, 1) (Szegedy et al. 2016).
 
     Examples
     --------
@@ -159,7 +159,7 @@ class Classification(TaskKind):
     def _factors(self, name: str, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             mass = np.bincount(codes, weight, minlength=len(classes))
-            # A class that was declared and not seen yet has nothing to balance.
+            # A class that was declared, but has no labels yet, has nothing to balance.
             return np.where(mass > 0, mass.sum() / (len(classes) * np.where(mass > 0, mass, 1.0)), 1.0)
         if not isinstance(self.class_weight, Mapping):
             raise ValueError(

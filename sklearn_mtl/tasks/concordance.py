@@ -1,4 +1,4 @@
-"""How well predicted times order what was seen, in n log² n."""
+"""Harrell's concordance index, in O(n log² n)."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def concordance_index(
     """
     event = np.asarray(event, dtype=bool)
     weight = np.ones(len(time)) if weight is None else np.asarray(weight, dtype=np.float64)
-    # Of equal times events are first, and are not compared with one another.
+    # At equal times events come first, and are not compared with one another.
     key = 2 * np.unique(time, return_inverse=True)[1] + ~event
     place = np.unique(predicted, return_inverse=True)[1]
     by_place = np.argsort(place, kind="stable")
     sums = np.zeros(3)
-    # Of any two keys the larger is told by the first bit in which they differ: each bit settles the pairs
-    # that have all bits before it in common.
+    # Which of two keys is larger is decided by the first bit in which they differ: each bit decides the
+    # pairs that have all bits before it in common.
     for bit in range(int(key.max(initial=0)).bit_length()):
         order = by_place[np.argsort(key[by_place] >> (bit + 1), kind="stable")]
         sums += _settled(key[order], place[order], event[order], weight[order], bit)
@@ -57,7 +57,7 @@ def concordance_index(
 def _settled(
     key: np.ndarray, place: np.ndarray, event: np.ndarray, weight: np.ndarray, bit: int
 ) -> np.ndarray:
-    """Return the weights of pairs predicted in the right order, predicted alike, and all, by one bit."""
+    """Return weights of pairs that a bit decides: predicted in the right order, predicted alike, and all."""
     group = key >> (bit + 1)
     upper = (key >> bit) & 1 == 1
     mass = np.concatenate([[0.0], np.cumsum(np.where(upper, weight, 0.0))])

@@ -20,9 +20,9 @@ class MultilabelTask(Task):
     Parameters
     ----------
     pos_weight : ndarray of float64, shape (n_columns,)
-        Weight of a positive cell; a negative one counts 1.
+        The weight of a cell that is 1, for each label; cells that are 0 count 1.
     corrected : bool
-        Whether the probabilities are those of the data, without these weights.
+        Whether these weights are taken out of the probabilities again.
     """
 
     pos_weight: np.ndarray
@@ -37,17 +37,17 @@ class MultilabelTask(Task):
 
     @property
     def labels_in_words(self) -> str:
-        """How many labels there are."""
+        """The number of labels."""
         return f"{self.n_columns} labels"
 
     @property
     def metric(self) -> str:
-        """Of each label by itself: scikit-learn's accuracy of such a block is that of whole rows."""
+        """The name of the mean accuracy over labels; scikit-learn's accuracy would be that of whole rows."""
         return "mean_label_accuracy"
 
     @property
     def n_label_columns(self) -> int:
-        """One for each label."""
+        """The number of labels."""
         return self.n_columns
 
     def encode(self, column: Column) -> np.ndarray:
@@ -65,7 +65,7 @@ class MultilabelTask(Task):
         return decision.astype(np.int64).astype(self.dtype, copy=False)
 
     def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
-        """Return the accuracy of each label, the mean over labels."""
+        """Return the accuracy, as the mean over labels."""
         values = self.encode(column)
         known = ~np.isnan(values) & (weight > 0)[:, None]
         right = self._decided(response) == (values == 1)
@@ -83,7 +83,7 @@ class MultilabelTask(Task):
         return odds / (odds + 1 - probabilities)
 
     def calibrated_by(self, calibrate: bool) -> MultilabelTask:
-        """Return the task whose probabilities do not, or do, count the weights of positive cells."""
+        """Return the task whose probabilities are, or are not, corrected for `pos_weight`."""
         return replace(self, corrected=calibrate)
 
 
@@ -93,11 +93,11 @@ class Multilabel(TaskKind):
     Parameters
     ----------
     pos_weight : None, "balanced", float or sequence of float, default=None
-        Weight of a positive cell, one for all labels or one for each; ``"balanced"`` is the number
-        of negative by the number of positive cells. ``predict`` then sets labels as if positive cells were
-        so many times as frequent. With ``calibrate=True``, the default, ``predict_proba`` undoes this by
-        the prior and gives the probability in the data itself, so that a label may be set whose
-        probability is below one half.
+        The weight of a cell that is 1, one for all labels or one for each; ``"balanced"`` is the number of
+        cells that are 0 by the number of those that are 1. ``predict`` then sets labels as if they were set
+        so many times as often. With ``calibrate=True``, the default, ``predict_proba`` takes the weights
+        out again and gives the probability in the data, so that a label may be predicted whose probability
+        is below one half.
 
     Examples
     --------
@@ -131,7 +131,7 @@ class Multilabel(TaskKind):
         if isinstance(self.pos_weight, str) and self.pos_weight == "balanced":
             positive = (weight[:, None] * (values == 1)).sum(axis=0)
             negative = (weight[:, None] * (values == 0)).sum(axis=0)
-            # A label that is never, or always, set has no ratio to balance.
+            # A label that is never set, or always, has no ratio to balance.
             return np.where((positive > 0) & (negative > 0), negative / np.maximum(positive, 1e-300), 1.0)
         try:
             factors = np.broadcast_to(np.asarray(self.pos_weight, dtype=np.float64), values.shape[1:]).copy()
@@ -148,11 +148,11 @@ class Multilabel(TaskKind):
 
 
 def _zero_one(column: Column) -> np.ndarray:
-    """Labels as float64 0 and 1, NaN where missing."""
+    """Return labels as float64 0 and 1, NaN where missing."""
     values = np.full(column.values.shape, np.nan)
     known = ~column.missing
     labels = column.values[known]
-    # One by one, cells take long.
+    # Checked as an array where that works: cell by cell, it takes long.
     others = labels[(labels != 0) & (labels != 1)] if labels.dtype.kind in "biuf" else labels
     wrong = list(dict.fromkeys(label for label in others.tolist() if label not in (0, 1)))
     if wrong:

@@ -38,17 +38,17 @@ class OrdinalTask(ClassTask):
 
     def predict_proba(self, response: np.ndarray) -> np.ndarray:
         """Return class probabilities, shape (n_rows, n_classes), of the classes in sorted order."""
-        # As in any classifier of scikit-learn: its metrics take columns in no other order.
+        # scikit-learn's metrics take columns in sorted order only.
         return self.probabilities(response)[:, self.codes(self.classes)]
 
     def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
-        """Return D² of the absolute distance in classes; one not seen in ``fit`` is as far as can be.
+        """Return D² of the distance in classes, scikit-learn's ``d2_absolute_error_score`` of class codes.
 
-        1 is perfect, 0 as good as the median class for every row: scikit-learn's
-        ``d2_absolute_error_score`` of the places of the classes.
+        1 is perfect, 0 as good as the median class for every row. A class not seen in ``fit`` is at the
+        largest distance from any other.
         """
         known = ~column.missing & (weight > 0)
-        # Of a single label it is not defined.
+        # D² of a single label is not defined.
         if known.sum() < 2:
             return float("nan")
         place = self.codes(column.values[known])
@@ -70,17 +70,17 @@ class Ordinal(TaskKind):
     thresholds theta are learned: one number says how high a row stands, and the thresholds where one class
     ends and the next begins (McCullagh 1980, "Regression Models for Ordinal Data", section 2).
 
-    ``predict`` gives the median class, of which the expected distance in classes is least; it need not be
-    the most probable one. ``predict_proba`` gives the probability of each class; its columns are those of
-    ``classes_``, which is sorted, as in every classifier of scikit-learn, and ``est.tasks_["grade"].order``
-    has the classes in their order. The score is D² of the absolute distance in classes: 1 is perfect, 0 as
-    good as the median class for every row.
+    ``predict`` gives the median class, which has the least expected distance in classes; it need not be the
+    most probable one. ``predict_proba`` gives the probability of each class, its columns sorted as in every
+    classifier of scikit-learn, like ``classes_``; ``est.tasks_["grade"].order`` has the classes in their
+    order. The score is D² of the absolute distance in classes: 1 is perfect, 0 as good as the median class
+    for every row.
 
     Parameters
     ----------
     order : sequence, default=None
-        All classes, lowest first. By default that of an ordered pandas Categorical, and of numbers their
-        size.
+        All classes, lowest first. By default the order of a pandas Categorical that is ordered, or that of
+        numbers by size.
 
     Examples
     --------

@@ -33,11 +33,11 @@ class RegressionTask(Task):
     Parameters
     ----------
     loc, scale : ndarray of float64, shape (n_columns,)
-        The network sees ``(label - loc) / scale``.
+        The network learns ``(label - loc) / scale``.
     low, high : ndarray of float64, shape (n_columns,)
         The range of the labels.
     bounded : bool
-        Whether predictions are held to it.
+        Whether predictions are clipped to that range.
     """
 
     loss: RegressionLoss
@@ -50,17 +50,17 @@ class RegressionTask(Task):
     kind: ClassVar[str] = "regression"
 
     def calibrated_by(self, calibrate: bool) -> RegressionTask:
-        """Return the task whose predictions are, or are not, held to the range of its labels."""
+        """Return the task whose predictions are, or are not, clipped to the range of its labels."""
         return replace(self, bounded=calibrate)
 
     def widened_by(self, column: Column, weight: np.ndarray) -> RegressionTask:
-        """Return the task with a range that holds these labels too."""
+        """Return the task with its range widened to these labels."""
         low, high = _range(_numbers(column), weight[:, None], self.low, self.high)
         return replace(self, low=low, high=high)
 
     @property
     def n_label_columns(self) -> int:
-        """One for each output."""
+        """The number of outputs."""
         return self.n_columns
 
     def encode(self, column: Column) -> np.ndarray:
@@ -69,12 +69,12 @@ class RegressionTask(Task):
 
     def decode(self, decision: np.ndarray) -> np.ndarray:
         """Return the point predictions as float64."""
-        return self._squeeze(self._held(decision * self.scale + self.loc))
+        return self._squeeze(self._clipped(decision * self.scale + self.loc))
 
     @classmethod
     def decode_all(cls, tasks: Sequence[Self], decision: np.ndarray) -> list[np.ndarray]:
         """Return the point predictions of each of several tasks."""
-        # Several tasks of one column are one task of several.
+        # Several tasks of one column are decoded as one task of several columns.
         joined = replace(
             tasks[0],
             n_columns=decision.shape[1],
@@ -128,7 +128,7 @@ class RegressionTask(Task):
         except ValueError as error:
             raise ValueError(f"Task {self.name!r}: {error}") from error
         ends = found * self.scale[:, None] + self.loc[:, None]
-        # The point may have been held to the range of the labels: it still lies in its interval.
+        # The prediction may have been clipped to the range of the labels; it must lie in its interval.
         point = self.predict(response).reshape(ends.shape[:2])
         ends = np.stack([np.minimum(ends[..., 0], point), np.maximum(ends[..., 1], point)], axis=-1)
         return self._squeeze(ends)
@@ -144,7 +144,7 @@ class RegressionTask(Task):
         ends = f"{self.low.min():,.6g} to {self.high.max():,.6g}"
         return f"{self.n_columns} outputs, {ends}" if self.two_dimensional else ends
 
-    def _held(self, values: np.ndarray) -> np.ndarray:
+    def _clipped(self, values: np.ndarray) -> np.ndarray:
         return np.clip(values, self.low, self.high) if self.bounded else values
 
 
@@ -159,12 +159,12 @@ class Regression(TaskKind):
     loss : str or RegressionLoss, default="squared_error"
         ``"squared_error"``, ``"absolute_error"``, ``"huber"``, ``"poisson"`` (labels ≥ 0),
         ``"gamma"`` (labels > 0), ``"quantile"`` or ``"gaussian_nll"`` (mean and variance,
-        Nix & Weigend 1994). One of your own is a `PointLoss` or `LogLinkLoss`.
+        Nix & Weigend 1994). A loss of one's own derives from `PointLoss` or `LogLinkLoss`.
     delta : float, default=1.0
-        Of ``"huber"``: where squared turns to absolute, in standard deviations of the labels.
+        Where ``"huber"`` turns from squared to absolute error, in standard deviations of the labels.
     quantiles : sequence of float, default=(0.05, 0.5, 0.95)
-        Of ``"quantile"``: the levels, between 0 and 1 and increasing. ``predict`` gives the one
-        nearest 0.5, ``predict_interval`` a pair.
+        The levels of ``"quantile"``, between 0 and 1 and increasing. ``predict`` gives the quantile
+        nearest to 0.5, ``predict_interval`` a pair of them.
 
     Examples
     --------
@@ -245,7 +245,7 @@ _SUPPORT: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def _numbers(column: Column) -> np.ndarray:
-    """Labels as float64 of two dimensions, NaN where missing."""
+    """Return labels as float64 of two dimensions, NaN where missing."""
     try:
         values = np.array(column.values, dtype=np.float64)
     except (TypeError, ValueError):
@@ -267,7 +267,7 @@ def _is_text(label: Any) -> bool:
 def _range(
     values: np.ndarray, weight: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the range of each column's labels, and of what it was before; nan counts for nothing."""
+    """Return the given range of each column, widened to its labels; nan is left out."""
     seen = np.where(weight > 0, values, np.nan)
     return np.fmin(low, np.fmin.reduce(seen, axis=0)), np.fmax(high, np.fmax.reduce(seen, axis=0))
 
@@ -277,15 +277,15 @@ def _r2(labels: np.ndarray, found: np.ndarray, weight: np.ndarray) -> float:
     residual = (weight * (labels - found) ** 2).sum()
     total = (weight * (labels - np.average(labels, weights=weight)) ** 2).sum()
     if not np.isfinite(residual):
-        # What is not finite, scikit-learn says.
+        # scikit-learn raises, and says what is not finite.
         return float(r2_score(labels, found, sample_weight=weight))
     return float(1 - residual / total) if total else float(residual == 0)
 
 
 def _standardisation(
-    name: str, said: Any, loss: RegressionLoss, values: np.ndarray, weight: np.ndarray
+    name: str, given: Any, loss: RegressionLoss, values: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Location and scale of each column under the sample weights."""
+    """Return location and scale of each column under the sample weights."""
     filled = np.nan_to_num(values)
     total = np.maximum(weight.sum(axis=0), 1e-300)
     mean = (weight * filled).sum(axis=0) / total
@@ -294,7 +294,7 @@ def _standardisation(
         wrong = values[(weight > 0) & ~np.where(weight > 0, holds(values), True)]
         if len(wrong):
             raise ValueError(
-                f"Task {name!r} with loss {said!r} needs {loss.support} labels. Found {len(wrong)} others, "
+                f"Task {name!r} with loss {given!r} needs {loss.support} labels. Found {len(wrong)} others, "
                 f"the first {wrong[0]:g}."
             )
         return np.zeros_like(mean), np.where(mean > 0, mean, 1.0)

@@ -1,4 +1,4 @@
-"""Survival: how long until an event, of which some rows are only known to have been without it so long."""
+"""Survival: how long until an event, where some rows were followed only for a time without one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SurvivalTask(Task):
     Parameters
     ----------
     ends : ndarray of float64, shape (n_intervals,)
-        Where the intervals end, in the units of the times; the first begins at 0.
+        The ends of the intervals, in the units of the times; the first interval begins at 0.
     """
 
     ends: np.ndarray
@@ -34,27 +34,27 @@ class SurvivalTask(Task):
 
     @property
     def labels_in_words(self) -> str:
-        """The intervals."""
+        """The number of intervals, and where the last one ends."""
         return f"{len(self.ends)} intervals up to {self.ends[-1]:,.6g}"
 
     @property
     def metric(self) -> str:
-        """Harrell's."""
+        """Harrell's concordance index."""
         return "concordance_index"
 
     @property
     def n_label_columns(self) -> int:
-        """The time, and whether the event was seen."""
+        """Two: the time, and whether the event was seen."""
         return 2
 
     def encode(self, column: Column) -> np.ndarray:
         """Return ``2 * intervals survived + event``, NaN where missing."""
         time, event = _times_and_events(column)
-        # An event ends the interval that it lies in; who is censored has survived those that are over.
+        # An event ends the interval that it lies in; a censored row has survived those that end before it.
         survived = np.where(
             event == 1, np.searchsorted(self.ends, time), np.searchsorted(self.ends, time, "right")
         )
-        # After the last interval nothing more is asked.
+        # Events after the last interval are not modelled.
         seen = (event == 1) & (survived < len(self.ends))
         return np.where(np.isnan(time), np.nan, 2 * survived + seen)[:, None]
 
@@ -62,12 +62,12 @@ class SurvivalTask(Task):
         """Return the mean survival time up to the last end, shape (n_rows,)."""
         before = np.concatenate([np.ones((len(decision), 1)), decision[:, 0, :-1]], axis=1)
         area = (before + decision[:, 0]) / 2 * np.diff(self.ends, prepend=0.0)
-        # A product of matrices would round a row by its place among the others.
+        # A matrix product would round a row differently by its place among the others.
         found: np.ndarray = area.sum(axis=1)
         return found
 
     def survival(self, response: np.ndarray, times: Any = None) -> np.ndarray:
-        """Return the probability to be without the event at given times, linear within an interval.
+        """Return the probability to be without the event at given times, interpolated within intervals.
 
         Parameters
         ----------
@@ -102,11 +102,12 @@ class SurvivalTask(Task):
 
 
 class Survival(TaskKind):
-    """A task of the time until an event, right-censored: some rows are known only to have been without it.
+    """A task of the time until an event, where some times are right-censored.
 
-    Labels are a block of two columns, the time and whether the event was seen (1) or the row was lost from
-    sight (0), or a structured array with a field of booleans and one of numbers, as scikit-survival has it;
-    those are a survival task without being told. A row without a time has no label.
+    Labels are a block of two columns, the time and whether the event was seen (1) or the row is censored (0):
+    it was followed so long without the event. Or they are a structured array with a field of booleans and one
+    of numbers, as scikit-survival has it, which is inferred to be a survival task. A row without a time has
+    no label.
 
     The network gives the hazard of each of several intervals (Gensheimer & Narasimhan 2019, "A scalable
     discrete-time survival model for neural networks", eq. 3), so that hazards need not be proportional.
@@ -123,8 +124,8 @@ class Survival(TaskKind):
         equal steps (Kvamme & Borgan 2021, "Continuous and discrete-time survival prediction with neural
         networks", section 3.2), the last one at the last event; fewer times make fewer intervals.
     ends : sequence of float, default=None
-        Where the intervals end instead, positive, increasing and finite: for ``partial_fit``, whose first
-        rows need not be like the others, or for times that matter.
+        The ends of the intervals instead, positive, increasing and finite: for ``partial_fit``, whose first
+        rows need not be like the others, or for times of interest.
 
     Examples
     --------
@@ -154,7 +155,7 @@ class Survival(TaskKind):
     def strata(column: Column) -> np.ndarray:
         """Return whether the event was seen in each row, -1 where there is no label."""
         if column.values.ndim != 2 or column.values.shape[1] != 2:
-            # What is wrong with it, `bind` says.
+            # `bind` raises, and says what is wrong.
             return TaskKind.strata(column)
         seen = np.equal(column.values[:, 1], 1).astype(np.intp)
         return np.where(column.missing.any(axis=1), -1, seen)
@@ -193,7 +194,7 @@ class Survival(TaskKind):
 
 
 def _numbers(times: Any) -> np.ndarray:
-    """Return a copy of times as numbers; what are none, as no list of them."""
+    """Return a copy of times as float64; a single nan for anything that holds no numbers."""
     try:
         return np.array(times, dtype=np.float64)
     except (TypeError, ValueError):

@@ -12,22 +12,22 @@ from torch import Tensor, nn
 from sklearn_mtl.tasks.losses.row_loss import summed
 from sklearn_mtl.tasks.task_set import TaskSet
 
-# A task without a label in a batch has a loss of 0; what it is divided by must not be, nor so small that a
-# large task weight over it, and over the smallest baseline, is too much for float32.
+# A task without a label in a batch has a loss and a mass of 0. The loss is divided by this instead, which
+# must not be so small that a large task weight, divided by it and by the smallest baseline, exceeds float32.
 SMALLEST_MASS = 1e-25
-# A task whose labels hardly vary has a baseline near 0; dividing by it would let it drown the rest.
+# A task whose labels hardly vary has a baseline near 0; divided by it, its loss would outweigh all others.
 SMALLEST_BASELINE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class StepLosses:
-    """The losses of the tasks over the rows of one step, without gradient, and how to get theirs.
+    """The losses of the tasks over the rows of one step, and their gradient without a graph.
 
-    Each loss is a mean over cells, so its gradient in the raw outputs is the slope of each cell's loss
-    times what the cell weighs: two products, whatever is done with the losses in between. Built of tensor
-    operations with a graph, the same takes some thirty.
+    Each loss is a mean over cells, so its gradient in the raw outputs is the slope of each cell's loss times
+    the cell's weight: two products, whatever is made of the losses. With automatic differentiation it would
+    take some thirty operations.
 
-    Shapes may have further axes in front, one network each.
+    Shapes may have a leading axis, one entry for each network of a stack.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class StepLosses:
     weight : tensor of shape (rows, n_columns)
         Cell weights.
     losses : TaskLosses
-        What they come of.
+        The losses that computed this step.
     """
 
     raw: Tensor
@@ -56,16 +56,16 @@ class StepLosses:
 
     @cached_property
     def values(self) -> Tensor:
-        """The loss of each task, (n_tasks,): 0 where it has no label."""
+        """The loss of each task, shape (n_tasks,); 0 where it has no label."""
         return self.total / self._divisor
 
     def gradient(self, rates: Tensor) -> Tensor:
-        """Return the gradient in the raw outputs, of their shape.
+        """Return the gradient of an objective in the raw outputs, of their shape.
 
         Parameters
         ----------
         rates : tensor of shape (n_tasks,)
-            Derivative of what is minimised in each loss.
+            Derivative of the objective in the loss of each task.
         """
         members = self.slope.shape[-2]
         share = rates / (self._divisor if members == 1 else self._divisor * members)
@@ -79,7 +79,7 @@ class TaskLosses(nn.Module):
     labelled cells, where b_t is Σ s·l / Σ s of the best constant prediction on the training rows:
     each loss starts near 1 and reads as the share left unexplained.
 
-    Shapes below may have further axes in front, one network each: ``baseline`` then has them too.
+    Shapes may have a leading axis, one entry for each network of a stack; ``baseline`` then has it too.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class TaskLosses(nn.Module):
         super().__init__()
         self.groups = tasks.groups
         self.n_tasks = len(tasks)
-        # Where each task has one column, in the tasks' order, there is nothing to add up.
+        # Where each task has one column, in the order of the tasks, columns need not be added up.
         self.in_order = tasks.column_task.tolist() == list(range(len(tasks)))
         self.register_buffer("column_task", torch.tensor(tasks.column_task, device=y.device))
         self.register_buffer("raw_column", self._raw_columns(y.device), persistent=False)
@@ -110,14 +110,14 @@ class TaskLosses(nn.Module):
         Parameters
         ----------
         baseline : tensor of shape (n_tasks,) or (n_networks, n_tasks)
-            What the losses are divided by.
+            The numbers that the losses are divided by.
         """
         other = deepcopy(self)
         other.baseline = baseline
         return other
 
     def forward(self, raw: Tensor, y: Tensor, weight: Tensor) -> StepLosses:
-        """Return the loss of each task over some rows, and the way back to the raw outputs.
+        """Return the loss of each task over some rows, and its gradient in the raw outputs.
 
         Parameters
         ----------
@@ -141,14 +141,14 @@ class TaskLosses(nn.Module):
         return StepLosses(raw, total, mass, _joined(slopes), weight, self)
 
     def spread(self, of_tasks: Tensor, weight: Tensor) -> Tensor:
-        """Return numbers of the tasks, divided by the baselines, as ones of the raw outputs' columns.
+        """Return a number for each raw output: that of its task, by the baseline, times the cell weight.
 
         Parameters
         ----------
         of_tasks : tensor of shape (n_tasks,)
             A number for each task.
         weight : tensor of shape (rows, n_columns)
-            Cell weights, which the numbers are multiplied by.
+            Cell weights.
 
         Returns
         -------
@@ -160,10 +160,10 @@ class TaskLosses(nn.Module):
         return cells if self.raw_column is None else cells.index_select(-1, self.raw_column)
 
     def response_sums(self, responses: list[Tensor], y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return each task's loss and weight, summed over the rows, for predictions that were averaged.
+        """Return each task's loss and weight, summed over the rows, for averaged responses.
 
-        The loss of the average is lower than the members' average loss, and goes on falling after that has
-        begun to rise.
+        The loss of the average is lower than the average loss of the members, and goes on falling when that
+        has begun to rise.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ class TaskLosses(nn.Module):
         return total / self.baseline, self._by_task(summed(weight))
 
     def responses(self, raw: Tensor) -> list[Tensor]:
-        """Return what each group predicts, averaged over members.
+        """Return the response of each group, averaged over members.
 
         Parameters
         ----------
@@ -194,14 +194,14 @@ class TaskLosses(nn.Module):
         -------
         list of tensor of shape (rows, group.n_columns, loss.width)
         """
-        # Contiguous, so that the same instructions serve every row: strided ones round by its place.
+        # Contiguous, or a row would be rounded differently by its place among the others.
         return [
             _over_members(group.loss.response(outputs.contiguous()), -3)
             for group, outputs in zip(self.groups, self._cut(raw), strict=True)
         ]
 
     def decisions(self, responses: list[Tensor]) -> list[Tensor]:
-        """Return what each group predicts by its averaged responses, (rows, group.n_columns)."""
+        """Return the decisions of each group by its averaged responses, shape (rows, group.n_columns)."""
         return [group.loss.decision(response) for group, response in zip(self.groups, responses, strict=True)]
 
     def scores(self, responses: list[Tensor], y: Tensor, weight: Tensor) -> Tensor:
@@ -263,5 +263,5 @@ def _joined(parts: list[Tensor]) -> Tensor:
 
 
 def _over_members(values: Tensor, axis: int) -> Tensor:
-    """Return the mean over members; of a single one no copy is made."""
+    """Return the mean over members, without a copy where there is one."""
     return values.squeeze(axis) if values.shape[axis] == 1 else values.mean(axis)

@@ -41,25 +41,25 @@ class TaskGroup:
 
 @dataclass(frozen=True, eq=False)
 class TaskSet:
-    """Tasks in the user's order, and where each one's columns lie.
+    """Tasks in the user's order, and the columns of each in the tensors of all.
 
     Tasks of equal loss lie next to each other, so that a thousand binary tasks are one group.
 
     Parameters
     ----------
     tasks : tuple of Task
-        In the user's order.
+        The tasks in the user's order.
 
     Attributes
     ----------
     groups : tuple of TaskGroup
-        Tasks of one loss each.
+        The groups of tasks of one loss.
     order : tuple of int
         Positions of the tasks in the order of their columns.
     column_task : ndarray of int, shape (n_columns,)
         Position of the task that each column belongs to.
     places : dict
-        By name, the number of a task's group and its columns of that group.
+        For each task's name, the number of its group and its columns within that group.
     """
 
     tasks: tuple[Task, ...]
@@ -145,7 +145,7 @@ class TaskSet:
             cells of a row weigh the same.
         """
         n_columns = len(self.column_task)
-        # By columns, as the labels come; a batch wants the cells of a row together.
+        # Written by columns, as labels come, and then copied: a batch needs the cells of a row together.
         by_column = np.empty((n_columns, len(weight)))
         factors: dict[int, np.ndarray] = {}
         start = 0
@@ -183,7 +183,7 @@ class TaskSet:
     def decode(self, decisions: Sequence[np.ndarray]) -> dict[str, Any]:
         """Return what each task predicts, in its labels' own units and dtype.
 
-        Neighbours of one class and loss are decoded together.
+        Neighbours of one class and one loss are decoded together.
 
         Parameters
         ----------
@@ -200,7 +200,7 @@ class TaskSet:
 
     @cached_property
     def _runs(self) -> list[tuple[int, slice, list[Task]]]:
-        """Neighbours of one class and loss: the number of their group, and their columns of it."""
+        """Neighbours of one class and one loss, with the number of their group and their columns in it."""
         runs, places = [], self.places
         for (group, _), run in groupby(self.ordered, lambda task: (places[task.name][0], type(task))):
             tasks = list(run)
@@ -210,14 +210,14 @@ class TaskSet:
 
 
 class Responses(Mapping[str, np.ndarray]):
-    """What the networks answer, by task in the user's order: shape (n_rows, task.n_columns, loss.width).
+    """The averaged response for each task by name, of shape (n_rows, task.n_columns, loss.width).
 
     Parameters
     ----------
     tasks : TaskSet
         The tasks.
     groups : sequence of ndarray of float64, each of shape (n_rows, group.n_columns, loss.width)
-        The answer for each group, averaged over members and networks.
+        The response for each group, averaged over members and networks.
     """
 
     def __init__(self, tasks: TaskSet, groups: Sequence[np.ndarray]) -> None:
@@ -225,7 +225,7 @@ class Responses(Mapping[str, np.ndarray]):
         self.groups = groups
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """Return the answer for one task."""
+        """Return the response for one task."""
         group, columns = self.tasks.places[name]
         return self.groups[group][:, columns]
 

@@ -59,13 +59,13 @@ class BinaryCrossEntropy(ProbabilityLoss):
         return y * (1 - self.label_smoothing) + 0.5 * self.label_smoothing if self.label_smoothing else y
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the log-odds of the smoothed prior; with focusing, what a search from there finds."""
+        """Return the log-odds of the smoothed prior; with focusing, the result of a search from there."""
         prior = weighted_mean(y, weight)
         logit = self._smoothed(prior).clamp(1e-6, 1 - 1e-6).logit()[:, None]
         return best_logits(self, logit, torch.stack([1 - prior, prior])) if self.focusing else logit
 
     def reference(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the summed loss of each column's best constant: that of two rows, one of each class."""
+        """Return the summed loss of each column's best constant, computed from two rows, one a class."""
         of_one = (y * weight).sum(0, dtype=torch.float64)
         mass = torch.stack([summed(weight, torch.float64) - of_one, of_one])
         return super().reference(mass.new_tensor([[0.0], [1.0]]).expand_as(mass), mass)
@@ -120,7 +120,7 @@ class CodeLoss(ProbabilityLoss):
         return weighted_mean(member.movedim(-1, 0), weight).T.contiguous()
 
     def reference(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the summed loss of each column's best constant: that of one row of each class."""
+        """Return the summed loss of each column's best constant, computed from one row a class."""
         mass = weight.new_zeros((self.n_classes, y.shape[1]), dtype=torch.float64)
         mass.scatter_add_(0, y.long(), weight.double())
         code = torch.arange(self.n_classes, device=y.device, dtype=torch.float64)
@@ -134,10 +134,10 @@ class CodeLoss(ProbabilityLoss):
 
 @dataclass(frozen=True)
 class ClassLoss(CodeLoss):
-    """A loss of class codes, one logit for each class; the base of one's own for `Classification`.
+    """A loss of class codes with one logit for each class; the base of one's own for `Classification`.
 
-    All that must be written is the loss of each cell. How many classes there are it is told in ``fit``;
-    two have two logits. `constant` is one more hook; by default a search finds the best constant.
+    All that must be written is the loss of each cell. ``fit`` sets the number of classes; two classes have
+    two logits. `constant` is one more hook; by default a search finds the best constant.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ class ClassLoss(CodeLoss):
     """
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return what a search from the logarithm of the prior finds."""
+        """Return the result of a search from the logarithm of the prior."""
         prior = self.prior(y, weight)
         return best_logits(self, prior.clamp_min(1e-6).log(), prior.T)
 
@@ -192,7 +192,7 @@ class CrossEntropy(ClassLoss):
     Parameters
     ----------
     label_smoothing, focusing : float
-        As in `BinaryCrossEntropy`.
+        The same as in `BinaryCrossEntropy`.
     """
 
     label_smoothing: float = 0.0
@@ -224,7 +224,7 @@ class CrossEntropy(ClassLoss):
         return loss, slope.scatter_(-1, code, self.label_smoothing - 1, reduce="add")
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the logarithm of the smoothed prior; with focusing, what a search from there finds."""
+        """Return the logarithm of the smoothed prior; with focusing, the result of a search from there."""
         prior = self.prior(y, weight)
         smooth = prior * (1 - self.label_smoothing) + self.label_smoothing / self.n_classes
         logits = smooth.clamp_min(1e-6).log()
@@ -232,5 +232,5 @@ class CrossEntropy(ClassLoss):
 
 
 def smallest(probability: Tensor) -> float:
-    """Return how near 0 and 1 a probability is told apart from them."""
+    """Return the smallest distance from 0 and 1 at which a probability differs from them."""
     return torch.finfo(probability.dtype).eps / 2

@@ -11,7 +11,7 @@ from sklearn_mtl.tasks.losses.row_loss import RowLoss, weighted_quantile
 
 # So many quantiles of the labels are tried before the search narrows, from one neighbour to the other.
 N_QUANTILES = 33
-# Each step keeps this share of the interval; after so many steps a float64 tells no more.
+# Each step keeps this share of the interval; after so many steps it is as narrow as float64 can tell.
 GOLDEN = (sqrt(5) - 1) / 2
 N_STEPS = 70
 
@@ -22,7 +22,7 @@ def best_point(loss: RowLoss, y: Tensor, weight: Tensor) -> Tensor:
     Parameters
     ----------
     loss : RowLoss
-        Of one raw output, which is the prediction.
+        A loss of one raw output, which is the prediction.
     y, weight : tensor of shape (rows, columns)
         Encoded targets and cell weights.
 
@@ -39,7 +39,7 @@ def best_point(loss: RowLoss, y: Tensor, weight: Tensor) -> Tensor:
     tried = weighted_quantile(y, weight, levels)
     best = torch.stack([total(points) for points in tried.T], dim=1).argmin(1, keepdim=True)
     point = tried.gather(1, best)
-    # Neighbours of another value: several quantiles may be one label.
+    # The neighbours must have other values: several quantiles may be one label.
     low = torch.where(tried < point, tried, tried[:, :1]).amax(1)
     high = torch.where(tried > point, tried, tried[:, -1:]).amin(1)
     for _ in range(N_STEPS):
@@ -55,9 +55,9 @@ def best_logits(loss: RowLoss, start: Tensor, prior: Tensor) -> Tensor:
     Parameters
     ----------
     loss : RowLoss
-        Of class codes.
+        A loss of class codes.
     start : tensor of shape (columns, width)
-        Where the search begins.
+        The raw output that the search begins with.
     prior : tensor of shape (n_classes, columns)
         Probability of each class.
     """

@@ -22,8 +22,8 @@ class CumulativeLink(CodeLoss):
 
     McCullagh (1980), "Regression Models for Ordinal Data", section 2. The raw outputs of a column are f,
     which depends on the row, and n_classes - 1 thresholds, which do not: they are parameters of the model.
-    The thresholds are put in order, and count from those of equal shares of the classes, so that raw
-    outputs of 0 mean that all classes are equally probable.
+    The thresholds are sorted, and are added to those of equal shares of the classes, so that raw outputs of 0
+    mean that all classes are equally probable.
     """
 
     metric: ClassVar[str] = "d2"
@@ -67,7 +67,7 @@ class CumulativeLink(CodeLoss):
         return torch.cat([torch.zeros_like(response[..., :1]), thresholds], dim=-1)
 
     def decision(self, response: Tensor) -> Tensor:
-        """Return the code of the median class, of which the expected distance is least."""
+        """Return the code of the median class, which has the least expected distance."""
         return (response.cumsum(-1)[..., :-1] < 0.5).sum(-1)
 
     def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ class RegressionLoss(RowLoss):
     Attributes
     ----------
     support : {"real", "non-negative", "positive"}
-        What labels may be. Real ones are standardised, all others divided by their mean.
+        The labels that the loss takes. Real ones are standardised, all others divided by their mean.
     interval : callable
         Only of a loss that `has_interval`; see `IntervalLoss.interval`.
     """
@@ -109,7 +109,7 @@ class PointLoss(RegressionLoss):
         return response[..., 0]
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return what a search over the range of the labels finds."""
+        """Return the result of a search over the range of the labels."""
         return best_point(self, y, weight)[:, None]
 
 
@@ -227,7 +227,7 @@ class Pinball(IntervalLoss):
 
     def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
         """Return the loss of each cell."""
-        # Filled in place: a copy from the host would hold up a GPU in every step.
+        # Filled on the device: a copy from the host would make a GPU wait in every step.
         level = torch.cat([raw.new_full((1,), quantile) for quantile in self.quantiles])
         error = y.unsqueeze(-1) - raw
         return torch.maximum(level * error, (level - 1) * error).mean(-1)
@@ -264,7 +264,7 @@ class Pinball(IntervalLoss):
 
     @property
     def _coverages(self) -> list[float]:
-        """The shares of labels between two quantiles that lie alike about the median."""
+        """The shares of labels between two quantiles at equal distance from the median."""
         return [high - low for low, high in combinations(self.quantiles, 2) if abs(low + high - 1) <= 1e-6]
 
     def _nearest(self, level: float) -> int:
@@ -298,7 +298,7 @@ class GaussianNLL(IntervalLoss):
     def reference(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return half of each column's weight: the loss of a standardised target under its own moments.
 
-        The constant's own loss is no scale: it is negative for labels that vary less than that.
+        The loss of the best constant is no scale: it is negative for labels that vary less.
         """
         return 0.5 * summed(weight, torch.float64)
 
@@ -325,7 +325,7 @@ class GaussianNLL(IntervalLoss):
         return torch.stack([mean - reach, mean + reach], dim=-1)
 
 
-# A variance below e⁻¹² of the target's own is a memorised row; its gradient would swamp the trunk.
+# A variance below e⁻¹² of that of the labels is a memorised row; its gradient would outweigh all others.
 _LOG_VARIANCE = (-12.0, 12.0)
 
 

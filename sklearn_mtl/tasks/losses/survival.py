@@ -18,11 +18,11 @@ class DiscreteHazards(ProbabilityLoss):
     """Minus the log-likelihood of right-censored times, by the hazard of each of several intervals.
 
     A row that survived j intervals and had the event in the next one contributes
-    -log h_j - Σ_{i<j} log(1 - h_i), one that was censored the sum alone (Gensheimer & Narasimhan 2019, "A
-    scalable discrete-time survival model for neural networks", eq. 3). A target is ``2 * j + event``. Raw
-    outputs are the log-odds of the hazards, counted from those by which the event is as probable in each
-    interval as after them all. The responses, which are averaged, are the probabilities to survive each
-    interval; they are the decision too, since times belong to the task.
+    -log h_j - Σ_{i<j} log(1 - h_i), a censored one the sum alone (Gensheimer & Narasimhan 2019, "A scalable
+    discrete-time survival model for neural networks", eq. 3). A target is ``2 * j + event``. Raw outputs are
+    the log-odds of the hazards, less those that make the event equally probable in each interval and after
+    the last. The responses, which are averaged, are the probabilities to survive each interval; they are the
+    decision too, since the task knows the times.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class DiscreteHazards(ProbabilityLoss):
         return loss, logit.sigmoid() * (survived + ended) - ended
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the hazards of all rows together: events by rows at risk."""
+        """Return the log-odds of the hazards of all rows together, events by rows at risk."""
         like = weight.unsqueeze(-1).expand(*y.shape, self.n_intervals)
         survived, ended = self._known(like, y)
         events = (ended * weight.unsqueeze(-1)).sum(0)
@@ -76,7 +76,7 @@ class DiscreteHazards(ProbabilityLoss):
         return response
 
     def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
-        """Return minus the log-probability of what is known of each row."""
+        """Return minus the log-likelihood of each row."""
         return self(self.link(response), y)
 
     def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
@@ -91,5 +91,5 @@ class DiscreteHazards(ProbabilityLoss):
         return (interval < count).to(like.dtype), ((interval == count) & (event == 1)).to(like.dtype)
 
     def _even(self, like: Tensor) -> Tensor:
-        """Return the log-odds of hazards by which the event is as probable anywhere."""
+        """Return the log-odds of the hazards that make the event equally probable everywhere."""
         return -torch.arange(self.n_intervals, 0, -1, dtype=like.dtype, device=like.device).log()
