@@ -1,23 +1,28 @@
 """Rows on their way to the network.
 
-A `Table` holds rows as tensors on one device: inputs by block, encoded targets and cell weights.
-`WholeBatches` hands them out a slice at a time. Inputs that are not on the device, or not in memory, are
-brought there when they are needed. A `RowSplit` says which rows are learned from and which are held out.
+A `Table` holds rows as tensors on one device: inputs by block, encoded targets, and a weight for each cell,
+0 where a label is missing. `WholeBatches` hands them out a slice at a time, never row by row. Inputs that
+are not on the device, or not in memory, are `ReadRows`: a `Reader` encodes them batch by batch, ahead of the
+training. A `RowSplit` says which rows are trained on and which are held out for validation; `split_table`
+makes two tables of them, which copies no rows.
 
 Examples
 --------
 >>> import numpy as np
 >>> import torch
->>> from sklearn_mtl.data import Table, WholeBatches
->>> y, weight = np.arange(5.0)[:, None], np.ones((5, 1))
+>>> from sklearn_mtl.data import RowSplit, Table, WholeBatches, split_table
+>>> y = np.arange(7.0)[:, None]
 >>> table = Table.from_arrays(
-...     {"x": np.zeros((5, 2))}, y, weight, device=torch.device("cpu"), dtype=torch.float32
+...     {"x": np.zeros((7, 2))}, y, np.ones((7, 1)), device=torch.device("cpu"), dtype=torch.float32
 ... )
->>> [batch.y.ravel().tolist() for batch in WholeBatches(table, batch_size=2)]
-[[0.0, 1.0], [2.0, 3.0, 4.0]]
+>>> train, valid = split_table(table, RowSplit.from_validation(np.array([2, 4]), n_rows=7))
+>>> [batch.y.ravel().tolist() for batch in WholeBatches(train, batch_size=2)]
+[[0.0, 1.0], [3.0, 5.0, 6.0]]
+>>> valid.y.ravel().tolist()
+[2.0, 4.0]
 """
 
-from sklearn_mtl.data.rows import DeviceRows, InputRows, rows_for_training
+from sklearn_mtl.data.rows import DeviceRows, InputRows, Reader, ReadRows, rows_for_training
 from sklearn_mtl.data.splits import RowSplit, held_out_groups, held_out_rows
 from sklearn_mtl.data.table import Batch, Table, WholeBatches, split_table
 
@@ -25,6 +30,8 @@ __all__ = [
     "Batch",
     "DeviceRows",
     "InputRows",
+    "ReadRows",
+    "Reader",
     "RowSplit",
     "Table",
     "WholeBatches",

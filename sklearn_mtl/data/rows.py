@@ -14,53 +14,57 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Batches that wait to be used, so that reading and training go on side by side.
+# Batches that are read before they are used, so that reading and training go on side by side.
 BATCHES_AHEAD = 2
 # Network, gradients and activations need room beside the rows.
 SHARE_FOR_ROWS = 0.7
 
-# Where rows lie in what is kept: a stretch of them, or their positions.
+# Where rows lie among those that are stored: a slice of them, or their positions.
 Place = slice | Tensor
 
 
 class InputRows(ABC):
-    """Rows of input blocks: all that are kept, or those at an index."""
+    """Rows of input blocks: all that are stored, or those at an index.
+
+    Subclasses are dataclasses with a field ``index``.
+    """
 
     index: Tensor | None
 
     @property
     @abstractmethod
     def n_stored(self) -> int:
-        """Number of rows that are kept."""
+        """Number of rows that are stored."""
 
     @abstractmethod
     def iterate(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
-        """Iterate over the rows at one place after the other, as tensors of their own."""
+        """Iterate over the rows at one place after the other, each time as new tensors."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return self.n_stored if self.index is None else len(self.index)
 
     def take(self, rows: Tensor) -> Self:
-        """Return the given rows, which copies nothing but the index."""
+        """Return the given rows; only the index is new."""
         found: Self = replace(self, index=self.place(rows))  # type: ignore[type-var]
         return found
 
     def place(self, rows: Place) -> Place:
-        """Return where the given rows are kept."""
+        """Return where the given rows are stored."""
         return rows if self.index is None else self.index[rows]
 
 
 @dataclass(frozen=True, eq=False)
 class DeviceRows(InputRows):
-    """Rows that are kept as tensors on the network's device.
+    """Rows that are stored as tensors on the network's device.
 
     Parameters
     ----------
     tensors : dict of str to tensor, each of shape (n_stored, …)
-        Nobody writes to them: they may be shared with others, and with the user.
+        One tensor for each input block. They are never written to, since they may share memory with other
+        tables and with the user's arrays.
     index : tensor of int, optional
-        Which of the rows these are; all by default.
+        Positions of these rows among the stored ones; all by default.
     """
 
     tensors: dict[str, Tensor]
@@ -75,24 +79,24 @@ class DeviceRows(InputRows):
 
     @property
     def n_stored(self) -> int:
-        """Number of rows that are kept."""
+        """Number of rows that are stored."""
         return len(next(iter(self.tensors.values())))
 
     def iterate(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
-        """Iterate over the rows at one place after the other, as tensors of their own."""
+        """Iterate over the rows at one place after the other, each time as new tensors."""
         for place in places:
             yield {name: copy_rows(tensor, place) for name, tensor in self.tensors.items()}
 
 
 class Reader(Protocol):
-    """Encodes rows when they are asked for."""
+    """What encodes rows when they are asked for."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
 
     @property
     def is_streamed(self) -> bool:
-        """Whether there is something to wait for, such as a disk."""
+        """Whether reading has to wait for something, such as a disk."""
 
     def read(self, rows: Any) -> Mapping[str, np.ndarray]:
         """Return the blocks of a slice of the rows, or of those at some positions."""
@@ -105,13 +109,13 @@ class ReadRows(InputRows):
     Parameters
     ----------
     reader : Reader
-        Reads them; where it is streamed, in a thread that is some batches ahead.
+        Reads the rows; where it is streamed, in a thread that is some batches ahead.
     device : torch.device
-        Where they are wanted.
+        The network's device.
     dtype : torch.dtype
-        What floats are wanted in.
+        The dtype of floating-point blocks.
     index : tensor of int, optional
-        Which of the reader's rows these are; all by default.
+        Positions of these rows among the reader's; all by default.
     """
 
     reader: Reader
@@ -125,19 +129,19 @@ class ReadRows(InputRows):
         return len(self.reader)
 
     def iterate(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
-        """Iterate over the rows at one place after the other, as tensors of their own."""
+        """Iterate over the rows at one place after the other, each time as new tensors."""
         places = list(places)
         wait = self.reader.is_streamed and len(places) > 1
         for host in read_ahead(self._read, places) if wait else map(self._read, places):
             yield {name: block.to(self.device, non_blocking=True) for name, block in host.items()}
 
     def _read(self, place: Place) -> dict[str, Tensor]:
-        # What is read by a slice may be a part of the user's array.
-        stretch = isinstance(place, slice)
+        is_slice = isinstance(place, slice)
         rows = place if isinstance(place, slice) else place.cpu().numpy()
         host = torch.device("cpu")
+        # What a slice reads may be a view of the user's array, and a module may work in place.
         found = {
-            name: to_tensor(block, host, self.dtype, copy=stretch)
+            name: to_tensor(block, host, self.dtype, copy=is_slice)
             for name, block in self.reader.read(rows).items()
         }
         # Only pinned memory is copied to a GPU while it computes.
@@ -146,12 +150,12 @@ class ReadRows(InputRows):
 
 
 class ArrayReader:
-    """Reads from encoded arrays in memory, which are too large for the device.
+    """A reader of encoded arrays that are in memory but too large for the device.
 
     Parameters
     ----------
     arrays : mapping of str to ndarray
-        The blocks.
+        The input blocks.
     """
 
     is_streamed = True
@@ -169,16 +173,16 @@ class ArrayReader:
 
 
 def rows_for_training(reader: Reader, device: torch.device, dtype: torch.dtype) -> InputRows:
-    """Return rows on the device, or, where they are streamed or don't fit there, to be brought there.
+    """Return rows on the device; rows that are streamed, or do not fit there, are brought batch by batch.
 
     Parameters
     ----------
     reader : Reader
-        Encodes them.
+        Encodes the rows.
     device : torch.device
-        Where they are wanted.
+        The network's device.
     dtype : torch.dtype
-        What floats are wanted in.
+        The dtype of floating-point blocks.
     """
     if reader.is_streamed:
         return ReadRows(reader, device, dtype)
@@ -189,7 +193,7 @@ def rows_for_training(reader: Reader, device: torch.device, dtype: torch.dtype) 
 
 
 def free_memory(device: torch.device) -> float:
-    """Return the bytes that are free on a GPU; without end on the CPU, where the rows are already."""
+    """Return the bytes that are free on a GPU; infinity on the CPU, where the rows are already."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else float("inf")
 
 
@@ -201,9 +205,9 @@ def read_ahead(
     Parameters
     ----------
     read : callable
-        Reads the rows at a place; what it raises is raised here.
+        Reads the rows at a place; its errors are raised here.
     places : iterable
-        The places.
+        The places to read, in order.
     """
     rest = iter(places)
     with ThreadPoolExecutor(1, thread_name_prefix="sklearn_mtl-reader") as thread:
@@ -220,14 +224,14 @@ def read_ahead(
 
 
 def cut(place: Place, bounds: Iterable[tuple[int, int]]) -> list[Place]:
-    """Cut a place at bounds: pairs of the first position of a piece and the one after its last."""
+    """Cut a place into pieces, given the first position of each piece and the one after its last."""
     return [slice(*pair) if isinstance(place, slice) else place[slice(*pair)] for pair in bounds]
 
 
 def copy_rows(tensor: Tensor, place: Place) -> Tensor:
     """Return a copy of some rows: a module may work in place, and the tensor may be the user's array.
 
-    Columns that are one and the same in memory stay so: they are copied once.
+    Columns that share their memory, being expanded from one, are copied once and share it again.
     """
     if tensor.ndim == 2 and tensor.shape[1] > 1 and tensor.stride(1) == 0:
         return copy_rows(tensor[:, :1], place).expand(-1, tensor.shape[1])
@@ -235,6 +239,6 @@ def copy_rows(tensor: Tensor, place: Place) -> Tensor:
 
 
 def to_tensor(array: np.ndarray, device: torch.device, dtype: torch.dtype, *, copy: bool = False) -> Tensor:
-    """Return a tensor on the device; floats in ``dtype``, codes as they are."""
+    """Return a tensor on the device; floats in ``dtype``, integer codes as they are."""
     tensor = torch.from_numpy(array if array.flags.c_contiguous else np.ascontiguousarray(array))
     return tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype, copy=copy)

@@ -28,13 +28,13 @@ class Batch(NamedTuple):
 class Table(Dataset):
     """Rows of a data set as tensors on one device.
 
-    Tables of some rows of another share what is stored: the training and the validation rows of all nets
-    of a bag are in memory once.
+    A table of some rows of another one shares what is stored: the training and the validation rows of all
+    nets of a bag are in memory once.
 
     Parameters
     ----------
     blocks : InputRows
-        Their inputs.
+        The inputs of the rows.
     stored_y, stored_weight : tensor of shape (n_stored, n_columns)
         Encoded targets and cell weights of all rows that are stored.
     """
@@ -69,7 +69,7 @@ class Table(Dataset):
     ) -> Table:
         """Put the labels of encoded rows on a device."""
         if weight.shape[1] > 1 and weight.strides[1] == 0:
-            # Every cell of a row weighs the same: one column is kept, and looked at from all of them.
+            # Every cell of a row weighs the same: one column is stored, and all columns are views of it.
             stored_weight = to_tensor(weight[:, :1].copy(), device, dtype).expand(weight.shape)
         else:
             stored_weight = to_tensor(weight, device, dtype)
@@ -95,7 +95,7 @@ class Table(Dataset):
         return self._selected(self.stored_weight)
 
     def rows(self, index: Place) -> Batch:
-        """Return a copy of the given rows."""
+        """Return a copy of the given rows, a slice or positions."""
         return next(self._at([self.blocks.place(index)]))
 
     def take(self, rows: np.ndarray) -> Table:
@@ -104,26 +104,26 @@ class Table(Dataset):
         return replace(self, blocks=self.blocks.take(index))
 
     def sample(self, n_rows: int) -> Sample:
-        """Return the inputs of evenly spaced rows: all of them, if not twice as many.
+        """Return the inputs of evenly spaced rows, or of all if they are fewer than twice as many.
 
         Parameters
         ----------
         n_rows : int
-            How many rows there are at least, where not all are taken.
+            Least number of rows in a sample that leaves some out.
         """
         every = max(1, len(self) // n_rows)
         index = torch.arange(0, len(self), every, device=self.stored_y.device)
         return Sample(lambda: self.rows(index).inputs)
 
     def batches(self, order: Tensor | None, bounds: Sequence[tuple[int, int]]) -> Iterator[Batch]:
-        """Iterate over stretches of the rows, each one a copy.
+        """Iterate over consecutive rows, batch by batch; each batch is a copy.
 
         Parameters
         ----------
         order : tensor of int, or None
-            The order that the rows are brought into; their own by default.
+            The order that the rows are brought into first; None for their own.
         bounds : sequence of pairs of int
-            For each stretch the position of its first row, and that after its last.
+            For each batch the position of its first row, and the one after its last.
         """
         return self._at(cut(self.blocks.place(slice(None) if order is None else order), bounds))
 
@@ -146,7 +146,7 @@ class Sample(Mapping[str, Tensor]):
     Parameters
     ----------
     read : callable
-        Returns the blocks, on any device.
+        Returns the input blocks, on any device.
     """
 
     def __init__(self, read: Callable[[], dict[str, Tensor]]) -> None:
@@ -181,7 +181,7 @@ class WholeBatches:
     batch_size : int
         Rows in each batch.
     shuffle : bool, default=False
-        Draw a new order for every pass from torch's global generator.
+        Whether to draw a new order for every pass, from torch's global generator.
     """
 
     def __init__(self, table: Table, batch_size: int, *, shuffle: bool = False) -> None:
@@ -199,7 +199,8 @@ class WholeBatches:
         Parameters
         ----------
         generator : torch.Generator, optional
-            Of the CPU, so that a seed gives the same batches on every device.
+            A generator of the CPU, so that a seed gives the same batches on every device; the global one
+            by default.
         """
         return torch.randperm(len(self.table), generator=generator).to(self.table.stored_y.device)
 

@@ -11,8 +11,7 @@ import numpy as np
 
 from sklearn_mtl.export.classes import EXTENSIBLE, KNOWN
 from sklearn_mtl.targets import unpack_dtype
-from sklearn_mtl.training import unpack_module
-from sklearn_mtl.training.settings import OPTIMIZERS
+from sklearn_mtl.training import OPTIMIZERS, unpack_module
 
 
 class Decoder:

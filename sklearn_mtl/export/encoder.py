@@ -13,8 +13,7 @@ from pandas.api.extensions import ExtensionDtype
 from sklearn_mtl.export.classes import EXTENSIBLE, KNOWN, own_fields, qualified_name
 from sklearn_mtl.targets import pack_dtype
 from sklearn_mtl.tasks import Task
-from sklearn_mtl.training import pack_module
-from sklearn_mtl.training.settings import OPTIMIZERS
+from sklearn_mtl.training import OPTIMIZERS, pack_module
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 

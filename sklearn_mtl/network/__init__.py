@@ -1,19 +1,56 @@
 """The network as a whole: a trunk, a way of sharing it, heads, and the loss of all tasks.
 
-A `Blueprint` holds the recipes and what was learned about the inputs and the tasks; it builds a
-`MultiTaskModule`, from inputs to the raw outputs of all tasks, and a `BalancedLoss`.
+A `Blueprint` holds the recipes and what is known of inputs and tasks. From it are built a `MultiTaskModule`,
+from inputs to the raw outputs of all tasks, and a `BalancedLoss`. `Heads` are the tasks' own branches, those
+of one shape as one tensor operation. Raw outputs are (rows, members, raw outputs of all tasks), members
+being the networks of an ensemble such as TabM, or one.
+
+Torch's global state is the user's: `in_default_modes` and `seeded` change it for a while and put it back.
 
 Examples
 --------
+>>> import numpy as np
 >>> import torch
->>> from sklearn_mtl.network import Heads
->>> heads = Heads(8, members=1, outputs=[1, 3], hidden_sizes=[(), ()], per_task=False)
->>> heads(torch.zeros(5, 1, 8)).shape
-torch.Size([5, 1, 4])
+>>> from sklearn_mtl.balancing import StaticWeights
+>>> from sklearn_mtl.features import Block, FeatureSpec
+>>> from sklearn_mtl.network import Blueprint
+>>> from sklearn_mtl.sharing import HardSharing
+>>> from sklearn_mtl.targets import read_targets
+>>> from sklearn_mtl.tasks import Classification, Regression, TaskSet
+>>> from sklearn_mtl.trunks import MLP
+>>> columns = read_targets({"price": [1.0, 2.0, 4.0], "type": ["flat", "house", "flat"]}).columns
+>>> kinds = {"price": Regression(), "type": Classification()}
+>>> tasks = TaskSet(tuple(kind.bind(columns[name], np.ones(3)) for name, kind in kinds.items()))
+>>> spec = FeatureSpec((Block("x", (8,), n_continuous=8),))
+>>> blueprint = Blueprint(spec, tasks, MLP((16,)), HardSharing(), StaticWeights(), ((), ()), (1.0, 0.5))
+>>> inputs = {"x": torch.zeros(3, 8)}
+>>> module = blueprint.build(blueprint.fit_statistics(inputs))
+>>> raw = module(inputs)
+>>> raw.shape
+torch.Size([3, 1, 2])
+>>> loss = blueprint.build_loss(*(torch.tensor(part) for part in tasks.encode(columns, np.ones((3, 1)))))
+>>> loss.weights
+tensor([1.0000, 0.5000], dtype=torch.float64)
 """
 
 from sklearn_mtl.network.heads import Heads
 from sklearn_mtl.network.module import BalancedLoss, Blueprint, MultiTaskModule
-from sklearn_mtl.network.torch_state import in_default_modes
+from sklearn_mtl.network.torch_state import (
+    GeneratorState,
+    each_in_default_modes,
+    in_default_modes,
+    release_memory,
+    seeded,
+)
 
-__all__ = ["BalancedLoss", "Blueprint", "Heads", "MultiTaskModule", "in_default_modes"]
+__all__ = [
+    "BalancedLoss",
+    "Blueprint",
+    "GeneratorState",
+    "Heads",
+    "MultiTaskModule",
+    "each_in_default_modes",
+    "in_default_modes",
+    "release_memory",
+    "seeded",
+]

@@ -1,4 +1,4 @@
-"""The network, whole: a way of sharing, and heads."""
+"""The network as a whole, its loss, and the blueprint that both are built from."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ class MultiTaskModule(nn.Module):
 
 
 class BalancedLoss(nn.Module):
-    """Per-task losses, and what the balancer makes of them.
+    """The losses of all tasks, and the balancer that makes one update of them.
 
     Parameters
     ----------
     losses : TaskLosses
         Scale-free losses of the tasks.
     balancer : Balancer
-        Makes one update of them; its learned parameters are trained with the network.
+        Its learned parameters are trained with the network.
     weights : tensor of shape (n_tasks,)
-        The task weights of the user.
+        The user's task weights.
     """
 
     weights: Tensor
@@ -77,20 +77,24 @@ class BalancedLoss(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Blueprint:
-    """Everything a network is built from.
+    """Everything a network and its loss are built from.
 
     Parameters
     ----------
     spec : FeatureSpec
-        The inputs.
+        Names, kinds and shapes of the input blocks.
     tasks : TaskSet
-        The tasks.
-    trunk, sharing, balancing
-        The recipes.
+        The tasks, with the classes and scales of their labels.
+    trunk : Trunk
+        The recipe from inputs to representation.
+    sharing : Sharing
+        The recipe for how tasks share trunks.
+    balancing : Balancer
+        The recipe from per-task losses to one update.
     head_hidden_sizes : tuple of tuple of int
-        Hidden layers of each task's branch, in the user's order of tasks.
+        Hidden layers of each task's own branch, in the user's order of tasks.
     task_weights : tuple of float
-        In the user's order of tasks.
+        Weight of each task, in the user's order of tasks.
     """
 
     spec: FeatureSpec
@@ -102,16 +106,16 @@ class Blueprint:
     task_weights: tuple[float, ...]
 
     def fit_statistics(self, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return what the trunk must know of the encoded training rows, to be built."""
+        """Return what the trunk must know of the encoded training rows before it is built."""
         return self.trunk.fit_statistics(self.spec, sample)
 
     def build(self, statistics: Mapping[str, Tensor]) -> MultiTaskModule:
-        """Return a new network, drawn from torch's global generator.
+        """Return a new network, its weights drawn from torch's global generator.
 
         Parameters
         ----------
         statistics : mapping of str to tensor
-            What `fit_statistics` returned.
+            The result of `fit_statistics`.
         """
 
         def make_trunk() -> TrunkModule:
@@ -129,12 +133,24 @@ class Blueprint:
         return MultiTaskModule(sharing, heads, self.tasks.raw_width)
 
     def can_validate_on(self, weight: Tensor) -> bool:
-        """Whether rows of these cell weights have a label of a task of positive weight."""
+        """Whether held-out rows have a label of a task of positive weight.
+
+        Parameters
+        ----------
+        weight : tensor of shape (n_rows, n_columns)
+            Cell weights of the rows, 0 where a label is missing.
+        """
         weights = torch.tensor(self.task_weights)[torch.tensor(self.tasks.column_task)]
         return bool((weight.cpu()[:, weights > 0] > 0).any())
 
     def build_loss(self, y: Tensor, weight: Tensor) -> BalancedLoss:
-        """Return the loss for the encoded targets and cell weights of the training rows."""
+        """Return the loss, given the encoded targets and the cell weights of the training rows.
+
+        Parameters
+        ----------
+        y, weight : tensor of shape (n_rows, n_columns)
+            They determine the loss of each task's best constant prediction, by which its loss is divided.
+        """
         balancer = self.balancing.fresh(len(self.tasks))
         weights = torch.tensor(self.task_weights, dtype=y.dtype, device=y.device)
         return BalancedLoss(TaskLosses(self.tasks, y, weight), balancer, weights)

@@ -1,15 +1,60 @@
-"""From tables of tensors to trained nets.
+"""From tables of tensors to trained nets; the only package that knows skorch.
 
-The only package that knows skorch. `TrainingSettings` says what the loop is told; `plan_bag` plans nets and
-`train_nets` trains them, those of one structure as one stacked network.
+The life of a fit, told by the types that it goes through::
 
-Seeding happens in a forked generator: torch's global state is after training what it was before.
+    FitParameters   what the user asked for, checked and resolved     estimators
+      │  read, split, bind tasks
+    Rows            rows of X and y with a label                      estimators
+      │  encode
+    Table           the same as tensors on the device                 data
+      │  plan_bag
+    NetPlan         what one net is built from, learns from, is told  training
+      │  make_ready
+    ReadyNet        the net, its initial weights drawn                training
+      │  train alone, or in a stack; finish
+    Outcome         the trained net, or why there is none             training
+      │  keep
+    Fitted          the nets, and what it takes to predict with them  estimators
+
+`plan_bag` makes the plans of a new bag, `plan_further` those by which the nets of a bag train on.
+`train_nets` trains the nets of any number of fits: those of one structure as one stacked network, where that
+pays, the others one after the other. Seeding happens in a forked generator: torch's global state is after
+training what it was before.
+
+Within a training, in this order::
+
+    MultiTaskNet.open_training     a TrainingRun begins: moving average, weights to go on from
+      each epoch                   steps of the optimizer, validation, then the callbacks:
+        BestEpoch, FiniteLosses    keep the weights that the net is to end with, and stop it
+    MultiTaskNet.close_training    kept weights are put in place; Resume is what it takes to train on
+    finish                         temperatures are fitted on the held-out rows
 
 Examples
 --------
->>> from sklearn_mtl.training import resolve_optimizer
->>> resolve_optimizer("adamw").__name__
-'AdamW'
+>>> import numpy as np
+>>> import torch
+>>> from sklearn_mtl.balancing import StaticWeights
+>>> from sklearn_mtl.data import Table
+>>> from sklearn_mtl.features import Block, FeatureSpec
+>>> from sklearn_mtl.inference import bag_predictions
+>>> from sklearn_mtl.network import Blueprint
+>>> from sklearn_mtl.sharing import HardSharing
+>>> from sklearn_mtl.targets import read_targets
+>>> from sklearn_mtl.tasks import Regression, TaskSet
+>>> from sklearn_mtl.training import TrainingSettings, plan_bag, train_nets
+>>> from sklearn_mtl.trunks import MLP
+>>> x = np.linspace(-1, 1, 80, dtype=np.float32)[:, None]
+>>> columns = read_targets({"price": 3 * x[:, 0] + 10}).columns
+>>> tasks = TaskSet((Regression().bind(columns["price"], np.ones(80)),))
+>>> spec = FeatureSpec((Block("x", (1,), n_continuous=1),))
+>>> blueprint = Blueprint(spec, tasks, MLP((16,)), HardSharing(), StaticWeights(), ((),), (1.0,))
+>>> y, weight = tasks.encode(columns, np.ones((80, 1)))
+>>> table = Table.from_arrays({"x": x}, y, weight, device=torch.device("cpu"), dtype=torch.float32)
+>>> settings = TrainingSettings(lr=0.01, max_epochs=40)
+>>> plans = plan_bag(blueprint, [(table, None)], settings, seeds=[0])
+>>> nets = [outcome.trained() for _, outcome in train_nets(plans)]
+>>> bag_predictions(nets, tasks, {"x": np.array([[0.5]], dtype=np.float32)})["price"].round()
+array([12.])
 """
 
 from sklearn_mtl.training.callbacks import check_callbacks, names_of_writers
@@ -18,6 +63,7 @@ from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.recording import history_frame
 from sklearn_mtl.training.runs import NetPlan, plan_bag, plan_further
 from sklearn_mtl.training.settings import (
+    OPTIMIZERS,
     TrainingSettings,
     check_lr_schedule,
     numpy_dtype,
@@ -30,6 +76,7 @@ from sklearn_mtl.training.stacking import Outcome, RunJobs, train_nets
 from sklearn_mtl.training.state import NetState, pack_module, pack_net, unpack_module, unpack_net
 
 __all__ = [
+    "OPTIMIZERS",
     "BestEpoch",
     "FiniteLosses",
     "MultiTaskNet",

@@ -1,4 +1,4 @@
-"""What the loop is told, checked and resolved."""
+"""What the training loop is told, checked and resolved: optimizer, schedule, device, precision."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "rmsprop": torch.optim.RMSprop,
 }
+CPU = torch.device("cpu")
 PRECISIONS: dict[str, torch.dtype] = {
     "float32": torch.float32,
     "float64": torch.float64,
@@ -33,78 +34,56 @@ PRECISIONS: dict[str, torch.dtype] = {
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What the loop is told.
+    """What the training loop is told; by default plain steps of AdamW on the CPU, and nothing else.
 
     Parameters
     ----------
     optimizer : type of torch Optimizer
-        Made anew for each net.
+        Its class, of which each net has an instance.
     lr, weight_decay : float
-        Its learning rate and decay.
+        The optimizer's learning rate and weight decay.
     batch_size, max_epochs : int
-        Rows in each step, and most passes over the rows.
+        Rows in each step, and most passes over the training rows.
     lr_schedule : None, "cosine", "one_cycle" or skorch LRScheduler
-        How the learning rate moves.
+        How the learning rate changes over the steps.
     gradient_clip : float or None
         Largest norm of a step's gradient.
     patience : int or None
-        Epochs without a lower validation loss before training stops; None where it never does.
+        Epochs without a lower validation loss before training stops; None where it does not stop early.
     ema_decay : float or None
-        Decay of the moving average of the weights.
+        Decay of the moving average of the weights; None for no average.
     calibrate : bool
         Whether temperatures are fitted on held-out rows.
     device : torch.device
-        Where data and network are.
+        The device of data and network.
     dtype : torch.dtype
-        Of data and weights.
+        The dtype of data and weights.
     autocast : torch.dtype or None
-        Of products in training.
+        The dtype in which products are computed while training; None for that of the weights.
     compile : bool
         Whether the network goes through ``torch.compile``.
     callbacks : sequence
-        The user's skorch callbacks; copied for each net.
+        The user's skorch callbacks; each net is given copies.
     verbose : int
-        Above 0, a line for each epoch.
+        Whether a line is printed for each epoch, if above 0.
     """
 
-    optimizer: type[torch.optim.Optimizer]
-    lr: float
-    weight_decay: float
-    batch_size: int
-    max_epochs: int
-    lr_schedule: Any
-    gradient_clip: float | None
-    patience: int | None
-    ema_decay: float | None
-    calibrate: bool
-    device: torch.device
-    dtype: torch.dtype
-    autocast: torch.dtype | None
-    compile: bool
-    callbacks: Sequence[Any]
-    verbose: int
-
-    @classmethod
-    def for_prediction(cls, device: torch.device, dtype: torch.dtype) -> TrainingSettings:
-        """Return settings for a net that only predicts."""
-        return cls(
-            optimizer=torch.optim.AdamW,
-            lr=1e-3,
-            weight_decay=0.0,
-            batch_size=1,
-            max_epochs=1,
-            lr_schedule=None,
-            gradient_clip=None,
-            patience=None,
-            ema_decay=None,
-            calibrate=False,
-            device=device,
-            dtype=dtype,
-            autocast=None,
-            compile=False,
-            callbacks=(),
-            verbose=0,
-        )
+    optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    batch_size: int = 32
+    max_epochs: int = 10
+    lr_schedule: Any = None
+    gradient_clip: float | None = None
+    patience: int | None = None
+    ema_decay: float | None = None
+    calibrate: bool = False
+    device: torch.device = CPU
+    dtype: torch.dtype = torch.float32
+    autocast: torch.dtype | None = None
+    compile: bool = False
+    callbacks: Sequence[Any] = ()
+    verbose: int = 0
 
     @property
     def optimizer_class(self) -> type[torch.optim.Optimizer]:
@@ -155,7 +134,7 @@ def resolve_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
 
 
 def check_lr_schedule(lr_schedule: Any) -> None:
-    """Raise a ``ValueError`` unless it is one the loop knows."""
+    """Raise a ``ValueError`` unless it is None, a known name or a skorch ``LRScheduler``."""
     known = lr_schedule is None or isinstance(lr_schedule, LRScheduler)
     if not known and not (isinstance(lr_schedule, str) and lr_schedule in SCHEDULES):
         raise ValueError(

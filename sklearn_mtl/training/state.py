@@ -60,7 +60,7 @@ def unpack_net(state: NetState, blueprint: Blueprint, device: torch.device) -> M
     """
     dtype = torch.from_numpy(np.array(state["weights"]["raw_scale"])).dtype
     # Training on brings settings of its own: these only let the net be made.
-    settings = TrainingSettings.for_prediction(device, dtype)
+    settings = TrainingSettings(device=device, dtype=dtype)
     none = torch.zeros((1, len(blueprint.tasks.column_task)), dtype=dtype)
     # Building draws initial weights, which the stored ones replace.
     with seeded(0, device):

@@ -21,7 +21,6 @@ Examples
 --------
 Four nets that differ in the weight of one task and in their seed:
 
->>> from dataclasses import replace
 >>> import numpy as np
 >>> import torch
 >>> from sklearn_mtl.balancing import StaticWeights
@@ -40,7 +39,7 @@ Four nets that differ in the weight of one task and in their seed:
 >>> cpu = torch.device("cpu")
 >>> y, weight = tasks.encode(columns, np.ones((64, 2)))
 >>> table = Table.from_arrays({"x": x}, y, weight, device=cpu, dtype=torch.float32)
->>> settings = replace(TrainingSettings.idle(cpu, torch.float32), lr=0.01, batch_size=16, max_epochs=3)
+>>> settings = TrainingSettings(lr=0.01, batch_size=16, max_epochs=3)
 >>> plans = [
 ...     NetPlan(
 ...         Blueprint(spec, tasks, MLP((8,)), HardSharing(), StaticWeights(), ((), ()), (1.0, weight)),
