@@ -1,0 +1,39 @@
+"""Warnings that point at the line of the user's by which the package was called.
+
+Examples
+--------
+>>> import warnings
+>>> from sklearn_mtl.caller_warning import warn_caller
+>>> with warnings.catch_warnings(record=True) as caught:
+...     warnings.simplefilter("always")
+...     warn_caller("Nothing is predicted, only copied.")
+>>> caught[0].filename.endswith("caller_warning.py")
+False
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+__all__ = ["warn_caller"]
+
+PACKAGE = str(Path(__file__).parent)
+
+
+def warn_caller(message: str) -> None:
+    """Warn at the innermost line that is not of this package.
+
+    ``skip_file_prefixes`` of `warnings.warn` does the same from Python 3.12 on. A number of frames that is
+    written down points elsewhere as soon as a function is put between.
+
+    Parameters
+    ----------
+    message : str
+        What to say.
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)
