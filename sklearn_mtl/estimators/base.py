@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-import pandas as pd
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.available import available_where
-from sklearn_mtl.estimators.checks import check_pair, declared_classes
 from sklearn_mtl.estimators.constructor import by_name
-from sklearn_mtl.estimators.fitting import fit_batch, fit_on, prepare
+from sklearn_mtl.estimators.fit_parameters import FitParameters
+from sklearn_mtl.estimators.fitting import PlannedFit, plan_fit
+from sklearn_mtl.estimators.kinds import KindRule
 from sklearn_mtl.estimators.parameters import NestedParameters
 from sklearn_mtl.estimators.predictions import check_intervals, check_probabilities, intervals
-from sklearn_mtl.estimators.rows import Admitted
-from sklearn_mtl.estimators.state import FittedState
+from sklearn_mtl.estimators.rows import FitData
+from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.estimators.task_scores import ScoresByTask
 from sklearn_mtl.estimators.task_view import TaskView, view_of
-from sklearn_mtl.features import EncodedRows, SharedRows
-from sklearn_mtl.inference import bag_predictions, bag_representation, bag_responses
-from sklearn_mtl.targets import Column
-from sklearn_mtl.tasks import Responses, TaskKind
+from sklearn_mtl.estimators.warm_start import declared_classes, fit_batch, fit_further
+from sklearn_mtl.inference import bag_predictions, bag_representation
 
 
-class BaseMultiTask(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByTask, FittedState, NestedParameters
-):
+class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByTask, NestedParameters):
     """What the three estimators have in common; not to be used itself."""
 
-    # Rows that others with the same encoder are asked about too; a search sets them while it scores.
-    _shared: Sequence[SharedRows] = ()
-    # Whether kinds are told from labels.
-    _guesses = False
-    # Which fold it is to be fitted to, where a search that knows all rows says so: tasks without a label
-    # in this one are left out.
+    # How kinds are decided on that ``tasks`` does not name; each estimator has its own.
+    _kind_rule: ClassVar[KindRule]
+    # The fold that it will be fitted to; see `_for_fold`.
     _fold: str | None = None
 
     @by_name
@@ -100,14 +92,6 @@ class BaseMultiTask(
         self.warm_start = warm_start
         self.random_state = random_state
 
-    @abstractmethod
-    def _infer_kinds(self, columns: Mapping[str, Column]) -> dict[str, TaskKind]:
-        """Return the kinds of the tasks that ``tasks`` does not name."""
-
-    @abstractmethod
-    def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
-        """Raise a ``ValueError`` for a kind that this estimator does not take."""
-
     def fit(
         self,
         X: Any,
@@ -151,11 +135,14 @@ class BaseMultiTask(
             If Ctrl-C has ended the training. Nets whose first epoch is over are kept, and
             ``interrupted_`` is True; where there is none, the estimator is as it was before.
         """
-        check_pair(X_val, y_val)
-        given = (X, y, sample_weight), (X_val, y_val), groups
+        data = FitData(X, y, sample_weight, X_val, y_val, groups)
         before = getattr(self, "_fitted", None) if self.warm_start else None
-        with self._fitting() as take:
-            take(prepare(self, *given).trained() if before is None else fit_on(self, before, *given))
+        with self._fitting() as keep:
+            if before is None:
+                planned = self._plan(data, Stages())
+                keep(planned.train(), planned.reader)
+            else:
+                keep(fit_further(self._fit_parameters(), before, data, reader=self))
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -166,7 +153,7 @@ class BaseMultiTask(
         Parameters
         ----------
         X, y, sample_weight
-            As of `fit`.
+            As in `fit`.
         classes : mapping of str to array-like, or array-like, optional
             All classes of each classification task, for the first call; for a one-dimensional y its
             classes, for a two-dimensional y a list. A task that it omits has the classes of that call.
@@ -181,11 +168,16 @@ class BaseMultiTask(
         ValueError
             If a later call brings a class or a task that the first did not know.
         KeyboardInterrupt
-            As of `fit`; nets whose next epoch is not over stay as they were.
+            As in `fit`; nets whose next epoch is not over stay as they were.
         """
+        data, declared = FitData(X, y, sample_weight), declared_classes(y, classes)
         before = getattr(self, "_fitted", None)
-        with self._fitting() as take:
-            take(fit_batch(self, before, (X, y, sample_weight), declared_classes(y, classes)))
+        with self._fitting() as keep:
+            if before is None:
+                planned = plan_fit(self._fit_parameters(), data, Stages(), declared or {})
+                keep(planned.train(), planned.reader)
+            else:
+                keep(fit_batch(self._fit_parameters(), before, data, declared, reader=self))
         return self
 
     def predict(self, X: Any) -> Any:
@@ -284,24 +276,32 @@ class BaseMultiTask(
         check_is_fitted(self)
         return view_of(self, name)
 
-    def _encoded(self, X: Any) -> tuple[EncodedRows, Any]:
-        """Return the rows, to be encoded when they are read, and the index of X where it has one."""
-        if not hasattr(self, "_fitted"):
-            check_is_fitted(self, "_fitted")
-        index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
-        shared = next((rows for rows in self._shared if rows.X is X), None)
-        if shared is not None and shared.encoded is not None:
-            return shared.encoded, index
-        encoder = self._fitted.encoder
-        X = Admitted.by(encoder.preprocessing).read(self, X, reset=False)
-        encoded = EncodedRows(encoder, X, at_once=shared is not None)
-        if shared is not None:
-            shared.encoded = encoded
-        return encoded, index
+    def _fit_parameters(self) -> FitParameters:
+        return FitParameters.of(self, self._kind_rule, fold=self._fold)
 
-    def _responses(self, X: Any) -> tuple[Responses, Any]:
-        inputs, index = self._encoded(X)
-        return bag_responses(self.nets_, self._fitted.tasks, inputs), index
+    def _plan(self, data: FitData, stages: Stages) -> PlannedFit:
+        """Return what ``fit`` would train; a search trains it together with others.
+
+        Parameters
+        ----------
+        data : FitData
+            What ``fit`` is given.
+        stages : Stages
+            Do the work, or share it with other fits to the same data.
+        """
+        return plan_fit(self._fit_parameters(), data, stages)
+
+    def _for_fold(self, fold: str) -> None:
+        """Let the fits to come leave out tasks without a label: of a fold, where other rows have some.
+
+        It is no parameter, which would be the user's; nor can ``fit`` be told, within a Pipeline.
+
+        Parameters
+        ----------
+        fold : str
+            Which fold of a search it is, for messages.
+        """
+        self._fold = fold
 
     @property
     def _n_features_out(self) -> int:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 
 from sklearn_mtl.estimators.base import BaseMultiTask
-from sklearn_mtl.estimators.checks import check_all_of
-from sklearn_mtl.targets import Column
-from sklearn_mtl.tasks import Classification, Multilabel, TaskKind
+from sklearn_mtl.estimators.kinds import KindsOfType
+from sklearn_mtl.tasks import Classification, Multilabel
 
 
 class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
@@ -36,7 +33,7 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     classes_ : ndarray, list of ndarray, or dict of str to ndarray
         For a one-dimensional, a two-dimensional and a named y.
     tasks_, n_features_in_, feature_names_in_, net_, nets_, history_, n_iter_, interrupted_
-        As of `MultiTaskClassifierRegressor`.
+        As in `MultiTaskClassifierRegressor`.
 
     Examples
     --------
@@ -50,17 +47,9 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     True
     """
 
-    # Of all tasks: that of ClassifierMixin, left of the base, knows arrays without gaps only.
+    _kind_rule = KindsOfType("classifier", column=Classification, block=Multilabel)
+    # The score of all tasks: that of ClassifierMixin, left of the base, knows arrays without gaps only.
     score = BaseMultiTask.score
-
-    def _infer_kinds(self, columns: Mapping[str, Column]) -> dict[str, TaskKind]:
-        return {
-            name: Multilabel() if column.values.ndim == 2 else Classification()
-            for name, column in columns.items()
-        }
-
-    def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
-        check_all_of("MultiTaskClassifier", kinds, "classifier")
 
     def __sklearn_tags__(self) -> Tags:
         """Say what scikit-learn asks about the estimator."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sklearn_mtl.estimators.base import BaseMultiTask
-from sklearn_mtl.targets import Column, infer_kinds
-from sklearn_mtl.tasks import KINDS, TaskKind
+from sklearn_mtl.estimators.kinds import KindsFromLabels
 
 
 class MultiTaskClassifierRegressor(BaseMultiTask):
@@ -148,11 +145,4 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     True
     """
 
-    _guesses = True
-
-    def _infer_kinds(self, columns: Mapping[str, Column]) -> dict[str, TaskKind]:
-        # The line that called ``fit`` is the one to change.
-        return {name: KINDS[kind]() for name, kind in infer_kinds(columns, stacklevel=7).items()}
-
-    def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
-        """Take every kind."""
+    _kind_rule = KindsFromLabels()

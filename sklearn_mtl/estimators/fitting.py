@@ -1,159 +1,139 @@
-"""From X and y to a trained bag: the stages of ``fit``, in order."""
+"""From X and y to a trained bag: the stages of ``fit``, in order, of one fit or of many at once."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from sklearn_mtl.balancing import BALANCERS
-from sklearn_mtl.data import RowSplit, Table
-from sklearn_mtl.estimators import checks
-from sklearn_mtl.estimators.held_out import hold_out, learnt_by_some
-from sklearn_mtl.estimators.inferred import Seen, guessed, seen_labels
-from sklearn_mtl.estimators.once import Once, each
-from sklearn_mtl.estimators.rows import Admitted, Read, Rows, read_rows
-from sklearn_mtl.estimators.stages import (
-    bind,
-    fit_encoder,
-    learnt_and_held,
-    tensors,
-    unlabelled,
-    validation_rows,
-    without,
-)
-from sklearn_mtl.estimators.warm_start import warn_of_what_stays
-from sklearn_mtl.features import FeatureEncoder
+from sklearn_mtl.estimators.fit_parameters import FitParameters
+from sklearn_mtl.estimators.fitted import Fitted
+from sklearn_mtl.estimators.rows import Admitted, FitData, by_task
+from sklearn_mtl.estimators.stages import Stages
+from sklearn_mtl.features import SharedRows
 from sklearn_mtl.network import Blueprint, in_default_modes
-from sklearn_mtl.recipes import resolve
-from sklearn_mtl.sharing import SHARINGS
-from sklearn_mtl.targets import Layout
-from sklearn_mtl.tasks import TaskKind, TaskSet
 from sklearn_mtl.training import (
     MultiTaskNet,
     NetPlan,
-    TrainingSettings,
+    Outcome,
+    RunJobs,
+    has_ended,
     numpy_dtype,
     plan_bag,
-    plan_further,
     train_nets,
 )
-from sklearn_mtl.trunks import TRUNKS
-
-if TYPE_CHECKING:
-    from sklearn_mtl.estimators.base import BaseMultiTask
 
 
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """What ``fit`` leaves behind.
+@in_default_modes
+def plan_fit(
+    parameters: FitParameters,
+    data: FitData,
+    stages: Stages,
+    classes: Mapping[str, Any] | None = None,
+) -> PlannedFit:
+    """Run the stages of ``fit`` that precede training: read, split, bind, encode, plan.
 
     Parameters
     ----------
-    encoder : FeatureEncoder
-        From X to input blocks.
-    blueprint : Blueprint
-        What the nets were built from.
-    layout : Layout
-        The container that y came in.
-    nets : list of MultiTaskNet
-        The bag.
-    split_seed : int
-        Of the held-out rows, which a warm start holds out again.
-    kinds : mapping of str to TaskKind
-        What was asked of each task, or inferred.
-    n_splits : int
-        For how many nets rows were held out; more than there are where Ctrl-C left some unfinished.
-    seen : mapping of str to Seen
-        What was seen of tasks whose kind was told from labels, and could be another by more.
-    interrupt : KeyboardInterrupt, optional
-        The Ctrl-C that ended the training.
-    left_out : sequence of str
-        Tasks of y that had no label in the rows of this fold.
+    parameters : FitParameters
+        Those of the estimator.
+    data : FitData
+        What ``fit`` was given.
+    stages : Stages
+        Do the work, or share it with other fits to the same data.
+    classes : mapping of str to array-like, optional
+        Classes declared up front, for ``partial_fit``, which holds no row out and trains for one epoch.
     """
+    # Read.
+    admitted = Admitted.by(parameters.preprocessing)
+    read = stages.read(data.X, data.y, data.sample_weight, owner=parameters.owner, admitted=admitted)
+    left_out = stages.left_out(read.rows, fold=parameters.fold)
+    rows, parameters = stages.without(read.rows, names=left_out), parameters.without(left_out)
+    columns = {name: column for name, column in read.targets.columns.items() if name not in left_out}
+    kinds = parameters.kinds_of(columns, classes)
+    names = list(kinds)
+    seen = stages.seen_labels(rows, names=parameters.from_labels(names))
+    weights, hidden_sizes = parameters.weights_of(names), parameters.hidden_sizes_of(names)
 
-    encoder: FeatureEncoder
-    blueprint: Blueprint
-    layout: Layout
-    nets: list[MultiTaskNet]
-    split_seed: int
-    kinds: Mapping[str, TaskKind]
-    n_splits: int
-    left_out: Sequence[str] = ()
-    seen: Mapping[str, Seen] = field(default_factory=dict)
-    interrupt: KeyboardInterrupt | None = None
+    # Split.
+    n_nets = parameters.n_nets(len(rows))
+    drawn = check_random_state(parameters.random_state).randint(np.iinfo(np.int32).max, size=n_nets + 1)
+    *seeds, split_seed = drawn.tolist()
+    held_out = None if data.has_validation or classes is not None else parameters.validation_fraction
+    splits = stages.split(rows, kinds, data, validation_fraction=held_out, n_nets=n_nets, seed=split_seed)
+    settings = parameters.training_settings(len(splits[0].train))
 
-    @property
-    def tasks(self) -> TaskSet:
-        """The tasks."""
-        return self.blueprint.tasks
+    # Bind the tasks and fit the encoder, both to the rows that are learned from.
+    training = stages.training_rows(rows, splits)
+    declared = by_task("classes", classes, names)
+    tasks = stages.bind(training, kinds=kinds, classes=declared, calibrate=settings.calibrate)
+    dtype = numpy_dtype(settings.dtype)
+    encoder = stages.fit_encoder(training, preprocessing=parameters.preprocessing, dtype=dtype)
+    trunk = parameters.trunk.suited_to(encoder.spec)
+    recipes = (trunk, parameters.sharing, parameters.balancing)
+    blueprint = Blueprint(encoder.spec, tasks, *recipes, hidden_sizes, weights)
 
-    @property
-    def representation_width(self) -> int:
-        """Columns that ``transform`` gives."""
-        sharing = self.nets[0].evaluated.sharing
-        return sharing.width * (len(self.tasks) if sharing.per_task else 1)
-
-    def met(self, rows: Rows, task_weights: Mapping[str, float] | None) -> Fitted:
-        """Return this with what more rows, and task weights set anew, change of the tasks.
-
-        Parameters
-        ----------
-        rows : Rows
-            Rows to train on with; a label of an unknown class is a ``ValueError``.
-        task_weights : mapping of str to float, or None
-            The parameter as it is now.
-        """
-        tasks = []
-        for position, task in enumerate(self.tasks):
-            task.check_known(rows.columns[task.name])
-            tasks.append(task.widened_by(rows.columns[task.name], rows.of_task(position)))
-        weights = checks.task_weights(task_weights, self.tasks.names)
-        blueprint = replace(self.blueprint, tasks=TaskSet(tuple(tasks)), task_weights=weights)
-        return replace(self, blueprint=blueprint)
-
-    def further(
-        self, rows: Rows, stop_on: list[RowSplit] | Table, settings: TrainingSettings, epochs: int
-    ) -> Prepared:
-        """Return this with the plans by which its nets train on.
-
-        Parameters
-        ----------
-        rows : Rows
-            To learn from.
-        stop_on : list of RowSplit, or Table
-            Rows of these that each net learns from and holds out, or other rows that all use.
-        settings : TrainingSettings
-            What the loop is told.
-        epochs : int
-            Most epochs to add.
-        """
-        table = tensors(rows, self.encoder, self.tasks, settings)
-        parts = learnt_and_held(self.blueprint, table, stop_on, len(self.nets))
-        return Prepared(self, plan_further(self.nets, self.blueprint, parts, settings, epochs))
+    # Encode, and plan the nets.
+    known = (encoder, blueprint, settings)
+    stop_on = stages.validation_table(read.reader, data, *known, left_out=left_out) or splits
+    table = stages.encode(rows, encoder, tasks, settings)
+    parts = stages.train_and_validation(blueprint, table, stop_on, n_nets)
+    plans = plan_bag(blueprint, parts, settings, seeds, None if classes is None else 1)
+    layout = read.targets.layout
+    fitted = Fitted(encoder, blueprint, layout, [], split_seed, kinds, n_nets, left_out, seen)
+    return PlannedFit(fitted, tuple(plans), read.reader)
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """All that precedes training: what will be fitted, but for its nets, and the plans of those.
+class PlannedFit:
+    """One fit: planned, on its way, or done.
 
     Parameters
     ----------
-    fitted : Fitted
-        Without nets.
-    plans : list of NetPlan
+    untrained : Fitted
+        What will be fitted, but for its nets.
+    plans : tuple of NetPlan
         One for each net of the bag.
+    reader : BaseEstimator or None
+        Has the number and names of the features; None where the nets are trained on, as in a warm start.
+    outcomes : tuple of Outcome
+        Of each net so far; empty before any training.
+    epochs : int or None
+        How many epochs the nets were given so far; None for all of ``max_epochs``.
     """
 
-    fitted: Fitted
-    plans: list[NetPlan]
+    untrained: Fitted
+    plans: tuple[NetPlan, ...]
+    reader: BaseEstimator | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    epochs: int | None = 0
 
-    def trained(self) -> Fitted:
-        """Return what is fitted once the nets are trained; the first error of one is raised.
+    @property
+    def n_nets(self) -> int:
+        """Number of nets."""
+        return len(self.plans)
+
+    @property
+    def max_epochs(self) -> int:
+        """Most epochs of each net."""
+        return self.plans[0].settings.max_epochs
+
+    @property
+    def alone(self) -> list[str]:
+        """Why some nets were not part of a stack, each reason once."""
+        return list(dict.fromkeys(found.alone for found in self.outcomes if found.alone is not None))
+
+    @property
+    def error(self) -> Exception | None:
+        """The first error of a net."""
+        return next((found.error for found in self.outcomes if isinstance(found.error, Exception)), None)
+
+    def train(self) -> Fitted:
+        """Train the nets, and return what is fitted; the first error of one is raised.
 
         After Ctrl-C, nets have the epochs that are over. One that has none is what it was before, if it
         was trained on, or else left out; Ctrl-C is raised where no net has any.
@@ -169,155 +149,102 @@ class Prepared:
                 raise
             interrupt = ctrl_c
         nets = [found.get(position, plan.before) for position, plan in enumerate(self.plans)]
-        return replace(self.with_nets([net for net in nets if net is not None]), interrupt=interrupt)
+        trained = [net for net in nets if net is not None]
+        return replace(self.untrained, nets=trained, interrupt=interrupt)
 
-    def with_nets(self, nets: list[MultiTaskNet]) -> Fitted:
-        """Return what is fitted with the given trained nets."""
-        return replace(self.fitted, nets=nets)
+    def fitted(self, shared: Sequence[SharedRows] = ()) -> Fitted:
+        """Return what is fitted, by the outcomes of all nets; the error of one is raised.
 
+        Parameters
+        ----------
+        shared : sequence of SharedRows
+            Rows that other fits with the same encoder will be asked about too.
+        """
+        nets = [outcome.trained() for outcome in self.outcomes]
+        return replace(self.untrained, nets=nets, shared=shared)
 
-@in_default_modes
-def prepare(
-    estimator: BaseMultiTask,
-    data: tuple[Any, Any, Any],
-    validation: tuple[Any, Any],
-    groups: Any = None,
-    classes: Mapping[str, Any] | None = None,
-    once: Once = each,
-) -> Prepared:
-    """Run the stages of ``fit`` that precede training.
+    def plans_up_to(self, epochs: int | None) -> dict[int, NetPlan]:
+        """Return what is to be trained up to a number of epochs, by position in the bag.
 
-    Parameters
-    ----------
-    estimator : BaseMultiTask
-        Its parameters are read; the number and names of its features are set.
-    data : tuple
-        X, y and sample_weight as the user gave them.
-    validation : tuple
-        X_val and y_val; both or neither None.
-    groups : array-like of shape (n_rows,), optional
-        Rows that are held out together.
-    classes : mapping of str to array-like, optional
-        Classes declared up front, for ``partial_fit``, which holds no row out.
-    once : callable, optional
-        A `MadeOnce`, where other fits to the same data share what they have in common.
-    """
-    checks.check_numbers(estimator)
-    read = once(Read.of, *data, owner=type(estimator).__name__, admitted=Admitted.by(estimator.preprocessing))
-    read.record_on(estimator)
-    left_out: list[str] = [] if estimator._fold is None else once(unlabelled, read.rows, fold=estimator._fold)
-    rows = once(Rows.without, read.rows, names=left_out)
-    given = without(read.targets.columns, left_out)
-    kinds = checks.task_kinds(without(estimator.tasks, left_out), given, estimator._infer_kinds, classes)
-    estimator._check_kinds(kinds)
-    names = list(kinds)
-    seen_values = once(seen_labels, rows, names=guessed(estimator, names))
-    weights = checks.task_weights(without(estimator.task_weights, left_out), names)
-    hidden = checks.head_hidden_sizes(without(estimator.head_hidden_sizes, left_out), names)
-    declared = checks.by_task("classes", classes, names)
+        Parameters
+        ----------
+        epochs : int or None
+            Number of epochs in all; None for ``max_epochs``.
+        """
+        if not self.outcomes:
+            return {i: replace(plan, epochs=epochs) for i, plan in enumerate(self.plans)}
+        upto = self.max_epochs if epochs is None else epochs
+        return {
+            i: replace(plan, before=found.net, epochs=upto - len(found.net.history))
+            for i, (plan, found) in enumerate(zip(self.plans, self.outcomes, strict=True))
+            if found.net is not None and self._goes_on(plan, found.net, upto)
+        }
 
-    rng = check_random_state(estimator.random_state)
-    n_nets = checks.n_nets(estimator, len(rows))
-    split = estimator.early_stopping and validation[0] is None and classes is None
-    how = estimator.validation_fraction if split else None
-    *seeds, split_seed = rng.randint(np.iinfo(np.int32).max, size=n_nets + 1).tolist()
-    splits = hold_out(rows, kinds, how, (*data[:2], groups), (n_nets, split_seed), once)
-    settings = checks.training_settings(estimator, len(splits[0].train))
+    def with_outcomes(self, found: Mapping[int, Outcome], epochs: int | None) -> PlannedFit:
+        """Return this with what has become of some of its nets.
 
-    seen = once(learnt_by_some, rows, splits)
-    tasks = once(bind, seen, kinds=kinds, classes=declared, calibrate=estimator.calibrate)
-    encoder = once(
-        fit_encoder, seen, preprocessing=estimator.preprocessing, dtype=numpy_dtype(settings.dtype)
-    )
-    blueprint = Blueprint(
-        encoder.spec,
-        tasks,
-        resolve(TRUNKS, estimator.trunk).suited_to(encoder.spec),
-        resolve(SHARINGS, estimator.sharing),
-        resolve(BALANCERS, estimator.balancing),
-        hidden,
-        weights,
-    )
-    known = (encoder, blueprint, settings)
-    stop_on = validation_rows(read.reader, validation, known, left_out, once) or splits
-    table = tensors(rows, encoder, tasks, settings, once)
-    parts = learnt_and_held(blueprint, table, stop_on, n_nets, once)
-    epochs = None if classes is None else 1
-    begun = Fitted(
-        encoder, blueprint, read.targets.layout, [], split_seed, kinds, n_nets, left_out, seen_values
-    )
-    return Prepared(begun, plan_bag(blueprint, parts, settings, seeds, epochs))
+        Parameters
+        ----------
+        found : mapping of int to Outcome
+            By position in the bag.
+        epochs : int or None
+            How many epochs they were given in all.
+        """
+        before = dict(enumerate(self.outcomes))
+        every = tuple(_joined(before.get(i), found.get(i)) for i in range(self.n_nets))
+        return replace(self, outcomes=every, epochs=epochs)
+
+    def _goes_on(self, plan: NetPlan, net: MultiTaskNet, upto: int) -> bool:
+        given = self.max_epochs if self.epochs is None else self.epochs
+        patience = None if plan.valid is None else plan.settings.patience
+        return len(net.history) < upto and not has_ended(net, given, patience)
 
 
-@in_default_modes
-def fit_on(
-    estimator: BaseMultiTask,
-    fitted: Fitted,
-    data: tuple[Any, Any, Any],
-    validation: tuple[Any, Any],
-    groups: Any = None,
-) -> Fitted:
-    """Train on from where the last ``fit`` ended, up to ``max_epochs`` in all.
+def train_together(
+    fits: Sequence[PlannedFit],
+    *,
+    epochs: int | None = None,
+    max_members: int | None = None,
+    watch: Callable[[int, int, int], None] | None = None,
+    run_jobs: RunJobs | None = None,
+) -> Iterator[tuple[int, PlannedFit]]:
+    """Train the nets of all fits at once, and yield each fit with its position once it is done.
 
     Parameters
     ----------
-    estimator : BaseMultiTask
-        Its parameters are read anew, but for those that make tasks, features and network.
-    fitted : Fitted
-        What the last ``fit`` left; not changed.
-    data, validation, groups
-        As of `prepare`.
+    fits : sequence of PlannedFit
+        New ones, or such that train on.
+    epochs : int, optional
+        Most epochs of a net in all; ``max_epochs`` by default.
+    max_members, watch, run_jobs
+        As in `train_nets`.
     """
-    checks.check_numbers(estimator)
-    rows, _ = read_rows(
-        estimator, *data, admitted=Admitted.by(fitted.encoder.preprocessing), tasks=fitted.tasks.names
+    todo = [fit.plans_up_to(epochs) for fit in fits]
+    places = [(fit, net) for fit, plans in enumerate(todo) for net in plans]
+    found: list[dict[int, Outcome]] = [{} for _ in fits]
+    for fit, of_fit in enumerate(todo):
+        if not of_fit:
+            yield fit, fits[fit].with_outcomes({}, epochs)
+    plans = [todo[fit][net] for fit, net in places]
+    for position, outcome in train_nets(plans, max_members=max_members, watch=watch, run_jobs=run_jobs):
+        fit, net = places[position]
+        if outcome.interrupted:
+            # What is not trained to its end is no result of a search.
+            continue
+        found[fit][net] = outcome
+        if len(found[fit]) == len(todo[fit]):
+            yield fit, fits[fit].with_outcomes(found[fit], epochs)
+            found[fit] = {}
+
+
+def _joined(before: Outcome | None, found: Outcome | None) -> Outcome:
+    """Return what has become of a net in all its training so far."""
+    if found is None or before is None:
+        outcome = before or found
+        assert outcome is not None
+        return outcome
+    return replace(
+        found,
+        seconds=before.seconds + found.seconds,
+        alone=before.alone if found.alone is None else found.alone,
     )
-    fitted = fitted.met(rows, estimator.task_weights)
-    warn_of_what_stays(estimator, fitted)
-    split = estimator.early_stopping and validation[0] is None
-    how = estimator.validation_fraction if split else None
-    draws = (fitted.n_splits, fitted.split_seed)
-    splits = hold_out(rows, fitted.kinds, how, (*data[:2], groups), draws, each)[: len(fitted.nets)]
-    settings = checks.training_settings(estimator, len(splits[0].train))
-    done = max(len(net.history) for net in fitted.nets)
-    if done >= settings.max_epochs:
-        warnings.warn(
-            f"`max_epochs` must be raised for a warm start to train on. Found {settings.max_epochs}, and "
-            f"{done} epochs done; the estimator is left as it is.",
-            stacklevel=4,
-        )
-        return fitted
-    known = (fitted.encoder, fitted.blueprint, settings)
-    stop_on = validation_rows(estimator, validation, known, fitted.left_out) or splits
-    return fitted.further(rows, stop_on, settings, settings.max_epochs - done).trained()
-
-
-@in_default_modes
-def fit_batch(
-    estimator: BaseMultiTask, fitted: Fitted | None, data: tuple[Any, Any, Any], classes: Any
-) -> Fitted:
-    """Train for one epoch on the given rows, holding none out; tasks and scales stay as they were.
-
-    Parameters
-    ----------
-    estimator : BaseMultiTask
-        Its parameters are read.
-    fitted : Fitted or None
-        What an earlier call left; not changed.
-    data : tuple
-        As of `prepare`.
-    classes : mapping of str to array-like, or None
-        Classes of each classification task; only the first call needs them.
-    """
-    if fitted is None:
-        return prepare(estimator, data, (None, None), classes=classes or {}).trained()
-    checks.check_numbers(estimator)
-    rows, _ = read_rows(
-        estimator, *data, admitted=Admitted.by(fitted.encoder.preprocessing), tasks=fitted.tasks.names
-    )
-    fitted = fitted.met(rows, estimator.task_weights)
-    warn_of_what_stays(estimator, fitted)
-    checks.check_same_classes(fitted.tasks, classes)
-    settings = checks.training_settings(estimator, len(rows))
-    all_rows = hold_out(rows, fitted.kinds, None, (None, None, None), (len(fitted.nets), 0), each)
-    return fitted.further(rows, all_rows, settings, epochs=1).trained()

@@ -2,120 +2,140 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from sklearn.utils import column_or_1d
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.data import RowSplit, held_out_groups, held_out_rows
-from sklearn_mtl.estimators.checks import is_splitter
-from sklearn_mtl.estimators.groups import read_groups
-from sklearn_mtl.estimators.once import Once
 from sklearn_mtl.estimators.pairing import warn_of_other_order
 from sklearn_mtl.estimators.rows import Rows
 from sklearn_mtl.targets import Column, MultiTaskTarget
-from sklearn_mtl.tasks import TaskKind
 
 
-def hold_out(
-    rows: Rows,
-    kinds: Mapping[str, TaskKind],
-    how: Any,
-    source: tuple[Any, Any, Any],
-    draws: tuple[int, int],
-    once: Once,
-) -> list[RowSplit]:
-    """Return the rows that each net learns from, and those it holds out.
+def is_splitter(value: Any) -> bool:
+    """Whether this is a splitter as scikit-learn has them."""
+    return callable(getattr(value, "split", None)) and not isinstance(value, str | bytes | type)
 
-    A share of the rows is stratified by the first task of several strata; of groups, whole ones are
-    held out. Of a splitter's parts the last ones are taken, which learn from most where they grow.
+
+def strata_of(rows: Rows, *, of_kinds: Sequence[Callable[[Column], np.ndarray]]) -> list[np.ndarray]:
+    """Return the stratum of each row for each task, -1 without a label of positive weight.
 
     Parameters
     ----------
     rows : Rows
-        Labelled rows.
-    kinds : mapping of str to TaskKind
-        Say the strata of each task's labels.
-    how : float, splitter or None
-        Which share; none of them for None.
-    source : tuple
-        X, y and groups as the user gave them, groups maybe None.
-    draws : tuple of int
-        Number of nets, and the seed of the share.
-    once : callable
-        As of `prepare`.
+        The rows.
+    of_kinds : sequence of callable
+        ``strata`` of each task's kind. Kinds that differ in a parameter only mostly have it in common.
     """
-    n_nets, seed = draws
-    if how is None:
-        return [once(_nothing, rows)] * n_nets
-    X, y, groups = source
-    # Kinds that differ in a parameter only mostly have the strata in common.
-    strata = once(_strata, rows, of_kinds=[kind.strata for kind in kinds.values()])
-    numbers = None if groups is None else once(_numbers, rows, X, groups)
-    found: list[RowSplit] = (
-        once(_by_splitter, rows, strata, numbers, X, y, groups, splitter=how, n_nets=n_nets)
-        if is_splitter(how)
-        else once(_share, rows, strata, numbers, fraction=how, n_nets=n_nets, seed=seed)
-    )
-    return found
-
-
-def learnt_by_some(rows: Rows, splits: list[RowSplit]) -> Rows:
-    """Return the rows that some net learns from: others take no part in scales and levels."""
-    train = splits[0].train
-    for split in splits[1:]:
-        train = np.union1d(train, split.train)
-    return rows.take(train)
-
-
-def _nothing(rows: Rows) -> RowSplit:
-    return RowSplit.from_validation(np.empty(0, dtype=np.intp), len(rows))
-
-
-def _strata(rows: Rows, *, of_kinds: Sequence[Callable[[Column], np.ndarray]]) -> list[np.ndarray]:
-    """Return the stratum of each row for each task, -1 without a label of positive weight."""
     return [
         np.where(rows.of_task(position) > 0, of_kind(column), -1)
         for position, (of_kind, column) in enumerate(zip(of_kinds, rows.columns.values(), strict=True))
     ]
 
 
-def _numbers(rows: Rows, X: Any, groups: Any) -> np.ndarray:
-    """Return the number of each row's group, of those that these rows have."""
+def read_groups(groups: Any, n_rows: int) -> np.ndarray:
+    """Return the number of each row's group, counted from 0.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_rows,)
+        Numbers, strings or whatever can be told apart.
+    n_rows : int
+        Rows of X.
+
+    Returns
+    -------
+    ndarray of int, shape (n_rows,)
+
+    Raises
+    ------
+    ValueError
+        If there are not as many as rows, or some are missing.
+
+    Examples
+    --------
+    >>> from sklearn_mtl.estimators.held_out import read_groups
+    >>> read_groups(["b", "a", "b"], n_rows=3)
+    array([0, 1, 0])
+    """
+    labels = groups if isinstance(groups, pd.Series) else column_or_1d(groups)
+    if len(labels) != n_rows:
+        raise ValueError(
+            f"`groups` must hold the group of each row of X. Found {len(labels)} of {n_rows} rows."
+        )
+    codes, _ = pd.factorize(np.asarray(labels))
+    if (codes < 0).any():
+        raise ValueError(
+            f"`groups` must hold the group of each row of X. Found {int((codes < 0).sum())} missing; give "
+            "rows that belong to none a group each."
+        )
+    found: np.ndarray = codes
+    return found
+
+
+def groups_of(rows: Rows, X: Any, groups: Any) -> np.ndarray:
+    """Return the number of each row's group among the groups that these rows have.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+    X, groups : object
+        As the user gave them.
+    """
     warn_of_other_order(X, {"groups": groups})
     numbers = read_groups(groups, len(rows.X))
     return np.unique(numbers if rows.index is None else numbers[rows.index], return_inverse=True)[1]
 
 
-def _share(
+def split_by_share(
     rows: Rows,
     strata: list[np.ndarray],
     groups: np.ndarray | None,
     *,
-    fraction: float,
+    share: float,
     n_nets: int,
     seed: int,
 ) -> list[RowSplit]:
+    """Return splits that hold out a share of the rows each.
+
+    The share is stratified by the first task of several strata; of groups, whole ones are held out.
+
+    Parameters
+    ----------
+    rows : Rows
+        Labelled rows.
+    strata : list of ndarray
+        As `strata_of` returns them.
+    groups : ndarray of int, shape (n_rows,), or None
+        As `groups_of` returns them.
+    share : float
+        The share, in (0, 1).
+    n_nets, seed : int
+        Number of splits, and the seed of what they draw.
+    """
     rng = np.random.RandomState(seed)
     if groups is None:
         of_several = next((codes + 1 for codes in strata if codes.max() > 0), None)
-        drawn = held_out_rows(len(rows), fraction, n_nets, of_several, rng)
+        drawn = held_out_rows(len(rows), share, n_nets, of_several, rng)
     else:
         if groups.max() == 0:
-            warnings.warn(
+            warn_caller(
                 "`groups` should hold several groups, of which some can be held out. Found one: no row is "
                 "held out, and training does not stop early.",
-                stacklevel=2,
             )
-        drawn = held_out_groups(groups, fraction, n_nets, rng)
+        drawn = held_out_groups(groups, share, n_nets, rng)
     return [
         RowSplit.from_validation(validation, len(rows)).with_every_class_in_training(strata, groups)
         for validation in drawn
     ]
 
 
-def _by_splitter(
+def split_by_splitter(
     rows: Rows,
     strata: list[np.ndarray],
     numbers: np.ndarray | None,
@@ -126,8 +146,23 @@ def _by_splitter(
     splitter: Any,
     n_nets: int,
 ) -> list[RowSplit]:
-    y = MultiTaskTarget(y) if isinstance(y, Mapping) and not isinstance(y, MultiTaskTarget) else y
-    # It splits all rows as they were given; those without a label are not among ours.
+    """Return the last splits of a splitter, whose training parts are largest where they grow.
+
+    Parameters
+    ----------
+    rows : Rows
+        Labelled rows.
+    strata : list of ndarray
+        As `strata_of` returns them.
+    numbers : ndarray of int, shape (n_rows,), or None
+        As `groups_of` returns them.
+    X, y, groups : object
+        As the user gave them: all rows are split, also those without a label.
+    splitter : splitter
+        As scikit-learn has them.
+    n_nets : int
+        Number of splits.
+    """
     found = list(_among(rows, _splits(splitter, X, y, groups)))[-n_nets:]
     if not found or any(len(split.train) == 0 for split in found):
         raise ValueError(
@@ -139,6 +174,7 @@ def _by_splitter(
 
 
 def _splits(splitter: Any, X: Any, y: Any, groups: Any) -> list[Any]:
+    y = MultiTaskTarget(y) if isinstance(y, Mapping) and not isinstance(y, MultiTaskTarget) else y
     try:
         return list(splitter.split(X, y, groups))
     except (TypeError, ValueError) as error:
@@ -151,6 +187,7 @@ def _splits(splitter: Any, X: Any, y: Any, groups: Any) -> list[Any]:
 
 
 def _among(rows: Rows, splits: Any) -> Iterator[RowSplit]:
+    """Yield splits of all of X as splits of some rows of it."""
     places = np.full(len(rows.X), -1)
     places[slice(None) if rows.index is None else rows.index] = np.arange(len(rows))
     for parts in splits:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features import listed, named
 from sklearn_mtl.targets import Column
 
@@ -44,11 +44,10 @@ def warn_of_other_order(X: Any, others: Mapping[str, Any], name: str = "X") -> N
     ]
     if shuffled:
         first = shuffled[0]
-        warnings.warn(
+        warn_caller(
             f"The index of `{name}` and that of {named(shuffled)} hold the same labels in another order. "
             f"Rows are paired by position, not by label: `{first}.loc[{name}.index]` puts them in the order "
             f"of `{name}`, `{first}.reset_index(drop=True)` says that they are in it already.",
-            stacklevel=4,
         )
 
 
@@ -75,10 +74,9 @@ def warn_of_labels_in(X: Any, columns: Mapping[str, Column]) -> None:
             found += [(task, name) for name in dict.fromkeys(alike) if _is_equal(X[name], labels)]
     if found:
         shown = listed([f"those of task {task!r} in {name!r}" for task, name in found])
-        warnings.warn(
+        warn_caller(
             f"Columns of `X` hold the labels of tasks: {shown}. With them nothing is predicted, only copied: "
             "drop them from `X`.",
-            stacklevel=4,
         )
 
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
+from sklearn_mtl.estimators.fitted import FittedEstimator
 from sklearn_mtl.tasks import Task
-
-if TYPE_CHECKING:
-    from sklearn_mtl.estimators.base import BaseMultiTask
 
 # Tasks in a message.
 MOST_NAMED = 10
 
 
-def check_probabilities(estimator: BaseMultiTask) -> None:
+def check_probabilities(estimator: FittedEstimator) -> None:
     """Raise an ``AttributeError`` if no task has, or may come to have, probabilities."""
     if is_regressor(estimator) or _lacks(estimator, lambda task: task.has_probabilities):
         raise AttributeError(
@@ -25,19 +23,19 @@ def check_probabilities(estimator: BaseMultiTask) -> None:
         )
 
 
-def check_intervals(estimator: BaseMultiTask) -> None:
+def check_intervals(estimator: FittedEstimator) -> None:
     """Raise an ``AttributeError`` if no task has, or may come to have, intervals."""
     if is_classifier(estimator) or _lacks(estimator, lambda task: task.has_interval):
         wanted = "a regression with loss='quantile' or loss='gaussian_nll'"
         raise AttributeError(_needs(estimator, "predict_interval", wanted))
 
 
-def _lacks(estimator: BaseMultiTask, has: Callable[[Task], bool]) -> bool:
+def _lacks(estimator: FittedEstimator, has: Callable[[Task], bool]) -> bool:
     fitted = getattr(estimator, "tasks_", None)
     return fitted is not None and not any(has(task) for task in fitted.values())
 
 
-def _needs(estimator: BaseMultiTask, method: str, wanted: str) -> str:
+def _needs(estimator: FittedEstimator, method: str, wanted: str) -> str:
     fitted: Mapping[str, Task] = getattr(estimator, "tasks_", {})
     kinds = [f"{name!r} ({task.kind}, {type(task.loss).__name__})" for name, task in fitted.items()]
     shown = [*kinds[:MOST_NAMED], *(["..."] if len(kinds) > MOST_NAMED else [])]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sklearn.base import RegressorMixin
 
 from sklearn_mtl.estimators.base import BaseMultiTask
-from sklearn_mtl.estimators.checks import check_all_of
-from sklearn_mtl.targets import Column
-from sklearn_mtl.tasks import Regression, TaskKind
+from sklearn_mtl.estimators.kinds import KindsOfType
+from sklearn_mtl.tasks import Regression
 
 
 class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
@@ -32,7 +29,7 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     Attributes
     ----------
     tasks_, n_features_in_, feature_names_in_, net_, nets_, history_, n_iter_, interrupted_
-        As of `MultiTaskClassifierRegressor`.
+        As in `MultiTaskClassifierRegressor`.
 
     Examples
     --------
@@ -44,11 +41,6 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     (200, 2)
     """
 
-    # Of all tasks: that of RegressorMixin, left of the base, knows arrays without gaps only.
+    _kind_rule = KindsOfType("regressor", column=Regression, block=Regression)
+    # The score of all tasks: that of RegressorMixin, left of the base, knows arrays without gaps only.
     score = BaseMultiTask.score
-
-    def _infer_kinds(self, columns: Mapping[str, Column]) -> dict[str, TaskKind]:
-        return {name: Regression() for name in columns}
-
-    def _check_kinds(self, kinds: Mapping[str, TaskKind]) -> None:
-        check_all_of("MultiTaskRegressor", kinds, "regressor")

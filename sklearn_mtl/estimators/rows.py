@@ -1,8 +1,8 @@
-"""X, y and sample weights, read together: rows that some task can learn from."""
+"""What ``fit`` is given, and what it reads from that: rows that some task can learn from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,37 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.pairing import warn_of_labels_in, warn_of_other_order
-from sklearn_mtl.estimators.sample_weights import read_sample_weight
+from sklearn_mtl.estimators.scikit_learn_private import check_sample_weight
 from sklearn_mtl.features import is_built_in, read_features, takes_texts
-from sklearn_mtl.targets import Column, Targets, read_targets
+from sklearn_mtl.targets import Column, Targets, frame_columns, is_frame, read_targets
+
+
+@dataclass(frozen=True, eq=False)
+class FitData:
+    """What ``fit`` is given, as the user gave it.
+
+    Parameters
+    ----------
+    X, y, sample_weight, X_val, y_val, groups
+        As in ``fit``; `X_val` and `y_val` both, or neither.
+    """
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+    X_val: Any = None
+    y_val: Any = None
+    groups: Any = None
+
+    def __post_init__(self) -> None:
+        """Raise a ``ValueError`` if one of `X_val` and `y_val` is given without the other."""
+        if (self.X_val is None) != (self.y_val is None):
+            raise ValueError("`X_val` and `y_val` must be given together. Found one without the other.")
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether the user gave rows to stop training on."""
+        return self.X_val is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +100,6 @@ class Rows:
             if not self._known(place, self.columns[name]).any()
         ]
 
-    def _known(self, place: int, column: Column) -> np.ndarray:
-        """Return which rows have a label of positive weight of a task."""
-        missing = column.missing if column.missing.ndim == 1 else column.missing.all(axis=1)
-        return ~missing & (self.of_task(place) > 0)
-
     def labelled(self, name: str = "y") -> Rows:
         """Return the rows that have some label of positive weight; a ``ValueError`` if none has.
 
@@ -94,6 +117,11 @@ class Rows:
                 f"of the tasks {list(self.columns)}."
             )
         return self.take(np.flatnonzero(useful))
+
+    def _known(self, place: int, column: Column) -> np.ndarray:
+        """Return which rows have a label of positive weight of a task."""
+        missing = column.missing if column.missing.ndim == 1 else column.missing.all(axis=1)
+        return ~missing & (self.of_task(place) > 0)
 
 
 @dataclass(frozen=True)
@@ -117,23 +145,19 @@ class Admitted:
     @classmethod
     def by(cls, preprocessing: Any) -> Admitted:
         """Return what a preprocessing takes."""
-        return cls(
-            gaps=preprocessing is not None,
-            streams=is_built_in(preprocessing),
-            texts=takes_texts(preprocessing),
-        )
+        return cls(preprocessing is not None, is_built_in(preprocessing), takes_texts(preprocessing))
 
     def read(self, estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
-        """Return X as `read_features` does.
+        """Return X as `read_features` does, the number and names of its features recorded or compared.
 
         Parameters
         ----------
         estimator : BaseEstimator
-            The number and names of its features are recorded, or compared.
+            Where these are recorded.
         X : object
             As the user gave it.
         reset : bool
-            Whether to record.
+            Whether to record them.
         """
         return read_features(
             estimator, X, reset=reset, allow_nan=self.gaps, stream=self.streams, texts=self.texts
@@ -185,13 +209,13 @@ def read_rows(
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
-    """The rows of a data set to fit, as any estimator of one class reads them.
+class ReadData:
+    """X, y and sample weights of a new fit, read.
 
     Parameters
     ----------
     rows : Rows
-        Those that have a label.
+        The rows that have a label.
     targets : Targets
         All of y: rows without any label tell that a column has gaps.
     reader : BaseEstimator
@@ -202,26 +226,96 @@ class Read:
     targets: Targets
     reader: BaseEstimator
 
-    @classmethod
-    def of(cls, X: Any, y: Any, sample_weight: Any, *, owner: str, admitted: Admitted) -> Read:
-        """Read a data set in the name of an estimator's class.
 
-        Parameters
-        ----------
-        X, y, sample_weight
-            As the user gave them.
-        owner : str
-            The class, for messages.
-        admitted : Admitted
-            What X may be.
-        """
-        reader = type(owner, (BaseEstimator,), {})()
-        return cls(*read_rows(reader, X, y, sample_weight, admitted=admitted), reader)
+def read_data(X: Any, y: Any, sample_weight: Any, *, owner: str, admitted: Admitted) -> ReadData:
+    """Read X, y and sample weights in the name of an estimator.
 
-    def record_on(self, estimator: BaseEstimator) -> None:
-        """Set the number and names of the features on an estimator, as if it had read them."""
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.reader, name):
-                setattr(estimator, name, getattr(self.reader, name))
-            elif hasattr(estimator, name):
-                delattr(estimator, name)
+    Parameters
+    ----------
+    X, y, sample_weight
+        As the user gave them.
+    owner : str
+        Class of the estimator, for messages.
+    admitted : Admitted
+        What X may be.
+    """
+    # scikit-learn's messages name the class of what reads. The estimator itself does not read, since the
+    # fits of a search share what is read; so a class of its name does.
+    reader = type(owner, (BaseEstimator,), {})()
+    return ReadData(*read_rows(reader, X, y, sample_weight, admitted=admitted), reader)
+
+
+def read_sample_weight(sample_weight: Any, names: Sequence[str], n_rows: int) -> np.ndarray:
+    """Return the weights as an array.
+
+    Parameters
+    ----------
+    sample_weight : None, array-like of shape (n_rows,), or mapping or DataFrame by task
+        Tasks that a mapping omits count 1 everywhere.
+    names : sequence of str
+        The tasks.
+    n_rows : int
+        Rows of X.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, 1) or (n_rows, n_tasks)
+
+    Raises
+    ------
+    ValueError
+        If weights are negative, missing, all 0, or not as many as there are rows.
+    """
+    if sample_weight is None:
+        return np.ones((n_rows, 1))
+    if isinstance(sample_weight, Mapping):
+        given = dict(sample_weight)
+    elif is_frame(sample_weight):
+        given = frame_columns(sample_weight)
+    else:
+        return _weight(sample_weight, n_rows, "sample_weight")[:, None]
+    by_task("sample_weight", given, names)
+    found = np.ones((n_rows, len(names)))
+    for position, name in enumerate(names):
+        if name in given:
+            found[:, position] = _weight_of_task(given[name], n_rows, f"sample_weight[{name!r}]")
+    if not found.any():
+        raise ValueError("`sample_weight` must hold some positive weight. Found 0 for every row and task.")
+    return found
+
+
+def by_task(parameter: str, mapping: Any, names: Sequence[str]) -> Mapping[str, Any]:
+    """Return a mapping by task, empty for None; a ``ValueError`` if it names a task there is not."""
+    if mapping is None:
+        return {}
+    if not isinstance(mapping, Mapping):
+        raise TypeError(f"`{parameter}` must be None or a mapping by task. Found {mapping!r}.")
+    unknown = [name for name in mapping if name not in names]
+    if unknown:
+        raise ValueError(f"`{parameter}` names unknown tasks {unknown}; the tasks are {list(names)}.")
+    return mapping
+
+
+def _weight_of_task(weight: Any, n_rows: int, name: str) -> np.ndarray:
+    """Return the weights of one task; all 0 is well, in a fold of a search for one."""
+    is_zero = np.shape(weight) == (n_rows,) and not np.asarray(weight).any()
+    return np.zeros(n_rows) if is_zero else _weight(weight, n_rows, name)
+
+
+def _weight(weight: Any, n_rows: int, name: str) -> np.ndarray:
+    values = np.asarray(weight, dtype=np.float64) if hasattr(weight, "to_numpy") else weight
+    if hasattr(values, "__len__") and np.ndim(values) == 1 and len(values) != n_rows:
+        raise ValueError(
+            f"`{name}` must hold one weight for each row of X: {name}.shape == {np.shape(values)}, "
+            f"expected ({n_rows},)! In a search, pass weights by task as a DataFrame or MultiTaskTarget, "
+            "which scikit-learn can split."
+        )
+    rows = np.empty((n_rows, 0))
+    try:
+        found: np.ndarray = check_sample_weight(values, rows, dtype=np.float64, ensure_non_negative=True)
+    except ValueError as error:
+        message = str(error).replace("sample_weight", name)
+        if "must be 1D" in message:
+            message = f"`{name}`: {message} Weights by task come as a DataFrame or mapping by task."
+        raise ValueError(message) from None
+    return found

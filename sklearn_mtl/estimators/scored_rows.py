@@ -6,16 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_mtl.estimators.inferred import warn_of_other_kinds
+from sklearn_mtl.estimators.fitted import FittedEstimator
+from sklearn_mtl.estimators.kinds import warn_of_other_kinds
 from sklearn_mtl.estimators.metrics import Metric, Scorer, scorer_takes_weights, shown
 from sklearn_mtl.estimators.pairing import warn_of_other_order
-from sklearn_mtl.estimators.sample_weights import read_sample_weight
+from sklearn_mtl.estimators.rows import read_sample_weight
 from sklearn_mtl.estimators.scikit_learn_private import (
     metric_arguments,
     metric_of,
@@ -23,13 +24,9 @@ from sklearn_mtl.estimators.scikit_learn_private import (
     take_rows,
     with_arguments,
 )
-from sklearn_mtl.estimators.task_view import TaskView
+from sklearn_mtl.estimators.task_view import TaskView, view_of
 from sklearn_mtl.estimators.unknown_labels import warn_of_unknown_labels
-from sklearn_mtl.targets import Targets, read_column, read_targets
-
-if TYPE_CHECKING:
-    from sklearn_mtl.estimators.base import BaseMultiTask
-    from sklearn_mtl.targets import Column
+from sklearn_mtl.targets import Column, Targets, read_column, read_targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +35,7 @@ class ScoredRows:
 
     Parameters
     ----------
-    estimator : BaseMultiTask
+    estimator : FittedEstimator
         Fitted.
     X : object
         Features as this estimator takes them.
@@ -52,7 +49,7 @@ class ScoredRows:
         Averaged responses by task of the estimator.
     """
 
-    estimator: BaseMultiTask
+    estimator: FittedEstimator
     X: Any
     targets: Targets
     weight: np.ndarray
@@ -60,12 +57,12 @@ class ScoredRows:
     responses: Mapping[str, np.ndarray]
 
     @classmethod
-    def read(cls, estimator: BaseMultiTask, X: Any, y: Any, sample_weight: Any) -> Self:
+    def read(cls, estimator: FittedEstimator, X: Any, y: Any, sample_weight: Any) -> Self:
         """Return the rows, having run the network over them once.
 
         Parameters
         ----------
-        estimator : BaseMultiTask
+        estimator : FittedEstimator
             Fitted.
         X, y, sample_weight
             As the user gave them.
@@ -73,16 +70,18 @@ class ScoredRows:
         warn_of_other_order(X, {"y": y, "sample_weight": sample_weight})
         responses, _ = estimator._responses(X)
         n_rows = len(next(iter(responses.values())))
-        names = _every_task(estimator)
+        names = estimator._fitted.every_task
         weight = np.broadcast_to(read_sample_weight(sample_weight, names, n_rows), (n_rows, len(names)))
         targets = read_targets(y, n_rows=n_rows)
-        warn_of_other_kinds(estimator, targets.columns)
+        fitted = estimator._fitted
+        taken = {name: task.kind for name, task in estimator.tasks_.items()}
+        warn_of_other_kinds(fitted.seen, taken, targets.columns)
         return cls(estimator, X, targets, weight, sample_weight is not None, responses)
 
     @property
     def tasks(self) -> list[str]:
         """The tasks of the estimator, and then those that it left out."""
-        return _every_task(self.estimator)
+        return self.estimator._fitted.every_task
 
     @property
     def left_out(self) -> Sequence[str]:
@@ -116,7 +115,7 @@ class ScoredRows:
         rows = np.flatnonzero(_labelled(column, scorer))
         every = len(rows) == len(column)
         X = self.X if every else take_rows(self.X, rows)
-        view = AnsweredTask(self.estimator.task(task), X, self.responses[task][rows])
+        view = AnsweredTask(view_of(self.estimator, task), X, self.responses[task][rows])
         labels = self.estimator.tasks_[task].matched(column.values[rows])
         _check_answers(task, metric, scorer, view)
         metadata = {"sample_weight": weight[rows]} if self.weighted and scorer_takes_weights(scorer) else {}
@@ -137,7 +136,6 @@ class ScoredRows:
         known = [task for task in tasks if task not in self.left_out]
         warn_of_unknown_labels(
             ((self.estimator.tasks_[task], self._labels(task), self._weight(task)) for task in known),
-            stacklevel=5,
         )
 
     def _labels(self, task: str) -> Column:
@@ -206,10 +204,6 @@ class AnsweredTask:
             # A copy that is being made has no view yet.
             raise AttributeError(name)
         return getattr(self._view, name)
-
-
-def _every_task(estimator: BaseMultiTask) -> list[str]:
-    return [*estimator.tasks_, *estimator._fitted.left_out]
 
 
 def _labelled(column: Column, scorer: Scorer | None) -> np.ndarray:

@@ -1,72 +1,286 @@
-"""The stages of ``fit`` that precede training: each a function of rows and of what they are to become.
-
-Data and what is made of it come first, parameters by keyword, so that fits to the same rows can share
-what a stage makes; see `MadeOnce`.
-"""
+"""The stages of ``fit`` that precede training, and how the fits of a search share what they make."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.data import InputRows, RowSplit, Table, rows_for_training, split_table
-from sklearn_mtl.estimators.once import Once, each
-from sklearn_mtl.estimators.rows import Admitted, Rows, read_rows
+from sklearn_mtl.estimators.held_out import (
+    groups_of,
+    is_splitter,
+    split_by_share,
+    split_by_splitter,
+    strata_of,
+)
+from sklearn_mtl.estimators.kinds import SeenLabels, seen_labels
+from sklearn_mtl.estimators.rows import Admitted, FitData, ReadData, Rows, read_data, read_rows
 from sklearn_mtl.features import EncodedRows, FeatureEncoder
 from sklearn_mtl.network import Blueprint
-from sklearn_mtl.tasks import TaskSet
+from sklearn_mtl.recipes import fingerprint
+from sklearn_mtl.tasks import TaskKind, TaskSet
 from sklearn_mtl.training import TrainingSettings
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Tasks that a warning names.
 MOST_LISTED = 10
 
 
-def unlabelled(rows: Rows, *, fold: str) -> list[str]:
-    """Return the tasks without a label of positive weight, which a fold leaves out, and warn of them.
+class Stages:
+    """The stages of ``fit`` that precede training, in their order, each done anew.
 
-    Parameters
-    ----------
-    rows : Rows
-        The fold's training rows.
-    fold : str
-        Which it is.
+    A stage is a method. What it calls through `_shared` gets data, and what was made of data, by position,
+    and parameters by keyword.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl.estimators.rows import Admitted
+    >>> X, y = np.zeros((3, 2)), {"price": np.array([1.0, np.nan, 2.0])}
+    >>> read = Stages().read(X, y, None, owner="Estimator", admitted=Admitted.by(None))
+    >>> len(read.rows), read.reader.n_features_in_
+    (2, 2)
     """
+
+    def _shared(self, make: Callable[P, T], *sources: P.args, **parameters: P.kwargs) -> T:
+        """Return what a function makes; by default it is called each time."""
+        return make(*sources, **parameters)
+
+    def read(self, X: Any, y: Any, sample_weight: Any, *, owner: str, admitted: Admitted) -> ReadData:
+        """Read the user's rows; see `read_data`."""
+        return self._shared(read_data, X, y, sample_weight, owner=owner, admitted=admitted)
+
+    def left_out(self, rows: Rows, *, fold: str | None) -> list[str]:
+        """Return the tasks without a label of positive weight, which a fold leaves out, and warn of them.
+
+        Parameters
+        ----------
+        rows : Rows
+            The training rows.
+        fold : str or None
+            Which fold of a search these are; where it is none, no task is left out.
+        """
+        return [] if fold is None else self._shared(_unlabelled, rows, fold=fold)
+
+    def without(self, rows: Rows, *, names: Sequence[str]) -> Rows:
+        """Return rows without the labels of some tasks."""
+        return self._shared(Rows.without, rows, names=names)
+
+    def seen_labels(self, rows: Rows, *, names: Sequence[str]) -> dict[str, SeenLabels]:
+        """Return what was seen of the tasks whose kinds are told from labels; see `seen_labels`."""
+        return self._shared(seen_labels, rows, names=names)
+
+    def split(
+        self,
+        rows: Rows,
+        kinds: Mapping[str, TaskKind],
+        data: FitData,
+        *,
+        validation_fraction: Any,
+        n_nets: int,
+        seed: int,
+    ) -> list[RowSplit]:
+        """Return the rows that each net learns from, and those that it holds out.
+
+        Parameters
+        ----------
+        rows : Rows
+            Labelled rows.
+        kinds : mapping of str to TaskKind
+            They know the strata by which a share is stratified.
+        data : FitData
+            Where the rows were read from.
+        validation_fraction : float, splitter or None
+            What is held out; nothing for None.
+        n_nets, seed : int
+            Number of nets, and the seed of the share.
+        """
+        if validation_fraction is None:
+            return [self._shared(_no_validation, rows)] * n_nets
+        strata = self._shared(strata_of, rows, of_kinds=[kind.strata for kind in kinds.values()])
+        given = (data.X, data.y, data.groups)
+        groups = None if data.groups is None else self._shared(groups_of, rows, data.X, data.groups)
+        if is_splitter(validation_fraction):
+            return self._shared(
+                split_by_splitter, rows, strata, groups, *given, splitter=validation_fraction, n_nets=n_nets
+            )
+        return self._shared(
+            split_by_share, rows, strata, groups, share=validation_fraction, n_nets=n_nets, seed=seed
+        )
+
+    def training_rows(self, rows: Rows, splits: list[RowSplit]) -> Rows:
+        """Return the rows that some net learns from: others take no part in scales and levels."""
+        return self._shared(_training_rows, rows, splits)
+
+    def bind(
+        self, rows: Rows, *, kinds: Mapping[str, TaskKind], classes: Mapping[str, Any], calibrate: bool
+    ) -> TaskSet:
+        """Return the tasks, with the classes and scales of their labels.
+
+        Parameters
+        ----------
+        rows : Rows
+            The rows to learn from.
+        kinds : mapping of str to TaskKind
+            What each task is.
+        classes : mapping of str to array-like
+            Classes declared up front.
+        calibrate : bool
+            Whether what the tasks predict is calibrated.
+        """
+        return self._shared(_bind, rows, kinds=kinds, classes=classes, calibrate=calibrate)
+
+    def fit_encoder(self, rows: Rows, *, preprocessing: Any, dtype: type[np.floating]) -> FeatureEncoder:
+        """Return the encoder of X, fitted to the rows to learn from."""
+        return self._shared(_fit_encoder, rows, preprocessing=preprocessing, dtype=dtype)
+
+    def encode(
+        self, rows: Rows, encoder: FeatureEncoder, tasks: TaskSet, settings: TrainingSettings
+    ) -> Table:
+        """Return rows as tensors on the device.
+
+        Parameters
+        ----------
+        rows : Rows
+            Labelled rows.
+        encoder : FeatureEncoder
+            Encodes their features.
+        tasks : TaskSet
+            Encode their labels.
+        settings : TrainingSettings
+            The device and the precision.
+        """
+        inputs = self._shared(_inputs, rows, encoder, device=settings.device, dtype=settings.dtype)
+        return self._shared(_table, rows, inputs, tasks, device=settings.device, dtype=settings.dtype)
+
+    def validation_table(
+        self,
+        reader: BaseEstimator,
+        data: FitData,
+        encoder: FeatureEncoder,
+        blueprint: Blueprint,
+        settings: TrainingSettings,
+        *,
+        left_out: Sequence[str],
+    ) -> Table | None:
+        """Return the user's own validation rows as tensors; None where there are none.
+
+        Parameters
+        ----------
+        reader : BaseEstimator
+            Has the number and names of the features, with which those of the rows are compared.
+        data : FitData
+            Has the rows, if there are any.
+        encoder, settings
+            As in `encode`.
+        blueprint : Blueprint
+            Has the tasks and their weights.
+        left_out : sequence of str
+            Tasks of the rows that are not fitted.
+        """
+        if not data.has_validation:
+            return None
+        rows = self._shared(
+            _read_validation,
+            reader,
+            data.X_val,
+            data.y_val,
+            blueprint.tasks,
+            admitted=Admitted.by(encoder.preprocessing),
+            left_out=left_out,
+        )
+        table = self.encode(rows, encoder, blueprint.tasks, settings)
+        if not blueprint.can_validate_on(table.weight):
+            raise ValueError("`y_val` must hold a label of some task of positive weight. Found none.")
+        return table
+
+    def train_and_validation(
+        self, blueprint: Blueprint, table: Table, stop_on: list[RowSplit] | Table, n_nets: int
+    ) -> list[tuple[Table, Table | None]]:
+        """Return the rows that each net learns from, and those that tell it when to stop.
+
+        Parameters
+        ----------
+        blueprint : Blueprint
+            Rows without a label of a task of positive weight can't tell when to stop: a net with only such
+            holds out none.
+        table : Table
+            All rows.
+        stop_on : list of RowSplit, or Table
+            Rows of ``table`` that each net learns from and holds out, or other rows that all use.
+        n_nets : int
+            Number of nets.
+        """
+        if isinstance(stop_on, Table):
+            return [(table, stop_on)] * n_nets
+        return [
+            self._shared(split_table, table, split)
+            if blueprint.can_validate_on(table.weight[split.validation])
+            else (table, None)
+            for split in stop_on
+        ]
+
+
+class CachedStages(Stages):
+    """The stages of fits to the same data: what these have in common is made once.
+
+    Sources, the positional arguments, are the same if they are one object: data, and what was made of it.
+    Parameters, by keyword, are the same if they are equal in value; such as can't be pickled never are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl.estimators.rows import Admitted
+    >>> stages, X, y = CachedStages(), np.zeros((3, 2)), np.arange(3.0)
+    >>> by = {"owner": "Estimator", "admitted": Admitted.by(None)}
+    >>> stages.read(X, y, None, **by) is stages.read(X, y, None, **by)
+    True
+    >>> stages.read(X, y, None, **by) is stages.read(X.copy(), y, None, **by)
+    False
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+
+    def _shared(self, make: Callable[P, T], *sources: P.args, **parameters: P.kwargs) -> T:
+        key = (make, *map(id, sources), fingerprint(parameters))
+        if key not in self._made:
+            # An id is that of one object only as long as the object lives.
+            self._made[key] = (sources, make(*sources, **parameters))
+        return cast(T, self._made[key][1])
+
+
+def _unlabelled(rows: Rows, *, fold: str) -> list[str]:
     found = rows.unlabelled()
     if found:
-        warnings.warn(
+        warn_caller(
             f"The {len(rows)} training rows of {fold} have no label of the tasks {found[:10]}"
             f"{' and more' if len(found) > 10 else ''}, which are left out of its fit, and of its share in "
             "their mean score. A TaskStratifiedKFold as `cv` spreads the labels of every task.",
-            stacklevel=2,
         )
     return found
 
 
-def without(mapping: Any, names: Sequence[str]) -> Any:
-    """Return a mapping by task without some of them; whatever else it is, as it is."""
-    if not isinstance(mapping, Mapping) or not names:
-        return mapping
-    return {task: value for task, value in mapping.items() if task not in names}
+def _no_validation(rows: Rows) -> RowSplit:
+    return RowSplit.from_validation(np.empty(0, dtype=np.intp), len(rows))
 
 
-def bind(rows: Rows, *, kinds: Mapping[str, Any], classes: Mapping[str, Any], calibrate: bool) -> TaskSet:
-    """Return the tasks, with the classes and scales of their labels.
+def _training_rows(rows: Rows, splits: list[RowSplit]) -> Rows:
+    train = splits[0].train
+    for split in splits[1:]:
+        train = np.union1d(train, split.train)
+    return rows.take(train)
 
-    Parameters
-    ----------
-    rows : Rows
-        To learn from.
-    kinds : mapping of str to TaskKind
-        What each task is.
-    classes : mapping of str to array-like
-        Classes declared up front.
-    calibrate : bool
-        Whether what the tasks predict is calibrated.
-    """
+
+def _bind(
+    rows: Rows, *, kinds: Mapping[str, TaskKind], classes: Mapping[str, Any], calibrate: bool
+) -> TaskSet:
     tasks = TaskSet(
         tuple(
             kind.bind(rows.columns[name], rows.of_task(i), classes.get(name)).calibrated_by(calibrate)
@@ -75,125 +289,33 @@ def bind(rows: Rows, *, kinds: Mapping[str, Any], classes: Mapping[str, Any], ca
     )
     single = [f"{task.name!r} has one class only, {task.only_class}" for task in tasks if task.only_class]
     if single:
-        warnings.warn(f"Task {_listed(single)}: there is nothing to learn.", stacklevel=6)
+        warn_caller(f"Task {_listed(single)}: there is nothing to learn.")
     return tasks
 
 
-def fit_encoder(rows: Rows, *, preprocessing: Any, dtype: type[np.floating]) -> FeatureEncoder:
-    """Return the encoder of X, fitted to rows."""
+def _fit_encoder(rows: Rows, *, preprocessing: Any, dtype: type[np.floating]) -> FeatureEncoder:
     encoder = FeatureEncoder(preprocessing, dtype)
     return encoder.fit(rows.X, rows.weight.max(axis=1) if rows.weighted else None, rows.index)
 
 
-def tensors(
-    rows: Rows, encoder: FeatureEncoder, tasks: TaskSet, settings: TrainingSettings, once: Once = each
-) -> Table:
-    """Return rows as tensors on the device.
-
-    Parameters
-    ----------
-    rows : Rows
-        Labelled rows.
-    encoder : FeatureEncoder
-        Of their features.
-    tasks : TaskSet
-        Of their labels.
-    settings : TrainingSettings
-        The device and the precision.
-    once : callable, optional
-        As of `prepare`.
-    """
-    place = {"device": settings.device, "dtype": settings.dtype}
-    blocks = once(_encoded, rows, encoder, **place)
-    table: Table = once(_table, rows, blocks, tasks, **place)
-    return table
-
-
-def validation_rows(
-    reader: BaseEstimator,
-    validation: tuple[Any, Any],
-    known: tuple[FeatureEncoder, Blueprint, TrainingSettings],
-    left_out: Sequence[str],
-    once: Once = each,
-) -> Table | None:
-    """Return the user's own validation rows as tensors; None where there are none.
-
-    Parameters
-    ----------
-    reader : BaseEstimator
-        Has the number and names of the features, with which they are compared.
-    validation : tuple
-        X_val and y_val.
-    known : tuple
-        The encoder, the blueprint, and what the loop is told.
-    left_out : sequence of str
-        Tasks of y_val that are not fitted.
-    once : callable, optional
-        As of `prepare`.
-    """
-    if validation[0] is None:
-        return None
-    encoder, blueprint, settings = known
-    admitted = Admitted.by(encoder.preprocessing)
-    rows = once(_validation, reader, *validation, blueprint.tasks, admitted=admitted, left_out=left_out)
-    table = tensors(rows, encoder, blueprint.tasks, settings, once)
-    if not blueprint.can_validate_on(table.weight):
-        raise ValueError("`y_val` must hold a label of some task of positive weight. Found none.")
-    return table
-
-
-def learnt_and_held(
-    blueprint: Blueprint,
-    table: Table,
-    stop_on: list[RowSplit] | Table,
-    n_nets: int,
-    once: Once = each,
-) -> list[tuple[Table, Table | None]]:
-    """Return the rows that each net learns from, and those that tell it when to stop.
-
-    Parameters
-    ----------
-    blueprint : Blueprint
-        Rows without a label of a task of positive weight can't tell when to stop: a net with only such
-        holds out none.
-    table : Table
-        All rows.
-    stop_on : list of RowSplit, or Table
-        Rows of ``table`` that each net learns from and holds out, or other rows that all use.
-    n_nets : int
-        Number of nets.
-    once : callable, optional
-        As of `prepare`.
-    """
-    if isinstance(stop_on, Table):
-        return [(table, stop_on)] * n_nets
-    return [
-        once(split_table, table, of_net)
-        if blueprint.can_validate_on(table.weight[of_net.validation])
-        else (table, None)
-        for of_net in stop_on
-    ]
-
-
-def _encoded(rows: Rows, encoder: FeatureEncoder, *, device: Any, dtype: Any) -> InputRows:
+def _inputs(rows: Rows, encoder: FeatureEncoder, *, device: Any, dtype: Any) -> InputRows:
     return rows_for_training(EncodedRows(encoder, rows.X, rows.index), device, dtype)
 
 
-def _table(rows: Rows, blocks: InputRows, tasks: TaskSet, *, device: Any, dtype: Any) -> Table:
+def _table(rows: Rows, inputs: InputRows, tasks: TaskSet, *, device: Any, dtype: Any) -> Table:
     y, weight = tasks.encode(rows.columns, rows.weight)
-    return Table.from_rows(blocks, y, weight, device=device, dtype=dtype)
+    return Table.from_rows(inputs, y, weight, device=device, dtype=dtype)
 
 
-def _validation(
+def _read_validation(
     reader: BaseEstimator, X: Any, y: Any, tasks: TaskSet, *, admitted: Admitted, left_out: Sequence[str]
 ) -> Rows:
     rows, _ = read_rows(reader, X, y, admitted=admitted, tasks=tasks.names, left_out=left_out, name="y_val")
     unknown = {task.name: task.unknown_labels(rows.columns[task.name])[:5] for task in tasks}
     found = [f"{labels} of task {name!r}" for name, labels in unknown.items() if labels]
     if found:
-        warnings.warn(
+        warn_caller(
             f"`y_val` has labels that y has not, {_listed(found)}: they are left out.",
-            stacklevel=7,
         )
     return rows
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 
+from sklearn_mtl.caller_warning import warn_caller
+from sklearn_mtl.estimators.fitted import FittedEstimator
 from sklearn_mtl.estimators.metrics import by_task, name_of, scorer_of, several
 from sklearn_mtl.estimators.scored_rows import ScoredRows
 
 
-class ScoresByTask(BaseEstimator):
+class ScoresByTask(FittedEstimator):
     """Scores all tasks as one number, and each by itself."""
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -67,12 +67,14 @@ class ScoresByTask(BaseEstimator):
         return score_by_metric(self, X, y, sample_weight, metrics)
 
 
-def score_by_task(estimator: Any, X: Any, y: Any, sample_weight: Any, *, every: bool) -> pd.Series:
+def score_by_task(
+    estimator: FittedEstimator, X: Any, y: Any, sample_weight: Any, *, every: bool
+) -> pd.Series:
     """Return the default score of each task.
 
     Parameters
     ----------
-    estimator : BaseMultiTask
+    estimator : FittedEstimator
         Fitted.
     X, y, sample_weight
         As the user gave them.
@@ -96,12 +98,14 @@ def score_by_task(estimator: Any, X: Any, y: Any, sample_weight: Any, *, every: 
     return scores
 
 
-def score_by_metric(estimator: Any, X: Any, y: Any, sample_weight: Any, metrics: Any) -> pd.Series:
+def score_by_metric(
+    estimator: FittedEstimator, X: Any, y: Any, sample_weight: Any, metrics: Any
+) -> pd.Series:
     """Return the score of each task by each of its metrics.
 
     Parameters
     ----------
-    estimator : BaseMultiTask
+    estimator : FittedEstimator
         Fitted.
     X, y, sample_weight
         As the user gave them.
@@ -150,7 +154,6 @@ def _warn_of_undefined(rows: ScoredRows, tasks: Sequence[str]) -> None:
     # Of what a fold leaves out its fit has warned.
     tasks = [task for task in tasks if task not in rows.left_out]
     if tasks:
-        warnings.warn(
+        warn_caller(
             f"These rows have too few labels of the tasks {tasks}, which are left out of the score.",
-            stacklevel=4,
         )

@@ -117,7 +117,7 @@ class TaskView(BaseEstimator):
         task.check_shape(column)
         weight = check_sample_weight(sample_weight, column.values, dtype=np.float64)
         score = float(task.score(column, response, weight))
-        warn_of_unknown_labels([(task, column, weight)], stacklevel=3)
+        warn_of_unknown_labels([(task, column, weight)])
         return score
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import Task
 
@@ -19,7 +19,7 @@ SHARE = 0.1
 MOST_NAMED = 10
 
 
-def warn_of_unknown_labels(scored: Iterable[tuple[Task, Column, np.ndarray]], stacklevel: int = 4) -> None:
+def warn_of_unknown_labels(scored: Iterable[tuple[Task, Column, np.ndarray]]) -> None:
     """Warn, once for all tasks, if many of the labels to be scored are none of the classes.
 
     Many are all of them, or a tenth, of which labels of less than five rows do not count: in a
@@ -29,16 +29,13 @@ def warn_of_unknown_labels(scored: Iterable[tuple[Task, Column, np.ndarray]], st
     ----------
     scored : iterable of (Task, Column, ndarray of shape (n_rows,))
         Tasks, their labels and the weights of the rows.
-    stacklevel : int, default=4
-        Of the warning.
     """
     found = [words for each in scored if (words := _unknown(*each))]
     if found:
         more = f"; and {len(found) - MOST_NAMED} more tasks" if len(found) > MOST_NAMED else ""
-        warnings.warn(
+        warn_caller(
             "Labels that are none of the classes of their task count as wrong, whatever is predicted; write "
             f"labels as in `fit`. Found {'; '.join(found[:MOST_NAMED])}{more}.",
-            stacklevel=stacklevel,
         )
 
 

@@ -1,66 +1,157 @@
-"""What a fit that trains on leaves as the first fit made it, and says so."""
+"""Training on: what the first fit made stays, and a warning says so where a parameter was set anew."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Number
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_mtl.balancing import BALANCERS
-from sklearn_mtl.estimators import checks
-from sklearn_mtl.estimators.stages import without
+from sklearn_mtl.caller_warning import warn_caller
+from sklearn_mtl.data import RowSplit, Table
+from sklearn_mtl.estimators.fit_parameters import FitParameters
+from sklearn_mtl.estimators.fitted import Fitted
+from sklearn_mtl.estimators.fitting import PlannedFit
+from sklearn_mtl.estimators.rows import Admitted, FitData, Rows, by_task, read_rows
+from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.features import named
-from sklearn_mtl.recipes import fingerprint, resolve
-from sklearn_mtl.sharing import SHARINGS
-from sklearn_mtl.tasks import KINDS
-from sklearn_mtl.trunks import TRUNKS
-
-if TYPE_CHECKING:
-    from sklearn_mtl.estimators.base import BaseMultiTask
-    from sklearn_mtl.estimators.fitting import Fitted
+from sklearn_mtl.network import in_default_modes
+from sklearn_mtl.recipes import fingerprint
+from sklearn_mtl.targets import read_column
+from sklearn_mtl.tasks import TaskSet
+from sklearn_mtl.training import TrainingSettings, plan_further
 
 
-def warn_of_what_stays(estimator: BaseMultiTask, fitted: Fitted) -> None:
-    """Warn of what training on does not change: parameters set anew, and networks that Ctrl-C left out.
+@in_default_modes
+def fit_further(parameters: FitParameters, fitted: Fitted, data: FitData, reader: BaseEstimator) -> Fitted:
+    """Train on from where the last ``fit`` ended, up to ``max_epochs`` in all.
 
     Parameters
     ----------
-    estimator : BaseMultiTask
-        Its parameters as they are now.
+    parameters : FitParameters
+        As they are now; those that make tasks, features and network are not taken.
     fitted : Fitted
-        What is trained on.
+        What the last ``fit`` left; not changed.
+    data : FitData
+        What ``fit`` was given.
+    reader : BaseEstimator
+        Has the number and names of the features.
     """
-    ignored = [name for name, now, kept in _made_once(estimator, fitted) if not _is_same(now, kept)]
+    rows = _read(fitted, data, reader)
+    fitted = _updated(parameters, fitted, rows)
+    held_out = None if data.has_validation else parameters.validation_fraction
+    draws = {"n_nets": fitted.n_splits, "seed": fitted.split_seed}
+    stages = Stages()
+    splits = stages.split(rows, fitted.kinds, data, validation_fraction=held_out, **draws)
+    splits = splits[: len(fitted.nets)]
+    settings = parameters.training_settings(len(splits[0].train))
+    done = max(len(net.history) for net in fitted.nets)
+    if done >= settings.max_epochs:
+        warn_caller(
+            f"`max_epochs` must be raised for a warm start to train on. Found {settings.max_epochs}, and "
+            f"{done} epochs done; the estimator is left as it is.",
+        )
+        return fitted
+    known = (fitted.encoder, fitted.blueprint, settings)
+    stop_on = stages.validation_table(reader, data, *known, left_out=fitted.left_out) or splits
+    return _trained_on(fitted, rows, stop_on, settings, settings.max_epochs - done)
+
+
+@in_default_modes
+def fit_batch(
+    parameters: FitParameters,
+    fitted: Fitted,
+    data: FitData,
+    classes: Mapping[str, Any] | None,
+    reader: BaseEstimator,
+) -> Fitted:
+    """Train for one epoch on the given rows, holding none out; tasks and scales stay as they were.
+
+    Parameters
+    ----------
+    parameters, fitted, data, reader
+        As in `fit_further`; ``fitted`` is what an earlier call left.
+    classes : mapping of str to array-like, or None
+        Classes of the classification tasks, which must be those of the first call.
+    """
+    rows = _read(fitted, data, reader)
+    fitted = _updated(parameters, fitted, rows)
+    _check_same_classes(fitted.tasks, classes)
+    settings = parameters.training_settings(len(rows))
+    nothing = RowSplit.from_validation(np.empty(0, dtype=np.intp), len(rows))
+    return _trained_on(fitted, rows, [nothing] * len(fitted.nets), settings, 1)
+
+
+def declared_classes(y: Any, classes: Any) -> Mapping[str, Any] | None:
+    """Return the classes that ``partial_fit`` was told, by task.
+
+    Parameters
+    ----------
+    y : object
+        As the user gave it; arrays name their tasks y, or y0, y1, ….
+    classes : object
+        As the user gave them.
+    """
+    if classes is None or isinstance(classes, Mapping):
+        return classes
+    if np.ndim(y) == 2:
+        return {f"y{i}": of_task for i, of_task in enumerate(classes)}
+    return {"y": classes}
+
+
+def _read(fitted: Fitted, data: FitData, reader: BaseEstimator) -> Rows:
+    admitted = Admitted.by(fitted.encoder.preprocessing)
+    given = (data.X, data.y, data.sample_weight)
+    rows, _ = read_rows(reader, *given, admitted=admitted, tasks=fitted.tasks.names)
+    return rows
+
+
+def _updated(parameters: FitParameters, fitted: Fitted, rows: Rows) -> Fitted:
+    """Return what is trained on, with what the rows and the parameters change of it; warn of the rest."""
+    parameters = parameters.without(fitted.left_out)
+    fitted = fitted.updated_with(rows, parameters.weights_of(fitted.tasks.names))
+    _warn_of_what_stays(parameters, fitted)
+    return fitted
+
+
+def _trained_on(
+    fitted: Fitted, rows: Rows, stop_on: list[RowSplit] | Table, settings: TrainingSettings, epochs: int
+) -> Fitted:
+    stages = Stages()
+    table = stages.encode(rows, fitted.encoder, fitted.tasks, settings)
+    parts = stages.train_and_validation(fitted.blueprint, table, stop_on, len(fitted.nets))
+    plans = plan_further(fitted.nets, fitted.blueprint, parts, settings, epochs)
+    return PlannedFit(fitted, tuple(plans)).train()
+
+
+def _warn_of_what_stays(parameters: FitParameters, fitted: Fitted) -> None:
+    """Warn of what training on does not change: parameters set anew, and networks that Ctrl-C left out."""
+    ignored = [name for name, now, kept in _made_once(parameters, fitted) if not _is_same(now, kept)]
     if ignored:
-        warnings.warn(
+        warn_caller(
             f"The parameters {named(ignored)} differ from those of the first fit, by which tasks, features "
             "and networks were made: training on ignores them. A `fit` with warm_start=False takes them.",
-            stacklevel=5,
         )
     if len(fitted.nets) < fitted.n_splits:
-        warnings.warn(
+        warn_caller(
             f"{len(fitted.nets)} of {fitted.n_splits} networks had an epoch behind them when Ctrl-C ended "
             "the first fit: only these are trained on. A `fit` with warm_start=False trains all.",
-            stacklevel=5,
         )
 
 
-def _made_once(estimator: BaseMultiTask, fitted: Fitted) -> Iterator[tuple[str, Any, Any]]:
+def _made_once(parameters: FitParameters, fitted: Fitted) -> Iterator[tuple[str, Any, Any]]:
     """Yield by parameter what it stands for now, and what the first fit took it for."""
-    blueprint, names, left_out = fitted.blueprint, fitted.tasks.names, fitted.left_out
-    asked = checks.by_task("tasks", without(estimator.tasks, left_out), names)
-    kinds = {name: resolve(KINDS, kind, f" for task {name!r}") for name, kind in asked.items()}
-    hidden = checks.head_hidden_sizes(without(estimator.head_hidden_sizes, left_out), names)
-    n_nets = fitted.n_splits if estimator.n_bags == "auto" else int(estimator.n_bags)
+    blueprint, names = fitted.blueprint, fitted.tasks.names
+    kinds = parameters.asked_kinds(names)
+    n_nets = fitted.n_splits if parameters.n_bags == "auto" else parameters.n_bags
     yield "tasks", kinds, {name: fitted.kinds[name] for name in kinds}
-    yield "trunk", resolve(TRUNKS, estimator.trunk).suited_to(fitted.encoder.spec), blueprint.trunk
-    yield "sharing", resolve(SHARINGS, estimator.sharing), blueprint.sharing
-    yield "balancing", resolve(BALANCERS, estimator.balancing), blueprint.balancing
-    yield "head_hidden_sizes", hidden, blueprint.head_hidden_sizes
-    yield "preprocessing", estimator.preprocessing, fitted.encoder.preprocessing
+    yield "trunk", parameters.trunk.suited_to(fitted.encoder.spec), blueprint.trunk
+    yield "sharing", parameters.sharing, blueprint.sharing
+    yield "balancing", parameters.balancing, blueprint.balancing
+    yield "head_hidden_sizes", parameters.hidden_sizes_of(names), blueprint.head_hidden_sizes
+    yield "preprocessing", parameters.preprocessing, fitted.encoder.preprocessing
     yield "n_bags", n_nets, fitted.n_splits
 
 
@@ -81,3 +172,18 @@ def _is_same(now: Any, kept: Any) -> bool:
 
 def _is_row(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _check_same_classes(tasks: TaskSet, classes: Mapping[str, Any] | None) -> None:
+    """Raise a ``ValueError`` if classes declared again are not those of the first call."""
+    declared = by_task("classes", classes, tasks.names)
+    every: list[Any] = [task for task in tasks if task.has_classes]
+    of_tasks = {task.name: task.classes for task in every}
+    for name, known in of_tasks.items():
+        if name in declared and isinstance(known, np.ndarray):
+            again = read_column(name, declared[name]).values.tolist()
+            if set(again) != set(known.tolist()):
+                raise ValueError(
+                    f"`classes` of task {name!r} is not the same as on last call to partial_fit, was: "
+                    f"{known.tolist()}. Found {again}."
+                )

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from functools import singledispatch
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
+from sklearn_mtl.estimators.fitted import FittedEstimator
 from sklearn_mtl.estimators.scikit_learn_private import BaseSearchCV
-from sklearn_mtl.estimators.state import FittedState
-
-if TYPE_CHECKING:
-    from sklearn_mtl.estimators.base import BaseMultiTask
 
 
-def innermost(estimator: Any, X: Any = None) -> tuple[BaseMultiTask, Any]:
+def innermost(estimator: Any, X: Any = None) -> tuple[FittedEstimator, Any]:
     """Return the multi-task estimator within, and the X that it sees.
 
     Parameters
@@ -27,8 +24,10 @@ def innermost(estimator: Any, X: Any = None) -> tuple[BaseMultiTask, Any]:
 
     Returns
     -------
-    estimator : BaseMultiTask
+    estimator : FittedEstimator
+        The estimator, which may not be fitted yet.
     X : object
+        What its methods take.
 
     Raises
     ------
@@ -36,8 +35,7 @@ def innermost(estimator: Any, X: Any = None) -> tuple[BaseMultiTask, Any]:
         If there is none, or something around it that may predict otherwise.
     """
     found = estimator
-    # Of the estimators' bases the one that a view of a task can import.
-    while not isinstance(found, FittedState):
+    while not isinstance(found, FittedEstimator):
         if isinstance(found, Pipeline) and X is not None and len(found) > 1:
             X = found[:-1].transform(X)
         held = held_by(found)
@@ -50,7 +48,7 @@ def innermost(estimator: Any, X: Any = None) -> tuple[BaseMultiTask, Any]:
                 "pass the estimator that it holds where that is meant."
             )
         found = held
-    return cast("BaseMultiTask", found), X
+    return found, X
 
 
 @singledispatch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.targets.column import Column, holds_survival, is_missing_marker, may_mean_missing
 
 Kind = Literal["regression", "classification", "multilabel", "survival"]
@@ -117,7 +117,7 @@ def infer_kind(column: Column) -> Kind:
     return infer_kinds({column.name: column})[column.name]
 
 
-def infer_kinds(columns: Mapping[str, Column], stacklevel: int = 2) -> dict[str, Kind]:
+def infer_kinds(columns: Mapping[str, Column]) -> dict[str, Kind]:
     """Return the kind of each task, inferred from its labels.
 
     Floats are a regression; booleans, strings and categories a classification; integers a
@@ -129,8 +129,6 @@ def infer_kinds(columns: Mapping[str, Column], stacklevel: int = 2) -> dict[str,
     ----------
     columns : mapping of str to Column
         The labels of each task.
-    stacklevel : int, default=2
-        The stack level of the warnings, as in `warnings.warn`.
 
     Returns
     -------
@@ -157,14 +155,13 @@ def infer_kinds(columns: Mapping[str, Column], stacklevel: int = 2) -> dict[str,
         raise ValueError("\n".join(refused))
     for guess, same in by_guess.items():
         if guess.doubt:
-            warnings.warn(_doubtful(guess, same), stacklevel=stacklevel)
+            warn_caller(_doubtful(guess, same))
     if _are_one_hot(list(columns.values())):
         names = list(columns)
-        warnings.warn(
+        warn_caller(
             f"Exactly one of the tasks {_first_names(names)} is 1 in each row, as of classes in one-hot "
             "form, and each is taken as 'classification' of its own; numpy.argmax(y, axis=1) makes one of "
             f"them, and tasks={_tasks_argument(names, 'classification')} keeps them without this warning.",
-            stacklevel=stacklevel,
         )
     return {name: guess.kind for name, guess in guesses.items() if guess.kind is not None}
 

@@ -16,10 +16,10 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
-from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
-from sklearn_mtl.estimators.held_out import hold_out
-from sklearn_mtl.estimators.once import each
-from sklearn_mtl.estimators.rows import Admitted, Read
+from sklearn_mtl import MultiTaskTarget
+from sklearn_mtl.estimators.kinds import KindsFromLabels
+from sklearn_mtl.estimators.rows import Admitted, FitData
+from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.model_selection import TaskStratifiedShuffleSplit
 
 N_ROWS = 80
@@ -31,9 +31,10 @@ def parts(houses):
     X, Y = houses
 
     def found(how, groups=None, y=Y, n_nets=2, seed=0):
-        rows = Read.of(X, y, None, owner="Estimator", admitted=Admitted.by(None)).rows
-        kinds = MultiTaskClassifierRegressor()._infer_kinds(rows.columns)
-        splits = hold_out(rows, kinds, how, (X, y, groups), (n_nets, seed), each)
+        stages, data = Stages(), FitData(X, y, groups=groups)
+        rows = stages.read(X, y, None, owner="Estimator", admitted=Admitted.by(None)).rows
+        kinds = KindsFromLabels().infer(rows.columns)
+        splits = stages.split(rows, kinds, data, validation_fraction=how, n_nets=n_nets, seed=seed)
         index = np.arange(N_ROWS) if rows.index is None else rows.index
         return [(index[split.train].tolist(), index[split.validation].tolist()) for split in splits]
 

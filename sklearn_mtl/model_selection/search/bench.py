@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
-from sklearn_mtl.estimators.together import train_together
+from sklearn_mtl.estimators.fitting import train_together
 from sklearn_mtl.model_selection.search.folds import Fold
 from sklearn_mtl.model_selection.search.trials import (
     Scoring,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from copy import copy
 from dataclasses import dataclass, replace
-from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -12,12 +12,13 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from sklearn_mtl.estimators.base import BaseMultiTask
-from sklearn_mtl.estimators.once import MadeOnce
+from sklearn_mtl.estimators.fitting import PlannedFit
+from sklearn_mtl.estimators.rows import FitData
 from sklearn_mtl.estimators.scikit_learn_private import fit_and_score, n_rows_of, params_of_rows, scores_of
-from sklearn_mtl.estimators.together import PlannedFit
 from sklearn_mtl.estimators.wrapped import innermost
-from sklearn_mtl.model_selection.search.folds import Fold, in_place_of_fit, with_last
+from sklearn_mtl.model_selection.search.folds import FailedFit, Fold, Part, with_last
 from sklearn_mtl.model_selection.search.whole import Whole
+from sklearn_mtl.training import names_of_writers
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ class Trial:
 
     def to_send(self) -> Trial:
         """Return this without what other trials have made, for another process."""
-        return replace(self, fold=replace(self.fold, once=MadeOnce(), _reached={}))
+        return replace(self, fold=self.fold.to_send())
 
     def planned(self, whole: Whole, name: str) -> Trial:
         """Return this with all done that precedes training.
@@ -110,7 +111,9 @@ class Trial:
             if self.alone is not None or not isinstance(last, BaseMultiTask):
                 return self
             estimator, (args, kwargs) = self.fold.up_to(self.estimator, last)
-            fit = PlannedFit.of(last, self.fold.once, *args, **kwargs)
+            data = FitData(*args, **kwargs)
+            check_writes_nothing(last)
+            fit = last._plan(data, self.fold.stages)
         except Exception as error:
             return replace(self, error=error, seconds=perf_counter() - start)
         return replace(self, estimator=estimator, fit=fit, seconds=perf_counter() - start)
@@ -126,12 +129,11 @@ class Trial:
         if self.fit is not None:
             seconds += sum(outcome.seconds for outcome in self.fit.outcomes)
             error = self.fit.error
-            estimator = estimator if error is not None else with_last(estimator, self.fit.fitted())
+            estimator = estimator if error is not None else self._fitted(self.fit, scoring)
         if error is None:
             result = self._asked(estimator, scoring)
         else:
-            in_place_of_fit(estimator, partial(_raise, error))
-            result = self._scored(estimator, scoring, verbose=0)
+            result = self._scored(FailedFit(error), scoring, verbose=0)
         result["fit_time"] = seconds
         return self._with_tasks(result, estimator, scoring)
 
@@ -142,15 +144,24 @@ class Trial:
         result = self._scored(self.estimator, scoring, verbose=verbose, return_estimator=keeps)
         return self._with_tasks(result, result.pop("estimator", None), scoring)
 
+    def _fitted(self, fit: PlannedFit, scoring: Scoring) -> Any:
+        """Return the estimator with its last step fitted."""
+        parts: tuple[Part, ...] = ("test", "train") if scoring.return_train_score else ("test",)
+        # In a Pipeline the last step is asked about other rows than those of the fold.
+        is_last = isinstance(self.estimator, BaseMultiTask)
+        shared = [self.fold.shared(fit.untrained.encoder, part) for part in parts if is_last]
+        fitted = copy(last_step(self.estimator))._keep(fit.fitted(shared), fit.reader)
+        return with_last(self.estimator, fitted)
+
     def _asked(self, estimator: Any, scoring: Scoring) -> dict[str, Any]:
         """Return what scikit-learn keeps of a fit that went well, of rows that the trials share."""
         fold = self.fold
-        X, y = fold.asked(fold.test, estimator)
+        X, y = fold.asked("test", estimator)
         start = perf_counter()
         scores = scoring.of(estimator, X, y, params_of_rows(fold.X, scoring.params, fold.test))
         result = {"fit_error": None, "test_scores": scores, "score_time": perf_counter() - start}
         if scoring.return_train_score:
-            X_train, y_train = fold.asked(fold.train, estimator)
+            X_train, y_train = fold.asked("train", estimator)
             params = params_of_rows(fold.X, scoring.params, fold.train)
             result["train_scores"] = scoring.of(estimator, X_train, y_train, params)
         return {**result, "n_test_samples": n_rows_of(X)}
@@ -230,6 +241,22 @@ def why_left_to_scikit_learn(last: Any) -> str | None:
     return None
 
 
+def check_writes_nothing(last: BaseMultiTask) -> None:
+    """Raise a ``ValueError`` for callbacks that write to files or the like, which all fits would share.
+
+    Parameters
+    ----------
+    last : BaseMultiTask
+        Its callbacks are looked at.
+    """
+    found = names_of_writers(last.callbacks)
+    if found:
+        raise ValueError(
+            "`callbacks` of an estimator in a search must not write to one place, which all fits would "
+            f"share. Found {found}; leave them out, and set them for the fit of the best candidate."
+        )
+
+
 def task_scores(estimator: Any, fold: Fold, scoring: Scoring) -> pd.Series | None:
     """Return the score of each task on the test rows; None where that fails.
 
@@ -247,12 +274,8 @@ def task_scores(estimator: Any, fold: Fold, scoring: Scoring) -> pd.Series | Non
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            X, y = fold.asked(fold.test, estimator)
+            X, y = fold.asked("test", estimator)
             found, X = innermost(estimator, X)
             return found.score_tasks(X, y, weight)
         except Exception:
             return None
-
-
-def _raise(error: Exception, *_args: Any, **_kwargs: Any) -> None:
-    raise error

@@ -84,7 +84,7 @@ class Whole:
             return
         self._name_kinds(found)
         if not any(column.missing.all() for column in self.columns.values()):
-            found._fold = fold
+            found._for_fold(fold)
 
     @contextmanager
     def told(self, estimator: Any) -> Iterator[None]:
@@ -106,7 +106,7 @@ class Whole:
         unnamed = tuple(name for name in self.columns if name not in asked)
         key = (type(estimator), unnamed)
         if key not in self._kinds:
-            self._kinds[key] = estimator._infer_kinds({name: self.columns[name] for name in unnamed})
+            self._kinds[key] = estimator._kind_rule.infer({name: self.columns[name] for name in unnamed})
         estimator.tasks = {**asked, **self._kinds[key]}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 
-from sklearn_mtl.estimators.groups import read_groups
+from sklearn_mtl.estimators.held_out import read_groups
 from sklearn_mtl.model_selection.splitting.splitters import (
     check_count,
     check_shuffle,

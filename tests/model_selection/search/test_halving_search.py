@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
-from sklearn_mtl.estimators import together
+from sklearn_mtl.estimators import fitting
 from sklearn_mtl.model_selection import StackedHalvingGridSearchCV, multitask_scoring, task_scorer
 from sklearn_mtl.training import train_nets
 from sklearn_mtl.trunks import MLP
@@ -128,7 +128,7 @@ def test_nets_train_on_and_not_anew(monkeypatch, X, Y):
         handed.append(list(plans))
         return train_nets(plans, **settings)
 
-    monkeypatch.setattr(together, "train_nets", spy)
+    monkeypatch.setattr(fitting, "train_nets", spy)
     est = quick(early_stopping=False)
     StackedHalvingGridSearchCV(est, {"lr": LRS}, cv=CV, factor=2, min_epochs=2, refit=False).fit(X, Y)
     assert [len(plans) for plans in handed] == [15, 9, 6]

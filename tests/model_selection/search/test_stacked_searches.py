@@ -33,7 +33,7 @@ from sklearn_mtl import (
     MultiTaskRegressor,
     MultiTaskTarget,
 )
-from sklearn_mtl.estimators import fitting, together
+from sklearn_mtl.estimators import fitting
 from sklearn_mtl.features import FeatureEncoder
 from sklearn_mtl.model_selection import (
     StackedGridSearchCV,
@@ -224,7 +224,7 @@ def test_the_single_kinds_and_arrays(X, Y):
 def test_a_score_of_a_task_that_there_is_not_is_refused_before_training(
     X, Y, monkeypatch, scoring, found, error_score
 ):
-    monkeypatch.setattr(together, "train_nets", lambda *args, **kwargs: pytest.fail("trained"))
+    monkeypatch.setattr(fitting, "train_nets", lambda *args, **kwargs: pytest.fail("trained"))
     refit = "mean" if isinstance(scoring, dict) else True
     message = rf"`scoring` names unknown tasks \['{found}'\]; the tasks are \['price', 'type'\]\."
     for search in SEARCHES:
@@ -332,7 +332,7 @@ def plans_of(monkeypatch, search, X, Y):
         handed.append(list(plans))
         return train_nets(plans, **settings)
 
-    monkeypatch.setattr(together, "train_nets", spy)
+    monkeypatch.setattr(fitting, "train_nets", spy)
     search.fit(X, Y)
     assert len(handed) == 1
     return handed[0]
@@ -367,7 +367,7 @@ def test_preprocessing_runs_once_for_each_fold(monkeypatch, X, Y):
     monkeypatch.setattr(Counted, "n_fits", 0)
     encoded = []
     transform = FeatureEncoder.transform
-    monkeypatch.setattr(fitting.FeatureEncoder, "transform", lambda *a: encoded.append(1) or transform(*a))
+    monkeypatch.setattr(FeatureEncoder, "transform", lambda *a: encoded.append(1) or transform(*a))
     search = StackedGridSearchCV(quick(preprocessing=Counted()), GRID, cv=CV, refit=False)
     search.fit(X, Y)
     assert Counted.n_fits == 3
@@ -409,8 +409,8 @@ def test_what_is_scored_takes_no_rows_of_the_search_along(X, Y):
 
     def size(estimator, X, y):
         estimator.predict(X)
-        assert estimator._shared
-        sizes.append(len(pickle.loads(pickle.dumps(estimator))._shared))
+        assert [rows.X is X for rows in estimator._fitted.shared] == [True]
+        sizes.append(len(pickle.loads(pickle.dumps(estimator))._fitted.shared))
         # Of rows that are another object nothing is remembered.
         changed = X + 1.0
         np.testing.assert_array_equal(estimator.predict(changed)["price"], clean(estimator, changed))
@@ -421,7 +421,7 @@ def test_what_is_scored_takes_no_rows_of_the_search_along(X, Y):
 
     search = StackedGridSearchCV(quick(), {"lr": [0.01, 0.1]}, cv=2, scoring=size).fit(X, Y)
     assert sizes == [0] * 4
-    assert not search.best_estimator_._shared
+    assert not search.best_estimator_._fitted.shared
 
 
 def test_preprocessing_that_writes_to_its_rows_gets_its_own(X, Y):
@@ -579,7 +579,7 @@ def test_interrupt_stops_the_search(monkeypatch, X, Y):
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(together, "train_nets", interrupted)
+    monkeypatch.setattr(fitting, "train_nets", interrupted)
     with pytest.raises(KeyboardInterrupt):
         StackedGridSearchCV(quick(), GRID, cv=CV).fit(X, Y)
 

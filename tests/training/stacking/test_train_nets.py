@@ -12,7 +12,8 @@ from torch import nn
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.balancing import GradientBalancer, LossBalancer
 from sklearn_mtl.datasets import make_multitask
-from sklearn_mtl.estimators.fitting import prepare
+from sklearn_mtl.estimators.rows import FitData
+from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.tasks import Classification, Regression
 from sklearn_mtl.training import train_nets
 from sklearn_mtl.training.net import MultiTaskNet
@@ -55,7 +56,7 @@ def plans_of(data, **params):
         "random_state": 0,
     }
     est = MultiTaskClassifierRegressor(**{**settings, **params})
-    return prepare(est, data, (None, None)).plans
+    return list(est._plan(FitData(*data), Stages()).plans)
 
 
 def rows(data, n_rows):

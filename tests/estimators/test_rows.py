@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from sklearn_mtl import MultiTaskTarget
-from sklearn_mtl.estimators.sample_weights import read_sample_weight
+from sklearn_mtl.estimators.rows import read_sample_weight
 
 NAMES = ["price", "type"]
 

@@ -11,7 +11,7 @@ from skorch.callbacks import EarlyStopping
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskRegressor
 from sklearn_mtl.estimators import fitting
-from sklearn_mtl.estimators.checks import auto_batch_size, training_settings
+from sklearn_mtl.estimators.fit_parameters import FitParameters, auto_batch_size
 from sklearn_mtl.tasks import Classification
 from sklearn_mtl.trunks import MLP
 
@@ -315,6 +315,10 @@ def test_batches_grow_with_the_rows(n_rows, size):
 
 @pytest.mark.parametrize(("n_rows", "patience"), [(999, 12), (1000, 6), (100_000, 6)])
 def test_patience_is_shorter_where_more_rows_are_held_out(n_rows, patience):
-    assert training_settings(MultiTaskRegressor(), n_rows).patience == patience
-    assert training_settings(MultiTaskRegressor(patience=3), n_rows).patience == 3
-    assert training_settings(MultiTaskRegressor(early_stopping=False), n_rows).patience is None
+    def found(**params):
+        parameters = FitParameters.of(MultiTaskRegressor(**params), MultiTaskRegressor._kind_rule)
+        return parameters.training_settings(n_rows).patience
+
+    assert found() == patience
+    assert found(patience=3) == 3
+    assert found(early_stopping=False) is None

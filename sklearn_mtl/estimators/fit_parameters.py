@@ -1,0 +1,313 @@
+"""The parameters of one fit: those of the constructor, checked and resolved before any training."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from sklearn_mtl.balancing import BALANCERS, Balancer
+from sklearn_mtl.estimators.held_out import is_splitter
+from sklearn_mtl.estimators.kinds import KindRule
+from sklearn_mtl.estimators.rows import by_task
+from sklearn_mtl.recipes import resolve
+from sklearn_mtl.sharing import SHARINGS, Sharing
+from sklearn_mtl.targets import Column
+from sklearn_mtl.tasks import KINDS, TaskKind
+from sklearn_mtl.training import (
+    TrainingSettings,
+    check_callbacks,
+    check_lr_schedule,
+    resolve_autocast,
+    resolve_device,
+    resolve_optimizer,
+    resolve_precision,
+)
+from sklearn_mtl.trunks import TRUNKS, Trunk
+
+# Of what was found, letters that a message shows.
+MOST_SHOWN = 100
+SMALL_DATA = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class FitParameters:
+    """The constructor's parameters as one fit takes them; what stays open needs data and is a method.
+
+    Parameters
+    ----------
+    owner : str
+        Class of the estimator, for messages.
+    fold : str or None
+        The fold that is fitted to, where a search knows all rows: tasks without a label in it are left out.
+    kind_rule : KindRule
+        Decides on the kinds of the tasks that ``tasks`` does not name.
+    tasks, task_weights, head_hidden_sizes : object
+        As in the constructor: their names are checked once the tasks of y are known.
+    trunk, sharing, balancing : Trunk, Sharing, Balancer
+        The recipes.
+    preprocessing : "auto", None or transformer
+        As in the constructor; checked where it is fitted.
+    validation_fraction : float, splitter or None
+        What each net holds out; None where training does not stop early.
+    n_bags : int or "auto"
+        Number of nets.
+    random_state : object
+        As in the constructor.
+    settings : TrainingSettings
+        What the training loop is told, but for the two that follow.
+    batch_size : int or "auto"
+        Rows in a step.
+    patience : int, "auto" or None
+        Epochs without a lower loss; None where training does not stop early.
+    """
+
+    owner: str
+    fold: str | None
+    kind_rule: KindRule
+    tasks: Any
+    task_weights: Any
+    head_hidden_sizes: Any
+    trunk: Trunk
+    sharing: Sharing
+    balancing: Balancer
+    preprocessing: Any
+    validation_fraction: Any
+    n_bags: int | str
+    random_state: Any
+    settings: TrainingSettings
+    batch_size: int | str
+    patience: int | str | None
+
+    @classmethod
+    def of(cls, estimator: Any, kind_rule: KindRule, *, fold: str | None = None) -> FitParameters:
+        """Check the parameters of an estimator, and resolve what needs no data.
+
+        Parameters
+        ----------
+        estimator : object
+            Has the parameters of `BaseMultiTask` as attributes.
+        kind_rule : KindRule
+            How it decides on kinds.
+        fold : str, optional
+            The fold of a search that it is fitted to.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For the first parameter that breaks its rule.
+        """
+        _check_rules(estimator)
+        stops_early = bool(estimator.early_stopping)
+        return cls(
+            owner=type(estimator).__name__,
+            fold=fold,
+            kind_rule=kind_rule,
+            tasks=estimator.tasks,
+            task_weights=estimator.task_weights,
+            head_hidden_sizes=estimator.head_hidden_sizes,
+            settings=_settings(estimator),
+            trunk=resolve(TRUNKS, estimator.trunk),
+            sharing=resolve(SHARINGS, estimator.sharing),
+            balancing=resolve(BALANCERS, estimator.balancing),
+            preprocessing=estimator.preprocessing,
+            validation_fraction=estimator.validation_fraction if stops_early else None,
+            n_bags=estimator.n_bags,
+            random_state=estimator.random_state,
+            batch_size=estimator.batch_size,
+            patience=estimator.patience if stops_early else None,
+        )
+
+    def without(self, names: Sequence[str]) -> FitParameters:
+        """Return the parameters of a fit that leaves tasks out.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Tasks that the mappings by task may name, and which are not fitted.
+        """
+        if not names:
+            return self
+        return replace(
+            self,
+            tasks=_without(self.tasks, names),
+            task_weights=_without(self.task_weights, names),
+            head_hidden_sizes=_without(self.head_hidden_sizes, names),
+        )
+
+    def asked_kinds(self, names: Sequence[str]) -> dict[str, TaskKind]:
+        """Return the kinds of the tasks that ``tasks`` names.
+
+        Parameters
+        ----------
+        names : sequence of str
+            All tasks.
+        """
+        asked = by_task("tasks", self.tasks, names)
+        return {name: resolve(KINDS, kind, f" for task {name!r}") for name, kind in asked.items()}
+
+    def kinds_of(
+        self, columns: Mapping[str, Column], classes: Mapping[str, Any] | None = None
+    ) -> dict[str, TaskKind]:
+        """Return the kind of each task: what ``tasks`` says, else what the estimator's rule says.
+
+        A task of which classes are declared is a classification: nothing is inferred from its labels.
+
+        Parameters
+        ----------
+        columns : mapping of str to Column
+            Labels by task.
+        classes : mapping of str to array-like or None, optional
+            Classes declared up front.
+        """
+        names = list(columns)
+        found = self.asked_kinds(names)
+        for name, of_task in by_task("classes", classes, names).items():
+            if of_task is not None and name not in found and columns[name].values.ndim == 1:
+                found[name] = KINDS["classification"]()
+        found |= self.kind_rule.infer({name: columns[name] for name in names if name not in found})
+        self.kind_rule.check(self.owner, found)
+        return {name: found[name] for name in names}
+
+    def from_labels(self, names: Sequence[str]) -> list[str]:
+        """Return the tasks whose kind is told from their labels."""
+        return [name for name in names if self.kind_rule.from_labels and name not in (self.tasks or {})]
+
+    def weights_of(self, names: Sequence[str]) -> tuple[float, ...]:
+        """Return the weight of each task, 1.0 where none is given."""
+        given = by_task("task_weights", self.task_weights, names)
+        found = [given.get(name, 1.0) for name in names]
+        for name, weight in zip(names, found, strict=True):
+            if not _is_real(weight) or weight < 0:
+                raise ValueError(
+                    f"`task_weights` must hold finite non-negative numbers. Found {weight!r} for task "
+                    f"{name!r}."
+                )
+        if not any(found):
+            raise ValueError("`task_weights` must leave a task of positive weight. Found 0 for every task.")
+        return tuple(map(float, found))
+
+    def hidden_sizes_of(self, names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+        """Return the hidden sizes of each task's own branch, which are given for all or by task."""
+        sizes = self.head_hidden_sizes
+        if not isinstance(sizes, Mapping):
+            return (_sizes(sizes),) * len(names)
+        given = by_task("head_hidden_sizes", sizes, names)
+        return tuple(_sizes(given.get(name, ())) for name in names)
+
+    def n_nets(self, n_rows: int) -> int:
+        """Return how many nets are trained: ``"auto"`` is 8 below 1,000 rows, 2 from there on."""
+        if self.n_bags == "auto":
+            return 8 if n_rows < SMALL_DATA else 2
+        return int(self.n_bags)
+
+    def training_settings(self, n_rows: int) -> TrainingSettings:
+        """Return what the training loop is told.
+
+        Parameters
+        ----------
+        n_rows : int
+            Training rows, by which ``"auto"`` goes: the patience is 12 below 1,000 rows, whose few held-out
+            rows tell less, and 6 from there on.
+        """
+        batch_size = auto_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size)
+        patience = self.patience
+        if patience == "auto":
+            patience = 12 if n_rows < SMALL_DATA else 6
+        patience = None if patience is None else int(patience)
+        return replace(self.settings, batch_size=batch_size, patience=patience)
+
+
+def auto_batch_size(n_rows: int) -> int:
+    """Return the power of two nearest a twentieth of the rows, from 32 to 128."""
+    return int(np.clip(2 ** round(np.log2(max(n_rows, 1) / 20)), 32, 128))
+
+
+Rule = tuple[str, Callable[[Any], bool]]
+_POSITIVE: Rule = ("a positive number", lambda v: _is_real(v) and v > 0)
+_AT_LEAST_ZERO: Rule = ("a non-negative number", lambda v: _is_real(v) and v >= 0)
+_COUNT: Rule = ("a positive integer", lambda v: _is_integer(v) and v >= 1)
+_FLAG: Rule = ("True or False", lambda v: isinstance(v, bool | np.bool_))
+_RULES: dict[str, Rule] = {
+    "lr": _POSITIVE,
+    "weight_decay": _AT_LEAST_ZERO,
+    "batch_size": ("'auto' or a positive integer", lambda v: _is_auto(v) or _COUNT[1](v)),
+    "max_epochs": _COUNT,
+    "gradient_clip": ("None or a positive number", lambda v: v is None or _POSITIVE[1](v)),
+    "patience": ("'auto' or a positive integer", lambda v: _is_auto(v) or _COUNT[1](v)),
+    "validation_fraction": (
+        "a number between 0 and 1, or a splitter with split(X, y, groups); early_stopping=False "
+        "holds out no rows",
+        lambda v: is_splitter(v) or (_is_real(v) and 0 < v < 1),
+    ),
+    "n_bags": ("'auto' or a positive integer", lambda v: _is_auto(v) or _COUNT[1](v)),
+    "ema_decay": ("None or a number in [0, 1)", lambda v: v is None or (_is_real(v) and 0 <= v < 1)),
+    "early_stopping": _FLAG,
+    "calibrate": _FLAG,
+    "compile": _FLAG,
+    "warm_start": _FLAG,
+}
+
+
+def _check_rules(estimator: Any) -> None:
+    for name, (rule, holds) in _RULES.items():
+        value = getattr(estimator, name)
+        if not holds(value):
+            raise ValueError(f"`{name}` must be {rule}. Found {textwrap.shorten(repr(value), MOST_SHOWN)}.")
+    check_callbacks(estimator.callbacks, estimator.ema_decay)
+
+
+def _settings(estimator: Any) -> TrainingSettings:
+    check_lr_schedule(estimator.lr_schedule)
+    return TrainingSettings(
+        optimizer=resolve_optimizer(estimator.optimizer),
+        lr=float(estimator.lr),
+        weight_decay=float(estimator.weight_decay),
+        batch_size=1,
+        max_epochs=int(estimator.max_epochs),
+        lr_schedule=estimator.lr_schedule,
+        gradient_clip=None if estimator.gradient_clip is None else float(estimator.gradient_clip),
+        patience=None,
+        ema_decay=None if estimator.ema_decay is None else float(estimator.ema_decay),
+        calibrate=bool(estimator.calibrate),
+        device=resolve_device(estimator.device),
+        dtype=resolve_precision(estimator.precision),
+        autocast=resolve_autocast(estimator.precision),
+        compile=bool(estimator.compile),
+        callbacks=list(estimator.callbacks or ()),
+        verbose=int(estimator.verbose),
+    )
+
+
+def _without(mapping: Any, names: Sequence[str]) -> Any:
+    """Return a mapping by task without some tasks; whatever else it is, as it is."""
+    if not isinstance(mapping, Mapping):
+        return mapping
+    return {task: value for task, value in mapping.items() if task not in names}
+
+
+def _sizes(sizes: Any) -> tuple[int, ...]:
+    found = (sizes,) if _is_integer(sizes) else sizes
+    if not isinstance(found, Sequence | np.ndarray) or not all(
+        _is_integer(size) and size > 0 for size in found
+    ):
+        raise ValueError(
+            f"`head_hidden_sizes` must be a sequence of positive integers, or such by task. Found {sizes!r}."
+        )
+    return tuple(map(int, found))
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(float(value)))
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)

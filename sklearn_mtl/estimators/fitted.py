@@ -1,0 +1,295 @@
+"""What a fit leaves behind, and the estimator that keeps it: answers for rows, and state for pickles."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from html import escape
+from typing import Any, Self
+
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils import estimator_html_repr
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_mtl.estimators.kinds import SeenLabels
+from sklearn_mtl.estimators.rows import Admitted, Rows
+from sklearn_mtl.features import EncodedRows, FeatureEncoder, SharedRows
+from sklearn_mtl.inference import bag_responses
+from sklearn_mtl.network import Blueprint
+from sklearn_mtl.targets import Layout
+from sklearn_mtl.tasks import KINDS, Responses, TaskKind, TaskSet
+from sklearn_mtl.training import MultiTaskNet, history_frame, pack_net, resolve_device, unpack_net
+
+# What `FittedEstimator._keep` sets from what was fitted.
+DERIVED = frozenset({"tasks_", "classes_", "nets_", "net_", "history_", "n_iter_"})
+# Rows of the table of tasks; of more tasks, the rest are counted.
+MOST_ROWS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What ``fit`` leaves behind.
+
+    Parameters
+    ----------
+    encoder : FeatureEncoder
+        From X to input blocks.
+    blueprint : Blueprint
+        What the nets were built from.
+    layout : Layout
+        The container that y came in.
+    nets : list of MultiTaskNet
+        The bag.
+    split_seed : int
+        Seed of the held-out rows, which a warm start holds out again.
+    kinds : mapping of str to TaskKind
+        What was asked of each task, or inferred.
+    n_splits : int
+        For how many nets rows were held out; more than there are where Ctrl-C left some unfinished.
+    left_out : sequence of str
+        Tasks of y that had no label in the rows of this fold.
+    seen : mapping of str to SeenLabels
+        Labels of the tasks whose kind was told from labels, and could be another by more.
+    interrupt : KeyboardInterrupt, optional
+        The Ctrl-C that ended the training.
+    shared : sequence of SharedRows
+        Rows that a search asks several estimators with this encoder about, which are encoded once.
+    """
+
+    encoder: FeatureEncoder
+    blueprint: Blueprint
+    layout: Layout
+    nets: list[MultiTaskNet]
+    split_seed: int
+    kinds: Mapping[str, TaskKind]
+    n_splits: int
+    left_out: Sequence[str] = ()
+    seen: Mapping[str, SeenLabels] = field(default_factory=dict)
+    interrupt: KeyboardInterrupt | None = None
+    shared: Sequence[SharedRows] = ()
+
+    @property
+    def tasks(self) -> TaskSet:
+        """The tasks."""
+        return self.blueprint.tasks
+
+    @property
+    def every_task(self) -> list[str]:
+        """The names of the tasks, and then of those that were left out."""
+        return [*self.tasks.names, *self.left_out]
+
+    @property
+    def representation_width(self) -> int:
+        """Columns that ``transform`` gives."""
+        sharing = self.nets[0].evaluated.sharing
+        return sharing.width * (len(self.tasks) if sharing.per_task else 1)
+
+    def updated_with(self, rows: Rows, task_weights: tuple[float, ...]) -> Fitted:
+        """Return this with what more rows, and task weights set anew, change of the tasks.
+
+        Parameters
+        ----------
+        rows : Rows
+            Rows to train on with; a label of an unknown class is a ``ValueError``.
+        task_weights : tuple of float
+            The weight of each task as it is now.
+        """
+        tasks = []
+        for position, task in enumerate(self.tasks):
+            task.check_known(rows.columns[task.name])
+            tasks.append(task.widened_by(rows.columns[task.name], rows.of_task(position)))
+        blueprint = replace(self.blueprint, tasks=TaskSet(tuple(tasks)), task_weights=task_weights)
+        return replace(self, blueprint=blueprint)
+
+    def packed(self) -> dict[str, Any]:
+        """Return this for pickles and files, its nets as arrays."""
+        return {
+            "encoder": self.encoder,
+            "blueprint": self.blueprint,
+            "layout": self.layout,
+            "split_seed": self.split_seed,
+            "kinds": dict(self.kinds),
+            "n_splits": self.n_splits,
+            "left_out": list(self.left_out),
+            "seen": {name: [seen.values, seen.gap] for name, seen in self.seen.items()},
+            "nets": [pack_net(net) for net in self.nets],
+        }
+
+    @classmethod
+    def unpacked(cls, state: Mapping[str, Any], device: Any) -> Fitted:
+        """Return what was packed, its nets built anew.
+
+        Parameters
+        ----------
+        state : mapping
+            As `packed` returns it.
+        device : object
+            Where the nets go; a device that is not here gives way to the CPU.
+        """
+        try:
+            device = resolve_device(device)
+        except ValueError:
+            device = resolve_device("cpu")
+        nets = [unpack_net(net, state["blueprint"], device) for net in state["nets"]]
+        # A state from before kinds were kept has tasks of the package's own kinds, and all nets of its bag.
+        kinds = state.get("kinds") or {task.name: KINDS[task.kind]() for task in state["blueprint"].tasks}
+        return cls(
+            state["encoder"],
+            state["blueprint"],
+            state["layout"],
+            nets,
+            state["split_seed"],
+            kinds,
+            state.get("n_splits", len(nets)),
+            state.get("left_out", ()),
+            {name: SeenLabels(*seen) for name, seen in state.get("seen", {}).items()},
+        )
+
+
+class FittedEstimator(BaseEstimator):
+    """Keeps what was fitted, answers for rows, and pickles as arrays and types of this package.
+
+    Views of tasks and scores know no more of an estimator than this.
+    """
+
+    tasks: Mapping[str, Any] | None
+    device: Any
+    _fitted: Fitted
+    # Any: what a task has beside the base's methods is the affair of its kind.
+    tasks_: dict[str, Any]
+    nets_: list[MultiTaskNet]
+
+    @abstractmethod
+    def score_tasks(self, X: Any, y: Any, sample_weight: Any = None, *, metrics: Any = None) -> pd.Series:
+        """Return the score of each task."""
+
+    def _encoded(self, X: Any) -> tuple[EncodedRows, Any]:
+        """Return the rows, to be encoded when they are read, and the index of X where it has one."""
+        if not hasattr(self, "_fitted"):
+            check_is_fitted(self, "_fitted")
+        index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
+        shared = next((rows for rows in self._fitted.shared if rows.X is X), None)
+        if shared is not None and shared.encoded is not None:
+            return shared.encoded, index
+        encoder = self._fitted.encoder
+        X = Admitted.by(encoder.preprocessing).read(self, X, reset=False)
+        encoded = EncodedRows(encoder, X, at_once=shared is not None)
+        if shared is not None:
+            shared.encoded = encoded
+        return encoded, index
+
+    def _responses(self, X: Any) -> tuple[Responses, Any]:
+        """Return the averaged responses of each task, and the index of X where it has one."""
+        inputs, index = self._encoded(X)
+        return bag_responses(self.nets_, self._fitted.tasks, inputs), index
+
+    def _keep(self, fitted: Fitted, reader: BaseEstimator | None = None) -> Self:
+        """Take over what a fit left.
+
+        Parameters
+        ----------
+        fitted : Fitted
+            What it left.
+        reader : BaseEstimator, optional
+            Has the number and names of the features, where others than before were read.
+        """
+        # What is raised holds all frames that it passed, and their data.
+        self._fitted = replace(fitted, interrupt=None)
+        self.tasks_ = {task.name: task for task in fitted.tasks}
+        self.nets_ = fitted.nets
+        self.net_ = fitted.nets[0]
+        self.history_ = history_frame(fitted.nets, fitted.tasks)
+        self.n_iter_ = max(len(net.history) for net in fitted.nets)
+        self.__dict__.setdefault("interrupted_", False)
+        classes = {name: task.classes for name, task in self.tasks_.items() if task.has_classes}
+        if classes:
+            self.classes_ = fitted.layout.restore_classes(classes)
+        elif hasattr(self, "classes_"):
+            del self.classes_
+        for name in ("n_features_in_", "feature_names_in_") if reader is not None else ():
+            if hasattr(reader, name):
+                setattr(self, name, getattr(reader, name))
+            elif hasattr(self, name):
+                delattr(self, name)
+        return self
+
+    @contextmanager
+    def _fitting(self) -> Iterator[Callable[..., None]]:
+        """Hand out what takes over the result of a fit as `_keep` does; be as before where the fit fails.
+
+        Ctrl-C that has ended the fit early is passed on once its result is taken over.
+        """
+        before, interrupt = dict(self.__dict__), None
+
+        def keep(fitted: Fitted, reader: BaseEstimator | None = None) -> None:
+            nonlocal interrupt
+            self._keep(fitted, reader)
+            interrupt = fitted.interrupt
+
+        try:
+            yield keep
+        except BaseException as error:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            if isinstance(error, KeyboardInterrupt):
+                self.interrupted_ = True
+            raise
+        self.interrupted_ = interrupt is not None
+        if interrupt is not None:
+            raise interrupt
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there is something to predict with."""
+        return hasattr(self, "_fitted")
+
+    def _html_repr(self) -> str:
+        """Return scikit-learn's picture, and below it, once fitted, the tasks."""
+        picture: str = estimator_html_repr(self)
+        return picture + tasks_html(self._fitted) if hasattr(self, "_fitted") else picture
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for pickling: networks as arrays, so that it loads on any machine."""
+        state: dict[str, Any] = super().__getstate__()
+        if "_fitted" in state:
+            state = {key: value for key, value in state.items() if key not in {*DERIVED, "_fold"}}
+            state["_fitted"] = self._fitted.packed()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a pickled state over, and build the networks anew."""
+        packed = state.get("_fitted")
+        super().__setstate__({key: value for key, value in state.items() if key != "_fitted"})
+        if packed is not None:
+            self._keep(Fitted.unpacked(packed, self.device))
+
+
+def tasks_html(fitted: Fitted) -> str:
+    """Return a table of the tasks for a notebook: kind, loss, labels and weight, with the trunk above it.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        What ``fit`` left behind.
+    """
+    blueprint = fitted.blueprint
+    weights = dict(zip(fitted.tasks.names, blueprint.task_weights, strict=True))
+    shown = list(fitted.tasks)[:MOST_ROWS]
+    rows = [
+        [task.name, task.kind, type(task.loss).__name__, task.labels_in_words, f"{weights[task.name]:g}"]
+        for task in shown
+    ]
+    more = len(fitted.tasks) - len(shown)
+    if more:
+        rows.append([f"… {more} more", "", "", "", ""])
+    nets = f"{len(fitted.nets)} nets" if len(fitted.nets) > 1 else "1 net"
+    caption = f"{nets} of {blueprint.trunk!r}, {blueprint.sharing!r}, {blueprint.balancing!r}"
+    head = _row(["task", "kind", "loss", "labels", "weight"], "th")
+    body = "".join(_row(cells, "td") for cells in rows)
+    return f"<table><caption>{escape(caption)}</caption>{head}{body}</table>"
+
+
+def _row(cells: Sequence[str], tag: str) -> str:
+    return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
