@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_mtl.features import Block, FeatureEncoder, FeatureSpec, read_features
+from sklearn_mtl.features import Block, EncodedRows, FeatureEncoder, FeatureSpec, read_features
 from sklearn_mtl.features import encoder as encoder_module
 
 RNG = np.random.default_rng(0)
@@ -402,3 +402,17 @@ def test_text_where_there_is_no_preprocessing_is_named():
         encoder.transform(pd.DataFrame({"a": pd.to_datetime(["2024-01-01"]), "b": [1]}))
     with pytest.raises(ValueError, match=r"columns of numbers only. Found others: \[0\]"):
         FeatureEncoder(None).fit(np.array([["u", 1.0], ["v", 2.0]], dtype=object))
+
+
+@pytest.mark.parametrize("preprocessing", ["auto", None, StandardScaler()])
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("rows", [None, np.array([7, 3, 5, 3])])
+def test_rows_encoded_when_they_are_read_are_those_of_all(preprocessing, at_once, rows):
+    X = make_array()
+    encoder = FeatureEncoder(preprocessing).fit(X)
+    encoded = EncodedRows(encoder, X, rows, at_once=at_once)
+    every = encoder.transform(X, rows)["x"]
+    assert len(encoded) == len(every)
+    assert not encoded.is_streamed
+    for some in (slice(None), slice(1, 3), np.array([2, 0])):
+        np.testing.assert_array_equal(encoded.read(some)["x"], every[some])

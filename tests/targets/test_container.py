@@ -188,18 +188,6 @@ def test_what_it_refuses(data, error, message):
         MultiTaskTarget(data)
 
 
-def test_a_gap_in_a_list_of_text_stays_a_gap():
-    assert MultiTaskTarget({"a": ["x", np.nan]})["a"][1] is np.nan
-
-
-def test_integers_of_polars_with_gaps_stay_integers():
-    assert MultiTaskTarget({"a": pl.Series([1, None])})["a"].tolist() == [1, None]
-
-
-def test_masked_cells_of_numpy_are_gaps():
-    assert MultiTaskTarget({"a": np.ma.array([1, 2], mask=[False, True])})["a"].tolist() == [1, None]
-
-
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda y: pickle.loads(pickle.dumps(y))])
 def test_copies_are_equal(target, copied):
     assert copied(target) == target

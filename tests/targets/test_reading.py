@@ -107,43 +107,6 @@ def test_a_series_comes_back_as_an_array(labels):
     assert restored.tolist() == labels.tolist()
 
 
-@pytest.mark.parametrize(
-    ("labels", "dtype", "known"),
-    [
-        ([1.5, None], "float64", [1.5]),
-        ([True, None], "bool", [True]),
-        ([3, None], "int64", [3]),
-        (["a", None], "object", ["a"]),
-        (["a", np.nan], "object", ["a"]),
-        (np.array([3, pd.NA], dtype=object), "int64", [3]),
-        (pd.array([3, None], dtype="Int64"), "int64", [3]),
-        (pd.array([True, None], dtype="boolean"), "bool", [True]),
-        (pd.array([1.5, None], dtype="Float32"), "float32", [1.5]),
-        (pd.Categorical(["a", None]), "object", ["a"]),
-        (pd.Categorical([3, None]), "int64", [3]),
-        (pl.Series([3, None]), "int64", [3]),
-        (pl.Series([1.5, None], dtype=pl.Float32), "float32", [1.5]),
-        (pl.Series([True, None]), "bool", [True]),
-        (pl.Series(["a", None], dtype=pl.Categorical), "object", ["a"]),
-        (np.array(["2020-01-01", "NaT"], dtype="M8[ns]"), "object", [pd.Timestamp("2020-01-01")]),
-        (np.ma.array([3, 4], mask=[False, True]), "int64", [3]),
-    ],
-    ids=str,
-)
-def test_values_have_their_natural_dtype_whatever_is_missing(labels, dtype, known):
-    column = read_targets({"a": labels}).columns["a"]
-    assert column.missing.tolist() == [False, True]
-    assert str(column.values.dtype) == dtype
-    assert column.values[:1].tolist() == known
-
-
-def test_blocks_keep_two_dimensions():
-    column = read_targets({"a": [[1, 0], [0, 1]]}).columns["a"]
-    assert column.values.shape == column.missing.shape == (2, 2)
-    frame = pd.DataFrame({"p": [0, 1], "q": [1, 1]})
-    assert read_targets({"a": frame}).columns["a"].values.tolist() == [[0, 1], [1, 1]]
-
-
 def test_text_and_numbers_side_by_side_stay_what_they_are():
     columns = read_targets([["a", 1.5], ["b", np.nan]]).columns
     assert columns["y0"].values.tolist() == ["a", "b"]
@@ -257,16 +220,6 @@ def test_rows_are_no_list_of_tasks():
     assert list(read_targets(["ab", "cd"], n_rows=2).columns) == ["y"]
 
 
-@pytest.mark.parametrize(
-    "labels", [np.arange(3.0), np.array(["a", None, "b"], dtype=object), np.array([0, 1, 1])], ids=dtype_of
-)
-def test_a_block_of_one_column_is_a_column(labels):
-    for block in (labels[:, None], labels[:, None].tolist(), pd.DataFrame({"p": labels})):
-        column = read_targets({"a": block}).columns["a"]
-        assert column.known.tolist() == [label for label in labels if label is not None]
-        assert column.missing.tolist() == pd.isna(labels).tolist()
-
-
 def test_rows_of_x_and_y_are_compared():
     with pytest.raises(ValueError, match="inconsistent numbers of samples: X has 4 rows, task 'price' has 3"):
         read_targets({"price": [1.0] * 3}, n_rows=4)
@@ -307,9 +260,3 @@ def test_labels_of_a_task_lie_together():
     block = np.zeros((6, 3))
     for y in (block, pd.DataFrame(block, columns=list("abc"))):
         assert all(column.values.flags.c_contiguous for column in read_targets(y).columns.values())
-
-
-def test_known_labels_leave_out_the_gaps():
-    columns = read_targets({"a": [1.0, np.nan, 3.0], "b": [[1, 2], [3, 4], [5, 6]]}).columns
-    assert columns["a"].known.tolist() == [1.0, 3.0]
-    assert columns["b"].known.tolist() == [1, 2, 3, 4, 5, 6]

@@ -1,4 +1,4 @@
-"""Times until an event, some of them censored: labels, intervals, curves, and the concordance index."""
+"""Times until an event, some of them censored: labels, intervals and curves."""
 
 import pickle
 
@@ -20,7 +20,6 @@ from sklearn_mtl.model_selection import (
 )
 from sklearn_mtl.targets import infer_kind, read_column
 from sklearn_mtl.tasks import Survival, concordance_index
-from sklearn_mtl.tasks.losses.survival import DiscreteHazards
 
 
 def censored(n_rows, seed=0):
@@ -131,27 +130,7 @@ def test_times_that_are_no_list_of_times_are_refused(times):
         task.survival(np.ones((2, 1, len(task.ends))), times)
 
 
-# The likelihood
-
-
-def test_the_loss_is_minus_the_log_likelihood_of_what_is_known():
-    loss = DiscreteHazards(3)
-    raw = torch.tensor(np.random.default_rng(0).normal(size=(1, 1, 3)))
-    survival = np.concatenate([[1.0], loss.response(raw)[0, 0].numpy()])
-    hazard = 1 - survival[1:] / survival[:-1]
-    np.testing.assert_allclose(loss.link(loss.response(raw)), raw)
-    for count in range(4):
-        kept = np.log(1 - hazard[:count]).sum()
-        found = loss(raw, torch.tensor([[2.0 * count]]))
-        np.testing.assert_allclose(found[0, 0], -kept)
-        if count < 3:
-            found = loss(raw, torch.tensor([[2.0 * count + 1]]))
-            np.testing.assert_allclose(found[0, 0], -kept - np.log(hazard[count]))
-            np.testing.assert_allclose(found[0, 0], -np.log(survival[count] - survival[count + 1]))
-
-
-def test_outputs_of_zero_are_the_event_as_probable_anywhere():
-    np.testing.assert_allclose(DiscreteHazards(4).response(torch.zeros(1, 1, 4))[0, 0], [0.8, 0.6, 0.4, 0.2])
+# The curve
 
 
 def test_without_features_the_curve_is_that_of_kaplan_and_meier():
@@ -174,38 +153,6 @@ def test_the_mean_time_is_the_area_under_the_curve():
     np.testing.assert_allclose(task.survival(response, [0, 1, 2, 4, 100])[0], [1, 0.75, 0.5, 0.375, 0.25])
     with pytest.raises(ValueError, match=r"`times` must be a list of times"):
         task.survival(response, [-1.0])
-
-
-# The concordance index
-
-
-def by_pairs(time, event, predicted, weight):
-    right = every = 0.0
-    for i in np.flatnonzero(event):
-        for j in range(len(time)):
-            if time[j] > time[i] or (time[j] == time[i] and not event[j]):
-                mass = weight[i] * weight[j]
-                every += mass
-                right += mass * (0.5 if predicted[i] == predicted[j] else predicted[j] > predicted[i])
-    return right / every
-
-
-@pytest.mark.parametrize("n_values", [3, 10, 1000])
-@pytest.mark.parametrize("seed", range(3))
-def test_concordance_is_that_of_all_pairs(n_values, seed):
-    rng = np.random.default_rng(seed)
-    time, predicted = rng.integers(0, n_values, (2, 60)).astype(float)
-    event, weight = rng.random(60) < 0.6, rng.choice([0.0, 0.5, 2.0], 60)
-    found = concordance_index(time, event, predicted, weight)
-    assert found == pytest.approx(by_pairs(time, event, predicted, weight))
-    assert concordance_index(time, event, predicted) == pytest.approx(
-        by_pairs(time, event, predicted, np.ones(60))
-    )
-
-
-def test_concordance_without_a_pair_is_nan():
-    assert np.isnan(concordance_index(np.array([1.0, 2.0]), np.array([False, False]), np.zeros(2)))
-    assert np.isnan(concordance_index(np.array([]), np.array([], dtype=bool), np.array([])))
 
 
 # Through the estimator

@@ -20,7 +20,6 @@ from sklearn_mtl.tasks.losses.regression import (
     Pinball,
     PoissonDeviance,
     SquaredError,
-    weighted_quantile,
 )
 
 
@@ -103,23 +102,3 @@ def test_gaussian_variance_is_bounded():
     y = torch.zeros(1, 1)
     at = [float(GaussianNLL()(torch.tensor([[[0.0, low]]]), y)) for low in (-12.0, -13.0, -1e6)]
     assert at == [-6.0, -6.0, -6.0]
-
-
-@pytest.mark.parametrize("ties", [False, True])
-def test_weighted_quantile_is_the_quantile_of_repeated_rows(ties):
-    rng = np.random.default_rng(4)
-    levels = (0.05, 0.25, 1 / 3, 0.5, 0.9)
-    for n_rows in (1, 2, 9, 40):
-        y = rng.normal(size=(n_rows, 3))
-        if ties:
-            y = y.round()
-        times = rng.integers(0, 4, size=y.shape)
-        times[0] = 1
-        expected = [
-            # The mean of both neighbours where the cumulated weight hits the level exactly.
-            np.quantile(np.repeat(y[:, i], times[:, i]), levels, method="averaged_inverted_cdf")
-            for i in range(3)
-        ]
-        for unit in (1.0, 0.1):
-            found = weighted_quantile(torch.tensor(y), torch.tensor(times * unit), levels)
-            np.testing.assert_allclose(found, expected)

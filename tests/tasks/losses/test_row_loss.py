@@ -20,7 +20,7 @@ from sklearn_mtl.tasks.losses.regression import (
     PoissonDeviance,
     SquaredError,
 )
-from sklearn_mtl.tasks.losses.row_loss import weighted_mean
+from sklearn_mtl.tasks.losses.row_loss import check_loss, summed, weighted_mean, weighted_quantile
 from sklearn_mtl.tasks.losses.survival import DiscreteHazards
 
 
@@ -344,3 +344,69 @@ def test_weighted_mean_of_nothing_is_zero():
     values = torch.tensor([[1.0, 5.0], [4.0, 7.0]])
     weight = torch.tensor([[1.0, 0.0], [2.0, 0.0]])
     assert weighted_mean(values, weight).tolist() == [3.0, 0.0]
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_weighted_quantile_is_the_quantile_of_repeated_rows(ties):
+    rng = np.random.default_rng(4)
+    levels = (0.05, 0.25, 1 / 3, 0.5, 0.9)
+    for n_rows in (1, 2, 9, 40):
+        y = rng.normal(size=(n_rows, 3))
+        if ties:
+            y = y.round()
+        times = rng.integers(0, 4, size=y.shape)
+        times[0] = 1
+        expected = [
+            # The mean of both neighbours where the cumulated weight hits the level exactly.
+            np.quantile(np.repeat(y[:, i], times[:, i]), levels, method="averaged_inverted_cdf")
+            for i in range(3)
+        ]
+        for unit in (1.0, 0.1):
+            found = weighted_quantile(torch.tensor(y), torch.tensor(times * unit), levels)
+            np.testing.assert_allclose(found, expected)
+
+
+def test_sums_of_weights_are_the_same_where_columns_share_them():
+    weight = torch.rand(7, 1, dtype=torch.float64)
+    torch.testing.assert_close(summed(weight.expand(7, 100)), summed(weight.expand(7, 100).clone()))
+
+
+@pytest.mark.parametrize(
+    ("loss", "has_temperature", "has_interval"),
+    [
+        (SquaredError(), False, False),
+        (Pinball(), False, True),
+        (Poly(3), True, False),
+        (LinEx(), False, False),
+    ],
+)
+def test_what_a_loss_has_is_what_it_defines(loss, has_temperature, has_interval):
+    assert loss.has_temperature is hasattr(loss, "log_loss") is has_temperature
+    assert getattr(loss, "has_interval", False) is hasattr(loss, "interval") is has_interval
+
+
+def test_a_loss_of_ones_own_may_go_without_a_temperature():
+    @dataclass(frozen=True)
+    class Untouched(Poly):
+        has_temperature = False
+
+    assert not Untouched(3).has_temperature
+
+
+@dataclass(frozen=True)
+class Broken(PointLoss):
+    """Of one shape for all cells, or negative."""
+
+    fault: str
+
+    def __call__(self, raw, y):
+        cell = (raw[..., 0] - y) ** 2
+        return cell.sum() if self.fault == "shape" else cell - 9
+
+
+@pytest.mark.parametrize(("fault", "message"), [("shape", r"gives the shape \(\)"), ("sign", "0 or more")])
+def test_a_loss_that_can_not_be_trained_on_is_refused(fault, message):
+    labels = np.arange(4.0)[:, None]
+    check_loss("price", LinEx(), labels, np.ones((4, 1)))
+    with pytest.raises(ValueError, match=rf"`loss` of task 'price' must .*{message}"):
+        check_loss("price", Broken(fault), labels, np.ones((4, 1)))
