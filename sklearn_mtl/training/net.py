@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from typing import Any
 
-import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PrintLog
@@ -20,16 +19,22 @@ from sklearn_mtl.training.kept_weights import (
     Resume,
     StopTraining,
     TrainingRun,
-    WeightAverage,
     WeightKeeper,
     snapshot,
 )
 from sklearn_mtl.training.losses_again import losses_again
-from sklearn_mtl.training.optimizer import FusedAdamW
-from sklearn_mtl.training.recording import RecordedNet, to_numbers
+from sklearn_mtl.training.recording import RecordedNet
+from sklearn_mtl.training.steps import (
+    FusedAdamW,
+    Step,
+    WeightAverage,
+    clip_gradients,
+    losses_and_masses,
+    training_step,
+    validation_scores,
+    validation_step,
+)
 
-# What a step gives back of every task: its summed loss, and the weight of the labels it was summed over.
-LOSS_AND_MASS = ("task_loss", "task_mass")
 # What callbacks may be told of within an epoch.
 PER_STEP = ("on_batch_begin", "on_grad_computed", "on_batch_end")
 
@@ -46,6 +51,8 @@ class MultiTaskNet(RecordedNet):
         Decay of the moving average of the weights, which validation and prediction use; None for none.
     autocast : torch dtype or None
         What products are computed in while training.
+    gradient_clip : float or None
+        Largest norm of a step's gradient.
 
     Attributes
     ----------
@@ -64,6 +71,7 @@ class MultiTaskNet(RecordedNet):
         *args: Any,
         ema_decay: float | None = None,
         autocast: torch.dtype | None = None,
+        gradient_clip: float | None = None,
         iterator_train: type = WholeBatches,
         iterator_valid: type = WholeBatches,
         **kwargs: Any,
@@ -71,6 +79,7 @@ class MultiTaskNet(RecordedNet):
         super().__init__(*args, iterator_train=iterator_train, iterator_valid=iterator_valid, **kwargs)
         self.ema_decay = ema_decay
         self.autocast = autocast
+        self.gradient_clip = gradient_clip
         self.statistics_: dict[str, Tensor] = {}
         self.run_ = TrainingRun()
         self.resume_: Resume | None = None
@@ -127,7 +136,7 @@ class MultiTaskNet(RecordedNet):
         n_before, resume, start_loss = len(self.history), self.resume_, float("inf")
         if n_before and valid is not None:
             steps = [self.validation_step(batch) for batch in self.get_iterator(valid, training=False)]
-            start_loss = float(self.watched(*(_to_host(steps, key).sum(0) for key in LOSS_AND_MASS))[1])
+            start_loss = float(self.watched(*(sums.sum(0) for sums in losses_and_masses(steps)))[1])
         module = uncompiled(self.module_)
         self.run_ = TrainingRun.begin(module, self.ema_decay, n_before, start_loss, resume)
         self.resume_ = None
@@ -249,11 +258,13 @@ class MultiTaskNet(RecordedNet):
             if self._has_step_callbacks:
                 self.history.record_batch(f"{prefix}_batch_size", sizes[-1])
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        losses, masses = (_to_host(steps, key) for key in LOSS_AND_MASS)
+        losses, masses = losses_and_masses(steps)
         if training:
             self.record_training(losses, masses, sizes)
         else:
-            self.record_validation(losses, masses, self._scores(steps, iterator), sizes)
+            table: Any = iterator.table  # type: ignore[attr-defined]
+            scores = validation_scores(self.criterion_.losses, steps, table.y, table.weight)
+            self.record_validation(losses, masses, scores, sizes)
         self.history.record(f"{prefix}_batch_count", len(steps))
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
@@ -284,9 +295,14 @@ class MultiTaskNet(RecordedNet):
         self.optimizer_.step()
         return step
 
-    def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
-        """Put gradients on all parameters for one batch."""
-        return self.put_gradients(batch, *self.training_outputs(batch))
+    def train_step_single(self, batch: Batch, **fit_params: Any) -> Step:
+        """Put gradients on all parameters for one batch, and clip them."""
+        step = self.put_gradients(batch, *self.training_outputs(batch))
+        if self.gradient_clip is not None:
+            parameters = [parameter for group in self._groups for parameter in group["params"]]
+            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+            clip_gradients(gradients, self.gradient_clip)
+        return step
 
     def training_outputs(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Return the raw outputs and the penalty of one batch, with a graph."""
@@ -294,27 +310,14 @@ class MultiTaskNet(RecordedNet):
             raw = self.module_(batch.inputs)
         return raw.to(batch.y.dtype), uncompiled(self.module_).sharing.penalty()
 
-    def put_gradients(self, batch: Batch, raw: Tensor, penalty: Tensor | None) -> dict[str, Tensor]:
+    def put_gradients(self, batch: Batch, raw: Tensor, penalty: Tensor | None) -> Step:
         """Put gradients on all parameters, given the raw outputs and the penalty of one batch."""
-        criterion = self.criterion_
-        losses = criterion.losses(raw, batch.y, batch.weight)
-        total = criterion.balancer.backward(losses, criterion.weights, penalty, self.run_.shared)
-        return {"loss": total, "task_loss": losses.total, "task_mass": losses.mass}
+        return training_step(self.criterion_, batch, raw, penalty, self.run_.shared)
 
     @torch.no_grad()
-    def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
+    def validation_step(self, batch: Batch, **fit_params: Any) -> Step:
         """Return the losses and responses of one held-out batch."""
-        losses = self.criterion_.losses
-        module = self.evaluated
-        raw = module.eval()(batch.inputs)
-        responses = losses.responses(raw)
-        loss, mass = losses.response_sums(responses, batch.y, batch.weight)
-        return {"task_loss": loss, "task_mass": mass, "responses": responses}
-
-    def _scores(self, steps: list[dict[str, Any]], iterator: Any) -> np.ndarray:
-        responses = [torch.cat(parts) for parts in zip(*(step["responses"] for step in steps), strict=True)]
-        table = iterator.table
-        return to_numbers(self.criterion_.losses.scores(responses, table.y, table.weight))
+        return validation_step(self.criterion_.losses, self.evaluated.eval()(batch.inputs), batch)
 
     def save_params(self, *args: Any, **kwargs: Any) -> None:
         """Write the weights that predict, as skorch does: of the moving average, not of the last step."""
@@ -342,8 +345,3 @@ class MultiTaskNet(RecordedNet):
         if self.autocast is None:
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, dtype=self.autocast)
-
-
-def _to_host(steps: list[dict[str, Any]], key: str) -> np.ndarray:
-    """Return one quantity of all steps, (n_steps, n_tasks): the one copy from the device in an epoch."""
-    return to_numbers(torch.stack([step[key] for step in steps]))

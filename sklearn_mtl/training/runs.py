@@ -268,6 +268,7 @@ def make_net(
         verbose=settings.verbose,
         ema_decay=settings.ema_decay,
         autocast=settings.autocast,
+        gradient_clip=settings.gradient_clip,
         columns=columns_by_task(blueprint.tasks),
         **settings.optimizer_options(),
     )

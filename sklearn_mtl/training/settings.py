@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
+from skorch.callbacks import Callback, LRScheduler
 
 from sklearn_mtl.network.torch_private import forked_after_cuda_started
-from sklearn_mtl.training.optimizer import SCHEDULES, FusedAdamW, StepSchedule
+from sklearn_mtl.training.schedules import SCHEDULES, StepSchedule
+from sklearn_mtl.training.steps import FusedAdamW
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -102,7 +103,7 @@ class TrainingSettings:
         return options
 
     def schedule_callbacks(self, n_batches: int, done: int = 0) -> list[tuple[str, Callback]]:
-        """Return the callbacks that move the learning rate and clip gradients.
+        """Return the callbacks that move the learning rate.
 
         Parameters
         ----------
@@ -117,8 +118,6 @@ class TrainingSettings:
             found.append(("lr_schedule", StepSchedule(factor, done)))
         elif self.lr_schedule is not None:
             found.append(("lr_schedule", deepcopy(self.lr_schedule)))
-        if self.gradient_clip is not None:
-            found.append(("gradient_clip", GradientNormClipping(self.gradient_clip)))
         return found
 
 

@@ -103,7 +103,7 @@ def test_an_optimizer_of_ours_loads_no_compiler_and_has_no_profiler_record():
     code = (
         "import sys, torch\n"
         "from torch.optim import Optimizer\n"
-        "from sklearn_mtl.training.optimizer import FusedAdamW\n"
+        "from sklearn_mtl.training.steps import FusedAdamW\n"
         "step = FusedAdamW.step\n"
         "optimizer = FusedAdamW([torch.nn.Parameter(torch.zeros(1))])\n"
         "optimizer.zero_grad()\n"

@@ -10,7 +10,8 @@ from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskRegressor
 from sklearn_mtl.data import Table
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.targets import read_targets
-from sklearn_mtl.training.kept_weights import WeightAverage, snapshot
+from sklearn_mtl.training.kept_weights import snapshot
+from sklearn_mtl.training.steps import WeightAverage
 from sklearn_mtl.trunks import MLP
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_mtl.training.optimizer import FusedAdamW
+from sklearn_mtl.training.steps import FusedAdamW
 
 
 def trained(optimizer_class, *, dtype, skip=(), own_rate=False):

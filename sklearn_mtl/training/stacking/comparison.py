@@ -29,6 +29,7 @@ from sklearn_mtl.training.stacking.batches import (
 from sklearn_mtl.training.stacking.grouping import is_out_of_memory, plain_attributes
 from sklearn_mtl.training.stacking.trainer import Member, StackedTrainer
 from sklearn_mtl.training.stacking.weights import trained_parameters
+from sklearn_mtl.training.steps import Step
 
 # Rows of zeros and without labels, which must not change what comes of the others.
 N_EMPTY = 2
@@ -62,8 +63,8 @@ TOLERANCES = {
 KINDS = {
     "raw": "other outputs",
     "penalty": "another penalty",
-    "loss": "other losses",
-    "mass": "other weights of labels",
+    "task_loss": "other losses",
+    "task_mass": "other weights of labels",
 }
 
 
@@ -75,17 +76,12 @@ class OwnStep:
     ----------
     masks : list of tensor
         The masks of the dropout layers, as `RandomNumbers` draws them again.
-    raw, penalty : tensor
-        Raw outputs and penalty.
-    loss, mass : tensor of shape (tasks,)
-        Summed losses, and the weights of their labels.
+    found : dict of str to tensor
+        By the names in `KINDS`, raw outputs, penalty, summed losses, and the weights of their labels.
     """
 
     masks: list[Tensor]
-    raw: Tensor
-    penalty: Tensor
-    loss: Tensor
-    mass: Tensor
+    found: Step
 
 
 def remove_mismatches(trainer: StackedTrainer) -> dict[int, str]:
@@ -184,12 +180,10 @@ def _own_step(trainer: StackedTrainer, member: Member, batch: Batch) -> OwnStep 
     if device.type == "cpu" and not torch.equal(generator, random.state.cpu):
         return "it draws random numbers other than by Dropout layers"
     penalty = raw.new_zeros(()) if penalty is None else penalty
-    return OwnStep(masks, raw.detach(), penalty.detach(), step["task_loss"], step["task_mass"])
+    return OwnStep(masks, {**step, "raw": raw.detach(), "penalty": penalty.detach()})
 
 
-def _stacked_step(
-    trainer: StackedTrainer, alone: Sequence[OwnStep], rows: Mapping[int, Batch]
-) -> Sequence[Tensor] | str:
+def _stacked_step(trainer: StackedTrainer, alone: Sequence[OwnStep], rows: Mapping[int, Batch]) -> Step | str:
     """Return the step of a stack, or why its nets must be trained alone."""
     # One module and one balancer work for all.
     parts = (trainer.module.pattern, trainer.loss.balancer)
@@ -228,7 +222,7 @@ def _longer(tensor: Tensor) -> Tensor:
 
 
 def differences(
-    trainer: StackedTrainer, steps: Sequence[OwnStep], together: Sequence[Tensor]
+    trainer: StackedTrainer, steps: Sequence[OwnStep], together: Step
 ) -> Iterator[tuple[str, Tensor]]:
     """Iterate over what the nets and the stack computed; yield what it is, and for which nets it differs.
 
@@ -238,15 +232,17 @@ def differences(
         Gradients are on its weights.
     steps : sequence of OwnStep
         The own steps of its members.
-    together : sequence of tensor
+    together : dict of str to tensor
         What `StackedTrainer.put_gradients` returned.
     """
     tolerance = TOLERANCES[trainer.settings.autocast or trainer.settings.dtype]
-    raw, *others = together
-    for kind, stacked in zip(KINDS, (raw[:, : len(steps[0].raw)], *others), strict=True):
-        own = torch.stack([getattr(step, kind) for step in steps])
+    n_rows = len(steps[0].found["raw"])
+    for kind, what in KINDS.items():
+        own = torch.stack([step.found[kind] for step in steps])
+        # The outputs for the empty rows are nobody's.
+        stacked = together[kind][:, :n_rows] if kind == "raw" else together[kind]
         allowed = tolerance.relative * _norm(_finite(own)) + tolerance.outputs * own[0].numel() ** 0.5
-        yield KINDS[kind], ~(_distance(own, stacked) <= allowed)
+        yield what, ~(_distance(own, stacked) <= allowed)
     parameters = [trained_parameters(member.net) for member in trainer.members]
     distances: dict[str, Tensor] = {}
     norms: dict[str, Tensor] = {}
@@ -304,7 +300,7 @@ def _changed_by_epoch(balancer: Balancer, step: OwnStep) -> str | None:
         return None
     copy = deepcopy(balancer)
     before = _attribute_marks(copy)
-    copy.end_epoch(step.loss / step.mass.clamp_min(1e-30))
+    copy.end_epoch(step.found["task_loss"] / step.found["task_mass"].clamp_min(1e-30))
     return _changed_attribute(copy, before)
 
 

@@ -13,9 +13,9 @@ from sklearn_mtl.balancing import LossBalancer
 from sklearn_mtl.network.module import Blueprint
 from sklearn_mtl.network.torch_private import MODULE_STATE, uncompiled
 from sklearn_mtl.recipes import fingerprint
-from sklearn_mtl.tasks import TaskLosses
 from sklearn_mtl.training.runs import NetPlan, ReadyNet
 from sklearn_mtl.training.stacking.batches import few_rows
+from sklearn_mtl.training.stacking.losses import losses_key
 from sklearn_mtl.training.stacking.module import is_dropout
 from sklearn_mtl.training.stacking.weights import parameter_groups
 
@@ -156,11 +156,6 @@ def _sorted(group: Mapping[int, ReadyNet]) -> list[int]:
         return ranks.setdefault(losses, len(ranks)), ranks.setdefault(settings, len(ranks))
 
     return sorted(group, key=rank)
-
-
-def losses_key(losses: TaskLosses) -> Hashable:
-    """Return what nets have in common whose losses are one expression."""
-    return tuple(group.loss for group in losses.groups)
 
 
 def members_at_once(ready: ReadyNet) -> int:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, vmap
 
-from sklearn_mtl.balancing.balancer import differentiated, put_gradients
 from sklearn_mtl.data.table import Batch
-from sklearn_mtl.network.module import BalancedLoss
 from sklearn_mtl.network.torch_private import uncompiled
-from sklearn_mtl.tasks import TaskLosses
 from sklearn_mtl.training.kept_weights import StopTraining
-from sklearn_mtl.training.recording import to_numbers
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.batches import StackedBatches, few_rows
-from sklearn_mtl.training.stacking.grouping import losses_key
+from sklearn_mtl.training.stacking.losses import StackedLoss
 from sklearn_mtl.training.stacking.module import StackedModule
 from sklearn_mtl.training.stacking.weights import StackedWeights
+from sklearn_mtl.training.steps import (
+    Step,
+    losses_and_masses,
+    training_step,
+    validation_scores,
+    validation_step,
+)
 
 # Called for each net that is done: its position, and the error that ended it, if one did.
 Done = Callable[[int, Exception | None], None]
@@ -95,7 +97,7 @@ class StackedTrainer:
                 one.net.open_training(one.plan.train, one.plan.valid)
         self.weights = StackedWeights([one.net for one in ready])
         self.batches = StackedBatches(ready, self.module.calls)
-        self.loss = StackedLoss([one.net.criterion_ for one in ready])
+        self.loss = StackedLoss.of([one.net.criterion_ for one in ready])
 
     def run(self, done: Done, watch: Callable[[int], None] | None = None) -> None:
         """Train until every net is done.
@@ -124,7 +126,7 @@ class StackedTrainer:
             self.weights.release(self.members.index(member))
         self._go_on_without(leaving)
 
-    def put_gradients(self, batch: Batch, masks: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def put_gradients(self, batch: Batch, masks: Sequence[Tensor]) -> Step:
         """Put gradients on the stacked weights: a step, but for the optimizer's part.
 
         Parameters
@@ -136,16 +138,14 @@ class StackedTrainer:
 
         Returns
         -------
-        raw, penalty : tensor, with networks in front
-            Raw outputs and penalties, without graph.
-        loss, mass : tensor of shape (networks, tasks)
-            Summed losses, and the weights of their labels.
+        dict of str to tensor, each with networks in front
+            What `training_step` returns, and the ``raw`` outputs and ``penalty``, without graph.
         """
         self.weights.clear_gradients()
         raw, penalty = self.forward(batch, masks, training=True)
-        gradient, loss, mass = self.loss.gradient(raw, batch, self.weights.of_balancer())
-        put_gradients(raw, gradient, penalty)
-        return raw.detach(), penalty.detach(), loss, mass
+        criterion = self.loss.with_state(self.weights.of_balancer())
+        step = training_step(criterion, batch, raw, penalty)
+        return {**step, "raw": raw.detach(), "penalty": penalty.detach()}
 
     def forward(
         self, batch: Batch, masks: Sequence[Tensor] = (), *, training: bool = False
@@ -171,11 +171,11 @@ class StackedTrainer:
         bounds = self.weights.bounds([member.ready.plan.settings.gradient_clip for member in self.members])
         self.weights.begin_epoch([member.ready.plan.n_batches for member in self.members])
         for batch, masks in self.batches.epoch():
-            _, _, loss, mass = self.put_gradients(batch, masks)
+            step = self.put_gradients(batch, masks)
             self.weights.clip(bounds)
             self.weights.step()
-            steps.append((loss, mass))
-        losses, masses = (to_numbers(torch.stack(values)) for values in zip(*steps, strict=True))
+            steps.append({key: step[key] for key in ("task_loss", "task_mass")})
+        losses, masses = losses_and_masses(steps)
         for slot, member in enumerate(self.members):
             sizes = member.ready.plan.batch_sizes
             own = slice(len(sizes))
@@ -186,13 +186,17 @@ class StackedTrainer:
     def _validate(self) -> None:
         alone = self.members[0].net.iterator_valid__batch_size
         size = max(FEWEST_VALIDATION_ROWS, alone // len(self.members))
-        parts = [(self.forward(batch)[0], batch.y, batch.weight) for batch in self.batches.validation(size)]
-        raw, y, weight = (torch.cat(of_all, dim=1) for of_all in zip(*parts, strict=True))
-        loss, mass, scores = (to_numbers(values) for values in self.loss.validation(raw, y, weight))
+        batches = list(self.batches.validation(size))
+        steps = [validation_step(self.loss.losses, self.forward(batch)[0], batch) for batch in batches]
+        loss, mass = (sums.sum(0) for sums in losses_and_masses(steps))
+        y, weight = (
+            torch.cat([getattr(batch, name) for batch in batches], dim=1) for name in ("y", "weight")
+        )
+        scores = validation_scores(self.loss.losses, steps, y, weight)
         for slot, member in enumerate(self.members):
             sizes = [len(member.ready.plan.valid or ())]
             member.net.record_validation(loss[slot], mass[slot], scores[slot], sizes)
-            member.net.history.record("valid_batch_count", len(parts))
+            member.net.history.record("valid_batch_count", len(batches))
 
     def _leave(self, leaving: Sequence[Member]) -> None:
         """End the training of some nets as that of a single net ends."""
@@ -211,84 +215,4 @@ class StackedTrainer:
             ready = [member.ready for member in self.members]
             self.weights.keep(slots)
             self.batches = StackedBatches(ready, self.module.calls, self.batches)
-            self.loss = StackedLoss([one.net.criterion_ for one in ready])
-
-
-class StackedLoss:
-    """The losses of many nets, and what their balancers make of them.
-
-    Parameters
-    ----------
-    criteria : sequence of BalancedLoss
-        Of the nets, those of equal losses next to each other.
-    """
-
-    def __init__(self, criteria: Sequence[BalancedLoss]) -> None:
-        self.weights = torch.stack([criterion.weights for criterion in criteria])
-        self.balancer: Any = criteria[0].balancer
-        self._parts = _by_loss([criterion.losses for criterion in criteria])
-
-    def gradient(
-        self, raw: Tensor, batch: Batch, state: Mapping[str, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the gradient, in the raw outputs, of what each net's balancer makes of its losses.
-
-        Learned parameters of the balancers get theirs on the way.
-
-        Parameters
-        ----------
-        raw : tensor of shape (networks, rows, members, raw_width)
-            What the nets put out.
-        batch : Batch
-            The rows, with networks in front.
-        state : mapping of str to tensor, each with networks in front
-            Parameters and buffers of the balancers.
-
-        Returns
-        -------
-        gradient : tensor
-            Shaped as the raw outputs.
-        loss, mass : tensor of shape (networks, tasks)
-            Summed losses, and the weights of their labels.
-        """
-        steps = [losses(raw[part], batch.y[part], batch.weight[part]) for part, losses in self._parts]
-        values, loss, mass = _joined([(step.values, step.total, step.mass) for step in steps])
-        rates = self._rates(values, state)
-        (gradient,) = _joined(
-            [(step.gradient(rates[part]),) for (part, _), step in zip(self._parts, steps, strict=True)]
-        )
-        return gradient, loss, mass
-
-    def validation(self, raw: Tensor, y: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
-        """Return summed losses, weights and metrics on the held-out rows, each (networks, tasks)."""
-        found = []
-        for part, losses in self._parts:
-            responses = losses.responses(raw[part])
-            sums = losses.response_sums(responses, y[part], weight[part])
-            found.append((*sums, losses.scores(responses, y[part], weight[part])))
-        return _joined(found)
-
-    def _rates(self, losses: Tensor, state: Mapping[str, Tensor]) -> Tensor:
-        """Return the derivative of each net's balanced loss in its losses, (networks, tasks)."""
-        if not state:
-            return self.balancer.differentiate(losses, self.weights)[1]
-        balance = vmap(self._balance_one)
-        return differentiated(lambda own: balance(dict(state), own, self.weights), losses)[1]
-
-    def _balance_one(self, state: dict[str, Tensor], losses: Tensor, weights: Tensor) -> Any:
-        return functional_call(self.balancer, state, (losses, weights))
-
-
-def _by_loss(all_losses: Sequence[TaskLosses]) -> list[tuple[slice, TaskLosses]]:
-    """Return which nets have losses of the same parameters, and those with the baselines of all."""
-    keys = [losses_key(losses) for losses in all_losses]
-    starts = [slot for slot, key in enumerate(keys) if slot == 0 or key != keys[slot - 1]]
-    found = []
-    for start, stop in zip(starts, [*starts[1:], len(keys)], strict=True):
-        baseline = torch.stack([losses.baseline for losses in all_losses[start:stop]])
-        found.append((slice(start, stop), all_losses[start].with_baseline(baseline)))
-    return found
-
-
-def _joined(parts: Sequence[tuple[Tensor, ...]]) -> Any:
-    return parts[0] if len(parts) == 1 else tuple(torch.cat(of_all) for of_all in zip(*parts, strict=True))
+            self.loss = StackedLoss.of([one.net.criterion_ for one in ready])

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.network.torch_private import move_each_towards, uncompiled
+from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.training.net import MultiTaskNet
-from sklearn_mtl.training.optimizer import StepSchedule, fused_step
+from sklearn_mtl.training.schedules import StepSchedule
 from sklearn_mtl.training.stacking.batches import padded
+from sklearn_mtl.training.steps import clip_gradients, fused_step
 
 Named = dict[str, Tensor]
 
@@ -87,12 +88,7 @@ class StackedWeights:
         """Scale each net's gradient down to a largest norm, as `bounds` returned them."""
         if bounds is None:
             return
-        gradients = [tensor.grad for tensor in self.trained.values() if tensor.grad is not None]
-        norm = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
-        # As torch.nn.utils.clip_grad_norm_ has it.
-        scale = (bounds / (norm + 1e-6)).clamp_max(1.0)
-        for gradient in gradients:
-            gradient.mul_(scale.view(-1, *[1] * (gradient.ndim - 1)))
+        clip_gradients([tensor.grad for tensor in self.trained.values() if tensor.grad is not None], bounds)
 
     def begin_epoch(self, n_batches: Sequence[int]) -> None:
         """Find out which nets are updated together in this epoch.
@@ -221,9 +217,10 @@ class JointUpdate:
         for slot in self._slots:
             self._weights.steps[slot] += 1
         if self._moving:
-            move_each_towards(self._averages, self._latest, 1 - self._moving[0].decay_now)
-            for average in self._moving:
-                average.steps += 1
+            first, *others = self._moving
+            first.move(self._averages, self._latest)
+            for average in others:
+                average.steps = first.steps
 
     def _step_group(self, number: int, group: dict[str, Any]) -> None:
         """Update one of the optimizer's groups of parameters; a parameter without gradient stays."""

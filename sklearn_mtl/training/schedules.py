@@ -1,0 +1,90 @@
+"""How the learning rate moves over the steps of a training."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from skorch.callbacks import Callback
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """From 1 to 0 along a half cosine (Loshchilov & Hutter 2017, eq. 5, without restarts).
+
+    Parameters
+    ----------
+    n_steps : int
+        Steps of the whole training.
+    """
+
+    n_steps: int
+
+    def __call__(self, step: int) -> float:
+        """Return the factor of the learning rate at a step."""
+        return 0.5 * (1 + math.cos(math.pi * min(step / self.n_steps, 1.0)))
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """From 1/25 to 1 over the first 30 % of the steps and to nearly 0 over the rest, by half cosines.
+
+    Smith & Topin (2018), "Super-Convergence", in the shape of torch's ``OneCycleLR``; momentum stays.
+
+    Parameters
+    ----------
+    n_steps : int
+        Steps of the whole training.
+    """
+
+    n_steps: int
+
+    def __call__(self, step: int) -> float:
+        """Return the factor of the learning rate at a step."""
+        first, last, rise = 1 / 25, 1 / 25e4, 0.3
+        place = min(step / self.n_steps, 1.0)
+        if place < rise:
+            return 1 - (1 - first) * 0.5 * (1 + math.cos(math.pi * place / rise))
+        return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * (place - rise) / (1 - rise)))
+
+
+SCHEDULES: dict[str, Callable[[int], Callable[[int], float]]] = {"cosine": Cosine, "one_cycle": OneCycle}
+
+
+class StepSchedule(Callback):
+    """Sets the learning rate before each step, so that a training can go on where one stopped.
+
+    Parameters
+    ----------
+    factor : callable
+        From the number of a step to what multiplies the net's learning rate.
+    done : int
+        Steps taken before.
+    """
+
+    def __init__(self, factor: Callable[[int], float], done: int) -> None:
+        self.factor = factor
+        self.done = done
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Begin to count; the rates that the groups have now are those that the factor multiplies."""
+        self.step_ = self.done
+        self.rates_ = [group["lr"] for group in net.optimizer_.param_groups]
+        if self.done and self.factor(self.done) < 1e-6:
+            warnings.warn(
+                "`lr_schedule` has come to its end, and nothing more is learned: it spans `max_epochs` "
+                f"epochs. Found {self.done} steps done; raise `max_epochs`.",
+                stacklevel=2,
+            )
+
+    def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """Set the learning rate."""
+        if not training:
+            return
+        factor = self.factor(self.step_)
+        for group, rate in zip(net.optimizer_.param_groups, self.rates_, strict=True):
+            group["lr"] = rate * factor
+        self.step_ += 1
