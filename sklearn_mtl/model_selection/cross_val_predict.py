@@ -17,7 +17,7 @@ from sklearn_mtl.estimators.predictions import intervals
 from sklearn_mtl.estimators.scikit_learn_private import n_rows_of, params_of_rows, take_rows
 from sklearn_mtl.estimators.wrapped import innermost
 from sklearn_mtl.model_selection.search.whole import Whole
-from sklearn_mtl.model_selection.splitting.splitters import splittable
+from sklearn_mtl.model_selection.splitting.splitter import splittable
 from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
 from sklearn_mtl.tasks import TaskKind
 

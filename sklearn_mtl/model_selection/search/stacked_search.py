@@ -33,7 +33,7 @@ from sklearn_mtl.model_selection.search.folds import Fold
 from sklearn_mtl.model_selection.search.pareto import pareto_front, task_results
 from sklearn_mtl.model_selection.search.trials import Scoring, Tested
 from sklearn_mtl.model_selection.search.whole import Whole
-from sklearn_mtl.model_selection.splitting.splitters import splittable
+from sklearn_mtl.model_selection.splitting.splitter import splittable
 
 # Beside those of the search that it stands for; scikit-learn checks types by them.
 CONSTRAINTS = {"max_members": [Integral, None]}

@@ -1,8 +1,7 @@
-"""Strata of rows by the labels of tasks, and their distribution over the parts of a split."""
+"""Strata of rows by the labels of tasks, and how their rows are spread over the parts of a split."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,26 +14,26 @@ from sklearn_mtl.targets import Column
 from sklearn_mtl.targets.kinds import MOST_CLASSES
 from sklearn_mtl.tasks import KINDS, TaskKind
 
-# Numbers of many distinct values, each of few rows, are quantities.
+# Whole numbers of many distinct values, with fewer rows each than this, are quantities and not classes.
 FEWEST_ROWS_OF_A_CLASS = 5
-# Shares are floats: what differs by less is a tie.
+# Shares that differ by less than this are equal but for rounding.
 TIE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class Strata:
-    """Rows by the labels of one task: by class, by bin, or by whether there is a label.
+    """The stratum of each row by the labels of one task: its class, its bin, or whether it has a label.
 
     Parameters
     ----------
     task : str
-        The task.
+        Name of the task.
     codes : ndarray of int, shape (n_rows,)
-        Stratum of each row; the last is that of the rows without a label.
+        Stratum of each row; the last stratum is that of the rows without a label.
     n_strata : int
         Number of strata, empty ones included.
     classes : list
-        What the first strata are called, where they are classes: none of them should be lost.
+        Names of the first strata where they are classes, each of which should be in every training part.
     """
 
     task: str
@@ -46,21 +45,21 @@ class Strata:
 def strata_of(
     columns: Mapping[str, Column], tasks: Sequence[str] | Mapping[str, Any], n_bins: int, fewest: int
 ) -> list[Strata]:
-    """Return the strata of the given tasks, one for each label or output of a two-dimensional one.
+    """Return strata of the given tasks: one `Strata` for a task, or for each column of a task with several.
 
-    Where there are several, those of a task with gaps are followed by whether a row has a label of it,
-    so that the labels of small tasks are spread too.
+    Where there are several, further ones say whether a row has a label of a task with gaps, so that the
+    labels of small tasks are spread too.
 
     Parameters
     ----------
     columns : mapping of str to Column
         Labels by task.
     tasks : sequence of str, or mapping of str to str or TaskKind
-        Those to stratify by. A kind of a mapping says the strata, where it sees several.
+        Tasks to stratify by. The kind that a mapping names decides the strata, if it finds more than one.
     n_bins : int
-        Most bins of a regression, each of about as many labels.
+        Largest number of bins of a regression task; all have about as many labels.
     fewest : int
-        Labels of a bin that are enough for every part to have one: of fewer, all might go to one part.
+        Number of labels that a bin needs so that every part can have one.
 
     Raises
     ------
@@ -84,7 +83,7 @@ def strata_of(
 
 
 def _of_kind(column: Column, kind: str | TaskKind) -> Strata | None:
-    """Return the strata that a kind sees in the labels, named by their first labels; None of only one."""
+    """Return the strata that a kind finds, named by their first labels; None where it finds only one."""
     codes = resolve(KINDS, kind, f" for task {column.name!r}").strata(column)
     n_strata = int(codes.max(initial=-1)) + 1
     if n_strata < 2:
@@ -94,7 +93,7 @@ def _of_kind(column: Column, kind: str | TaskKind) -> Strata | None:
 
 
 def _of_labels(column: Column, n_bins: int, fewest: int) -> list[Strata]:
-    """Return the strata of the classes or numbers of each of a task's columns."""
+    """Return the strata by class or by bin, for each column of a task."""
     if column.values.ndim == 1:
         return [_of_values(column.name, column.values, column.missing, n_bins, fewest)]
     columns = zip(column.values.T, column.missing.T, strict=True)
@@ -128,7 +127,7 @@ def _without_label(column: Column) -> np.ndarray:
 
 
 def block_folds(codes: np.ndarray, n_folds: int, rng: np.random.RandomState | None = None) -> np.ndarray:
-    """Return the fold of each row, rows of one stratum in blocks, as scikit-learn's StratifiedKFold.
+    """Return the fold of each row, rows of one stratum in blocks, as in scikit-learn's ``StratifiedKFold``.
 
     Unlike there, a stratum may have fewer rows than there are folds.
 
@@ -139,7 +138,7 @@ def block_folds(codes: np.ndarray, n_folds: int, rng: np.random.RandomState | No
     n_folds : int
         Number of folds.
     rng : RandomState, optional
-        Shuffles the rows of each stratum.
+        Generator that shuffles the rows of each stratum; by default they keep their order.
     """
     ordered, n_strata = np.sort(codes), codes.max() + 1
     counts = [np.bincount(ordered[fold::n_folds], minlength=n_strata) for fold in range(n_folds)]
@@ -157,20 +156,20 @@ def iterative_folds(
 ) -> np.ndarray:
     """Return the part of each row by iterative stratification over several labels.
 
-    The stratum of which the fewest rows are left goes first; each of its rows goes to the part that
-    wants that stratum most, among those to the one that wants all strata of the row most, which the paper
-    does not ask, and then to the one with most room. Parts have exactly the given sizes.
+    The stratum with the fewest rows left goes first. Each of its rows goes to the part that lacks that
+    stratum most; among equals to the one that lacks all strata of the row most, a step that the paper does
+    not have; and then to the one with most room. Parts have exactly the given sizes.
 
     Parameters
     ----------
     codes : ndarray of int, shape (n_rows, n_labels)
-        Strata of each row, numbered over all labels.
+        Strata of each row, as `numbered` numbers them over all labels.
     sizes : ndarray of int, shape (n_parts,)
-        Rows of each part; their sum is n_rows.
+        Number of rows of each part; their sum is n_rows.
     shares : ndarray of float, shape (n_parts,)
         Share of each stratum that a part should have.
     rng : RandomState, optional
-        Of the order of the rows, and of ties; by default the first is taken.
+        Generator of the order of the rows, and of the choice among equals; by default the first is taken.
 
     References
     ----------
@@ -182,18 +181,18 @@ def iterative_folds(
     left = np.bincount(codes.ravel())
     label_of = np.zeros(len(left), dtype=np.intp)
     label_of[codes] = np.arange(codes.shape[1])
-    wanted = np.outer(left, shares)
+    lacking = np.outer(left, shares)
     room = sizes.astype(np.float64)
     parts = np.full(n_rows, -1, dtype=np.intp)
     while left.any():
         rarest = np.where(left > 0, left, n_rows + 1).argmin()
         for row in order[(parts[order] < 0) & (codes[order, label_of[rarest]] == rarest)]:
             best = np.flatnonzero(room > 0)
-            for desire in (wanted[rarest], wanted[codes[row]].sum(axis=0), room):
-                best = best[desire[best] >= desire[best].max() - TIE]
+            for lack in (lacking[rarest], lacking[codes[row]].sum(axis=0), room):
+                best = best[lack[best] >= lack[best].max() - TIE]
             part = best[0] if rng is None or len(best) == 1 else best[rng.randint(len(best))]
             parts[row] = part
-            wanted[codes[row], part] -= 1
+            lacking[codes[row], part] -= 1
             room[part] -= 1
             left[codes[row]] -= 1
     return parts
@@ -205,23 +204,24 @@ def group_folds(
     """Return the fold of each row, rows of one group in one fold, every stratum spread evenly.
 
     Let s be the share of a stratum's rows that a fold holds. The groups are placed one after the other,
-    those of the largest shares first, each where it adds least to the sum of s² over folds and strata.
-    As the shares of a stratum add up to 1, that sum is least where they are equal. The rows themselves
-    count as one more stratum.
+    those with the largest shares first, each where it adds least to the sum of s² over folds and strata.
+    As the shares of a stratum add up to 1, that sum is least where they are equal. All rows together count
+    as one more stratum, so that folds have about as many rows.
 
     Parameters
     ----------
     codes : ndarray of int, shape (n_rows, n_labels)
-        Strata of each row, numbered over all labels.
+        Strata of each row, as `numbered` numbers them over all labels.
     groups : ndarray of int, shape (n_rows,)
         Number of each row's group; each number below the largest occurs.
     n_folds : int
         Number of folds, at most the number of groups.
     rng : RandomState, optional
-        Of the order of groups of the same shares, and of ties; by default the first is taken.
+        Generator of the order of groups with the same shares, and of the choice among equals; by default the
+        first is taken.
     """
     n_groups = groups.max() + 1
-    # The rows themselves come last: also they are to be spread.
+    # The last stratum is that of all rows.
     counts = np.zeros((n_groups, codes.max() + 2))
     for of_label in codes.T:
         np.add.at(counts, (groups, of_label), 1)
@@ -232,7 +232,7 @@ def group_folds(
     held, fold_of = np.zeros((n_folds, shares.shape[1])), np.empty(n_groups, dtype=np.intp)
     for group in order:
         best = np.arange(n_folds)
-        # (s + q)² is s² + 2 s q + q²: of a group's shares q only s q differs between folds.
+        # A group of shares q makes s² into s² + 2 s q + q², of which only s q differs between folds.
         for cost in (held @ shares[group], held[:, -1]):
             best = best[cost[best] <= cost[best].min() + TIE]
         fold = best[0] if rng is None or len(best) == 1 else best[rng.randint(len(best))]
@@ -246,32 +246,3 @@ def numbered(strata: Sequence[Strata]) -> np.ndarray:
     """Return the codes of several labels side by side, numbered over all of them."""
     offsets = np.cumsum([0, *(one.n_strata for one in strata[:-1])])
     return np.column_stack([one.codes + offset for one, offset in zip(strata, offsets, strict=True)])
-
-
-def warn_of_losses(
-    train: np.ndarray, test: np.ndarray, strata: Sequence[Strata], columns: Mapping[str, Column]
-) -> None:
-    """Warn if the training rows lack a class that there is, or either part all labels of a task.
-
-    Parameters
-    ----------
-    train, test : ndarray of int
-        Rows of the two parts.
-    strata : sequence of Strata
-        Whose classes are looked after.
-    columns : mapping of str to Column
-        Labels of all tasks.
-    """
-    for one in strata:
-        counts = np.bincount(one.codes[train], minlength=one.n_strata)
-        lost = [label for label, count in zip(one.classes, counts, strict=False) if count == 0]
-        if lost:
-            warnings.warn(
-                f"A training part has no row of the classes {lost} of task {one.task!r}: too few rows have "
-                "them for this many parts.",
-                stacklevel=2,
-            )
-    for name, column in columns.items():
-        for part, rows in (("training", train), ("test", test)):
-            if column.missing[rows].all() and not column.missing.all():
-                warnings.warn(f"A {part} part has no label of task {name!r}.", stacklevel=2)
