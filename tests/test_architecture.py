@@ -9,9 +9,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from sklearn_mtl.estimators.scikit_learn_private import HOOKS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sklearn_mtl"
@@ -221,6 +224,66 @@ def package_without_page_or_names(module: Module) -> list[str]:
     return missing if "__all__" in assigned else [*missing, "__all__"]
 
 
+# Libraries whose private names each lie in one module, which says what breaks if they change.
+LIBRARIES = ("sklearn", "skorch", "torch")
+PRIVATE_MODULES = {"sklearn_mtl.estimators.scikit_learn_private", "sklearn_mtl.network.torch_private"}
+# Names of the standard library that its documentation has.
+DOCUMENTED = {"_getframe", "_replace"}
+
+
+# Names that the libraries themselves give to every class that inherits.
+MADE_FOR_EVERY_CLASS = {"_abc_impl", "_backward_cls", "_sklearn_auto_wrap_output_keys"}
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__")
+
+
+def names_given(module: Module) -> set[str]:
+    """Names that a module gives to classes, functions, variables and attributes."""
+    found = set()
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.add(node.id if isinstance(node, ast.Name) else node.attr)
+    return found
+
+
+OWN_NAMES = set[str]().union(*(names_given(module) for module in MODULES))
+
+
+def private_names_of_libraries(module: Module) -> list[str]:
+    """Private names that are imported from a library, looked up in it, or given by no module of ours."""
+    if module.name in PRIVATE_MODULES:
+        return []
+    found = [
+        item.full
+        for item in module.imports
+        if item.full.split(".")[0] in LIBRARIES and any(map(is_private, item.full.split(".")))
+    ]
+    imported = {(item.name or item.module).split(".")[0] for item in module.imports if _of_library(item)}
+    known = OWN_NAMES | DOCUMENTED
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr):
+            if _root(node) in imported or node.attr not in known:
+                found.append(ast.unparse(node))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr", "setattr"):
+            name = getattr(node.args[1], "value", "")
+            found += [name] if isinstance(name, str) and is_private(name) and name not in known else []
+    return found
+
+
+def _of_library(item: Import) -> bool:
+    return item.full.split(".")[0] in LIBRARIES
+
+
+def _root(node: ast.AST) -> str | None:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
 RULES = [
     imports_against_the_way,
     imports_of_scikit_learn_in_the_network,
@@ -230,6 +293,7 @@ RULES = [
     long_module,
     names_that_say_nothing,
     prints,
+    private_names_of_libraries,
     package_without_page_or_names,
 ]
 
@@ -300,6 +364,19 @@ def test_no_room_holds_more_than_a_fifth_of_the_lines():
     assert {stage: n / total for stage, n in lines.items() if n / total > LARGEST_ROOM} == {}
 
 
+def test_private_hooks_of_libraries_are_known():
+    """Private names that a class of ours overrides are listed, with what breaks if they change."""
+    found = set()
+    for module in MODULES:
+        for own in vars(import_module(module.name)).values():
+            if isinstance(own, type) and own.__module__ == module.name:
+                bases = [base for base in own.__mro__ if base.__module__.split(".")[0] in LIBRARIES]
+                given = {name for name in vars(own) if is_private(name)} - MADE_FOR_EVERY_CLASS
+                found |= {name for name in given if any(name in vars(base) for base in bases)}
+    assert "_parameter_constraints" in found
+    assert found <= HOOKS.keys() <= OWN_NAMES
+
+
 def test_every_stage_is_one_that_the_design_names():
     assert {module.stage for module in MODULES} <= {"", *ALLOWED}
 
@@ -343,6 +420,13 @@ LONG_DOCSTRING = 'def f():\n    """\n' + "    text\n" * 51 + '    """\n'
         (names_that_say_nothing, "trunks._utils", ""),
         (names_that_say_nothing, "common.trunk", ""),
         (prints, "heads", "print('x')"),
+        (private_names_of_libraries, "estimators.base", "from sklearn.utils import _safe_indexing"),
+        (private_names_of_libraries, "estimators.base", "from sklearn.metrics._scorer import Scorer"),
+        (private_names_of_libraries, "training.net", "import torch._dynamo"),
+        (private_names_of_libraries, "training.net", "import torch\ntorch._C._nn.linear(x)"),
+        (private_names_of_libraries, "training.net", "from torch import cuda\ncuda._is_in_bad_fork()"),
+        (private_names_of_libraries, "training.net", "class Net(NeuralNet):\n    f = self._set_training"),
+        (private_names_of_libraries, "estimators.base", "getattr(scorer, '_score_func', None)"),
     ],
 )
 def test_the_rule_finds_what_breaks_it(rule, name, source):
@@ -370,6 +454,10 @@ def test_the_rule_finds_what_breaks_it(rule, name, source):
         (long_functions, "heads", LONG_DOCSTRING),
         (long_module, "heads", "x = 1\n" * 350),
         (prints, "heads", "log.print('x')"),
+        (private_names_of_libraries, "estimators.base", "self._fitted._replace(x=estimator._keep)"),
+        (private_names_of_libraries, "estimators.base", "import sys\nsys._getframe()"),
+        (private_names_of_libraries, "estimators.base", "getattr(estimator, '_fitted', x.__name__)"),
+        (private_names_of_libraries, "network.torch_private", "import torch\ntorch._foreach_add_"),
     ],
 )
 def test_the_rule_lets_the_rest_pass(rule, name, source):
