@@ -9,13 +9,16 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mtl.estimators.available import available_where
-from sklearn_mtl.estimators.constructor import by_name
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fitting import PlannedFit, plan_fit
 from sklearn_mtl.estimators.kinds import KindRule
-from sklearn_mtl.estimators.parameters import NestedParameters
-from sklearn_mtl.estimators.predictions import check_intervals, check_probabilities, intervals
+from sklearn_mtl.estimators.parameters import NestedParameters, by_name
+from sklearn_mtl.estimators.predictions import (
+    available_where,
+    check_intervals,
+    check_probabilities,
+    intervals,
+)
 from sklearn_mtl.estimators.rows import FitData
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.estimators.task_scores import ScoresByTask

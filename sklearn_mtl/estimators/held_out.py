@@ -11,7 +11,7 @@ from sklearn.utils import column_or_1d
 
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.data import RowSplit, held_out_groups, held_out_rows
-from sklearn_mtl.estimators.pairing import warn_of_other_order
+from sklearn_mtl.estimators.label_warnings import warn_of_other_order
 from sklearn_mtl.estimators.rows import Rows
 from sklearn_mtl.targets import Column, MultiTaskTarget
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_mtl.estimators.pairing import warn_of_labels_in, warn_of_other_order
+from sklearn_mtl.estimators.label_warnings import warn_of_labels_in, warn_of_other_order
 from sklearn_mtl.estimators.scikit_learn_private import check_sample_weight
 from sklearn_mtl.features import is_built_in, read_features, takes_texts
 from sklearn_mtl.targets import Column, Targets, frame_columns, is_frame, read_targets

@@ -14,8 +14,8 @@ from sklearn.utils.metaestimators import available_if
 
 from sklearn_mtl.estimators.fitted import FittedEstimator
 from sklearn_mtl.estimators.kinds import warn_of_other_kinds
+from sklearn_mtl.estimators.label_warnings import warn_of_other_order, warn_of_unknown_labels
 from sklearn_mtl.estimators.metrics import Metric, Scorer, scorer_takes_weights, shown
-from sklearn_mtl.estimators.pairing import warn_of_other_order
 from sklearn_mtl.estimators.rows import read_sample_weight
 from sklearn_mtl.estimators.scikit_learn_private import (
     metric_arguments,
@@ -25,7 +25,6 @@ from sklearn_mtl.estimators.scikit_learn_private import (
     with_arguments,
 )
 from sklearn_mtl.estimators.task_view import TaskView, view_of
-from sklearn_mtl.estimators.unknown_labels import warn_of_unknown_labels
 from sklearn_mtl.targets import Column, Targets, read_column, read_targets
 
 

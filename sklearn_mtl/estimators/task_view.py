@@ -12,9 +12,8 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mtl.estimators.pairing import warn_of_other_order
+from sklearn_mtl.estimators.label_warnings import warn_of_other_order, warn_of_unknown_labels
 from sklearn_mtl.estimators.scikit_learn_private import check_sample_weight
-from sklearn_mtl.estimators.unknown_labels import warn_of_unknown_labels
 from sklearn_mtl.estimators.wrapped import held_by, innermost
 from sklearn_mtl.targets import MultiTaskTarget, read_column
 

@@ -12,6 +12,7 @@ from skorch.callbacks import EarlyStopping
 from sklearn_mtl import MultiTaskClassifier, MultiTaskRegressor
 from sklearn_mtl.estimators import fitting
 from sklearn_mtl.estimators.fit_parameters import FitParameters, auto_batch_size
+from sklearn_mtl.targets import read_targets
 from sklearn_mtl.tasks import Classification
 from sklearn_mtl.trunks import MLP
 
@@ -316,9 +317,51 @@ def test_batches_grow_with_the_rows(n_rows, size):
 @pytest.mark.parametrize(("n_rows", "patience"), [(999, 12), (1000, 6), (100_000, 6)])
 def test_patience_is_shorter_where_more_rows_are_held_out(n_rows, patience):
     def found(**params):
-        parameters = FitParameters.of(MultiTaskRegressor(**params), MultiTaskRegressor._kind_rule)
-        return parameters.training_settings(n_rows).patience
+        return parameters_of(MultiTaskRegressor(**params)).training_settings(n_rows).patience
 
     assert found() == patience
     assert found(patience=3) == 3
     assert found(early_stopping=False) is None
+
+
+# --------------------------------------------------------------------------- the value
+
+
+def parameters_of(estimator, fold=None):
+    return FitParameters.of(estimator, estimator._kind_rule, fold=fold)
+
+
+def test_what_needs_no_data_is_resolved_at_once(quick):
+    parameters = parameters_of(quick(sharing="hard", early_stopping=False, device="cpu"), fold="fold 2")
+    assert (parameters.owner, parameters.fold) == ("MultiTaskClassifierRegressor", "fold 2")
+    assert parameters.sharing.__class__.__name__ == "HardSharing"
+    assert parameters.settings.device == torch.device("cpu")
+    assert parameters.validation_fraction is None
+
+
+def test_a_fit_that_leaves_tasks_out_has_parameters_without_them(quick):
+    est = quick(task_weights={"price": 2.0, "gone": 3.0}, head_hidden_sizes={"gone": (4,)})
+    parameters = parameters_of(est)
+    with pytest.raises(ValueError, match=r"`task_weights` names unknown tasks \['gone'\]"):
+        parameters.weights_of(["price", "type"])
+    left = parameters.without(["gone"])
+    assert left.weights_of(["price", "type"]) == (2.0, 1.0)
+    assert left.hidden_sizes_of(["price", "type"]) == ((), ())
+    assert est.task_weights == {"price": 2.0, "gone": 3.0}
+    assert parameters.without([]) is parameters
+
+
+def test_a_task_with_declared_classes_is_a_classification(quick):
+    columns = read_targets({"code": np.arange(40.0), "price": Y["price"]}).columns
+    parameters = parameters_of(quick())
+    assert {name: kind.kind for name, kind in parameters.kinds_of(columns).items()} == {
+        "code": "regression",
+        "price": "regression",
+    }
+    declared = parameters.kinds_of(columns, {"code": np.arange(50.0)})
+    assert [kind.kind for kind in declared.values()] == ["classification", "regression"]
+
+
+@pytest.mark.parametrize(("n_bags", "n_rows", "n_nets"), [("auto", 999, 8), ("auto", 1000, 2), (3, 10, 3)])
+def test_small_data_has_a_larger_bag(quick, n_bags, n_rows, n_nets):
+    assert parameters_of(quick(n_bags=n_bags)).n_nets(n_rows) == n_nets

@@ -55,3 +55,24 @@ def test_what_has_ended_is_done_at_once(quick, houses):
     (again,) = together(fits)
     assert again.outcomes == fits[0].outcomes
     assert again.outcomes[0].seconds == seconds > 0
+
+
+def test_plans_go_on_up_to_a_number_of_epochs(quick, houses):
+    X, Y = houses
+    (fit,) = together([quick(max_epochs=5, patience=50)._plan(FitData(X, Y), Stages())], epochs=2)
+    (plan,) = fit.plans_up_to(4).values()
+    assert plan.epochs == 2
+    assert plan.before is fit.outcomes[0].net
+    assert fit.plans_up_to(2) == {}
+    assert (fit.n_nets, fit.max_epochs, fit.error) == (1, 5, None)
+
+
+def test_the_fit_of_one_is_what_its_plan_trains(quick, houses):
+    X, Y = houses
+    est = quick()
+    planned = est._plan(FitData(X, Y), Stages())
+    assert planned.untrained.nets == []
+    assert planned.reader.feature_names_in_.tolist() == X.columns.tolist()
+    fitted = planned.train()
+    expected = est.fit(X, Y)
+    np.testing.assert_array_equal(copy(est)._keep(fitted).predict(X)["price"], expected.predict(X)["price"])

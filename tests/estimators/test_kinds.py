@@ -9,8 +9,11 @@ import pytest
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskTarget
+from sklearn_mtl.estimators.kinds import KindsFromLabels, KindsOfType
 from sklearn_mtl.estimators.scored_rows import ScoredRows
 from sklearn_mtl.model_selection import StackedGridSearchCV, task_scorer
+from sklearn_mtl.targets import read_targets
+from sklearn_mtl.tasks import Classification, Multilabel, Regression
 
 COUNT = np.arange(80) % 40  # twenty values in the first quarter, forty in all
 FLAG = (np.arange(80) % 2).astype(float)
@@ -116,3 +119,20 @@ def test_an_estimator_of_one_kind_tells_nothing_from_labels(quick, houses):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert 0 <= est.score(X, MultiTaskTarget({"task": COUNT, "flag": FLAG})) <= 1
+
+
+def test_the_rule_of_one_type_goes_by_dimensions_and_refuses_others():
+    rule = KindsOfType("classifier", column=Classification, block=Multilabel)
+    columns = read_targets({"code": np.arange(4.0), "tags": np.eye(4, 2)}).columns
+    assert [type(kind) for kind in rule.infer(columns).values()] == [Classification, Multilabel]
+    rule.check("Owner", rule.infer(columns))
+    with pytest.raises(
+        ValueError, match=r"`tasks` of Owner .*Found Regression\(\) for task 'code'"
+    ):
+        rule.check("Owner", {"code": Regression()})
+
+
+def test_the_rule_of_any_kind_goes_by_labels():
+    columns = read_targets({"price": [0.5, 1.5, 2.5], "type": ["a", "b", "a"]}).columns
+    kinds = KindsFromLabels().infer(columns)
+    assert [type(kind) for kind in kinds.values()] == [Regression, Classification]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
-from sklearn_mtl.estimators.pairing import warn_of_labels_in, warn_of_other_order
+from sklearn_mtl.estimators.label_warnings import warn_of_labels_in, warn_of_other_order
 from sklearn_mtl.targets import read_targets
 
 N = 80

@@ -1,8 +1,8 @@
-"""X and y side by side: what is no error, but hardly ever meant."""
+"""Warnings of X and y side by side, and of labels and classes: what is no error, but hardly ever meant."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,16 @@ import pandas as pd
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features import listed, named
 from sklearn_mtl.targets import Column
+from sklearn_mtl.tasks import Task
 
 # Columns that equal labels are looked for in so many rows first; labels that are fewer may do so by chance.
 ROWS_TO_COMPARE_FIRST = 64
 FEWEST_LABELS = 32
+# A class of few rows may by chance lie wholly outside the training rows of a fold: one of so many
+# does so in one of 625 folds of five. What is left costs the score less than a tenth.
+FEWEST_ROWS = 5
+SHARE = 0.1
+MOST_NAMED = 10
 
 
 def warn_of_other_order(X: Any, others: Mapping[str, Any], name: str = "X") -> None:
@@ -80,6 +86,26 @@ def warn_of_labels_in(X: Any, columns: Mapping[str, Column]) -> None:
         )
 
 
+def warn_of_unknown_labels(scored: Iterable[tuple[Task, Column, np.ndarray]]) -> None:
+    """Warn, once for all tasks, if many of the labels to be scored are none of the classes.
+
+    Many are all of them, or a tenth, of which labels of less than five rows do not count: in a
+    cross-validation the fold may lack a rare class.
+
+    Parameters
+    ----------
+    scored : iterable of (Task, Column, ndarray of shape (n_rows,))
+        Tasks, their labels and the weights of the rows.
+    """
+    found = [words for each in scored if (words := _unknown(*each))]
+    if found:
+        more = f"; and {len(found) - MOST_NAMED} more tasks" if len(found) > MOST_NAMED else ""
+        warn_caller(
+            "Labels that are none of the classes of their task count as wrong, whatever is predicted; write "
+            f"labels as in `fit`. Found {'; '.join(found[:MOST_NAMED])}{more}.",
+        )
+
+
 def _indexes(parameter: str, given: Any) -> Iterator[tuple[str, pd.Index]]:
     if isinstance(given, Mapping):
         for name, of_task in given.items():
@@ -115,3 +141,21 @@ def _is_equal(column: pd.Series, labels: Column) -> bool:
         # Of some dtypes NumPy has no comparison.
         here, there = here.astype(object), there.astype(object)
     return bool(np.all(here == there)) and len(pd.unique(there)) > 1
+
+
+def _unknown(task: Any, column: Column, weight: np.ndarray) -> str:
+    """Return what is found of one task in words; nothing where it is no matter."""
+    if not task.has_classes:
+        return ""
+    labels = column.take(weight > 0).known
+    unknown = task.unknown(labels)
+    if len(unknown) == 0:
+        return ""
+    counts = pd.Series(unknown).value_counts()
+    n_telling = int(counts[counts >= FEWEST_ROWS].sum())
+    if len(unknown) < len(labels) and n_telling < SHARE * len(labels):
+        return ""
+    return (
+        f"{len(unknown)} of {len(labels)} labels of task {task.name!r}, such as {counts.index[:5].tolist()} "
+        f"for the classes {task.classes[:5].tolist()}"
+    )

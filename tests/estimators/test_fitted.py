@@ -1,4 +1,7 @@
-"""A fitted estimator goes through pickle, joblib, cloudpickle, copies, processes and skops unchanged."""
+"""What a fit leaves: it goes through pickle, joblib, cloudpickle, copies, processes and skops unchanged.
+
+And it is shown in a notebook.
+"""
 
 import copy
 import pickle
@@ -20,8 +23,13 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
+from sklearn_mtl.estimators.fitted import Fitted
+from sklearn_mtl.estimators.rows import Admitted
+from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.tasks import Classification, Regression
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
+
+ANY = Admitted.by("auto")
 
 
 @pytest.fixture
@@ -296,3 +304,82 @@ def test_a_model_fitted_with_cuda_loads_without(quick, houses, monkeypatch):
     assert next(found.net_.module_.parameters()).device.type == "cpu"
     # Another device rounds otherwise.
     np.testing.assert_allclose(found.predict(X)["price"], est.predict(X)["price"], rtol=1e-4)
+
+
+# --------------------------------------------------------------------------- in a notebook
+
+ROWS = np.random.RandomState(0).normal(size=(30, 2))
+LABELS = {
+    "price": 1000 * ROWS[:, 0],
+    "type": np.where(ROWS[:, 1] > 0, "<flat>", "house"),
+    "sets": (ROWS > 0).astype(int),
+    "ends": ROWS,
+}
+
+
+def shown(**params):
+    settings = {"trunk": MLP((4,)), "n_bags": 1, "max_epochs": 1, "task_weights": {"type": 2.5}}
+    return MultiTaskClassifierRegressor(**settings | params)
+
+
+def test_a_fitted_estimator_shows_tasks_kinds_weights_and_trunk():
+    html = shown().fit(ROWS, LABELS)._repr_html_()
+    for words in ("price", "regression", "type", "classification", "2.5", "sets", "2 labels", "2 outputs"):
+        assert words in html
+    assert "1 net of MLP(hidden_sizes=(4,)), HardSharing(), StaticWeights()" in html
+
+
+def test_labels_are_text_not_markup():
+    html = shown().fit(ROWS, LABELS)._repr_html_()
+    assert "&lt;flat&gt;" in html
+    assert "<flat>" not in html
+
+
+def test_many_tasks_are_counted():
+    html = (
+        shown(task_weights=None, n_bags=2).fit(ROWS, {f"t{i}": ROWS[:, 0] for i in range(25)})._repr_html_()
+    )
+    assert "… 5 more" in html
+    assert "2 nets of" in html
+
+
+def test_an_unfitted_one_shows_what_scikit_learn_shows():
+    assert "HardSharing" not in shown()._repr_html_()
+
+
+def test_a_pipeline_still_has_its_picture():
+    pipeline = make_pipeline(StandardScaler(), shown()).fit(ROWS, LABELS)
+    assert "MultiTaskClassifierRegressor" in pipeline._repr_html_()
+
+
+def test_the_text_stays_short():
+    assert repr(shown().fit(ROWS, LABELS)).count("\n") <= 1
+    assert repr(MultiTaskClassifierRegressor()) == "MultiTaskClassifierRegressor()"
+
+
+# --------------------------------------------------------------------------- the value
+
+
+def test_more_rows_widen_the_tasks_of_a_new_value(fitted, houses):
+    before = fitted[0]._fitted
+    X, Y = houses
+    rows = Stages().read(X, Y.assign(price=Y["price"] * 10), None, owner="X", admitted=ANY).rows
+    after = before.updated_with(rows, (2.0, 0.0))
+    assert after.blueprint.task_weights == (2.0, 0.0)
+    assert before.blueprint.task_weights == (1.0, 1.0)
+    assert after.nets is before.nets
+    assert after.tasks is not before.tasks
+    strange = Y.assign(type="castle")
+    with pytest.raises(ValueError, match="'type' must be among the classes of the first fit"):
+        before.updated_with(Stages().read(X, strange, None, owner="X", admitted=ANY).rows, (1.0, 1.0))
+
+
+def test_what_is_packed_holds_arrays_and_comes_back(fitted):
+    before = fitted[0]._fitted
+    state = before.packed()
+    assert {"encoder", "blueprint", "nets", "kinds"} <= set(state)
+    assert all(isinstance(array, np.ndarray) for array in state["nets"][0]["weights"].values())
+    after = Fitted.unpacked(state, "cpu")
+    assert after.every_task == before.every_task == ["price", "type"]
+    assert after.representation_width == before.representation_width
+    assert len(after.nets) == len(before.nets)
