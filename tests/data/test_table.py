@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_mtl.data import Table, WholeBatches
+from sklearn_mtl.data import RowSplit, Table, WholeBatches, split_table
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.trunks import MLP
 
@@ -124,3 +124,11 @@ def test_a_sample_is_evenly_spaced_and_large_enough(n_rows, expected):
 def test_a_sample_that_nobody_looks_at_is_not_read(monkeypatch):
     monkeypatch.setattr(Table, "rows", lambda *_: pytest.fail("was read"))
     MLP().fit_statistics(FeatureSpec((Block("x", (1,)),)), table(10).sample(3))
+
+
+def test_the_parts_of_a_split_share_what_is_stored():
+    whole = table(6)
+    train, valid = split_table(whole, RowSplit(np.array([0, 2, 5]), np.array([1, 3])))
+    assert train.y.ravel().tolist() == [0, 2, 5]
+    assert valid.inputs["code"].ravel().tolist() == [1, 3]
+    assert train.stored_y is valid.stored_y is whole.stored_y
