@@ -120,8 +120,7 @@ class Rows:
 
     def _known(self, place: int, column: Column) -> np.ndarray:
         """Return which rows have a label of positive weight of a task."""
-        missing = column.missing if column.missing.ndim == 1 else column.missing.all(axis=1)
-        return ~missing & (self.of_task(place) > 0)
+        return column.has_label & (self.of_task(place) > 0)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,12 @@ class Column:
         """The labels that are there, one after the other."""
         return self.values[~self.missing] if self.missing.any() else self.values.ravel()
 
+    @property
+    def has_label(self) -> np.ndarray:
+        """Whether each row has a label in some column, ndarray of bool of shape (n_rows,)."""
+        missing = self.missing if self.missing.ndim == 1 else self.missing.all(axis=1)
+        return np.logical_not(missing)
+
     def take(self, rows: np.ndarray | slice) -> Column:
         """Return the column of the given rows.
 

@@ -260,7 +260,7 @@ class TaskKind(BaseEstimator, ABC):
         ndarray of int, shape (n_rows,)
             Numbers from 0 on, -1 where there is no label.
         """
-        return np.where(_has_label(column), 0, -1)
+        return np.where(column.has_label, 0, -1)
 
     @abstractmethod
     def bind(self, column: Column, weight: np.ndarray, classes: Any = None) -> Task:
@@ -288,7 +288,7 @@ class TaskKind(BaseEstimator, ABC):
 
 def check_labelled(column: Column, weight: np.ndarray) -> None:
     """Raise a ``ValueError`` unless some cell has a label and a positive weight."""
-    known = _has_label(column)
+    known = column.has_label
     if not known.any():
         raise ValueError(
             f"Task {column.name!r} needs at least one label. Found {len(column)} rows and no label; "
@@ -306,9 +306,3 @@ def check_labelled(column: Column, weight: np.ndarray) -> None:
             f"Task {column.name!r} needs at least one labelled row of positive weight. "
             f"Found {int(known.sum())} labelled rows, all of weight 0."
         )
-
-
-def _has_label(column: Column) -> np.ndarray:
-    """Return whether each row has a label in some column."""
-    missing = column.missing if column.missing.ndim == 1 else column.missing.all(axis=1)
-    return np.logical_not(missing)

@@ -84,6 +84,12 @@ def test_masked_cells_of_numpy_are_gaps():
     assert as_array(np.ma.array([1, 2], mask=[False, True])).tolist() == [1, None]
 
 
+def test_a_row_has_a_label_if_some_column_has_one():
+    assert read_column("a", [1.0, None]).has_label.tolist() == [True, False]
+    block = read_column("a", [[1.0, np.nan], [np.nan, np.nan], [2.0, 3.0]])
+    assert block.has_label.tolist() == [True, False, True]
+
+
 @pytest.mark.parametrize("rows", [np.array([2, 0]), np.array([True, False, True]), slice(0, 3, 2)])
 def test_taking_rows_takes_labels_and_gaps(rows):
     column = read_column("a", pd.array([3, None, 5], dtype="Int64"))

@@ -77,7 +77,7 @@ def strata_of(
         found += [
             Strata(task, of_some.astype(np.intp), 2)
             for task in tasks
-            if (of_some := _without_label(columns[task])).any()
+            if (of_some := ~columns[task].has_label).any()
         ]
     return found
 
@@ -120,10 +120,6 @@ def _is_quantity(known: np.ndarray) -> bool:
         return True
     n_values = len(np.unique(known))
     return n_values > MOST_CLASSES and len(known) < FEWEST_ROWS_OF_A_CLASS * n_values
-
-
-def _without_label(column: Column) -> np.ndarray:
-    return column.missing if column.missing.ndim == 1 else np.asarray(column.missing.all(axis=1))
 
 
 def block_folds(codes: np.ndarray, n_folds: int, rng: np.random.RandomState | None = None) -> np.ndarray:
