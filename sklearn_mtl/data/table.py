@@ -23,6 +23,10 @@ class Batch(NamedTuple):
     y: Tensor
     weight: Tensor
 
+    def copied(self) -> Batch:
+        """Return the batch with inputs of its own, for a second pass: a module may work on them in place."""
+        return self._replace(inputs={name: block.clone() for name, block in self.inputs.items()})
+
 
 @dataclass(frozen=True, eq=False)
 class Table(Dataset):

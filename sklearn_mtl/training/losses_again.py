@@ -33,8 +33,7 @@ def losses_again(net: Any, batch: Batch) -> Callable[[], Tensor]:
     """
     module, device = uncompiled(net.module_), torch.device(net.device)
     generator = GeneratorState.now(device)
-    # A module may work on its inputs in place.
-    batch = batch._replace(inputs={name: block.clone() for name, block in batch.inputs.items()})
+    batch = batch.copied()
 
     @torch.no_grad()
     def compute() -> Tensor:

@@ -295,7 +295,7 @@ def _new(plan: NetPlan, statistics: Mapping[str, Tensor]) -> MultiTaskNet:
 def _successor(plan: NetPlan, before: MultiTaskNet) -> MultiTaskNet:
     settings = plan.settings
     module = deepcopy(uncompiled(before.module_)).to(settings.device, settings.dtype)
-    loss = deepcopy(before.criterion_).to(settings.device)
+    loss = deepcopy(before.criterion_).to(settings.device, settings.dtype)
     loss.weights.copy_(torch.tensor(plan.blueprint.task_weights))
     # Temperatures belong to the weights of before.
     module.raw_scale.fill_(1.0)

@@ -13,7 +13,7 @@ from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.export import load, save
 from sklearn_mtl.model_selection import StackedGridSearchCV, task_scorer
 from sklearn_mtl.tasks import Classification, Regression
-from sklearn_mtl.training.stacking import limits
+from sklearn_mtl.training.stacking import train
 from tests.contract.extensions import (
     CLASSES,
     Colour,
@@ -66,7 +66,7 @@ every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 @pytest.fixture(autouse=True)
 def stack_even_two(monkeypatch):
-    monkeypatch.setattr(limits, "FEWEST_ON_CPU", 2)
+    monkeypatch.setattr(train, "FEWEST_ON_CPU", 2)
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@
 2. ``grouping``: the nets are built, and those alike in all but weights, widths and rates of dropout are one
    group; what memory allows of a group is one stack.
 3. ``trainer``: `StackedTrainer` puts the weights of its nets behind each other (``weights``), takes one of
-   their modules as the pattern over which `torch.vmap` maps them (``module``), and knows which nets share
-   rows, their order and dropout masks (``batches``).
-4. ``comparison``: one step is taken by each net alone and by the stack, for which nothing is run on trust.
-   Nets of which they differ are trained alone.
+   their modules as the pattern over which `torch.vmap` maps them (``module``), and likewise one of their
+   balancers (``losses``); ``batches`` knows which nets share rows, their order and dropout masks.
+4. ``comparison``: one step is taken by each net alone (``own_step``) and by the stack, for nothing is run on
+   trust. Nets of which they differ are trained alone.
 5. ``trainer``: epoch by epoch all nets are trained and validated. One that is done takes its weights and the
    state of its optimizer along; the stack goes on without it.
 

@@ -20,6 +20,8 @@ from sklearn_mtl.training.stacking.module import DropoutCall, draw_mask
 
 # Rows that are tried, with a label of every task if so many rows looked through have one.
 N_ROWS, N_LOOKED_THROUGH = 16, 10_000
+# Rows of zeros and without labels, which must not change what comes of the others.
+N_EMPTY = 2
 
 
 class StackedBatches:
@@ -267,3 +269,36 @@ def _labelled(table: Table, n_rows: int, *, last: bool) -> Tensor:
 
 def _no_rows(batch: Batch) -> Batch:
     return Batch({name: block[:0] for name, block in batch.inputs.items()}, batch.y[:0], batch.weight[:0])
+
+
+def stacked_rows_to_try(
+    rows: Mapping[int, Batch],
+    tables: Sequence[int],
+    masks: Sequence[Sequence[Tensor]],
+    device: torch.device,
+) -> tuple[Batch, list[Tensor]]:
+    """Return the rows and masks of all nets' own steps, and empty rows, with networks in front.
+
+    Parameters
+    ----------
+    rows : mapping of int to Batch
+        What `rows_to_try` returned.
+    tables : sequence of int
+        For each net, the id of its table.
+    masks : sequence of sequence of tensor
+        For each net, the masks of its dropout layers.
+    device : torch.device
+        Where they are.
+    """
+    of_tables, of_nets = Assignment(tables, device), Assignment(range(len(masks)), device)
+    batches = [rows[tables[first]] for first in of_tables.first]
+    longer = [
+        Batch({name: _longer(block) for name, block in inputs.items()}, _longer(y), _longer(weight))
+        for inputs, y, weight in batches
+    ]
+    layers = zip(*([_longer(mask) for mask in of_net] for of_net in masks), strict=True)
+    return stacked_batch(longer, of_tables), [of_nets.expand(layer) for layer in layers]
+
+
+def _longer(tensor: Tensor) -> Tensor:
+    return torch.cat([tensor, tensor.new_zeros((N_EMPTY, *tensor.shape[1:]))])

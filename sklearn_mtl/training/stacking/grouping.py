@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -47,8 +47,6 @@ def why_alone(plan: NetPlan) -> str | None:
         return f"{name} balances gradients"
     if type(balancer).backward is not LossBalancer.backward:
         return f"{name} has a backward of its own"
-    if balancer.has_after_step:
-        return f"{name} looks at the losses after each step"
     return None
 
 
@@ -109,6 +107,31 @@ def plain_attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
             empty = isinstance(value, dict | set) and not value
             if name not in MODULE_STATE and not empty:
                 yield f"{prefix}.{name}".removeprefix("."), value
+
+
+def attribute_marks(module: nn.Module) -> dict[str, Any]:
+    """Return by name what tells the values of a module's plain attributes apart."""
+    marks = {}
+    for name, value in plain_attributes(module):
+        found = fingerprint(value)
+        # What can't be pickled, such as a function within another, is the same as long as it is one object.
+        marks[name] = found if isinstance(found, str) else id(value)
+    return marks
+
+
+def changed_attribute(module: nn.Module, before: Mapping[str, Any]) -> str | None:
+    """Return the name of a plain attribute that is not what it was before."""
+    return first_changed(before, attribute_marks(module), lambda one, other: one == other)
+
+
+def first_changed(
+    before: Mapping[str, Any], after: Mapping[str, Any], same: Callable[[Any, Any], bool]
+) -> str | None:
+    """Return the first name that only one of two mappings has, or whose values are not the same."""
+    names = [*before, *(name for name in after if name not in before)]
+    return next(
+        (n for n in names if n not in before or n not in after or not same(before[n], after[n])), None
+    )
 
 
 class FitStatistics:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.func import functional_call, vmap
+from torch import Tensor, nn
+from torch.func import vmap
 
-from sklearn_mtl.balancing.balancer import LossBalancer, differentiated
+from sklearn_mtl.balancing.balancer import LossBalancer, differentiated, put_gradients
 from sklearn_mtl.network.module import BalancedLoss
 from sklearn_mtl.tasks import StepLosses, TaskLosses
+from sklearn_mtl.training.stacking.module import tensor_slots
+
+Named = dict[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,44 +29,159 @@ class StackedLoss:
         The losses of the tasks, with networks in front.
     weights : tensor of shape (networks, tasks)
         The task weights.
-    balancer : LossBalancer
-        The balancer of one net, which works for all.
+    balancer : StackedBalancer
+        The balancers.
     """
 
     losses: Any
     weights: Tensor
-    balancer: Any
+    balancer: StackedBalancer
 
     @classmethod
     def of(cls, criteria: Sequence[BalancedLoss]) -> StackedLoss:
         """Return those of nets, of which those with equal losses are next to each other."""
         weights = torch.stack([criterion.weights for criterion in criteria])
-        return cls(_stacked([criterion.losses for criterion in criteria]), weights, criteria[0].balancer)
-
-    def with_state(self, state: dict[str, Tensor]) -> StackedLoss:
-        """Return the same with the balancers' own parameters and buffers, by name, networks in front."""
-        return replace(self, balancer=_BalancerOfEach(self.balancer, state)) if state else self
+        losses = _stacked([criterion.losses for criterion in criteria])
+        return cls(losses, weights, StackedBalancer([criterion.balancer for criterion in criteria]))
 
 
-class _BalancerOfEach(LossBalancer):
-    """A balancer with the parameters and buffers of many nets."""
+class StackedBalancer:
+    """Balancers as one, each with the learned parameters and buffers that it would have alone.
 
-    def __init__(self, balancer: LossBalancer, state: dict[str, Tensor]) -> None:
-        super().__init__()
-        self.balancer = balancer
-        self._state = state
+    During an epoch a net's own buffers are views of the stacked ones, so that its ``end_epoch`` finds what
+    the steps have made of them; what that makes of them is stacked when the next epoch begins.
 
-    def forward(self, losses: Tensor, weights: Tensor) -> Tensor:
-        """Return the balanced loss of each net, (networks,)."""
-        found: Tensor = vmap(self._of_one)(self._state, losses, weights)
-        return found
+    Parameters
+    ----------
+    balancers : sequence of LossBalancer
+        Of one class and with equal parameters; the first is the pattern.
 
-    def differentiate(self, losses: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the balanced losses, and their derivatives in the losses of their nets."""
-        return differentiated(lambda own: self.forward(own, weights), losses)
+    Attributes
+    ----------
+    learned : dict of str to tensor, each of shape (networks, ...)
+        Learned parameters.
+    buffers, after : dict of str to tensor, each of shape (networks, ...)
+        Buffers, and what a step has made of them, which is kept or not.
+    """
 
-    def _of_one(self, state: dict[str, Tensor], losses: Tensor, weights: Tensor) -> Any:
-        return functional_call(self.balancer, state, (losses, weights))
+    def __init__(self, balancers: Sequence[LossBalancer]) -> None:
+        self.pattern = deepcopy(balancers[0])
+        self.has_after_step = self.pattern.has_after_step
+        self._own = list(balancers)
+        self._slots = tensor_slots(self.pattern)
+        self._names = [name for name, _ in self.pattern.named_buffers()]
+        self._n_steps: Tensor | None = None
+        self.learned: Named = {}
+        self.buffers = self._stacked()
+        self.after: Named = {}
+
+    def backward(
+        self, losses: Any, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter] = ()
+    ) -> Tensor:
+        """Put gradients on all parameters, as `LossBalancer.backward` does for one net.
+
+        ``learned`` are the parameters that the balancers have by then; ``after`` are their buffers after it.
+        """
+        total, rates = self._differentiate(losses.values, weights)
+        put_gradients(losses.raw, losses.gradient(rates), penalty)
+        return total if penalty is None else total + penalty.detach()
+
+    def _differentiate(self, losses: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.learned and not self._names:
+            return self.pattern.differentiate(losses, weights)
+
+        def balanced(own: Tensor) -> Tensor:
+            state = {**self.learned, **_cloned(self.buffers)}
+            total: Tensor
+            total, self.after = vmap(self._call)(state, own, weights)
+            return total
+
+        return differentiated(balanced, losses)
+
+    @torch.no_grad()
+    def after_step(self, losses: Tensor) -> None:
+        """Call each net's ``after_step``: ``after`` are then the buffers after that.
+
+        Parameters
+        ----------
+        losses : tensor of shape (networks, tasks)
+            What the nets' functions of losses return.
+        """
+        # Clones, as nothing but buffers can be changed.
+        self.after = vmap(self._look)(_cloned({**self.learned, **self.after}), losses)
+
+    def begin_epoch(self, n_steps: Sequence[int]) -> None:
+        """Stack the nets' own buffers, and make these views of the stack.
+
+        Parameters
+        ----------
+        n_steps : sequence of int
+            Steps that each net takes in this epoch.
+        """
+        if not self._names:
+            return
+        self.buffers = self._stacked()
+        for slot, balancer in enumerate(self._own):
+            slots = tensor_slots(balancer)
+            for name, stack in self.buffers.items():
+                of_part, key = slots[name]
+                of_part[key] = stack[slot]
+        device = next(iter(self.buffers.values())).device
+        self._n_steps = None if len(set(n_steps)) == 1 else torch.tensor(n_steps, device=device)
+
+    @torch.no_grad()
+    def keep(self, step: int) -> None:
+        """Keep ``after`` as the buffers of the nets that took a step.
+
+        Parameters
+        ----------
+        step : int
+            Number of the step in the epoch.
+        """
+        for name, after in self.after.items():
+            before = self.buffers[name]
+            if self._n_steps is not None:
+                took = (self._n_steps > step).view(-1, *[1] * (before.ndim - 1))
+                after = torch.where(took, after, before)
+            before.copy_(after)
+
+    def release(self, slot: int) -> None:
+        """Give a net buffers of its own, as they are now."""
+        slots = tensor_slots(self._own[slot])
+        for of_part, key in map(slots.__getitem__, self._names):
+            # A view would keep the buffers of the whole stack in memory, and change with them.
+            of_part[key] = of_part[key].clone()
+
+    def _stacked(self) -> Named:
+        of_nets = [dict(balancer.named_buffers()) for balancer in self._own]
+        return {name: torch.stack([of_net[name] for of_net in of_nets]) for name in self._names}
+
+    def _call(self, state: Named, losses: Tensor, weights: Tensor) -> tuple[Tensor, Named]:
+        return self._with(state, lambda: self.pattern(losses, weights))
+
+    def _look(self, state: Named, losses: Tensor) -> Named:
+        return self._with(state, lambda: self.pattern.after_step(lambda: losses))[1]
+
+    def _with(self, state: Named, call: Callable[[], Any]) -> tuple[Any, Named]:
+        """Return what a call of the pattern with the tensors of one net returns, and its buffers after it.
+
+        ``torch.func.functional_call`` would lose a buffer that is set to another tensor.
+        """
+        own = {name: of_part[key] for name, (of_part, key) in self._slots.items()}
+        try:
+            for name, tensor in state.items():
+                of_part, key = self._slots[name]
+                of_part[key] = tensor
+            result = call()
+            slots = {name: self._slots[name] for name in self._names}
+            return result, {name: of_part[key] for name, (of_part, key) in slots.items()}
+        finally:
+            for name, (of_part, key) in self._slots.items():
+                of_part[key] = own[name]
+
+
+def _cloned(tensors: Named) -> Named:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
 def losses_key(losses: TaskLosses) -> Hashable:

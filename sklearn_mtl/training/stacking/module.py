@@ -45,10 +45,7 @@ class StackedModule:
         self._masks: list[Tensor] = []
         for name in {call.name for call in self.calls}:
             self.pattern.set_submodule(name, _GivenMask(self._masks))
-        self._slots = {
-            **_slots(self.pattern, lambda part: tensors_of(part)[0]),
-            **_slots(self.pattern, lambda part: tensors_of(part)[1]),
-        }
+        self._slots = tensor_slots(self.pattern)
         self._filled: list[tuple[dict[str, Any], str]] = []
         self._blocks: tuple[str, ...] = ()
         self._of_all = vmap(self._of_one)
@@ -187,14 +184,13 @@ class _GivenMask(nn.Module):
         return x * self._masks.pop(0) if self.training else x
 
 
-def _slots(
-    module: nn.Module, tensors: Callable[[nn.Module], dict[str, Any]]
-) -> dict[str, tuple[dict[str, Any], str]]:
-    """Return where each tensor of a module is kept: the dict of its part, and its name there."""
+def tensor_slots(module: nn.Module) -> dict[str, tuple[dict[str, Any], str]]:
+    """Return where each parameter and buffer of a module is kept: a dict of its part, and its name there."""
     return {
-        f"{prefix}.{name}" if prefix else name: (tensors(part), name)
+        f"{prefix}.{name}" if prefix else name: (of_part, name)
         for prefix, part in module.named_modules()
-        for name in tensors(part)
+        for of_part in tensors_of(part)
+        for name in of_part
     }
 
 

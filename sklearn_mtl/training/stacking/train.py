@@ -13,7 +13,7 @@ from torch import Tensor
 from sklearn_mtl.network.torch_state import each_in_default_modes, release_memory
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import NetPlan, ReadyNet, finish, finish_interrupted, make_ready, train_alone
-from sklearn_mtl.training.stacking.comparison import first_line, remove_mismatches
+from sklearn_mtl.training.stacking.comparison import remove_mismatches
 from sklearn_mtl.training.stacking.grouping import (
     FitStatistics,
     Structures,
@@ -22,6 +22,7 @@ from sklearn_mtl.training.stacking.grouping import (
     stacks,
     why_alone,
 )
+from sklearn_mtl.training.stacking.own_step import first_line
 from sklearn_mtl.training.stacking.trainer import StackedTrainer
 
 # Nets that are built ahead of their training, to see which can be stacked.

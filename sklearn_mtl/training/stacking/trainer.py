@@ -123,7 +123,9 @@ class StackedTrainer:
         """Leave out nets that have not yet been trained."""
         leaving = [member for member in self.members if member.position in positions]
         for member in leaving:
-            self.weights.release(self.members.index(member))
+            slot = self.members.index(member)
+            self.weights.release(slot)
+            self.loss.balancer.release(slot)
         self._go_on_without(leaving)
 
     def put_gradients(self, batch: Batch, masks: Sequence[Tensor]) -> Step:
@@ -143,8 +145,8 @@ class StackedTrainer:
         """
         self.weights.clear_gradients()
         raw, penalty = self.forward(batch, masks, training=True)
-        criterion = self.loss.with_state(self.weights.of_balancer())
-        step = training_step(criterion, batch, raw, penalty)
+        self.loss.balancer.learned = self.weights.of_balancer()
+        step = training_step(self.loss, batch, raw, penalty)
         return {**step, "raw": raw.detach(), "penalty": penalty.detach()}
 
     def forward(
@@ -169,11 +171,18 @@ class StackedTrainer:
     def _train(self) -> None:
         steps = []
         bounds = self.weights.bounds([member.ready.plan.settings.gradient_clip for member in self.members])
-        self.weights.begin_epoch([member.ready.plan.n_batches for member in self.members])
-        for batch, masks in self.batches.epoch():
+        n_steps = [member.ready.plan.n_batches for member in self.members]
+        self.weights.begin_epoch(n_steps)
+        balancer = self.loss.balancer
+        balancer.begin_epoch(n_steps)
+        for number, (batch, masks) in enumerate(self.batches.epoch()):
+            again = batch.copied() if balancer.has_after_step else None
             step = self.put_gradients(batch, masks)
             self.weights.clip(bounds)
             self.weights.step()
+            if again is not None:
+                balancer.after_step(self._losses_again(again, masks))
+            balancer.keep(number)
             steps.append({key: step[key] for key in ("task_loss", "task_mass")})
         losses, masses = losses_and_masses(steps)
         for slot, member in enumerate(self.members):
@@ -181,6 +190,13 @@ class StackedTrainer:
             own = slice(len(sizes))
             member.net.record_training(losses[own, slot], masses[own, slot], sizes)
             member.net.history.record("train_batch_count", own.stop)
+
+    @torch.no_grad()
+    def _losses_again(self, batch: Batch, masks: Sequence[Tensor]) -> Tensor:
+        """Return the losses of a step's rows, with its masks, under the weights that it has made."""
+        raw, _ = self.forward(batch, masks, training=True)
+        losses: Tensor = self.loss.losses(raw, batch.y, batch.weight).values
+        return losses
 
     @torch.no_grad()
     def _validate(self) -> None:
@@ -203,6 +219,7 @@ class StackedTrainer:
         for member in leaving:
             slot = self.members.index(member)
             self.weights.release(slot)
+            self.loss.balancer.release(slot)
             if member.error is None:
                 with self.batches.random_numbers_of(slot).state.restored(self.settings.device):
                     member.net.close_training(member.ready.plan.train)

@@ -64,13 +64,8 @@ class StackedWeights:
         return {**latest, **(self.averages if averaged else {}), **self.fixed}
 
     def of_balancer(self) -> Named:
-        """Return the stacked tensors of the balancers, by their names in one.
-
-        Buffers are stacked anew each time: the nets' own are those that `Balancer.end_epoch` changes.
-        """
-        buffers = [dict(net.criterion_.balancer.named_buffers()) for net in self.nets]
-        stacked = {name: torch.stack([of_net[name] for of_net in buffers]) for name in buffers[0]}
-        return {**_below(self.trained, "criterion.balancer."), **stacked}
+        """Return the stacked learned parameters of the balancers, by their names in one."""
+        return _below(self.trained, "criterion.balancer.")
 
     def clear_gradients(self) -> None:
         """Forget the gradients of the last step."""

@@ -19,6 +19,17 @@ from sklearn_mtl.balancing import LossBalancer, StaticWeights
 from sklearn_mtl.sharing import HardSharing, Sharing, SharingModule
 from sklearn_mtl.tasks import Classification, PointLoss, Regression
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
+from tests.balancing.methods import (
+    DWA,
+    FAMO,
+    GLS,
+    IMTLL,
+    RLW,
+    FastUncertainty,
+    GradNorm,
+    Projected,
+    Uncertainty,
+)
 
 EXTENDING = Path(__file__).parents[3] / "docs" / "extending.md"
 
@@ -163,20 +174,6 @@ class ListAtTheEndOfAnEpoch(LossBalancer):
         return (losses * weights).sum() / (1 + self.rate * len(self.epochs)) + losses[0]
 
 
-class LearnedWeights(LossBalancer):
-    """Learned log-variances of the tasks."""
-
-    def __init__(self, start_at=0.0):
-        super().__init__()
-        self.start_at = start_at
-
-    def start(self, n_tasks):
-        self.log_variance = nn.Parameter(torch.full((n_tasks,), float(self.start_at)))
-
-    def forward(self, losses, weights):
-        return (weights * ((-self.log_variance).exp() * losses + self.log_variance)).sum()
-
-
 class Counting(MLP):
     """Its module counts its steps in a plain attribute."""
 
@@ -256,10 +253,18 @@ CASES = [
     # What a recipe of a user's may be.
     Case("sharing", Penalised(), {"strength": [0.01, 3.0]}),
     Case("trunk", ReversedGradient(), {"factor": [0.1, 3.0]}),
-    Case("balancing", LearnedWeights(), {"start_at": [0.0, 2.0]}),
+    Case("balancing", Uncertainty(), {"start_at": [0.0, 2.0]}),
+    Case("balancing", FastUncertainty(), {"start_at": [0.0, 2.0], "rate": [0.01, 1.0]}),
+    Case("balancing", IMTLL()),
+    Case("balancing", GLS()),
+    Case("balancing", DWA(), {"temperature": [0.1, 10.0]}),
+    Case("balancing", FAMO(), {"rate": [0.1, 5.0], "decay": [0.0, 1.0]}),
+    Case("balancing", RLW(), {"spread": [0.1, 5.0]}, alone="draws random numbers"),
+    Case("balancing", GradNorm(), {"alpha": [0.1, 3.0], "rate": [0.01, 0.5]}, alone="balances gradients"),
+    Case("balancing", Projected(), alone="balances gradients"),
     Case("balancing", BufferAtTheEndOfAnEpoch(), {"power": [0.5, 2.0]}),
     Case("balancing", HiddenInAFunction(), {"temperature": [0.01, 100.0]}),
-    Case("balancing", BufferInForward(), {"power": [0.5, 2.0]}, alone="changes the buffer 'last'"),
+    Case("balancing", BufferInForward(), {"power": [0.5, 2.0]}),
     Case("balancing", ListAtTheEndOfAnEpoch(), {"rate": [0.1, 1.0]}, alone="its attribute 'epochs'"),
     Case("tasks__regression0", Regression(Tilted()), {"loss": [Tilted(0.1), Tilted(3.0)]}),
     Case(

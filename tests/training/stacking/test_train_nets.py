@@ -228,6 +228,79 @@ class Remembering(LossBalancer):
         return (losses * weights / self.last * torch.exp(-self.spread) + self.spread).sum()
 
 
+class Following(LossBalancer):
+    """Remembers the losses of the step before, and counts steps."""
+
+    def start(self, n_tasks):
+        self.register_buffer("last", torch.ones(n_tasks))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, losses, weights):
+        of_before = self.last.clone()
+        self.last.copy_(losses.detach())
+        self.steps = self.steps + 1
+        return (losses * weights * of_before).sum()
+
+
+class Pacing(Following):
+    """Weighs by how far each loss fell in the step before."""
+
+    def start(self, n_tasks):
+        super().start(n_tasks)
+        self.register_buffer("pace", torch.ones(n_tasks))
+
+    def forward(self, losses, weights):
+        super().forward(losses, weights)
+        return (losses * weights * self.pace).sum()
+
+    def after_step(self, losses):
+        self.pace.copy_((losses() / self.last.clamp_min(1e-6)).clamp(0.5, 2.0))
+
+
+class AllAtOnce(Pacing):
+    """A learned rate, and memories of the step and of the epoch."""
+
+    def start(self, n_tasks):
+        super().start(n_tasks)
+        self.spread = nn.Parameter(torch.zeros(n_tasks))
+        self.register_buffer("epoch", torch.ones(n_tasks))
+
+    def end_epoch(self, losses):
+        self.epoch = self.pace * losses.detach().to(self.last)
+
+    def forward(self, losses, weights):
+        own = (-self.spread).exp() / self.epoch.clamp_min(1e-3) + self.spread
+        return super().forward(losses, weights) + (own * losses).sum()
+
+
+@pytest.mark.parametrize("balancer", [Following(), Pacing(), AllAtOnce()], ids=repr)
+@pytest.mark.parametrize(
+    "params", [{}, {"trunk": TabM((8,), members=2, dropout=0.3)}, {"patience": 1}], ids=str
+)
+def test_what_a_balancer_remembers_of_steps_is_each_nets_own(data, balancer, params):
+    # Nets of fewer rows have fewer steps in an epoch.
+    settings = {"balancing": balancer, "batch_size": 32, **params}
+    plans = [
+        plan
+        for n_rows in (150, 60)
+        for seed in (0, 1)
+        for plan in plans_of(rows(data, n_rows), random_state=seed, **settings)
+    ]
+    outcomes = stacked_as_alone(plans, tolerance=1e-6)
+    assert len({len(plan.batch_sizes) for plan in plans}) > 1
+    for place, outcome in outcomes.items():
+        of_alone = train_alone(make_ready(plans[place])).criterion_.balancer
+        of_stack = outcome.net.criterion_.balancer
+        for name, value in of_alone.state_dict().items():
+            torch.testing.assert_close(of_stack.state_dict()[name], value, rtol=1e-6, atol=1e-6)
+        # What is left of a stack is not held by its nets.
+        for value in of_stack.buffers():
+            assert value.untyped_storage().nbytes() == value.nbytes
+        assert of_stack.steps == of_stack.steps.new_tensor(
+            len(outcome.net.history) * len(plans[place].batch_sizes)
+        )
+
+
 class Learned(LossBalancer):
     """Weights that are learned at a rate of their own."""
 
@@ -298,19 +371,31 @@ class Chance(LossBalancer):
         return losses @ torch.rand_like(weights)
 
 
-class Following(LossBalancer):
-    """Remembers the losses of the step before."""
+class Growing(LossBalancer):
+    """Remembers the losses of all steps, in a buffer that grows."""
 
     def start(self, n_tasks):
-        self.register_buffer("last", torch.ones(n_tasks))
+        self.register_buffer("seen", torch.ones(1, n_tasks))
 
     def forward(self, losses, weights):
-        of_before = self.last.clone()
-        self.last.copy_(losses.detach())
-        return (losses * weights * of_before).sum()
+        self.seen = torch.cat([self.seen, losses.detach()[None]])
+        return losses @ weights
 
 
-class Counting(Following):
+class Pushing(LossBalancer):
+    """Moves a learned parameter other than by its gradient."""
+
+    def start(self, n_tasks):
+        self.level = nn.Parameter(torch.ones(n_tasks))
+
+    def forward(self, losses, weights):
+        return losses @ weights + self.level.sum()
+
+    def after_step(self, losses):
+        self.level += losses()
+
+
+class Counting(LossBalancer):
     """Counts epochs in a plain attribute."""
 
     epochs = 0
@@ -348,7 +433,8 @@ def normed():
         ({"trunk": ModuleTrunk(AcrossRows())}, "computes something else"),
         ({"trunk": ModuleTrunk(normed())}, "batch normalization"),
         ({"balancing": Chance()}, "random numbers other than by Dropout"),
-        ({"balancing": Following()}, "each step changes the buffer 'last' of its balancer"),
+        ({"balancing": Growing()}, "each step changes 'seen' of its balancer"),
+        ({"balancing": Pushing()}, "each step changes 'level' of its balancer"),
         ({"balancing": Counting()}, "training changes its attribute 'epochs', which is no buffer"),
         ({"balancing": ByGradients()}, "balances gradients"),
         ({"balancing": OwnBackward()}, "OwnBackward has a backward of its own"),
