@@ -258,7 +258,8 @@ def _check_rules(estimator: Any) -> None:
         value = getattr(estimator, name)
         if not holds(value):
             raise ValueError(f"`{name}` must be {rule}. Found {textwrap.shorten(repr(value), MOST_SHOWN)}.")
-    check_callbacks(estimator.callbacks, estimator.ema_decay)
+    if estimator.callbacks is not None:
+        check_callbacks(estimator.callbacks, estimator.ema_decay)
 
 
 def _settings(estimator: Any) -> TrainingSettings:

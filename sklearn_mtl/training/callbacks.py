@@ -64,8 +64,6 @@ def check_callbacks(callbacks: Any, ema_decay: float | None) -> None:
     ema_decay : float or None
         Likewise.
     """
-    if callbacks is None:
-        return
     if not isinstance(callbacks, list | tuple) or not all(map(_is_callback, map(_alone, callbacks))):
         raise ValueError(
             "`callbacks` must be None or a list of skorch callbacks, each alone or as (name, callback). "

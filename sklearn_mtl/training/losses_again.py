@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from sklearn_mtl.data import Batch
-from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.network.torch_state import GeneratorState
 
 
@@ -31,7 +30,7 @@ def losses_again(net: Any, batch: Batch) -> Callable[[], Tensor]:
     callable
         Returns the scale-free losses, shape (n_tasks,), without gradient.
     """
-    module, device = uncompiled(net.module_), torch.device(net.device)
+    module, device = net.network, torch.device(net.device)
     generator = GeneratorState.now(device)
     batch = batch.copied()
 

@@ -104,7 +104,7 @@ class MultiTaskNet(RecordedNet):
                 group.update(own)
         return self
 
-    def train(self, train: Table, valid: Table | None, epochs: int | None = None) -> MultiTaskNet:
+    def train(self, train: Table, valid: Table | None, epochs: int | None = None) -> None:
         """Train until done or stopped; Ctrl-C is passed on to the caller.
 
         Parameters
@@ -123,7 +123,6 @@ class MultiTaskNet(RecordedNet):
             if not has_stopped_early(self.callbacks_):
                 raise
         self.close_training(train)
-        return self
 
     def open_training(self, train: Table, valid: Table | None) -> None:
         """Get ready for the first epoch, or for the next one after an earlier training.
@@ -137,8 +136,7 @@ class MultiTaskNet(RecordedNet):
         if n_before and valid is not None:
             steps = [self.validation_step(batch) for batch in self.get_iterator(valid, training=False)]
             start_loss = float(self.watched(*(sums.sum(0) for sums in losses_and_masses(steps)))[1])
-        module = uncompiled(self.module_)
-        self.run_ = TrainingRun.begin(module, self.ema_decay, n_before, start_loss, resume)
+        self.run_ = TrainingRun.begin(self.network, self.ema_decay, n_before, start_loss, resume)
         self.resume_ = None
         for group in self._groups:
             # A schedule of torch that begins after the first epoch looks for it.
@@ -158,7 +156,7 @@ class MultiTaskNet(RecordedNet):
         train : Table
             Rows that were learned from.
         """
-        self.resume_ = self.run_.end(uncompiled(self.module_), torch.device(self.device))
+        self.resume_ = self.run_.end(self.network, torch.device(self.device))
         self.run_ = TrainingRun()
         self.notify("on_train_end", X=train, y=None)
 
@@ -208,10 +206,15 @@ class MultiTaskNet(RecordedNet):
         return groups
 
     @property
+    def network(self) -> Any:
+        """The network, not what ``torch.compile`` wrapped it in: its weights have their own names."""
+        return uncompiled(self.module_) if self.compile else self.module_
+
+    @property
     def evaluated(self) -> Any:
         """The module that validation and prediction use."""
         average = self.run_.average
-        return uncompiled(self.module_) if average is None else average.module
+        return self.network if average is None else average.module
 
     @property
     def _keepers(self) -> list[WeightKeeper]:
@@ -308,7 +311,7 @@ class MultiTaskNet(RecordedNet):
         """Return the raw outputs and the penalty of one batch, with a graph."""
         with self.autocast_now():
             raw = self.module_(batch.inputs)
-        return raw.to(batch.y.dtype), uncompiled(self.module_).sharing.penalty()
+        return raw.to(batch.y.dtype), self.network.sharing.penalty()
 
     def put_gradients(self, batch: Batch, raw: Tensor, penalty: Tensor | None) -> Step:
         """Put gradients on all parameters, given the raw outputs and the penalty of one batch."""
@@ -321,7 +324,7 @@ class MultiTaskNet(RecordedNet):
 
     def save_params(self, *args: Any, **kwargs: Any) -> None:
         """Write the weights that predict, as skorch does: of the moving average, not of the last step."""
-        module, average = uncompiled(self.module_), self.run_.average
+        module, average = self.network, self.run_.average
         latest = snapshot(module)
         module.load_state_dict(self.evaluated.state_dict())
         try:
@@ -335,7 +338,7 @@ class MultiTaskNet(RecordedNet):
         super().load_params(*args, **kwargs)
         self.resume_ = None
         if self.run_.average is not None:
-            self.run_.average = WeightAverage(uncompiled(self.module_), self.run_.average.decay)
+            self.run_.average = WeightAverage(self.network, self.run_.average.decay)
         rows = [dict(row) for row in self.history]
         self.restore(rows, [self.epoch_of(row) for row in rows])
         self.run_.n_before = self.run_.n_over = len(rows)

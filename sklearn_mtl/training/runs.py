@@ -13,7 +13,6 @@ from sklearn_mtl.data.table import Table, WholeBatches
 from sklearn_mtl.inference.calibration import calibrate
 from sklearn_mtl.inference.prediction import rows_at_once
 from sklearn_mtl.network.module import BalancedLoss, Blueprint, MultiTaskModule
-from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.network.torch_state import GeneratorState, seeded
 from sklearn_mtl.training.callbacks import check_loggers, check_monitors, copies_of, instantiated
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
@@ -130,14 +129,15 @@ def plan_further(
 def _prefixes(blueprint: Blueprint, parts: Parts, settings: TrainingSettings) -> list[str]:
     """Return what tells the files of the nets apart; callbacks that do not suit them are refused."""
     schedule = [] if isinstance(settings.lr_schedule, str | None) else [settings.lr_schedule]
-    callbacks = instantiated([*schedule, *settings.callbacks])
-    check_loggers(callbacks, len(parts))
-    check_monitors(
-        callbacks,
-        columns_by_task(blueprint.tasks),
-        validated=all(valid is not None for _, valid in parts),
-        verbose=bool(settings.verbose),
-    )
+    if schedule or settings.callbacks:
+        callbacks = instantiated([*schedule, *settings.callbacks])
+        check_loggers(callbacks, len(parts))
+        check_monitors(
+            callbacks,
+            columns_by_task(blueprint.tasks),
+            validated=all(valid is not None for _, valid in parts),
+            verbose=bool(settings.verbose),
+        )
     return [f"net{number}_" if len(parts) > 1 else "" for number in range(len(parts))]
 
 
@@ -248,7 +248,7 @@ def make_net(
     # Stopping comes last, so that every other callback sees the last epoch.
     callbacks = [
         *settings.schedule_callbacks(n_batches, done),
-        *copies_of(settings.callbacks, prefix),
+        *(copies_of(settings.callbacks, prefix) if settings.callbacks else ()),
         ("finite_losses", FiniteLosses(blueprint.tasks.names, keeps=not stops_early)),
     ]
     if settings.patience is not None and stops_early:
@@ -294,7 +294,7 @@ def _new(plan: NetPlan, statistics: Mapping[str, Tensor]) -> MultiTaskNet:
 
 def _successor(plan: NetPlan, before: MultiTaskNet) -> MultiTaskNet:
     settings = plan.settings
-    module = deepcopy(uncompiled(before.module_)).to(settings.device, settings.dtype)
+    module = deepcopy(before.network).to(settings.device, settings.dtype)
     loss = deepcopy(before.criterion_).to(settings.device, settings.dtype)
     loss.weights.copy_(torch.tensor(plan.blueprint.task_weights))
     # Temperatures belong to the weights of before.

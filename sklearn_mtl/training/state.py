@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.network.module import Blueprint
-from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.network.torch_state import in_default_modes, seeded
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import make_net
@@ -37,7 +36,7 @@ def pack_net(net: MultiTaskNet) -> NetState:
         fit statistics of the trunk; ``history`` and ``epochs``, what was written down.
     """
     return {
-        "weights": _arrays(uncompiled(net.module_).state_dict()),
+        "weights": _arrays(net.network.state_dict()),
         "loss": _arrays(net.criterion_.state_dict()),
         "facts": _arrays(net.statistics_),
         "history": net.totals(),

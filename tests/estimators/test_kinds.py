@@ -126,9 +126,7 @@ def test_the_rule_of_one_type_goes_by_dimensions_and_refuses_others():
     columns = read_targets({"code": np.arange(4.0), "tags": np.eye(4, 2)}).columns
     assert [type(kind) for kind in rule.infer(columns).values()] == [Classification, Multilabel]
     rule.check("Owner", rule.infer(columns))
-    with pytest.raises(
-        ValueError, match=r"`tasks` of Owner .*Found Regression\(\) for task 'code'"
-    ):
+    with pytest.raises(ValueError, match=r"`tasks` of Owner .*Found Regression\(\) for task 'code'"):
         rule.check("Owner", {"code": Regression()})
 
 

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.data.table import Batch, Table, WholeBatches
-from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.network.torch_state import GeneratorState
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.module import DropoutCall, draw_mask
@@ -233,7 +232,7 @@ def padded(tensors: Sequence[Tensor]) -> Tensor:
 
 def dropout_layers(ready: ReadyNet, calls: Sequence[DropoutCall]) -> list[nn.Module]:
     """Return the dropout layers of a net, in the order in which they are passed."""
-    module = uncompiled(ready.net.module_)
+    module = ready.net.network
     return [module.get_submodule(call.name) for call in calls]
 
 

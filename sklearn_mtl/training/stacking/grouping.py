@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.balancing import LossBalancer
 from sklearn_mtl.network.module import Blueprint
-from sklearn_mtl.network.torch_private import MODULE_STATE, uncompiled
+from sklearn_mtl.network.torch_private import MODULE_STATE
 from sklearn_mtl.recipes import fingerprint
 from sklearn_mtl.training.runs import NetPlan, ReadyNet
 from sklearn_mtl.training.stacking.batches import few_rows
@@ -64,7 +64,7 @@ class Structures:
 
     def of(self, ready: ReadyNet) -> Hashable:
         """Return what nets of one stack have in common, but for widths and rates of dropout."""
-        module, settings = uncompiled(ready.net.module_), ready.plan.settings
+        module, settings = ready.net.network, ready.plan.settings
         losses = ready.net.criterion_.losses
         return (
             tuple((name, type(part)) for name, part in module.named_modules()),
@@ -86,7 +86,7 @@ class Structures:
             self._recipes[blueprint] = (tuple(map(type, recipes)), own)
         recipe = self._recipes[blueprint]
         if recipe not in self._attributes:
-            parts = (uncompiled(ready.net.module_), ready.net.criterion_.balancer)
+            parts = (ready.net.network, ready.net.criterion_.balancer)
             held = [(type(part), dict(plain_attributes(part))) for part in parts]
             self._attributes[recipe] = fingerprint(held)
         return self._attributes[recipe]
@@ -199,7 +199,7 @@ def members_at_once(ready: ReadyNet) -> int:
 
 def numbers_in_training(ready: ReadyNet) -> int:
     """Return about how many numbers a net has in memory during a step."""
-    module = uncompiled(ready.net.module_)
+    module = ready.net.network
     weights = sum(parameter.numel() for parameter in module.parameters())
     few = few_rows(ready.plan.train)
     total = 0

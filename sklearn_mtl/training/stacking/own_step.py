@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.data.table import Batch
 from sklearn_mtl.network.module import BalancedLoss
-from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.training.stacking.batches import RandomNumbers, dropout_layers
 from sklearn_mtl.training.stacking.grouping import first_changed, is_out_of_memory
 from sklearn_mtl.training.stacking.module import DropoutCall
@@ -53,7 +52,7 @@ def own_step(member: Member, batch: Batch, calls: Sequence[DropoutCall]) -> OwnS
         Passages through dropout layers.
     """
     net, device = member.net, member.ready.plan.settings.device
-    module = uncompiled(net.module_)
+    module = net.network
     # Other nets are given the same rows.
     batch = batch.copied()
     before = [_buffers(part) for part in (module, net.criterion_)]

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from sklearn_mtl.data.table import Batch
-from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.training.kept_weights import StopTraining
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.batches import StackedBatches, few_rows
@@ -91,7 +90,7 @@ class StackedTrainer:
         self.members = [Member(position, one) for position, one in enumerate(ready)]
         with ready[0].generator.restored(self.settings.device):
             few = few_rows(ready[0].plan.train).inputs
-            self.module = StackedModule(uncompiled(ready[0].net.module_), few)
+            self.module = StackedModule(ready[0].net.network, few)
         for one in ready:
             with one.generator.restored(self.settings.device):
                 one.net.open_training(one.plan.train, one.plan.valid)

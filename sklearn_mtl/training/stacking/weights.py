@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.schedules import StepSchedule
 from sklearn_mtl.training.stacking.batches import padded
@@ -230,7 +229,7 @@ class JointUpdate:
 
 def trained_parameters(net: MultiTaskNet) -> dict[str, nn.Parameter]:
     """Return what is trained of a net's module and criterion, by name."""
-    parts = {"module": uncompiled(net.module_), "criterion": net.criterion_}
+    parts = {"module": net.network, "criterion": net.criterion_}
     return {
         f"{part}.{name}": parameter
         for part, module in parts.items()
@@ -252,7 +251,7 @@ def _averages(net: MultiTaskNet) -> Named:
     """Return the averages of the trained parameters; none where there is no average."""
     if net.run_.average is None:
         return {}
-    trained = {name for name, value in uncompiled(net.module_).named_parameters() if value.requires_grad}
+    trained = {name for name, value in net.network.named_parameters() if value.requires_grad}
     return {name: value for name, value in net.run_.average.module.named_parameters() if name in trained}
 
 
@@ -268,7 +267,7 @@ def _fixed(nets: Sequence[MultiTaskNet]) -> Named:
 
 
 def _untrained(net: MultiTaskNet) -> Named:
-    module = uncompiled(net.module_)
+    module = net.network
     frozen = {name: value for name, value in module.named_parameters() if not value.requires_grad}
     return {**frozen, **dict(module.named_buffers())}
 
