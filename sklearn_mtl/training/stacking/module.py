@@ -249,8 +249,9 @@ class _LinearLayer(Function):
         x, weight = x.movedim(in_dims[0] or 0, 0), weight.movedim(in_dims[1] or 0, 0)
         if bias is not None:
             bias = bias.expand(info.batch_size, -1) if in_dims[2] is None else bias.movedim(in_dims[2], 0)
-        product = _StackedLinearLayer.apply(x.flatten(1, -2), weight, bias)
-        return product.unflatten(1, x.shape[1:-1]), 0
+        rows = x.flatten(1, -2) if x.ndim > 2 else x.unsqueeze(1)
+        product = _StackedLinearLayer.apply(rows, weight, bias)
+        return product.view(*x.shape[:-1], weight.shape[1]), 0
 
 
 class _StackedLinearLayer(Function):
