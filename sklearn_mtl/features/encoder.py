@@ -101,7 +101,7 @@ class FeatureEncoder:
         Parameters
         ----------
         X : ndarray or pandas.DataFrame
-            As `read_features` returns it.
+            X as `read_features` returns it.
         sample_weight : ndarray of shape (n_rows,), optional
             Weights of the rows.
         rows : ndarray of int of shape (n_rows,), optional
@@ -141,7 +141,7 @@ class FeatureEncoder:
         Parameters
         ----------
         X : ndarray or pandas.DataFrame
-            As `read_features` returns it.
+            X as `read_features` returns it.
         rows : slice or ndarray of int of shape (n_rows,), optional
             The rows to encode; all of X by default.
 
@@ -253,7 +253,7 @@ class EncodedRows:
     encoder : FeatureEncoder
         A fitted encoder.
     X : ndarray, pandas.DataFrame or StreamedRows
-        As `read_features` returns it.
+        X as `read_features` returns it.
     rows : ndarray of int, optional
         Positions of the rows; all of X by default.
     at_once : bool, default=False
@@ -308,9 +308,9 @@ class SharedRows:
     Parameters
     ----------
     X : object
-        As a user gives it. It is recognised by being the same object.
+        X as a user gives it; it is recognised by being the same object.
     encoded : EncodedRows, optional
-        What the first estimator made of it.
+        The rows, once the first estimator has encoded them.
     """
 
     X: Any

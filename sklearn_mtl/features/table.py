@@ -36,12 +36,12 @@ def default_preprocessing() -> Pipeline:
     ============  =================================================================================
     holds         becomes
     ============  =================================================================================
-    numbers       median for gaps, centred and scaled by quartiles, smoothly clipped to (-3, 3)
-    0 and 1       the same, the more frequent for gaps; booleans too
+    numbers       median where missing, centred and scaled by quartiles, smoothly clipped to (-3, 3)
+    0 and 1       0 and 1, the more frequent where missing; booleans too
     dates         seconds, year, and sine and cosine of month, day of week and hour, then as numbers
     durations     seconds, then as numbers
-    anything      a 0/1 column for each level seen at least 5 times, a gap being a level, and one
-    else          for all rarer levels; 50 columns at most
+    anything      a 0/1 column for each level seen at least 5 times, missing being a level, and
+    else          one for all rarer levels; 50 columns at most
     ============  =================================================================================
 
     Periods are dates. Text of which nearly all reads as dates, or as numbers, is read so, with a warning;

@@ -38,7 +38,7 @@ class Column:
     missing : ndarray of bool, the shape of ``values``
         True where there is no label (NaN, None, NA, NaT).
     dtype : numpy dtype, pandas extension dtype or polars data type
-        What the labels were given in, and what predictions go back to.
+        The dtype of the labels as they were given, which predictions have too.
     """
 
     name: str
@@ -259,7 +259,7 @@ def _from_polars(series: Any) -> Any:
     """Return the values of a polars series, without pyarrow: missing floats as NaN, other values as None."""
     kind = type(series.dtype).__name__
     if kind in ("Categorical", "Enum"):
-        # As plain text nothing would say that these are classes.
+        # As plain text they would not be known to be classes.
         return pd.Categorical(series.to_list(), series.dtype.categories.to_list() if kind == "Enum" else None)
     wide = kind in ("Int128", "UInt128")
     if series.dtype.is_float() or (series.dtype.is_numeric() and not wide and not series.null_count()):

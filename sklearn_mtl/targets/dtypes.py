@@ -77,7 +77,7 @@ def pack_dtype(dtype: Any, of: str = "labels") -> dict[str, Any]:
     dtype : object
         The dtype.
     of : str, default="labels"
-        What is of this dtype, for the error message.
+        The name, for the error message, of what has this dtype.
 
     Raises
     ------

@@ -169,7 +169,7 @@ def distinct_labels(labels: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     labels : ndarray of shape (n_labels,)
-        None of them missing.
+        Labels, none of them missing.
 
     Examples
     --------
@@ -203,7 +203,7 @@ def class_codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     labels : ndarray of shape (n_labels,)
-        None of them missing.
+        Labels, none of them missing.
     classes : ndarray of shape (n_classes,)
         Distinct classes.
 
@@ -234,7 +234,7 @@ def label_types(labels: np.ndarray) -> set[str]:
     Parameters
     ----------
     labels : ndarray of shape (n_labels,)
-        None of them missing.
+        Labels, none of them missing.
 
     Examples
     --------
@@ -272,7 +272,7 @@ def check_one_column(column: Column) -> None:
 def _index(values: np.ndarray) -> pd.Index:
     """Return an index for looking values up, in which booleans are 0 and 1.
 
-    pandas would not find them among numbers. It is told the dtype, or it would find dates by their text.
+    pandas would not find them among numbers; without the dtype given, it would find dates by their text.
     """
     numbers = values.view(np.uint8) if values.dtype == bool else values
     return pd.Index(numbers, dtype=numbers.dtype)

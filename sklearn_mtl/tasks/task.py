@@ -40,7 +40,7 @@ class Task(ABC):
     two_dimensional : bool
         Whether the labels were given as a two-dimensional array.
     dtype : object
-        What the labels were given in, and predictions go back to.
+        The dtype of the labels as they were given, which predictions have too.
     """
 
     name: str
