@@ -1,4 +1,4 @@
-"""What the three estimators have in common: all but the kinds of task they take."""
+"""What the three estimators have in common: everything but which kinds of task they take."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from sklearn_mtl.inference import bag_predictions, bag_representation
 class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByTask, NestedParameters):
     """What the three estimators have in common; not to be used itself."""
 
-    # How kinds are decided on that ``tasks`` does not name; each estimator has its own.
+    # Decides on the kinds of the tasks that ``tasks`` does not name; each estimator has its own.
     _kind_rule: ClassVar[KindRule]
     # The fold that it will be fitted to; see `_for_fold`.
     _fold: str | None = None
@@ -110,9 +110,9 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByT
         Parameters
         ----------
         X : DataFrame of pandas or polars, or array-like of shape (n_rows, n_features, ...)
-            Features; one column of texts, or a list of them, where ``preprocessing`` takes texts. Of a
-            ``numpy.memmap`` or a ``torch.utils.data.Dataset``, rows are read when they are needed; the
-            other methods take them likewise.
+            Features; one column of texts, or a list of them, where ``preprocessing`` takes texts. The
+            rows of a ``numpy.memmap`` or a ``torch.utils.data.Dataset`` are read when they are needed,
+            here and in the other methods.
         y : mapping, DataFrame or array-like
             Labels by task, each of shape (n_rows,) or (n_rows, n_outputs); NaN, None, NA and NaT are
             missing. A two-dimensional array has the tasks y0, y1, …, and may have NaN; a
@@ -132,10 +132,10 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByT
         Raises
         ------
         ValueError, TypeError
-            If a parameter or the data is not what it must be; before any training. Also if a loss is
-            nan or infinite in the first epoch.
+            If a parameter or the data is not what it must be; this is found before any training. Also
+            if a loss is nan or infinite in the first epoch.
         KeyboardInterrupt
-            If Ctrl-C has ended the training. Nets whose first epoch is over are kept, and
+            If Ctrl-C has ended the training. Nets that have finished an epoch are kept, and
             ``interrupted_`` is True; where there is none, the estimator is as it was before.
         """
         data = FitData(X, y, sample_weight, X_val, y_val, groups)
@@ -171,7 +171,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByT
         ValueError
             If a later call brings a class or a task that the first did not know.
         KeyboardInterrupt
-            As in `fit`; nets whose next epoch is not over stay as they were.
+            As in `fit`; nets that have not finished this epoch stay as they were.
         """
         data, declared = FitData(X, y, sample_weight), declared_classes(y, classes)
         before = getattr(self, "_fitted", None)
@@ -257,8 +257,8 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByT
         Returns
         -------
         ndarray of shape (n_rows, width)
-            Of the first net, averaged over its members; where tasks have representations of their own,
-            side by side.
+            The representation of the first net, averaged over its members. Where tasks have
+            representations of their own, these are side by side.
         """
         inputs, _ = self._encoded(X)
         return bag_representation(self.nets_, inputs)
@@ -274,7 +274,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByT
         Returns
         -------
         TaskRegressor or TaskClassifier
-            It predicts with this estimator's network.
+            A view, which predicts with this estimator's network.
         """
         check_is_fitted(self)
         return view_of(self, name)
@@ -295,14 +295,15 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByT
         return plan_fit(self._fit_parameters(), data, stages)
 
     def _for_fold(self, fold: str) -> None:
-        """Let the fits to come leave out tasks without a label: of a fold, where other rows have some.
+        """Let later fits leave out tasks that have no label in a fold, while they have some in other rows.
 
-        It is no parameter, which would be the user's; nor can ``fit`` be told, within a Pipeline.
+        This is no parameter, since parameters are the user's, and no argument of ``fit``, which a Pipeline
+        around the estimator would not pass on.
 
         Parameters
         ----------
         fold : str
-            Which fold of a search it is, for messages.
+            The fold of a search, as messages name it.
         """
         self._fold = fold
 

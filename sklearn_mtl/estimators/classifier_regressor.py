@@ -57,7 +57,7 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         With fewer than ten rows none are held out either.
     validation_fraction : float or splitter, default=0.1
         Share of rows held out, stratified by the first task whose labels have strata, such as classes;
-        with ``groups`` in ``fit``, of whole groups. Or a splitter as of scikit-learn: each net learns
+        with ``groups`` in ``fit``, of whole groups. Or a splitter as in scikit-learn: each net learns
         from the training part of one of its last splits, and stops on the test part.
     patience : int or "auto", default="auto"
         Epochs without a lower loss before training stops; ``"auto"`` is 6, and 12 below 1,000 rows.
@@ -73,7 +73,7 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     device : str or torch.device, default="auto"
         ``"auto"`` is CUDA where there is one.
     precision : {"float32", "float64", "bf16"}, default="float32"
-        Of data and weights; ``"bf16"`` is float32 with products in bfloat16 while training.
+        Precision of data and weights; ``"bf16"`` is float32 with products in bfloat16 while training.
     compile : bool, default=False
         Whether the network goes through ``torch.compile``.
     callbacks : list of skorch callbacks, default=None
@@ -85,7 +85,7 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         Tasks, preprocessing, network and bag stay those of the first ``fit``; task weights and what
         concerns the training may change.
     random_state : int, RandomState or None, default=None
-        Of the held-out rows, initial weights, batches and dropout. The same seed gives the same result
+        Seed of the held-out rows, initial weights, batches and dropout. The same seed gives the same result
         to the bit on a CPU. Torch's global generator is left alone; None draws a seed from numpy's, as
         everywhere in scikit-learn.
 

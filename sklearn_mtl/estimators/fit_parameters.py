@@ -29,14 +29,14 @@ from sklearn_mtl.training import (
 )
 from sklearn_mtl.trunks import TRUNKS, Trunk
 
-# Of what was found, letters that a message shows.
+# Characters of a wrong value that a message shows.
 MOST_SHOWN = 100
 SMALL_DATA = 1000
 
 
 @dataclass(frozen=True, eq=False)
 class FitParameters:
-    """The constructor's parameters as one fit takes them; what stays open needs data and is a method.
+    """The constructor's parameters as one fit takes them; what depends on the data is a method.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ class FitParameters:
     ) -> dict[str, TaskKind]:
         """Return the kind of each task: what ``tasks`` says, else what the estimator's rule says.
 
-        A task of which classes are declared is a classification: nothing is inferred from its labels.
+        A task whose classes are declared is a classification: nothing is inferred from its labels.
 
         Parameters
         ----------
@@ -173,8 +173,8 @@ class FitParameters:
         self.kind_rule.check(self.owner, found)
         return {name: found[name] for name in names}
 
-    def from_labels(self, names: Sequence[str]) -> list[str]:
-        """Return the tasks whose kind is told from their labels."""
+    def inferred(self, names: Sequence[str]) -> list[str]:
+        """Return the tasks whose kind is inferred from their labels."""
         return [name for name in names if self.kind_rule.from_labels and name not in (self.tasks or {})]
 
     def weights_of(self, names: Sequence[str]) -> tuple[float, ...]:

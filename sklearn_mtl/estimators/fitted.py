@@ -46,13 +46,13 @@ class Fitted:
     split_seed : int
         Seed of the held-out rows, which a warm start holds out again.
     kinds : mapping of str to TaskKind
-        What was asked of each task, or inferred.
+        The kind of each task as it was given or inferred.
     n_splits : int
-        For how many nets rows were held out; more than there are where Ctrl-C left some unfinished.
+        Number of nets for which rows were held out; more than `nets` where Ctrl-C left some unfinished.
     left_out : sequence of str
         Tasks of y that had no label in the rows of this fold.
     seen : mapping of str to SeenLabels
-        Labels of the tasks whose kind was told from labels, and could be another by more.
+        Labels of the tasks whose kind was inferred, and might be another with more labels.
     interrupt : KeyboardInterrupt, optional
         The Ctrl-C that ended the training.
     shared : sequence of SharedRows
@@ -158,7 +158,7 @@ class FittedEstimator(BaseEstimator):
     tasks: Mapping[str, Any] | None
     device: Any
     _fitted: Fitted
-    # Any: what a task has beside the base's methods is the affair of its kind.
+    # Any: some kinds of task have more methods than `Task`.
     tasks_: dict[str, Any]
     nets_: list[MultiTaskNet]
 
@@ -196,7 +196,7 @@ class FittedEstimator(BaseEstimator):
         reader : BaseEstimator, optional
             Has the number and names of the features, where others than before were read.
         """
-        # What is raised holds all frames that it passed, and their data.
+        # An exception holds all frames that it has passed, and their data.
         self._fitted = replace(fitted, interrupt=None)
         self.tasks_ = {task.name: task for task in fitted.tasks}
         self.nets_ = fitted.nets

@@ -40,7 +40,7 @@ def plan_fit(
     Parameters
     ----------
     parameters : FitParameters
-        Those of the estimator.
+        The estimator's parameters.
     data : FitData
         What ``fit`` was given.
     stages : Stages
@@ -56,7 +56,7 @@ def plan_fit(
     columns = {name: column for name, column in read.targets.columns.items() if name not in left_out}
     kinds = parameters.kinds_of(columns, classes)
     names = list(kinds)
-    seen = stages.seen_labels(rows, names=parameters.from_labels(names))
+    seen = stages.seen_labels(rows, names=parameters.inferred(names))
     weights, hidden_sizes = parameters.weights_of(names), parameters.hidden_sizes_of(names)
 
     # Split.
@@ -101,7 +101,7 @@ class PlannedFit:
     reader : BaseEstimator or None
         Has the number and names of the features; None where the nets are trained on, as in a warm start.
     outcomes : tuple of Outcome
-        Of each net so far; empty before any training.
+        The outcome of each net so far; none before any training.
     epochs : int or None
         How many epochs the nets were given so far; None for all of ``max_epochs``.
     """
@@ -181,12 +181,12 @@ class PlannedFit:
         }
 
     def with_outcomes(self, found: Mapping[int, Outcome], epochs: int | None) -> PlannedFit:
-        """Return this with what has become of some of its nets.
+        """Return this with the outcomes of some of its nets.
 
         Parameters
         ----------
         found : mapping of int to Outcome
-            By position in the bag.
+            The outcomes by position in the bag.
         epochs : int or None
             How many epochs they were given in all.
         """
@@ -213,7 +213,7 @@ def train_together(
     Parameters
     ----------
     fits : sequence of PlannedFit
-        New ones, or such that train on.
+        Fits that are new, or that train on.
     epochs : int, optional
         Most epochs of a net in all; ``max_epochs`` by default.
     max_members, watch, run_jobs
@@ -229,7 +229,7 @@ def train_together(
     for position, outcome in train_nets(plans, max_members=max_members, watch=watch, run_jobs=run_jobs):
         fit, net = places[position]
         if outcome.interrupted:
-            # What is not trained to its end is no result of a search.
+            # A search has no use for a net that is not trained to its end.
             continue
         found[fit][net] = outcome
         if len(found[fit]) == len(todo[fit]):

@@ -29,7 +29,7 @@ def strata_of(rows: Rows, *, of_kinds: Sequence[Callable[[Column], np.ndarray]])
     rows : Rows
         The rows.
     of_kinds : sequence of callable
-        ``strata`` of each task's kind. Kinds that differ in a parameter only mostly have it in common.
+        The ``strata`` of each task's kind: most kinds that differ in a parameter have it in common.
     """
     return [
         np.where(rows.of_task(position) > 0, of_kind(column), -1)
@@ -43,7 +43,7 @@ def read_groups(groups: Any, n_rows: int) -> np.ndarray:
     Parameters
     ----------
     groups : array-like of shape (n_rows,)
-        Numbers, strings or whatever can be told apart.
+        Numbers, strings, or anything else that pandas can factorize.
     n_rows : int
         Rows of X.
 
@@ -54,7 +54,7 @@ def read_groups(groups: Any, n_rows: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If there are not as many as rows, or some are missing.
+        If there are more or fewer than rows, or some are missing.
 
     Examples
     --------

@@ -23,7 +23,7 @@ FIRST_ROWS = 1000
 class KindRule(ABC):
     """How an estimator decides on the kinds of the tasks that ``tasks`` does not name."""
 
-    # Whether labels decide: others might then decide otherwise.
+    # Whether labels decide, so that other labels might decide otherwise.
     from_labels: ClassVar[bool] = False
 
     @abstractmethod
@@ -51,12 +51,12 @@ class KindRule(ABC):
 
 @dataclass(frozen=True)
 class KindsFromLabels(KindRule):
-    """Any kind of task; what ``tasks`` does not name is told from its labels."""
+    """Any kind of task; kinds that ``tasks`` does not name are inferred from labels."""
 
     from_labels = True
 
     def infer(self, columns: Mapping[str, Column]) -> dict[str, TaskKind]:
-        """Return the kinds that `infer_kinds` tells from the labels."""
+        """Return the kinds that `infer_kinds` infers from the labels."""
         # The line that called ``fit`` is the one to change.
         return {name: KINDS[kind]() for name, kind in infer_kinds(columns).items()}
 
@@ -66,7 +66,7 @@ class KindsFromLabels(KindRule):
 
 @dataclass(frozen=True)
 class KindsOfType(KindRule):
-    """Kinds of one type of scikit-learn's estimators only; nothing is told from labels.
+    """Kinds of one type of scikit-learn's estimators only; nothing is inferred from labels.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class KindsOfType(KindRule):
     block: type[TaskKind]
 
     def infer(self, columns: Mapping[str, Column]) -> dict[str, TaskKind]:
-        """Return the kinds that the dimensions of the labels tell."""
+        """Return the kind of one-dimensional or of two-dimensional labels."""
         return {
             name: self.block() if column.values.ndim == 2 else self.column()
             for name, column in columns.items()
@@ -103,12 +103,12 @@ class KindsOfType(KindRule):
 
 @dataclass(frozen=True, eq=False)
 class SeenLabels:
-    """Labels of ``fit`` from which a kind was told that more labels could change.
+    """Labels of ``fit`` from which a kind was inferred that more labels could change.
 
     Parameters
     ----------
     values : ndarray of shape (n_values,) or (0, n_outputs)
-        The distinct labels; none of a block, where other labels tell another kind by themselves.
+        The distinct labels; none of a block, since other labels make it another kind by themselves.
     gap : bool
         Whether any was missing.
     """
@@ -132,7 +132,7 @@ class SeenLabels:
 
 
 def seen_labels(rows: Rows, *, names: Sequence[str]) -> dict[str, SeenLabels]:
-    """Return the labels of the tasks whose kind was told from labels, and could be another by more.
+    """Return the labels of the tasks whose kind was inferred, and might be another with more labels.
 
     Numbers of few distinct values, all of them whole, may become a regression by more values, or a
     classification by gaps; a block of 0 and 1 a regression by other numbers. The rest stays what it is.
@@ -142,7 +142,7 @@ def seen_labels(rows: Rows, *, names: Sequence[str]) -> dict[str, SeenLabels]:
     rows : Rows
         The rows of ``fit``.
     names : sequence of str
-        The tasks whose kind was told from labels.
+        The tasks whose kind was inferred.
     """
     found = {name: _seen(rows.columns[name]) for name in names}
     return {name: seen for name, seen in found.items() if seen is not None}
@@ -175,10 +175,10 @@ def _distinct(known: np.ndarray) -> np.ndarray:
 def warn_of_other_kinds(
     seen: Mapping[str, SeenLabels], taken: Mapping[str, str], columns: Mapping[str, Column]
 ) -> None:
-    """Warn if kinds that ``fit`` told from labels are others with the labels that are scored.
+    """Warn if kinds that ``fit`` inferred are others with the labels that are scored.
 
-    In a cross-validation the labels of ``fit`` and those that are scored are all labels: a fold that
-    took the kind for another one is told apart, and its scores are by another metric.
+    In a cross-validation the labels of ``fit`` and those that are scored are all labels. If a task is of
+    another kind in one fold than in the others, its scores there are by another metric.
 
     Parameters
     ----------

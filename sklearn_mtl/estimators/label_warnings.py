@@ -1,4 +1,4 @@
-"""Warnings of X and y side by side, and of labels and classes: what is no error, but hardly ever meant."""
+"""Warnings of labels that are no error, but hardly ever what is meant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklearn_mtl.features import listed, named
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import Task
 
-# Columns that equal labels are looked for in so many rows first; labels that are fewer may do so by chance.
+# Columns are compared with labels in so many rows first. Fewer labels than this may be equal by chance.
 ROWS_TO_COMPARE_FIRST = 64
 FEWEST_LABELS = 32
 # A class of few rows may by chance lie wholly outside the training rows of a fold: one of so many
@@ -29,7 +29,7 @@ def warn_of_other_order(X: Any, others: Mapping[str, Any], name: str = "X") -> N
     Parameters
     ----------
     X : object
-        As the user gave it; only the index of a pandas object is looked at.
+        The features as the user gave them; only the index of a pandas object is looked at.
     others : mapping of str to object
         Labels and weights by the name of the parameter: pandas objects, or mappings to such.
     name : str, default="X"
@@ -58,12 +58,13 @@ def warn_of_other_order(X: Any, others: Mapping[str, Any], name: str = "X") -> N
 
 
 def warn_of_labels_in(X: Any, columns: Mapping[str, Column]) -> None:
-    """Warn of tasks whose labels a frame has too: as a column of the task's name, or as numbers equal to it.
+    """Warn of tasks whose labels are a column of X too: one of the task's name, or one of equal numbers.
 
     Parameters
     ----------
     X : object
-        As `read_features` returns it. Columns without names are not looked at: they were chosen one by one.
+        The features as `read_features` returns them. Columns without names are not looked at: they were
+        chosen one by one.
     columns : mapping of str to Column
         The labels of each task.
     """
@@ -71,7 +72,7 @@ def warn_of_labels_in(X: Any, columns: Mapping[str, Column]) -> None:
         return
     numeric = [name for name, dtype in X.dtypes.items() if _is_numeric(dtype)]
     head = X[:ROWS_TO_COMPARE_FIRST][numeric].to_numpy(dtype=np.float64)
-    # Of a MultiIndex, too, a name is the name of one column.
+    # In a MultiIndex, too, a name is the name of one column.
     names = set(X.columns)
     found = []
     for task, labels in columns.items():
@@ -89,8 +90,8 @@ def warn_of_labels_in(X: Any, columns: Mapping[str, Column]) -> None:
 def warn_of_unknown_labels(scored: Iterable[tuple[Task, Column, np.ndarray]]) -> None:
     """Warn, once for all tasks, if many of the labels to be scored are none of the classes.
 
-    Many are all of them, or a tenth, of which labels of less than five rows do not count: in a
-    cross-validation the fold may lack a rare class.
+    Many are all of them, or a tenth. For the tenth, labels that fewer than five rows have do not count:
+    in a cross-validation the fold may lack a rare class.
 
     Parameters
     ----------
@@ -138,13 +139,13 @@ def _is_equal(column: pd.Series, labels: Column) -> bool:
     known = ~labels.missing & ~column.isna().to_numpy()
     here, there = values[known], labels.values[known]
     if not (_is_numeric(here.dtype) and _is_numeric(there.dtype)):
-        # Of some dtypes NumPy has no comparison.
+        # NumPy can't compare all dtypes.
         here, there = here.astype(object), there.astype(object)
     return bool(np.all(here == there)) and len(pd.unique(there)) > 1
 
 
 def _unknown(task: Any, column: Column, weight: np.ndarray) -> str:
-    """Return what is found of one task in words; nothing where it is no matter."""
+    """Return in words which labels of a task are unknown; nothing where they are few."""
     if not task.has_classes:
         return ""
     labels = column.take(weight > 0).known

@@ -1,4 +1,4 @@
-"""Metrics of a task, as a user may give them."""
+"""Metrics of a task, in all the forms in which a user may give them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check_metric(task: Any, metric: Any) -> None:
         raise TypeError(
             f"The metric of task {task!r} must be None, a scorer's name or a callable. Found {metric!r}."
         )
-    rule = f"The metric of task {task!r} must be a scikit-learn scorer or its name. Found {shown(metric)}"
+    rule = f"The metric of task {task!r} must be a scikit-learn scorer or its name. Found {in_words(metric)}"
     if isinstance(metric, str) and metric not in get_scorer_names():
         nearest = get_close_matches(metric, get_scorer_names(), 1)
         hint = f"the nearest name is {nearest[0]!r}; " if nearest else ""
@@ -43,7 +43,7 @@ def check_metric(task: Any, metric: Any) -> None:
         raise ValueError(f"{rule}: {error}") from error
 
 
-def shown(metric: Metric) -> str:
+def in_words(metric: Metric) -> str:
     """Return a metric as messages show it: a function by its name."""
     return getattr(metric, "__name__", repr(metric))
 
@@ -64,12 +64,12 @@ def scorer_takes_weights(scorer: Scorer) -> bool:
     return "sample_weight" in signature(metric_of(scorer) or scorer).parameters
 
 
-def several(metrics: Any) -> bool:
+def are_several(metrics: Any) -> bool:
     """Whether these are several metrics, not one."""
     return isinstance(metrics, Sequence) and not isinstance(metrics, str)
 
 
-def by_task(metrics: Any, tasks: Sequence[str]) -> dict[str, Any]:
+def metrics_by_task(metrics: Any, tasks: Sequence[str]) -> dict[str, Any]:
     """Return the metrics of each task: a mapping as it is, anything else for every task.
 
     Parameters
@@ -92,7 +92,7 @@ def by_task(metrics: Any, tasks: Sequence[str]) -> dict[str, Any]:
     return dict(metrics)
 
 
-def name_of(metric: Metric, default: str = "score") -> str:
+def metric_name(metric: Metric, default: str = "score") -> str:
     """Return the name of a metric; ``default`` for the task's own default score."""
     if metric is None or isinstance(metric, str):
         return metric or default
@@ -100,11 +100,11 @@ def name_of(metric: Metric, default: str = "score") -> str:
 
 
 def scorer_of(task: str, metric: Metric) -> Scorer | None:
-    """Return what gives the number of a metric, which may be a function of true and predicted labels too.
+    """Return the scorer of a metric, which may also be a function of true and predicted labels.
 
-    Such a function's number is given as it is, whether or not higher is better. What it is called with
-    is what scikit-learn's own scorer of it asks for: probabilities for ``roc_auc_score``, predictions
-    for any that scikit-learn has no scorer of.
+    The scorer returns what such a function returns, whether or not higher is better. It calls it with
+    what scikit-learn's own scorer of it asks for: probabilities for ``roc_auc_score``, predictions
+    where scikit-learn has no scorer of it.
 
     Parameters
     ----------

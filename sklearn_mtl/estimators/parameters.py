@@ -21,7 +21,7 @@ P = ParamSpec("P")
 
 RECIPES: dict[str, Recipes[Any]] = {"trunk": TRUNKS, "sharing": SHARINGS, "balancing": BALANCERS}
 MAPPINGS = ("tasks", "task_weights", "head_hidden_sizes")
-# What the parameters are called elsewhere.
+# Names that parameters have in other libraries.
 SYNONYMS = {
     "learning_rate": "lr",
     "learning_rate_init": "lr",
@@ -39,9 +39,9 @@ SYNONYMS = {
 
 
 def by_name(init: Callable[P, None]) -> Callable[P, None]:
-    """Make a constructor of keywords refuse what it does not take in the name of the class that was called.
+    """Make a constructor name its class, and the nearest parameter, when it refuses an unknown one.
 
-    Python's own error names the class that defines ``__init__``, and no parameter that was meant.
+    Python's own error names the class that defines ``__init__``, not a subclass, and no other parameter.
 
     Parameters
     ----------
@@ -78,12 +78,12 @@ def by_name(init: Callable[P, None]) -> Callable[P, None]:
 
 
 def nearest_of(unknown: str, names: Sequence[str]) -> str | None:
-    """Return the parameter that was meant by a name that is none; None where that is open.
+    """Return the parameter that an unknown name is likely to mean; None where there is no such.
 
     Parameters
     ----------
     unknown : str
-        What was written.
+        The unknown name.
     names : sequence of str
         The parameters that there are.
     """

@@ -26,9 +26,9 @@ class AvailableWhere:
     Parameters
     ----------
     method : callable
-        The method.
+        The method, as a function of the estimator.
     check : callable
-        Of the estimator: raises an ``AttributeError`` that says why the method is not there.
+        Takes the estimator, and raises an ``AttributeError`` that says why the method is not there.
     """
 
     def __init__(self, method: Callable[..., Any], check: Callable[[Any], None]) -> None:
@@ -50,7 +50,7 @@ def available_where(check: Callable[[Any], None]) -> Callable[[Callable[..., Any
     Parameters
     ----------
     check : callable
-        Of the estimator: raises an ``AttributeError`` that says why the method is not there.
+        Takes the estimator, and raises an ``AttributeError`` that says why the method is not there.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def intervals(
     parts : mapping of str to ndarray
         Averaged responses by task.
     coverage : float
-        Share of labels that the intervals should hold.
+        Share of labels that the intervals should hold, in (0, 1).
     """
     if not 0 < coverage < 1:
         raise ValueError(f"`coverage` must be a number between 0 and 1. Found {coverage!r}.")

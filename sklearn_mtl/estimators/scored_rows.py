@@ -1,4 +1,4 @@
-"""Rows to be scored: each task's labels beside what the estimator answered, once for all tasks."""
+"""Rows to be scored: the labels of each task beside the responses of the network, which runs once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn_mtl.estimators.fitted import FittedEstimator
 from sklearn_mtl.estimators.kinds import warn_of_other_kinds
 from sklearn_mtl.estimators.label_warnings import warn_of_other_order, warn_of_unknown_labels
-from sklearn_mtl.estimators.metrics import Metric, Scorer, scorer_takes_weights, shown
+from sklearn_mtl.estimators.metrics import Metric, Scorer, in_words, scorer_takes_weights
 from sklearn_mtl.estimators.rows import read_sample_weight
 from sklearn_mtl.estimators.scikit_learn_private import (
     metric_arguments,
@@ -30,22 +30,22 @@ from sklearn_mtl.targets import Column, Targets, read_column, read_targets
 
 @dataclass(frozen=True, eq=False)
 class ScoredRows:
-    """Labelled rows with the estimator's answers.
+    """Labelled rows with the responses of a fitted estimator.
 
     Parameters
     ----------
     estimator : FittedEstimator
-        Fitted.
+        The estimator, fitted.
     X : object
         Features as this estimator takes them.
     targets : Targets
-        Labels by task of y.
+        Labels by task, as y has them.
     weight : ndarray of float64, shape (n_rows, n_tasks)
         Sample weights, tasks as in ``tasks``.
     weighted : bool
         Whether the user gave any weights.
     responses : mapping of str to ndarray
-        Averaged responses by task of the estimator.
+        Averaged responses by task.
     """
 
     estimator: FittedEstimator
@@ -62,7 +62,7 @@ class ScoredRows:
         Parameters
         ----------
         estimator : FittedEstimator
-            Fitted.
+            The estimator, fitted.
         X, y, sample_weight
             As the user gave them.
         """
@@ -72,9 +72,8 @@ class ScoredRows:
         names = estimator._fitted.every_task
         weight = np.broadcast_to(read_sample_weight(sample_weight, names, n_rows), (n_rows, len(names)))
         targets = read_targets(y, n_rows=n_rows)
-        fitted = estimator._fitted
         taken = {name: task.kind for name, task in estimator.tasks_.items()}
-        warn_of_other_kinds(fitted.seen, taken, targets.columns)
+        warn_of_other_kinds(estimator._fitted.seen, taken, targets.columns)
         return cls(estimator, X, targets, weight, sample_weight is not None, responses)
 
     @property
@@ -104,7 +103,7 @@ class ScoredRows:
         metric : str, callable or None
             As the user gave it, for messages.
         scorer : callable or None
-            What it stands for; None is the task's own default score.
+            The scorer that the metric stands for; None is the task's own default score.
         """
         if scorer is None:
             return self.default_score(task)
@@ -114,15 +113,15 @@ class ScoredRows:
         rows = np.flatnonzero(_labelled(column, scorer))
         every = len(rows) == len(column)
         X = self.X if every else take_rows(self.X, rows)
-        view = AnsweredTask(view_of(self.estimator, task), X, self.responses[task][rows])
+        view = PredictedView(view_of(self.estimator, task), X, self.responses[task][rows])
         labels = self.estimator.tasks_[task].matched(column.values[rows])
-        _check_answers(task, metric, scorer, view)
+        _check_predicts(task, metric, scorer, view)
         metadata = {"sample_weight": weight[rows]} if self.weighted and scorer_takes_weights(scorer) else {}
         try:
-            return float(_told_the_classes(scorer, view)(view, X, labels, **metadata))
+            return float(_with_all_classes(scorer, view)(view, X, labels, **metadata))
         except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{_rule(task, view)} Found {shown(metric)}, which raised {type(error).__name__}: {error}"
+                f"{_rule(task, view)} Found {in_words(metric)}, which raised {type(error).__name__}: {error}"
             ) from error
 
     def has_rows(self, task: str, scorer: Scorer | None) -> bool:
@@ -159,26 +158,26 @@ class ScoredRows:
         return {task: place for place, task in enumerate(self.tasks)}
 
 
-class AnsweredTask:
-    """A task's view that has answered for the rows to be scored, in labels as metrics want them.
+class PredictedView:
+    """The view of a task, whose response to the rows to be scored is known.
 
-    Metrics know numpy only: categories, nullable integers and the like become plain labels, and those of
-    y do too. In all else this is the view.
+    Metrics take arrays of numpy: predictions that are categories, nullable integers and the like are turned
+    into such, as those of y are. In everything else this is the view.
 
     Parameters
     ----------
     view : TaskView
         The fitted view.
     X : object
-        Rows that it has answered for; it predicts others as ever.
+        Rows whose response is known; others go through the network.
     response : ndarray
-        Its averaged response to them.
+        The averaged response to them.
     """
 
     def __init__(self, view: TaskView, X: Any, response: np.ndarray) -> None:
         self._view = view
         self._X = X
-        self._answer = response
+        self._known = response
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predictions as numpy holds them."""
@@ -191,7 +190,7 @@ class AnsweredTask:
         return found
 
     def _response(self, X: Any) -> np.ndarray:
-        return self._answer if X is self._X else self._view._response(X)
+        return self._known if X is self._X else self._view._response(X)
 
     def __sklearn_tags__(self) -> Tags:
         """Say what scikit-learn asks about the view."""
@@ -213,25 +212,25 @@ def _labelled(column: Column, scorer: Scorer | None) -> np.ndarray:
     return (np.logical_or if scorer is None else np.logical_and).reduce(cells, axis=1)
 
 
-def _rule(task: str, view: AnsweredTask) -> str:
+def _rule(task: str, view: PredictedView) -> str:
     return f"The metric of task {task!r} must be one for its kind, {view._task.kind}."
 
 
-def _check_answers(task: str, metric: Metric, scorer: Scorer, view: AnsweredTask) -> None:
-    """Raise a ``ValueError`` where a scorer asks for what the task does not answer."""
+def _check_predicts(task: str, metric: Metric, scorer: Scorer, view: PredictedView) -> None:
+    """Raise a ``ValueError`` where a scorer asks for what the task does not predict."""
     asked = np.atleast_1d(response_method_of(scorer)).tolist()
     if not any(hasattr(view, method) for method in asked):
         needs = "probabilities" if "predict_proba" in asked else " or ".join(asked)
-        raise ValueError(f"{_rule(task, view)} Found {shown(metric)}, which needs {needs}: it has none.")
+        raise ValueError(f"{_rule(task, view)} Found {in_words(metric)}, which needs {needs}: it has none.")
 
 
-def _told_the_classes(scorer: Any, view: AnsweredTask) -> Scorer:
-    """Return the scorer with its metric told all classes, for rows in which one does not occur."""
+def _with_all_classes(scorer: Any, view: PredictedView) -> Scorer:
+    """Return the scorer such that its metric knows all classes, also those that these rows lack."""
     function, classes = metric_of(scorer), getattr(view, "classes_", None)
     if function is None or not isinstance(classes, np.ndarray):
         return scorer
     asks = np.atleast_1d(response_method_of(scorer)).tolist() == ["predict_proba"]
     if not asks or "labels" in metric_arguments(scorer) or "labels" not in signature(function).parameters:
         return scorer
-    told: Scorer = with_arguments(scorer, labels=classes)
-    return told
+    found: Scorer = with_arguments(scorer, labels=classes)
+    return found

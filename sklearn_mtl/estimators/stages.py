@@ -73,7 +73,7 @@ class Stages:
         return self._shared(Rows.without, rows, names=names)
 
     def seen_labels(self, rows: Rows, *, names: Sequence[str]) -> dict[str, SeenLabels]:
-        """Return what was seen of the tasks whose kinds are told from labels; see `seen_labels`."""
+        """Return the labels of the tasks whose kind was inferred; see `kinds.seen_labels`."""
         return self._shared(seen_labels, rows, names=names)
 
     def split(
@@ -93,7 +93,7 @@ class Stages:
         rows : Rows
             Labelled rows.
         kinds : mapping of str to TaskKind
-            They know the strata by which a share is stratified.
+            Their strata are what a share is stratified by.
         data : FitData
             Where the rows were read from.
         validation_fraction : float, splitter or None
@@ -150,9 +150,9 @@ class Stages:
         rows : Rows
             Labelled rows.
         encoder : FeatureEncoder
-            Encodes their features.
+            The fitted encoder of the features.
         tasks : TaskSet
-            Encode their labels.
+            They encode the labels.
         settings : TrainingSettings
             The device and the precision.
         """
@@ -231,7 +231,7 @@ class CachedStages(Stages):
     """The stages of fits to the same data: what these have in common is made once.
 
     Sources, the positional arguments, are the same if they are one object: data, and what was made of it.
-    Parameters, by keyword, are the same if they are equal in value; such as can't be pickled never are.
+    Parameters, by keyword, are the same if they are equal in value; those that can't be pickled never are.
 
     Examples
     --------

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.estimators.fitted import FittedEstimator
-from sklearn_mtl.estimators.metrics import by_task, name_of, scorer_of, several
+from sklearn_mtl.estimators.metrics import are_several, metric_name, metrics_by_task, scorer_of
 from sklearn_mtl.estimators.scored_rows import ScoredRows
 
 
@@ -34,7 +34,7 @@ class ScoresByTask(FittedEstimator):
         Returns
         -------
         float
-            Tasks without a label in these rows are left out, with a warning.
+            The mean. Tasks without a label in these rows are left out, with a warning.
         """
         return float(score_by_task(self, X, y, sample_weight, every=True).mean())
 
@@ -44,18 +44,18 @@ class ScoresByTask(FittedEstimator):
         Parameters
         ----------
         X, sample_weight
-            As of `score`.
+            As in `score`.
         y : mapping, DataFrame or array-like
             True labels of all tasks, or of some by name; missing ones are left out.
         metrics : str, callable, sequence of these, or mapping from task to these, optional
-            A scorer's name or a scorer, as of scikit-learn, or a function ``metric(y_true, y_pred)``.
-            None is the default of its kind, such as R² or accuracy.
+            A scorer or its name, as in scikit-learn, or a function ``metric(y_true, y_pred)``.
+            None is the default metric of the task's kind, such as R² or accuracy.
 
         Returns
         -------
         pandas.Series of float64
-            By task and metric where metrics are given; else by task, the metrics in
-            ``attrs["metrics"]``. nan for a task without a label in these rows, with a warning.
+            The scores by task and metric where metrics are given; otherwise by task, the metrics being
+            named in ``attrs["metrics"]``. A task without a label in these rows scores nan, with a warning.
 
         Raises
         ------
@@ -75,7 +75,7 @@ def score_by_task(
     Parameters
     ----------
     estimator : FittedEstimator
-        Fitted.
+        The estimator, fitted.
     X, y, sample_weight
         As the user gave them.
     every : bool
@@ -84,14 +84,14 @@ def score_by_task(
     Returns
     -------
     Series of float64
-        By task; ``attrs["metrics"]`` says of each which metric it is.
+        The scores by task; ``attrs["metrics"]`` names the metric of each.
     """
     rows = ScoredRows.read(estimator, X, y, sample_weight)
     tasks = _tasks_of(rows, every=every)
     scores = pd.Series({task: rows.default_score(task) for task in tasks}, dtype=np.float64)
     rows.warn_of_unknown_labels(tasks)
     _warn_of_undefined(rows, scores.index[scores.isna()].tolist())
-    # Of a task that its fold left out there is no metric, as there is no score.
+    # A task that its fold left out has no metric, as it has no score.
     scores.attrs["metrics"] = {
         task: estimator.tasks_[task].metric for task in tasks if task not in rows.left_out
     }
@@ -106,24 +106,24 @@ def score_by_metric(
     Parameters
     ----------
     estimator : FittedEstimator
-        Fitted.
+        The estimator, fitted.
     X, y, sample_weight
         As the user gave them.
     metrics : metric, sequence of metrics, or mapping from task to these
-        A metric as of `scorer_of`.
+        A metric is what `scorer_of` takes.
 
     Returns
     -------
     Series of float64
-        By task and metric.
+        The scores by task and metric.
     """
     rows = ScoredRows.read(estimator, X, y, sample_weight)
-    asked = by_task(metrics, _tasks_of(rows, every=False))
+    asked = metrics_by_task(metrics, _tasks_of(rows, every=False))
     found: dict[tuple[str, str], float] = {}
     for task, of_task in asked.items():
         default = "score" if task in rows.left_out else estimator.tasks_[task].metric
-        for metric in of_task if several(of_task) else [of_task]:
-            name = name_of(metric, default)
+        for metric in of_task if are_several(of_task) else [of_task]:
+            name = metric_name(metric, default)
             if (task, name) in found:
                 raise ValueError(
                     f"`metrics` must have different names. Found {name!r} of task {task!r} twice."
@@ -141,7 +141,7 @@ def score_by_metric(
 def _tasks_of(rows: ScoredRows, *, every: bool) -> list[str]:
     """Return the tasks of y, in the order of the estimator's."""
     tasks, given = rows.tasks, rows.targets.columns
-    # The columns of an array have no names: of fewer, nobody knows which they are.
+    # The columns of an array have no names: nobody knows which ones fewer columns are.
     every = every or rows.targets.layout.kind in ("1d", "2d")
     missing = [task for task in tasks if task not in given] if every else []
     if missing or set(given) - set(tasks):
@@ -151,7 +151,7 @@ def _tasks_of(rows: ScoredRows, *, every: bool) -> list[str]:
 
 
 def _warn_of_undefined(rows: ScoredRows, tasks: Sequence[str]) -> None:
-    # Of what a fold leaves out its fit has warned.
+    # The fit has warned of what its fold left out.
     tasks = [task for task in tasks if task not in rows.left_out]
     if tasks:
         warn_caller(

@@ -95,7 +95,7 @@ class TaskView(BaseEstimator):
         return found
 
     def __call__(self, X: Any) -> Any:
-        """Return what explainers of a function, such as SHAP's, explain: the predictions."""
+        """Return what explainers that take a function, such as SHAP's, explain: the predictions."""
         return self.predict(X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -193,7 +193,7 @@ class TaskClassifier(ClassifierMixin, TaskView):
         return {self.name: "multilabel" if is_block else "classification"}
 
     def __call__(self, X: Any) -> np.ndarray:
-        """Return what explainers of a function, such as SHAP's, explain: the probabilities."""
+        """Return what explainers that take a function, such as SHAP's, explain: the probabilities."""
         return self.predict_proba(X)
 
     def predict_proba(self, X: Any) -> np.ndarray:

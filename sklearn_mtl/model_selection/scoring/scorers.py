@@ -15,11 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.metrics import (
     Metric,
-    by_task,
+    are_several,
     check_metric,
-    name_of,
+    metric_name,
+    metrics_by_task,
     resolved,
-    several,
     takes_weights,
 )
 from sklearn_mtl.estimators.scored_rows import ScoredRows
@@ -267,18 +267,18 @@ def multitask_scoring(
     """
     asked = _asked(tasks)
     if metrics is not None:
-        asked |= by_task(metrics, list(asked))
+        asked |= metrics_by_task(metrics, list(asked))
     found: dict[str, TaskScorer | MultiTaskScorer] = {}
     for task, metric in asked.items():
-        for one in metric if several(metric) else [metric]:
-            name = f"{task}_{name_of(one)}" if several(metric) else task
+        for one in metric if are_several(metric) else [metric]:
+            name = f"{task}_{metric_name(one)}" if are_several(metric) else task
             if name in found or name == "mean":
                 raise ValueError(
                     "The names of scores, 'task' or 'task_metric', must be unique and none be 'mean'. "
                     f"Found {name!r} of task {task!r} again; make the mapping by hand with task_scorer."
                 )
             found[name] = task_scorer(task, one)
-    for_all: Any = None if isinstance(metrics, Mapping) or several(metrics) else metrics
+    for_all: Any = None if isinstance(metrics, Mapping) or are_several(metrics) else metrics
     return {**found, "mean": multitask_scorer(dict.fromkeys(asked, for_all))}
 
 
