@@ -16,7 +16,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn_mtl.estimators.predictions import intervals
 from sklearn_mtl.estimators.scikit_learn_private import n_rows_of, params_of_rows, take_rows
 from sklearn_mtl.estimators.wrapped import innermost
-from sklearn_mtl.model_selection.search.whole import Whole
+from sklearn_mtl.model_selection.all_targets import AllTargets
 from sklearn_mtl.model_selection.splitting.splitter import splittable
 from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
 from sklearn_mtl.tasks import TaskKind
@@ -112,14 +112,14 @@ def cross_val_predict_tasks(
     innermost(estimator)
     targets = read_targets(y, n_rows=n_rows_of(X))
     X, y, groups = indexable(X, splittable(y), groups)
-    whole = Whole(y)
-    cv = whole.splitter(cv, estimator)
+    all_targets = AllTargets(y)
+    cv = all_targets.splitter(cv, estimator)
     fit_params, split_params = _routed(estimator, cv, params, groups)
     splits = list(cv.split(X, y, **split_params))
     order = _check_partition(np.concatenate([test for _, test in splits]), n_rows_of(X))
     clones = [clone(estimator) for _ in splits]
     for number, one in enumerate(clones, start=1):
-        whole.tell(one, f"fold {number} of {len(splits)}")
+        all_targets.prepare(one, f"fold {number} of {len(splits)}")
     jobs = (
         delayed(_fold)(one, X, y, rows, fit_params, method, coverage)
         for one, rows in zip(clones, splits, strict=True)

@@ -1,11 +1,11 @@
-"""Rows to train on and to test on, and what the trials on them share."""
+"""Rows to train on and rows to score, and the work on them that the trials of a search share."""
 
 from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -17,25 +17,30 @@ from sklearn_mtl.estimators.stages import CachedStages
 from sklearn_mtl.features import FeatureEncoder, SharedRows
 from sklearn_mtl.recipes import fingerprint
 
-# What an estimator's ``fit`` was called with.
-Call = tuple[tuple[Any, ...], dict[str, Any]]
 Part = Literal["train", "test"]
+
+
+class FitCall(NamedTuple):
+    """What the ``fit`` of an estimator is called with: positional arguments, and keywords."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Rows to train on and to test on, and what the trials on them share.
+    """Rows to train on and rows to score, and the work on them that the trials of a search share.
 
     Parameters
     ----------
     X, y : object
         All rows.
     fit_params : dict
-        What ``fit`` is given, for all rows.
+        What ``fit`` is given besides, for all rows.
     train, test : ndarray of int
-        Which rows are which.
+        Numbers of the rows to train on and of the rows to score.
     stages : CachedStages
-        What the fits to the training rows have in common.
+        Stages of a fit, each done once for all fits to the training rows that have it in common.
     """
 
     X: Any
@@ -46,62 +51,64 @@ class Fold:
     stages: CachedStages = field(default_factory=CachedStages)
     _labels: dict[Part, Any] = field(default_factory=dict)
     _shared: dict[tuple[int, Part], tuple[FeatureEncoder, SharedRows]] = field(default_factory=dict)
-    _reached: dict[Any, tuple[Any, Call]] = field(default_factory=dict)
+    _earlier_steps: dict[Any, tuple[Any, FitCall]] = field(default_factory=dict)
 
     def to_send(self) -> Fold:
-        """Return this without what trials have made, for another process."""
+        """Return this fold without the work that is shared, for another process."""
         return Fold(self.X, self.y, self.fit_params, self.train, self.test)
 
     def rows(self, part: Part) -> np.ndarray:
-        """Return which rows are in a part."""
+        """Return the numbers of the rows of a part."""
         return self.train if part == "train" else self.test
 
     @cached_property
-    def training(self) -> Call:
+    def fit_call(self) -> FitCall:
         """What ``fit`` is called with."""
-        rows = [take_rows(part, self.train) for part in (self.X, self.y) if part is not None]
-        return tuple(rows), params_of_rows(self.X, self.fit_params, self.train)
+        rows = [take_rows(one, self.train) for one in (self.X, self.y) if one is not None]
+        return FitCall(tuple(rows), params_of_rows(self.X, self.fit_params, self.train))
 
-    def shared(self, encoder: FeatureEncoder, part: Part) -> SharedRows:
-        """Return the rows of a part that all estimators with one encoder are asked about.
+    def shared_rows(self, encoder: FeatureEncoder, part: Part) -> SharedRows:
+        """Return the rows of a part for all estimators with one encoder, which encodes them once.
 
-        Each encoder has rows of its own: a transformer of the user's may write to them.
+        Each encoder has rows of its own, as a transformer of the user's may write to them.
 
         Parameters
         ----------
         encoder : FeatureEncoder
-            The encoder, the very object.
+            The encoder; another object with equal parameters is another encoder.
         part : {"train", "test"}
             Which rows.
         """
         key = (id(encoder), part)
         if key not in self._shared:
-            # An id is that of one object only as long as the object lives.
+            # An id is that of one object only as long as the object lives, so it is kept.
             self._shared[key] = encoder, SharedRows(take_rows(self.X, self.rows(part)))
         return self._shared[key][1]
 
-    def asked(self, part: Part, estimator: Any) -> tuple[Any, Any]:
-        """Return X and y that a fitted estimator is to be asked about.
+    def to_score(self, part: Part, estimator: Any) -> tuple[Any, Any]:
+        """Return X and y of a part, on which a fitted estimator is to be scored.
 
         Parameters
         ----------
         part : {"train", "test"}
             Which rows.
         estimator : object
-            Fitted to this fold.
+            Estimator fitted to this fold.
         """
         rows = self.rows(part)
         if self.y is not None and part not in self._labels:
             self._labels[part] = take_rows(self.y, rows)
         if isinstance(estimator, BaseMultiTask):
-            X = self.shared(estimator._fitted.encoder, part).X
+            X = self.shared_rows(estimator._fitted.encoder, part).X
         else:
             # The steps of a Pipeline may write to what they are given.
             X = take_rows(self.X, rows)
         return X, self._labels.get(part)
 
-    def up_to(self, estimator: Any, last: BaseMultiTask) -> tuple[Any, Call]:
-        """Return the estimator with the steps before its last fitted, and what the last's ``fit`` gets.
+    def fit_earlier_steps(self, estimator: Any, last: BaseMultiTask) -> tuple[Any, FitCall]:
+        """Return the estimator with the steps before its last one fitted, and the call of the last one's fit.
+
+        Steps with equal parameters are fitted once.
 
         Parameters
         ----------
@@ -111,33 +118,32 @@ class Fold:
             The last step.
         """
         key = (fingerprint(with_last(estimator, None)), str(last.get_metadata_routing()))
-        if key not in self._reached:
-            recorder = Recorder(last)
+        if key not in self._earlier_steps:
+            recorder = FitRecorder(last)
             fitted = with_last(estimator, recorder)
-            args, kwargs = self.training
-            fitted.fit(*args, **kwargs)
-            self._reached[key] = fitted, recorder.call
-        fitted, call = self._reached[key]
+            fitted.fit(*self.fit_call.args, **self.fit_call.kwargs)
+            self._earlier_steps[key] = fitted, recorder.call
+        fitted, call = self._earlier_steps[key]
         return with_last(fitted, last), call
 
 
-class Recorder(BaseEstimator):
+class FitRecorder(BaseEstimator):
     """Stands for the last step of a Pipeline, and keeps what its ``fit`` is called with.
 
     Parameters
     ----------
     last : BaseMultiTask
-        The step, whose metadata it asks for.
+        The step that it stands for, whose metadata it asks for.
     """
 
-    call: Call
+    call: FitCall
 
     def __init__(self, last: Any) -> None:
         self.last = last
 
     def fit(self, *args: Any, **kwargs: Any) -> Self:
         """Keep what is given."""
-        self.call = args, kwargs
+        self.call = FitCall(args, kwargs)
         return self
 
     def get_metadata_routing(self) -> Any:
@@ -146,12 +152,12 @@ class Recorder(BaseEstimator):
 
 
 class FailedFit(BaseEstimator):
-    """Raises in ``fit`` what the fit that it stands for has raised.
+    """Stands for an estimator whose fit has failed: its own ``fit`` raises the same error.
 
     Parameters
     ----------
     error : Exception
-        What is raised.
+        The error.
     """
 
     def __init__(self, error: Exception) -> None:
@@ -163,12 +169,12 @@ class FailedFit(BaseEstimator):
 
 
 def with_last(estimator: Any, last: Any) -> Any:
-    """Return a Pipeline of the same steps but for the last; for anything else that last step.
+    """Return a Pipeline with another last step; for an estimator that is no Pipeline, that step itself.
 
     Parameters
     ----------
     estimator : object
-        Left as it is.
+        A Pipeline, also one that ends in another, or anything else; left as it is.
     last : object
         The new last step.
     """

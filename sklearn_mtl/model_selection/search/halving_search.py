@@ -10,11 +10,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from sklearn_mtl.estimators.scikit_learn_private import constraints_of
-from sklearn_mtl.model_selection.search.bench import Bench
-from sklearn_mtl.model_selection.search.fold_means import over_folds
 from sklearn_mtl.model_selection.search.grid_search import StackedGridSearchCV
-from sklearn_mtl.model_selection.search.stacked_search import Record, in_order
-from sklearn_mtl.model_selection.search.trials import Tested, Trial
+from sklearn_mtl.model_selection.search.results import SearchResults, TrialResult, in_order, over_folds
+from sklearn_mtl.model_selection.search.runner import TrialRunner
+from sklearn_mtl.model_selection.search.trials import Trial
 
 
 class StackedHalvingGridSearchCV(StackedGridSearchCV):
@@ -124,27 +123,25 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         self.factor = factor
         self.min_epochs = min_epochs
 
-    def _search(self, bench: Bench, record: Record) -> None:
-        """Try all candidates for a few epochs, and fewer of them for more."""
+    def _search(self, runner: TrialRunner, results: SearchResults) -> None:
+        """Try all candidates for a few epochs, and fewer and fewer of them for more."""
         candidates = list(self._candidates())
-        self._check(candidates)
-        trials = bench.plan(candidates)
+        self._check_halving(candidates)
+        trials = runner.plan(candidates)
         self._set_schedule(len(candidates), trials)
-        by_candidate = {
-            i: trials[i * len(bench.folds) : (i + 1) * len(bench.folds)] for i in range(len(candidates))
-        }
+        n_folds = results.n_folds
+        left = {i: trials[i * n_folds : (i + 1) * n_folds] for i in range(len(candidates))}
         self.n_candidates_ = []
         for iteration, epochs in enumerate(self.n_resources_):
-            last = iteration == self.n_iterations_ - 1
-            self.n_candidates_.append(len(by_candidate))
-            tested = record.open([candidates[i] for i in by_candidate], iter=iteration, n_resources=epochs)
-            _run(bench, by_candidate, None if last else epochs, tested)
-            self._check_tested(tested)
-            kept = self._best_of(list(by_candidate), tested)
-            by_candidate = {i: by_candidate[i] for i in kept}
-            self.n_remaining_candidates_ = len(by_candidate)
+            is_last = iteration == self.n_iterations_ - 1
+            self.n_candidates_.append(len(left))
+            added = results.add([candidates[i] for i in left], iter=iteration, n_resources=epochs)
+            _run(runner, list(left.values()), None if is_last else epochs, added)
+            self._report_failures(added)
+            left = {i: left[i] for i in self._best_of(list(left), added)}
+            self.n_remaining_candidates_ = len(left)
 
-    def _check(self, candidates: Sequence[Mapping[str, Any]]) -> None:
+    def _check_halving(self, candidates: Sequence[Mapping[str, Any]]) -> None:
         if self.factor <= 1:
             raise ValueError(f"`factor` must be greater than 1. Found {self.factor!r}.")
         if self.min_epochs < 1:
@@ -157,11 +154,11 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             )
 
     def _set_schedule(self, n_candidates: int, trials: Sequence[Trial]) -> None:
-        alone = [trial.alone for trial in trials if trial.alone is not None]
-        if alone:
+        reasons = [trial.left_alone for trial in trials if trial.left_alone is not None]
+        if reasons:
             raise TypeError(
                 "`estimator` must be a multi-task estimator of sklearn_mtl, or a Pipeline that ends in one: "
-                f"no other can train on. Found: {alone[0]}."
+                f"no other can train on. Found: {reasons[0]}."
             )
         most = max((trial.fit.max_epochs for trial in trials if trial.fit is not None), default=1)
         self.min_resources_, self.max_resources_ = min(self.min_epochs, most), most
@@ -171,17 +168,17 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         rungs = [int(self.min_resources_ * self.factor**i) for i in range(self.n_iterations_ - 1)]
         self.n_resources_ = [*rungs, most]
 
-    def _best_of(self, candidates: list[int], tested: Sequence[Mapping[int, Tested]]) -> list[int]:
+    def _best_of(self, candidates: list[int], trials: Sequence[dict[int, TrialResult]]) -> list[int]:
         """Return the candidates that train on, in the order of the grid."""
-        every = [in_order(of_folds) for of_folds in tested]
-        scores = np.array([[self._score(found) for found in of_folds] for of_folds in every])
-        failed = np.array([[found.result["fit_error"] is not None for found in each] for each in every])
+        every = [in_order(by_fold) for by_fold in trials]
+        scores = np.array([[self._score(one) for one in by_fold] for by_fold in every])
+        failed = np.array([[one.failed for one in by_fold] for by_fold in every])
         means = over_folds(scores, failed)
         order = np.argsort(-np.where(np.isnan(means), -np.inf, means), kind="stable")
         return sorted(candidates[i] for i in order[: ceil(len(candidates) / self.factor)])
 
-    def _score(self, tested: Tested) -> float:
-        scores = tested.result["test_scores"]
+    def _score(self, trial: TrialResult) -> float:
+        scores = trial.collected["test_scores"]
         if not isinstance(scores, dict):
             return float(scores)
         if not isinstance(self.refit, str) or self.refit not in scores:
@@ -198,26 +195,25 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         last = np.flatnonzero(results["iter"] == np.max(results["iter"]))
         return int(last[np.argmin(results[f"rank_test_{refit_metric}"][last])])
 
-    def _finalists(self, record: Record) -> Sequence[int]:
-        iterations = record.more["iter"]
+    def _finalists(self, results: SearchResults) -> Sequence[int]:
+        iterations = results.more["iter"]
         return [i for i, iteration in enumerate(iterations) if iteration == max(iterations)]
 
-    def _fit_followed(self, X: Any, y: Any, params: dict[str, Any]) -> Self:
+    def _fit_by_scikit_learn(self, X: Any, y: Any, params: dict[str, Any]) -> Self:
         raise ValueError("A search by halving can't be followed by callbacks of scikit-learn. Found some.")
 
 
 def _run(
-    bench: Bench,
-    by_candidate: dict[int, list[Trial]],
+    runner: TrialRunner,
+    left: Sequence[list[Trial]],
     epochs: int | None,
-    tested: Sequence[dict[int, Tested]],
+    results: Sequence[dict[int, TrialResult]],
 ) -> None:
-    """Train and test the trials, which are replaced by the trained ones."""
-    of_candidates = list(by_candidate.values())
-    trials = [trial for of_folds in of_candidates for trial in of_folds]
-    for position, trial, found in bench.run(trials, epochs):
-        candidate, fold = divmod(position, len(bench.folds))
-        of_candidates[candidate][fold], tested[candidate][fold] = trial, found
+    """Train and score the trials of each candidate, and put the trained ones in their place."""
+    trials = [trial for by_fold in left for trial in by_fold]
+    for position, trial, found in runner.run(trials, epochs):
+        candidate, fold = divmod(position, len(runner.folds))
+        left[candidate][fold], results[candidate][fold] = trial, found
 
 
 def _n_powers(base: float, limit: float) -> int:

@@ -8,25 +8,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_mtl.model_selection.search.trials import Tested
+from sklearn_mtl.model_selection.search.results import TrialResult
 
-# Scores that differ by less than this share are equal: so much is the rounding of a mean over folds.
+# Scores that differ by less than this share are equal but for the rounding of a mean over folds.
 ROUNDING = 1e-9
 
 
 def task_results(
     params: Sequence[dict[str, Any]],
-    candidates: Sequence[Sequence[Tested]],
+    trials: Sequence[Sequence[TrialResult]],
     more: Mapping[str, Sequence[Any]],
 ) -> pd.DataFrame | None:
-    """Return each candidate's score of each task, over the folds; None where no candidate has any.
+    """Return ``task_results_``: each candidate's score of each task, over the folds.
 
     Parameters
     ----------
     params : sequence of dict
-        Of every candidate.
-    candidates : sequence of sequence of Tested
-        Each candidate on every fold.
+        Parameters of each candidate.
+    trials : sequence of sequence of TrialResult
+        Results of each candidate on every fold.
     more : mapping of str to sequence
         Further columns of ``cv_results_``.
 
@@ -35,14 +35,14 @@ def task_results(
     DataFrame or None
         A row for each candidate; the columns of `more`, ``param_…``, and ``mean_test_…`` and
         ``std_test_…`` of every task, as in ``cv_results_``. A fold without a score of a task is left out
-        of its mean; where a fit failed, all are nan.
+        of its mean; where a fit failed, all are nan. None where no candidate has any score.
     """
-    found = [[tested.task_scores for tested in of_folds] for of_folds in candidates]
-    known = [scores for of_folds in found for scores in of_folds if scores is not None]
+    found = [[one.task_scores for one in by_fold] for by_fold in trials]
+    known = [scores for by_fold in found for scores in by_fold if scores is not None]
     if not known:
         return None
     tasks = list(dict.fromkeys(task for scores in known for task in scores.index))
-    rows = [_over_folds(of_folds, tasks) for of_folds in found]
+    rows = [_over_folds(by_fold, tasks) for by_fold in found]
     names = list(dict.fromkeys(name for candidate in params for name in candidate))
     columns: dict[str, Any] = dict(more)
     columns |= {
@@ -57,10 +57,10 @@ def task_results(
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows), name="candidate"))
 
 
-def _over_folds(of_folds: Sequence[pd.Series | None], tasks: Sequence[str]) -> pd.DataFrame:
+def _over_folds(by_fold: Sequence[pd.Series | None], tasks: Sequence[str]) -> pd.DataFrame:
     """Return the mean and the standard deviation of one candidate's scores, a row for each task."""
-    scores = [of_fold for of_fold in of_folds if of_fold is not None]
-    if len(scores) < len(of_folds):
+    scores = [one for one in by_fold if one is not None]
+    if len(scores) < len(by_fold):
         return pd.DataFrame(np.nan, index=tasks, columns=["mean", "std"])
     frame = pd.DataFrame(scores)
     return pd.DataFrame({"mean": frame.mean(), "std": frame.std(ddof=0)}).reindex(tasks)
@@ -72,13 +72,13 @@ def pareto_front(results: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     results : DataFrame
-        Rows of `task_results`.
+        Rows of ``task_results_``.
 
     Returns
     -------
     DataFrame
-        Some of these rows. A task without a score in any fold tells nothing; a candidate without a score
-        of another is no answer.
+        Some of these rows. A task without a score in any row is left out, and so is a candidate without a
+        score of one of the others.
     """
     means = results.filter(regex="^mean_test_").dropna(axis=1, how="all").dropna(axis=0, how="any")
     return results.loc[means.index[not_dominated(means.to_numpy())]]
@@ -90,7 +90,7 @@ def not_dominated(scores: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     scores : ndarray of shape (n_candidates, n_tasks)
-        The higher the better; what differs by rounding only is equal.
+        Scores, the higher the better; those that differ by rounding only are equal.
 
     Examples
     --------

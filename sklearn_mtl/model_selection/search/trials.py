@@ -1,8 +1,9 @@
-"""One candidate on one fold: planned beside all others, trained with them, scored by scikit-learn."""
+"""One candidate on one fold: planned, trained together with all others, and scored as scikit-learn scores."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -16,9 +17,14 @@ from sklearn_mtl.estimators.fitting import PlannedFit
 from sklearn_mtl.estimators.rows import FitData
 from sklearn_mtl.estimators.scikit_learn_private import fit_and_score, n_rows_of, params_of_rows, scores_of
 from sklearn_mtl.estimators.wrapped import innermost
+from sklearn_mtl.model_selection.all_targets import AllTargets
 from sklearn_mtl.model_selection.search.folds import FailedFit, Fold, Part, with_last
-from sklearn_mtl.model_selection.search.whole import Whole
+from sklearn_mtl.model_selection.search.results import TrialResult
 from sklearn_mtl.training import names_of_writers
+
+Scores = float | dict[str, float]
+# Called with an estimator, X, y and what else it is given; of several metrics it returns scores by name.
+Scorer = Callable[..., Scores]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,90 +34,88 @@ class Scoring:
     Parameters
     ----------
     scorer : callable
-        scikit-learn's, of one or several metrics.
+        Scorer of scikit-learn, of one metric or of several.
     params : dict
-        What it is given, for all rows.
+        What the scorer is given besides, for all rows.
     return_train_score : bool
         Whether training rows are scored too.
     error_score : "raise" or float
-        What a failed fit scores.
+        Score of a failed fit.
     """
 
-    scorer: Any
+    scorer: Scorer
     params: dict[str, Any]
     return_train_score: bool
     error_score: Any
 
-    def of(self, estimator: Any, X: Any, y: Any, params: dict[str, Any]) -> dict[str, float] | float:
+    def scores(self, estimator: Any, X: Any, y: Any, params: dict[str, Any]) -> Scores:
         """Return the scores of a fitted estimator on some rows.
 
         Parameters
         ----------
         estimator : object
-            Fitted.
+            Fitted estimator.
         X, y : object
-            The rows.
+            Rows to score.
         params : dict
-            What the scorer is given, for these rows.
+            What the scorer is given besides, for these rows.
         """
         return scores_of(estimator, X, y, self.scorer, params, self.error_score)
+
+    def params_for(self, fold: Fold, part: Part) -> dict[str, Any]:
+        """Return what the scorer is given besides, for the rows of a part."""
+        return params_of_rows(fold.X, self.params, fold.rows(part))
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One candidate on one fold.
+    """One candidate on one fold: a fit that is planned, then trained, then scored.
 
     Parameters
     ----------
-    candidate : int
-        Its number.
-    params : dict
-        Its parameters.
     fold : Fold
-        The rows.
+        Rows to train on and to score.
     estimator : object
-        With these parameters; the steps before the last fitted.
+        Clone with the parameters of the candidate. Once it is planned, the steps before its last are fitted.
     fit : PlannedFit or None
-        Of the last step; None where there is nothing to stack, or planning failed.
+        Fit of the last step; None where planning failed, or where scikit-learn fits.
     error : Exception or None
-        Why planning failed.
-    alone : str or None
-        Why the fit is left to scikit-learn.
+        What planning raised.
+    left_alone : str or None
+        Why the fit is left to scikit-learn; None where it is not.
     seconds : float
-        What planning took.
+        Time that planning took.
     """
 
-    candidate: int
-    params: dict[str, Any]
     fold: Fold
     estimator: Any
     fit: PlannedFit | None = None
     error: Exception | None = None
-    alone: str | None = None
+    left_alone: str | None = None
     seconds: float = 0.0
 
     def to_send(self) -> Trial:
-        """Return this without what other trials have made, for another process."""
+        """Return this without the work that trials share, for another process."""
         return replace(self, fold=self.fold.to_send())
 
-    def planned(self, whole: Whole, name: str) -> Trial:
+    def planned(self, targets: AllTargets, name: str) -> Trial:
         """Return this with all done that precedes training.
 
         Parameters
         ----------
-        whole : Whole
-            All of y.
+        targets : AllTargets
+            All rows of y.
         name : str
-            Of the fold.
+            Name of the fold, for messages.
         """
         last = last_step(self.estimator)
         start = perf_counter()
         try:
-            whole.tell(self.estimator, name)
-            if self.alone is not None or not isinstance(last, BaseMultiTask):
+            targets.prepare(self.estimator, name)
+            if self.left_alone is not None or not isinstance(last, BaseMultiTask):
                 return self
-            estimator, (args, kwargs) = self.fold.up_to(self.estimator, last)
-            data = FitData(*args, **kwargs)
+            estimator, call = self.fold.fit_earlier_steps(self.estimator, last)
+            data = FitData(*call.args, **call.kwargs)
             check_writes_nothing(last)
             fit = last._plan(data, self.fold.stages)
         except Exception as error:
@@ -122,111 +126,87 @@ class Trial:
         """Return this with its fit trained."""
         return replace(self, fit=fit)
 
-    def tested(self, scoring: Scoring) -> Tested:
-        """Return the scores of a trained trial."""
-        seconds = self.seconds
-        estimator, error = self.estimator, self.error
+    def scored(self, scoring: Scoring) -> TrialResult:
+        """Return the result of a trial that is trained."""
+        seconds, error, estimator = self.seconds, self.error, self.estimator
         if self.fit is not None:
             seconds += sum(outcome.seconds for outcome in self.fit.outcomes)
             error = self.fit.error
             estimator = estimator if error is not None else self._fitted(self.fit, scoring)
         if error is None:
-            result = self._asked(estimator, scoring)
+            found = self._scores(estimator, scoring)
         else:
-            result = self._scored(FailedFit(error), scoring, verbose=0)
-        result["fit_time"] = seconds
-        return self._with_tasks(result, estimator, scoring)
+            found = self._fit_and_score(FailedFit(error), scoring, verbose=0)
+        return self._result({**found, "fit_time": seconds}, estimator, scoring)
 
-    def fitted_and_tested(self, scoring: Scoring, verbose: int) -> Tested:
-        """Return the scores of a trial that is fitted as scikit-learn does it."""
+    def fitted_and_scored(self, scoring: Scoring, verbose: int) -> TrialResult:
+        """Return the result of a trial that scikit-learn fits and scores."""
         keeps = isinstance(last_step(self.estimator), BaseMultiTask)
-        # It has its parameters, and was told of more: set again, they would undo that.
-        result = self._scored(self.estimator, scoring, verbose=verbose, return_estimator=keeps)
-        return self._with_tasks(result, result.pop("estimator", None), scoring)
+        # The estimator has its parameters, and kinds and fold that `prepare` set: to set the parameters again
+        # would undo that.
+        found = self._fit_and_score(self.estimator, scoring, verbose=verbose, return_estimator=keeps)
+        return self._result(found, found.pop("estimator", None), scoring)
 
     def _fitted(self, fit: PlannedFit, scoring: Scoring) -> Any:
         """Return the estimator with its last step fitted."""
         parts: tuple[Part, ...] = ("test", "train") if scoring.return_train_score else ("test",)
-        # In a Pipeline the last step is asked about other rows than those of the fold.
+        # The last step of a Pipeline is given other rows than those of the fold.
         is_last = isinstance(self.estimator, BaseMultiTask)
-        shared = [self.fold.shared(fit.untrained.encoder, part) for part in parts if is_last]
+        shared = [self.fold.shared_rows(fit.untrained.encoder, part) for part in parts if is_last]
         fitted = copy(last_step(self.estimator))._keep(fit.fitted(shared), fit.reader)
         return with_last(self.estimator, fitted)
 
-    def _asked(self, estimator: Any, scoring: Scoring) -> dict[str, Any]:
-        """Return what scikit-learn keeps of a fit that went well, of rows that the trials share."""
-        fold = self.fold
-        X, y = fold.asked("test", estimator)
+    def _scores(self, estimator: Any, scoring: Scoring) -> dict[str, Any]:
+        """Return what scikit-learn collects of a fit that went well."""
+        X, y = self.fold.to_score("test", estimator)
         start = perf_counter()
-        scores = scoring.of(estimator, X, y, params_of_rows(fold.X, scoring.params, fold.test))
-        result = {"fit_error": None, "test_scores": scores, "score_time": perf_counter() - start}
+        scores = scoring.scores(estimator, X, y, scoring.params_for(self.fold, "test"))
+        found = {"fit_error": None, "test_scores": scores, "score_time": perf_counter() - start}
         if scoring.return_train_score:
-            X_train, y_train = fold.asked("train", estimator)
-            params = params_of_rows(fold.X, scoring.params, fold.train)
-            result["train_scores"] = scoring.of(estimator, X_train, y_train, params)
-        return {**result, "n_test_samples": n_rows_of(X)}
+            X_train, y_train = self.fold.to_score("train", estimator)
+            params = scoring.params_for(self.fold, "train")
+            found["train_scores"] = scoring.scores(estimator, X_train, y_train, params)
+        return {**found, "n_test_samples": n_rows_of(X)}
 
-    def _scored(self, estimator: Any, scoring: Scoring, **settings: Any) -> dict[str, Any]:
-        fold = self.fold
+    def _fit_and_score(self, estimator: Any, scoring: Scoring, **settings: Any) -> dict[str, Any]:
+        """Let scikit-learn fit and score, and return what it collects."""
         return fit_and_score(
             estimator,
-            fold.X,
-            fold.y,
+            self.fold.X,
+            self.fold.y,
             scorer=scoring.scorer,
-            train=fold.train,
-            test=fold.test,
-            fit_params=fold.fit_params,
+            train=self.fold.train,
+            test=self.fold.test,
+            fit_params=self.fold.fit_params,
             score_params=scoring.params,
             return_train_score=scoring.return_train_score,
             error_score=scoring.error_score,
-            **{"parameters": None, **settings},
+            parameters=None,
+            **settings,
         )
 
-    def _with_tasks(self, result: dict[str, Any], estimator: Any, scoring: Scoring) -> Tested:
-        failed = result["fit_error"] is not None
-        ours = not failed and isinstance(last_step(estimator), BaseMultiTask)
-        scores = task_scores(estimator, self.fold, scoring) if ours else None
+    def _result(self, collected: dict[str, Any], estimator: Any, scoring: Scoring) -> TrialResult:
+        is_ours = collected["fit_error"] is None and isinstance(last_step(estimator), BaseMultiTask)
+        scores = task_scores(estimator, self.fold, scoring) if is_ours else None
         n_nets = 0 if self.fit is None else self.fit.n_nets
         if self.error is not None:
             reasons = [f"the fit failed before training: {type(self.error).__name__}: {self.error}"]
         elif self.fit is None:
-            reasons = [str(self.alone)]
+            reasons = [str(self.left_alone)]
         else:
             reasons = self.fit.alone
-        return Tested(result, scores, n_nets, reasons)
-
-
-@dataclass(frozen=True, eq=False)
-class Tested:
-    """What came out of a trial.
-
-    Parameters
-    ----------
-    result : dict
-        As scikit-learn's search collects it.
-    task_scores : Series or None
-        ``score_tasks`` of the test rows; None where there is none.
-    n_nets : int
-        Nets that were trained here.
-    reasons : list of str
-        Why some of them were not part of a stack.
-    """
-
-    result: dict[str, Any]
-    task_scores: pd.Series | None
-    n_nets: int
-    reasons: list[str]
+        return TrialResult(collected, scores, n_nets, reasons)
 
 
 def last_step(estimator: Any) -> Any:
-    """Return the last step of a Pipeline, of one within one too; anything else itself."""
+    """Return the last step of a Pipeline, also where that is a Pipeline; anything else itself."""
     while isinstance(estimator, Pipeline):
         estimator = estimator.steps[-1][1]
     return estimator
 
 
 def why_left_to_scikit_learn(last: Any) -> str | None:
-    """Say why an estimator's nets can't be handed over before they are trained; None if they can.
+    """Return why the networks of an estimator can't be trained with others; None if they can.
 
     Parameters
     ----------
@@ -247,7 +227,7 @@ def check_writes_nothing(last: BaseMultiTask) -> None:
     Parameters
     ----------
     last : BaseMultiTask
-        Its callbacks are looked at.
+        Estimator with the callbacks.
     """
     found = names_of_writers(last.callbacks)
     if found:
@@ -263,18 +243,18 @@ def task_scores(estimator: Any, fold: Fold, scoring: Scoring) -> pd.Series | Non
     Parameters
     ----------
     estimator : object
-        Fitted.
+        Fitted estimator.
     fold : Fold
-        The rows.
+        Rows to score.
     scoring : Scoring
-        Its sample weights are used, where it has any.
+        Gives the sample weights, where there are any.
     """
-    weight = params_of_rows(fold.X, scoring.params, fold.test).get("sample_weight")
-    # What there is to warn of, the search's own scores warn of.
+    weight = scoring.params_for(fold, "test").get("sample_weight")
+    # The scores of the search warn of all that there is to warn of.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            X, y = fold.asked("test", estimator)
+            X, y = fold.to_score("test", estimator)
             found, X = innermost(estimator, X)
             return found.score_tasks(X, y, weight)
         except Exception:

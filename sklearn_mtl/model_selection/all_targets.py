@@ -1,4 +1,4 @@
-"""What all rows of y tell, for estimators that are fitted to some of them."""
+"""What all rows of y tell about the tasks, for estimators that are fitted to some of the rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.pipeline import Pipeline
 
 from sklearn_mtl.estimators.base import BaseMultiTask
@@ -20,13 +20,13 @@ from sklearn_mtl.tasks import TaskKind
 
 
 @dataclass(frozen=True, eq=False)
-class Whole:
-    """All of y, of which a fold sees a part.
+class AllTargets:
+    """All rows of y, where an estimator is fitted to the rows of a fold.
 
     Parameters
     ----------
     y : object
-        As the user gave it; read only where a multi-task estimator is fitted to it.
+        Labels as the user gave them; they are read only where a multi-task estimator is fitted to them.
     """
 
     y: Any
@@ -37,19 +37,19 @@ class Whole:
         """Labels by task."""
         return read_targets(self.y).columns
 
-    def splitter(self, cv: Any, estimator: Any) -> Any:
-        """Return the splitter that ``cv`` stands for: for a classifier a number may be stratified.
+    def splitter(self, cv: Any, estimator: Any) -> BaseCrossValidator:
+        """Return the splitter that ``cv`` stands for, where a number of folds may mean stratified ones.
 
-        It is where ``GridSearchCV`` stratifies, for one column of classes. A ``MultiTaskTarget``, several
-        columns, and one with missing labels have a ``KFold``: scikit-learn itself would make one array of
-        all labels to find out.
+        Folds are stratified where ``GridSearchCV`` stratifies them: for a classifier and one column of
+        classes. For a ``MultiTaskTarget``, several columns, and a column with missing labels the splitter is
+        a ``KFold``; scikit-learn would make one array of all labels to find out.
 
         Parameters
         ----------
         cv : int, splitter, iterable or None
-            As of scikit-learn.
+            What the user gave, as scikit-learn takes it.
         estimator : object
-            Which is to be fitted; left as it is.
+            The estimator to be fitted; left as it is.
         """
         return check_cv(cv, self.y, classifier=is_classifier(estimator) and self._is_one_column)
 
@@ -64,20 +64,20 @@ class Whole:
             return not columns
         return not any(column.missing.any() for column in self.columns.values())
 
-    def tell(self, estimator: Any, fold: str) -> None:
-        """Tell a clone that is fitted to a fold what it can't see there.
+    def prepare(self, estimator: Any, fold: str) -> None:
+        """Tell a clone that will be fitted to a fold what the labels of the fold do not show.
 
-        The kind of each task that ``tasks`` does not name is inferred from all rows, once: a part of
-        the labels may look like another kind. A task without a label in the fold's training rows is
-        left out of its fit, unless it has none anywhere.
+        The kind of each task that ``tasks`` does not name is inferred from all rows, once, as a part of the
+        labels may look like another kind. A task without a label in the training rows of the fold is left
+        out of its fit, unless it has no label in any row.
 
         Parameters
         ----------
         estimator : object
-            A clone: a multi-task estimator, or a Pipeline or a search around one; nothing is told to any
-            other, nor to what is fitted already, as a frozen one is.
+            A clone: a multi-task estimator, or a Pipeline or a search around one. Any other is left as it
+            is, and so is one that is fitted already, such as a frozen one.
         fold : str
-            Which fold it is, for messages.
+            Name of the fold, for messages.
         """
         found = _within(estimator)
         if found is None:
@@ -87,8 +87,8 @@ class Whole:
             found._for_fold(fold)
 
     @contextmanager
-    def told(self, estimator: Any) -> Iterator[None]:
-        """Let ``tasks`` name every kind while an estimator is fitted to all rows."""
+    def naming_kinds(self, estimator: Any) -> Iterator[None]:
+        """Let ``tasks`` of an estimator name every kind while the estimator is fitted to all rows."""
         found = _within(estimator)
         before = None if found is None else found.tasks
         if found is not None:
@@ -100,18 +100,18 @@ class Whole:
                 found.tasks = before
 
     def _name_kinds(self, estimator: BaseMultiTask) -> None:
-        asked = estimator.tasks or {}
-        if not isinstance(asked, Mapping):
+        given = estimator.tasks or {}
+        if not isinstance(given, Mapping):
             return
-        unnamed = tuple(name for name in self.columns if name not in asked)
+        unnamed = tuple(name for name in self.columns if name not in given)
         key = (type(estimator), unnamed)
         if key not in self._kinds:
             self._kinds[key] = estimator._kind_rule.infer({name: self.columns[name] for name in unnamed})
-        estimator.tasks = {**asked, **self._kinds[key]}
+        estimator.tasks = {**given, **self._kinds[key]}
 
 
 def _within(estimator: Any) -> BaseMultiTask | None:
-    """Return the estimator of ours that will be fitted to the same y, as far as that is known."""
+    """Return the multi-task estimator that will be fitted to the same y, as far as that is known."""
     while isinstance(estimator, Pipeline | BaseSearchCV):
         estimator = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator.estimator
     return estimator if isinstance(estimator, BaseMultiTask) and not hasattr(estimator, "_fitted") else None

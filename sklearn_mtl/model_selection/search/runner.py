@@ -1,0 +1,147 @@
+"""Runs the trials of a search: all candidates on all folds, their networks trained together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from joblib import effective_n_jobs
+from sklearn.base import clone
+from sklearn.utils.parallel import Parallel, delayed
+from tqdm import tqdm
+
+from sklearn_mtl.estimators.fitting import train_together
+from sklearn_mtl.model_selection.all_targets import AllTargets
+from sklearn_mtl.model_selection.search.folds import Fold
+from sklearn_mtl.model_selection.search.results import TrialResult
+from sklearn_mtl.model_selection.search.trials import Scoring, Trial, last_step, why_left_to_scikit_learn
+from sklearn_mtl.training import RunJobs
+
+
+class ShowProgress(Protocol):
+    """Is called after every epoch of a stack, and after every network that is done."""
+
+    def __call__(self, n_done: int, n_all: int, epoch: int, /) -> None:
+        """Show how many networks are done, of how many, and the epoch of the others."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrialRunner:
+    """What all trials of a search have in common, and how they are planned and run.
+
+    Parameters
+    ----------
+    estimator : object
+        The estimator, of which each trial has a clone.
+    folds : list of Fold
+        Rows to train on and to score.
+    targets : AllTargets
+        All rows of y.
+    scoring : Scoring
+        How trials are scored.
+    max_members : int or None
+        Largest number of networks in a stack; None leaves it to the memory there is.
+    n_jobs, pre_dispatch, verbose
+        As in `StackedGridSearchCV`.
+    """
+
+    estimator: Any
+    folds: list[Fold]
+    targets: AllTargets
+    scoring: Scoring
+    max_members: int | None
+    n_jobs: int | None
+    pre_dispatch: int | str
+    verbose: int
+
+    def plan(self, candidates: Sequence[dict[str, Any]]) -> list[Trial]:
+        """Return a trial of each candidate on each fold, ready to be trained.
+
+        Parameters
+        ----------
+        candidates : sequence of dict
+            Parameters of each candidate.
+        """
+        trials = []
+        for params in candidates:
+            for i, fold in enumerate(self.folds, start=1):
+                # The parameters are cloned too: they may be estimators.
+                estimator = clone(self.estimator).set_params(**clone(params, safe=False))
+                left_alone = why_left_to_scikit_learn(last_step(estimator))
+                trial = Trial(fold, estimator, left_alone=left_alone)
+                trial = trial.planned(self.targets, f"fold {i} of {len(self.folds)}")
+                if trial.error is not None and self.scoring.error_score == "raise":
+                    raise trial.error
+                trials.append(trial)
+        return trials
+
+    def run(
+        self, trials: Sequence[Trial], epochs: int | None = None
+    ) -> Iterator[tuple[int, Trial, TrialResult]]:
+        """Train and score all trials; yield each, once it is done, with its position and its result.
+
+        Parameters
+        ----------
+        trials : sequence of Trial
+            Planned trials. One that was trained before trains on.
+        epochs : int, optional
+            Largest number of epochs of a network in all; by default as many as its estimator says.
+        """
+        left_alone = [i for i, one in enumerate(trials) if one.left_alone is not None and one.error is None]
+        with progress_bar(self.verbose > 0) as show:
+            for position, trial in self._trained(trials, epochs, show):
+                yield position, trial, trial.scored(self.scoring)
+        # One by one, so that the results of those that are done are there if Ctrl-C ends the others.
+        parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch, return_as="generator")
+        jobs = (
+            delayed(trials[i].to_send().fitted_and_scored)(self.scoring, self.verbose) for i in left_alone
+        )
+        for i, result in zip(left_alone, parallel(jobs), strict=True):
+            yield i, trials[i], result
+
+    def _trained(
+        self, trials: Sequence[Trial], epochs: int | None, show: ShowProgress
+    ) -> Iterator[tuple[int, Trial]]:
+        """Yield each trial that is not left to scikit-learn, trained, or failed."""
+        for i, trial in enumerate(trials):
+            if trial.error is not None:
+                yield i, trial
+        places = [i for i, trial in enumerate(trials) if trial.fit is not None]
+        fits = [trial.fit for trial in trials if trial.fit is not None]
+        trained = train_together(
+            fits, epochs=epochs, max_members=self.max_members, watch=show, run_jobs=self._run_jobs
+        )
+        for position, fit in trained:
+            yield places[position], trials[places[position]].with_fit(fit)
+
+    @property
+    def _run_jobs(self) -> RunJobs | None:
+        """What runs jobs in ``n_jobs`` processes; None where that is this one."""
+        if effective_n_jobs(self.n_jobs) == 1:
+            return None
+        parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)
+        # All at once: what is done with the first result, before the last is there, may itself be parallel.
+        return lambda jobs: parallel(delayed(job)() for job in jobs)
+
+
+@contextmanager
+def progress_bar(shown: bool) -> Iterator[ShowProgress]:
+    """Show a bar of the networks that are done, and the epoch of the others.
+
+    Parameters
+    ----------
+    shown : bool
+        Whether there is a bar.
+    """
+    with tqdm(disable=not shown, unit="net", leave=True) as bar:
+
+        def show(n_done: int, n_all: int, epoch: int, /) -> None:
+            bar.total = n_all
+            bar.set_postfix(epoch=epoch, refresh=False)
+            bar.update(n_done - bar.n)
+
+        yield show
+        if bar.total is not None:
+            bar.update(bar.total - bar.n)
