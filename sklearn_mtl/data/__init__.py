@@ -23,8 +23,7 @@ Examples
 """
 
 from sklearn_mtl.data.rows import DeviceRows, InputRows, Reader, ReadRows, rows_for_training
-from sklearn_mtl.data.splits import RowSplit, held_out_groups, held_out_rows
-from sklearn_mtl.data.table import Batch, Table, WholeBatches, split_table
+from sklearn_mtl.data.table import Batch, RowSplit, Table, WholeBatches, split_table
 
 __all__ = [
     "Batch",
@@ -35,8 +34,6 @@ __all__ = [
     "RowSplit",
     "Table",
     "WholeBatches",
-    "held_out_groups",
-    "held_out_rows",
     "rows_for_training",
     "split_table",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sklearn_mtl.data.rows import DeviceRows, InputRows, Place, copy_rows, cut, to_tensor
-from sklearn_mtl.data.splits import RowSplit
 
 
 class Batch(NamedTuple):
@@ -137,6 +136,50 @@ class Table(Dataset):
 
     def _selected(self, stored: Tensor) -> Tensor:
         return stored if self.blocks.index is None else copy_rows(stored, self.blocks.index)
+
+
+@dataclass(frozen=True, eq=False)
+class RowSplit:
+    """Training rows, and validation rows that tell when to stop.
+
+    Parameters
+    ----------
+    train, validation : ndarray of int
+        Sorted row numbers. A row may be in neither, as between the two parts of a time series.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+
+    @classmethod
+    def from_validation(cls, validation: np.ndarray, n_rows: int) -> Self:
+        """Return the split that trains on all rows but the given ones."""
+        return cls(np.setdiff1d(np.arange(n_rows), validation), validation)
+
+    def with_every_class_in_training(
+        self, labels: Sequence[np.ndarray], groups: np.ndarray | None
+    ) -> RowSplit:
+        """Return the split that moves rows to training where a class or a task has no other there.
+
+        Parameters
+        ----------
+        labels : sequence of ndarray of int, each of shape (n_rows,)
+            For each task a code of each row's class, -1 for none; 0 where there are no classes.
+        groups : ndarray of int, shape (n_rows,), or None
+            Group of each row; the whole of its group goes with such a row.
+        """
+        train, validation = self.train, self.validation
+        for codes in labels:
+            of_train, of_validation = codes[train], codes[validation]
+            n_codes = int(codes.max(initial=-1)) + 1
+            there = np.bincount(of_train[of_train >= 0], minlength=n_codes) > 0
+            if there.all():
+                continue
+            moved = (of_validation >= 0) & ~there[of_validation]
+            if groups is not None:
+                moved = np.isin(groups[validation], groups[validation[moved]])
+            train, validation = np.union1d(train, validation[moved]), validation[~moved]
+        return RowSplit(train, validation)
 
 
 def split_table(table: Table, split: RowSplit) -> tuple[Table, Table]:

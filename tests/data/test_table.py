@@ -132,3 +132,22 @@ def test_the_parts_of_a_split_share_what_is_stored():
     assert train.y.ravel().tolist() == [0, 2, 5]
     assert valid.inputs["code"].ravel().tolist() == [1, 3]
     assert train.stored_y is valid.stored_y is whole.stored_y
+
+
+def test_the_last_of_a_class_is_learned_from_and_its_group_with_it():
+    codes, groups = np.array([0, 0, 0, 1, 0, 1, -1]), np.array([0, 0, 1, 2, 2, 3, 3])
+    split = RowSplit.from_validation(np.array([3, 4, 5, 6]), 7)
+    assert split.train.tolist() == [0, 1, 2]
+    alone, whole = (
+        split.with_every_class_in_training([codes], None),
+        split.with_every_class_in_training([codes], groups),
+    )
+    assert (alone.train.tolist(), alone.validation.tolist()) == ([0, 1, 2, 3, 5], [4, 6])
+    assert (whole.train.tolist(), whole.validation.tolist()) == ([0, 1, 2, 3, 4, 5, 6], [])
+    # A class that is learned from elsewhere needs no row back.
+    assert split.with_every_class_in_training([np.zeros(7, dtype=int)], groups).validation.tolist() == [
+        3,
+        4,
+        5,
+        6,
+    ]
