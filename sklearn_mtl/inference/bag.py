@@ -1,4 +1,4 @@
-"""What a bag of networks predicts: the average of its networks."""
+"""What a bag of trained nets predicts: the average of its networks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sklearn_mtl.data.rows import DeviceRows, InputRows, Reader, ReadRows
+from sklearn_mtl.data import DeviceRows, InputRows, Reader, ReadRows
 from sklearn_mtl.inference.prediction import mean_decisions, mean_responses, representations
 from sklearn_mtl.network import BalancedLoss, MultiTaskModule
 from sklearn_mtl.tasks import Responses, TaskSet
@@ -40,7 +40,7 @@ def bag_responses(nets: Sequence[TrainedNet], tasks: TaskSet, inputs: Inputs) ->
     Returns
     -------
     Responses
-        By task, float64 of shape (n_rows, n_columns, loss.width).
+        For each task an ndarray of float64, shape (n_rows, n_columns, loss.width).
     """
     return tasks.split(_of_bag(mean_responses, nets, inputs))
 
@@ -51,14 +51,14 @@ def bag_predictions(nets: Sequence[TrainedNet], tasks: TaskSet, inputs: Inputs) 
     Parameters
     ----------
     nets, tasks, inputs
-        As of `bag_responses`.
+        The same as in `bag_responses`.
     """
     return tasks.decode(_of_bag(mean_decisions, nets, inputs))
 
 
-def _of_bag(ask: Callable[..., Any], nets: Sequence[TrainedNet], inputs: Inputs) -> list[np.ndarray]:
+def _of_bag(mean: Callable[..., Any], nets: Sequence[TrainedNet], inputs: Inputs) -> list[np.ndarray]:
     modules = [net.evaluated for net in nets]
-    found = ask(modules, [net.criterion_.losses for net in nets], _for_network(modules[0], inputs))
+    found = mean(modules, [net.criterion_.losses for net in nets], _for_network(modules[0], inputs))
     return [of_group.numpy() for of_group in found]
 
 

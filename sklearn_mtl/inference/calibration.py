@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklearn_mtl.data.table import Table
+from sklearn_mtl.data import Table
 from sklearn_mtl.inference.prediction import raw_outputs
-from sklearn_mtl.network.module import MultiTaskModule
+from sklearn_mtl.network import MultiTaskModule
 from sklearn_mtl.tasks import TaskSet
 
 # Standard deviation of the prior on a log-temperature: a handful of held-out rows, all of them right,
@@ -16,17 +16,17 @@ PRIOR_DEVIATION = 0.5
 
 
 def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
-    """Set the temperature of each task whose loss has one to the one of least log-loss on the given rows.
+    """Fit a temperature for each task of probabilities, the one of least log-loss on held-out rows.
 
-    Guo et al. (2017), "On Calibration of Modern Neural Networks", section 4.2; the loss is that of the
-    probabilities averaged over members, and log T has a normal prior around 0.
+    Guo et al. (2017), "On Calibration of Modern Neural Networks", section 4.2. Here the loss is that of the
+    probabilities averaged over members, and the logarithm of the temperature has a normal prior around 0.
 
     Parameters
     ----------
     module : MultiTaskModule
-        Its ``raw_scale`` is set to 1 / T.
+        A trained network, whose ``raw_scale`` is set to one over the temperatures.
     tasks : TaskSet
-        The tasks.
+        The tasks of the network.
     table : Table
         Held-out rows.
     """
@@ -35,7 +35,7 @@ def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
         return
     raw = raw_outputs(module, table.blocks, calibrated=False).double().cpu()
     y, weight = table.y.double().cpu(), table.weight.double().cpu()
-    # The prior stands against a number of rows: weights count on average 1, whatever their unit.
+    # The prior is weighed against a number of rows: weights are 1 on average, whatever their unit.
     weight = weight * (weight > 0).sum(0) / weight.sum(0).clamp_min(1e-30)
     column_task = torch.tensor(tasks.column_task)
     log_scale = torch.zeros(len(tasks), dtype=torch.float64, requires_grad=True)

@@ -12,19 +12,18 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from sklearn_mtl.data.rows import DeviceRows, InputRows, cut
-from sklearn_mtl.network.module import MultiTaskModule
-from sklearn_mtl.network.torch_state import in_default_modes
+from sklearn_mtl.network import MultiTaskModule, in_default_modes
 from sklearn_mtl.tasks import TaskLosses
 
-# With multiples of so many rows each is rounded alike. With fewer a matrix product may take another path, and
-# what is left over by a whole number of vectors, or of a product's tiles, another than the rest.
+# In a multiple of so many rows each row is rounded alike. With fewer, a matrix product may take another path,
+# and rows beyond a whole number of vectors, or of a product's tiles, are computed unlike the rest.
 ENOUGH_ROWS = 64
-# Numbers of rows that are tried, since fewer are faster. A single row always takes another path.
+# Smaller numbers of rows that are tried, since fewer are faster. A single row always takes another path.
 SIZES_TO_TRY = (4, 8, 16, 32)
-# Bounds a chunk's largest activation, in numbers: a core's caches are small, a GPU wants much to do.
+# Largest activation of a chunk, in numbers: a core's caches are small, a GPU needs much to do at once.
 NUMBERS_AT_ONCE = 2**18
 NUMBERS_AT_ONCE_ON_GPU = 2**24
-# Below so many rows the launch of the operations costs more than caches save.
+# In chunks of fewer rows, launching the operations costs more than the caches save.
 FEWEST_ROWS_AT_ONCE = 3 * ENOUGH_ROWS
 
 Inputs = Mapping[str, Tensor] | InputRows
@@ -55,20 +54,21 @@ def raw_outputs(module: MultiTaskModule, inputs: Inputs, *, calibrated: bool = T
 def mean_responses(
     modules: Sequence[MultiTaskModule], losses: Sequence[TaskLosses], inputs: Inputs
 ) -> list[Tensor]:
-    """Return what each group predicts, averaged over members and networks, as float64 on the CPU.
+    """Return the responses of each group of tasks, averaged over members and networks.
 
     Parameters
     ----------
     modules : sequence of MultiTaskModule
         Networks of equal shape, put into evaluation mode.
     losses : sequence of TaskLosses
-        One for each network: turns raw outputs into responses.
+        The losses of each network, which turn its raw outputs into responses.
     inputs : mapping of str to tensor, or InputRows
         Encoded rows, on the modules' device.
 
     Returns
     -------
     list of tensor of shape (rows, group.n_columns, loss.width)
+        One for each group, float64 on the CPU.
     """
     return _by_networks(modules, losses, inputs, lambda means: means)
 
@@ -76,17 +76,17 @@ def mean_responses(
 def mean_decisions(
     modules: Sequence[MultiTaskModule], losses: Sequence[TaskLosses], inputs: Inputs
 ) -> list[Tensor]:
-    """Return what is decided by the `mean_responses`, which are in memory for a chunk of rows only.
+    """Return the decisions by the `mean_responses`, which are in memory for one chunk of rows at a time.
 
     Parameters
     ----------
     modules, losses, inputs
-        As of `mean_responses`.
+        The same as in `mean_responses`.
 
     Returns
     -------
     list of tensor of shape (rows, group.n_columns)
-        Numbers of float64, class codes, or whether it is the second class.
+        One for each group: float64 numbers, class codes, or whether it is the second class.
     """
     return _by_networks(modules, losses, inputs, losses[0].decisions)
 
@@ -98,7 +98,7 @@ def _by_networks(
     then: Callable[[list[Tensor]], list[Tensor]],
 ) -> list[Tensor]:
     def forward(chunk: Mapping[str, Tensor]) -> list[Tensor]:
-        # Copied for several: a module may work in place, and the next one takes the same rows.
+        # Several networks are given copies: one may work in place, and the next takes the same rows.
         each = [
             _responses(module, loss, chunk if len(modules) == 1 else _copied(chunk))
             for module, loss in zip(modules, losses, strict=True)
@@ -131,7 +131,7 @@ def in_chunks(module: MultiTaskModule, inputs: Inputs, forward: Forward) -> list
     inputs : mapping of str to tensor, or InputRows
         Encoded rows, on the module's device.
     forward : callable
-        From rows to tensors with as many rows.
+        Takes the input blocks of some rows, and returns tensors with as many rows.
     """
     _in_evaluation_mode(module)
     rows = DeviceRows(dict(inputs)) if isinstance(inputs, Mapping) else inputs
@@ -152,7 +152,9 @@ def in_chunks(module: MultiTaskModule, inputs: Inputs, forward: Forward) -> list
 
 
 def rows_at_once(module: MultiTaskModule, rows: InputRows) -> int:
-    """Return how many rows the memory bound allows, by the largest activation of a few; a multiple of 64.
+    """Return how many rows fit the memory bound, a multiple of 64.
+
+    The largest activation of a few rows is measured once for each network.
 
     Parameters
     ----------
@@ -191,7 +193,7 @@ def _largest_activation(module: MultiTaskModule, rows: Mapping[str, Tensor]) -> 
 
 
 def _responses(module: MultiTaskModule, losses: TaskLosses, chunk: Mapping[str, Tensor]) -> list[Tensor]:
-    # What is left over by a whole number of vectors is computed one at a time, with other rounding.
+    # Rows beyond a whole number of vectors would be computed one at a time, and rounded in another way.
     return losses.responses(pad_to_multiple(module.calibrated(chunk).cpu().double()))
 
 
@@ -204,7 +206,7 @@ def _run_chunk(
 
 
 def _in_evaluation_mode(module: MultiTaskModule) -> MultiTaskModule:
-    """Return the module in evaluation mode; asked first, since setting it visits every layer."""
+    """Return the module in evaluation mode; the mode is asked first, since setting it visits every layer."""
     return module.eval() if module.training else module
 
 
@@ -214,7 +216,7 @@ def pad_rows(module: MultiTaskModule, inputs: dict[str, Tensor]) -> dict[str, Te
     Parameters
     ----------
     module : MultiTaskModule
-        The network they are for, in evaluation mode.
+        The network that takes them, in evaluation mode.
     inputs : dict of str to tensor
         Rows on the module's device.
     """
@@ -237,17 +239,17 @@ def _longer(block: Tensor, missing: int) -> Tensor:
 
 
 def sizes_that_round_alike(module: MultiTaskModule, inputs: Mapping[str, Tensor]) -> list[int]:
-    """Return numbers of rows, ascending, with which the network rounds each row as with enough of them.
+    """Return the numbers of rows, ascending, in which the network rounds each row as it does in many.
 
-    It is found out once, by trying random rows: it depends on the shapes of the products, the processor
-    and the number of threads.
+    They are found once, by trying random rows, since they depend on the shapes of the products, the
+    processor and the number of threads.
 
     Parameters
     ----------
     module : MultiTaskModule
         The network, in evaluation mode.
     inputs : mapping of str to tensor
-        Rows such as it takes.
+        Rows of the shapes and dtypes that it takes.
     """
     known, n_threads = _sizes_that_round_alike.get(module, {}), torch.get_num_threads()
     if n_threads not in known:
@@ -276,7 +278,7 @@ def _rounds_alike(
 
 
 def _results(module: MultiTaskModule, rows: Mapping[str, Tensor]) -> list[Tensor]:
-    """Return all that prediction makes of rows; of copies, since a module may work in place."""
+    """Return all that prediction makes of rows, each time of a copy, since a module may work in place."""
     return [
         forward({name: block.clone() for name, block in rows.items()})
         for forward in (module.represent, module.calibrated)
@@ -284,7 +286,7 @@ def _results(module: MultiTaskModule, rows: Mapping[str, Tensor]) -> list[Tensor
 
 
 def _random_rows(block: Tensor) -> Tensor:
-    """Return as many rows as are enough: noise, or the first row again and again where it holds codes."""
+    """Return enough rows: noise, or the first row again and again where it holds codes."""
     if not block.is_floating_point():
         return block[:1].expand(ENOUGH_ROWS, *block.shape[1:]).contiguous()
     # A generator of its own: the global one is the user's.

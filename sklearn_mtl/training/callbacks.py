@@ -60,16 +60,16 @@ def check_callbacks(callbacks: Any, ema_decay: float | None) -> None:
     Parameters
     ----------
     callbacks : object
-        The parameter of the estimator.
+        The estimator's parameter, not None.
     ema_decay : float or None
-        Likewise.
+        The estimator's parameter: some callbacks do not go with averaged weights.
     """
-    if not isinstance(callbacks, list | tuple) or not all(map(_is_callback, map(_alone, callbacks))):
+    if not isinstance(callbacks, list | tuple) or not all(map(_is_callback, map(_callback_of, callbacks))):
         raise ValueError(
             "`callbacks` must be None or a list of skorch callbacks, each alone or as (name, callback). "
             f"Found {callbacks!r}."
         )
-    for callback in map(_alone, callbacks):
+    for callback in map(_callback_of, callbacks):
         reason = _why_refused(callback, averaged=ema_decay is not None)
         if reason is not None:
             name = callback.__name__ if isinstance(callback, type) else type(callback).__name__
@@ -97,7 +97,7 @@ def check_loggers(callbacks: Sequence[Any], n_nets: int) -> None:
 
 
 def names_of_writers(callbacks: Sequence[Any] | None) -> list[str]:
-    """Return the names of the callbacks that write to one place whoever fits."""
+    """Return the classes' names of the callbacks that write to the same place in every fit."""
     kinds = (Checkpoint, TrainEndCheckpoint, LoadInitState, *_LOGGERS)
     return [
         type(callback).__name__ for callback in instantiated(callbacks or ()) if isinstance(callback, kinds)
@@ -113,33 +113,33 @@ def has_stopped_early(callbacks: Sequence[tuple[str, Any]]) -> bool:
 
 
 def copies_of(callbacks: Sequence[Any], prefix: str) -> list[Any]:
-    """Return a net's own copies of the callbacks.
+    """Return copies of the callbacks for one net.
 
     Parameters
     ----------
     callbacks : sequence
-        Not changed. What a logger writes to is not copied.
+        The user's callbacks, which are not changed. What a logger writes to is not copied.
     prefix : str
         Put before the names of the files that checkpoints write.
     """
-    known = [_named(entry) for entry in callbacks]
+    known = [_instantiated(entry) for entry in callbacks]
     handles = [
         handle
-        for callback in map(_alone, known)
+        for callback in map(_callback_of, known)
         for kind, names in HANDLES.items()
         if isinstance(callback, kind)
         for handle in (getattr(callback, name) for name in names)
     ]
-    # To deepcopy these are copied already.
+    # The memo tells deepcopy that these are copied already.
     copies: list[Any] = deepcopy(known, {id(handle): handle for handle in handles})
-    for checkpoint in {id(found): found for found in _checkpoints(map(_alone, copies))}.values():
+    for checkpoint in {id(found): found for found in _checkpoints(map(_callback_of, copies))}.values():
         for name, target in list(vars(checkpoint).items()):
             if name.startswith("f_") and target is not None:
                 setattr(checkpoint, name, _prefixed(target, prefix))
     return copies
 
 
-def _alone(entry: Any) -> Any:
+def _callback_of(entry: Any) -> Any:
     return entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
 
 
@@ -147,16 +147,16 @@ def _is_callback(entry: Any) -> bool:
     return issubclass(entry if isinstance(entry, type) else type(entry), Callback)
 
 
-def _named(entry: Any) -> Any:
-    """Return an entry with its callback made, where it is a class."""
+def _instantiated(entry: Any) -> Any:
+    """Return an entry of `callbacks`, an instance in place of a class."""
     if isinstance(entry, tuple):
-        return entry[0], _named(entry[1])
+        return entry[0], _instantiated(entry[1])
     return entry() if isinstance(entry, type) else entry
 
 
 def instantiated(callbacks: Sequence[Any]) -> list[Any]:
-    """Return the callbacks alone, those that are given as a class made."""
-    return [_alone(_named(entry)) for entry in callbacks]
+    """Return the callbacks without their names, an instance in place of each class."""
+    return [_callback_of(_instantiated(entry)) for entry in callbacks]
 
 
 def _why_refused(callback: Any, *, averaged: bool) -> str | None:
@@ -169,7 +169,7 @@ def _why_refused(callback: Any, *, averaged: bool) -> str | None:
             "its load_best=True would put weights back that are not averaged. The best epoch's are kept "
             "anyway; Checkpoint has load_best too, and ema_decay=None averages nothing"
         )
-    if isinstance(callback, LRScheduler) and _asks_for_a_loss_at_each_step(callback):
+    if isinstance(callback, LRScheduler) and _needs_a_loss_at_each_step(callback):
         return "losses are read once an epoch, its policy needs one at each step; step_every='epoch' is fine"
     open_files = [
         name
@@ -182,7 +182,7 @@ def _why_refused(callback: Any, *, averaged: bool) -> str | None:
     return None
 
 
-def _asks_for_a_loss_at_each_step(schedule: LRScheduler) -> bool:
+def _needs_a_loss_at_each_step(schedule: LRScheduler) -> bool:
     return is_plateau(schedule) and schedule.step_every == "batch" and not callable(schedule.monitor)
 
 
@@ -203,21 +203,21 @@ def _prefixed(target: Any, prefix: str) -> Any:
 def check_monitors(
     callbacks: Sequence[Any], columns: Mapping[str, Sequence[str]], *, validated: bool, verbose: bool
 ) -> None:
-    """Raise a ``ValueError`` for a callback that monitors what no epoch comes to.
+    """Raise a ``ValueError`` for a callback that monitors a key that no epoch has.
 
-    A callback of another class than those of skorch may write down keys of its own: beside one, only the
+    A callback that is not one of skorch's classes may record keys of its own. Where there is one, only the
     monitors of validation are checked.
 
     Parameters
     ----------
     callbacks : sequence of Callback
-        In the order in which they see an epoch.
+        The callbacks, in the order in which they see an epoch.
     columns : mapping of str to list of str
-        Of `columns_by_task`.
+        The result of `columns_by_task`.
     validated : bool
         Whether all nets hold rows out.
     verbose : bool
-        Whether skorch's own log is shown, and the duration of an epoch taken for it.
+        Whether skorch prints its log, for which it records the duration of an epoch.
     """
     all_of_skorch = all(type(callback).__module__.partition(".")[0] == "skorch" for callback in callbacks)
     plain, flags = _own_keys(columns, validated=validated)
@@ -237,12 +237,12 @@ def check_monitors(
             raise ValueError(
                 f"`callbacks` must monitor what is written down of an epoch before they see it. Found {name} "
                 f"with monitor={monitor!r}{f'; the nearest is {nearest[0]!r}' if nearest else ''}. There are "
-                f"{_shown(plain)}; losses and scores have a flag each, such as 'train_loss_best'."
+                f"{_listed(plain)}; losses and scores have a flag each, such as 'train_loss_best'."
             )
 
 
 def is_plateau(schedule: LRScheduler) -> bool:
-    """Whether the policy of a schedule goes by what it monitors."""
+    """Whether a schedule lowers the rate when what it monitors no longer falls."""
     policy = schedule.policy
     return policy == ReduceLROnPlateau.__name__ or (
         isinstance(policy, type) and issubclass(policy, ReduceLROnPlateau)
@@ -258,7 +258,7 @@ def _monitored(callback: Any) -> Any:
 
 
 def _recorded(callback: Any) -> Iterable[str]:
-    """Return what a callback of skorch writes down of an epoch."""
+    """Return the keys that a callback of skorch records of an epoch."""
     if isinstance(callback, EpochTimer):
         return ["dur"]
     if isinstance(callback, PassthroughScoring):
@@ -271,7 +271,7 @@ def _recorded(callback: Any) -> Iterable[str]:
 
 
 def _own_keys(columns: Mapping[str, Sequence[str]], *, validated: bool) -> tuple[list[str], list[str]]:
-    """Return what every net writes down of an epoch, and the flags of which was the best."""
+    """Return the keys that every net records of an epoch, and the flags of which was the best."""
     parts = ["train", "valid"] if validated else ["train"]
     by_task = [key for key in columns if key.partition("_")[0] in parts]
     with_flags = [f"{part}_loss" for part in parts]
@@ -280,6 +280,6 @@ def _own_keys(columns: Mapping[str, Sequence[str]], *, validated: bool) -> tuple
     return [*with_flags, *without], [f"{name}_best" for name in with_flags]
 
 
-def _shown(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     more = len(names) - _MOST_NAMED
     return f"{list(names[:_MOST_NAMED])}" + (f" and {more} more" if more > 0 else "")

@@ -5,16 +5,18 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from math import isclose
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
-from sklearn_mtl.network import MultiTaskModule
-from sklearn_mtl.network.torch_state import GeneratorState
+from sklearn_mtl.network import GeneratorState, MultiTaskModule
 from sklearn_mtl.training.steps import WeightAverage
+
+# Relative difference by which rounding may tell a loss of a stacked network from that of the same one alone.
+SAME_LOSS = 1e-5
 
 
 def snapshot(module: nn.Module) -> dict[str, Tensor]:
@@ -23,9 +25,9 @@ def snapshot(module: nn.Module) -> dict[str, Tensor]:
 
 
 class StopTraining(KeyboardInterrupt):
-    """Raised by a callback to end training in good order.
+    """Raised by a callback to end a training that is done.
 
-    skorch's own stopping raises ``KeyboardInterrupt``, as Ctrl-C does; this one can be told apart.
+    skorch's own early stopping raises ``KeyboardInterrupt``, as Ctrl-C does; this one can be told apart.
     """
 
 
@@ -40,7 +42,7 @@ class Resume:
     average : WeightAverage or None
         The moving average after the last step.
     generator : GeneratorState
-        Where torch's generators stood then.
+        The state of torch's generators after the last step.
     """
 
     weights: dict[str, Tensor]
@@ -50,22 +52,22 @@ class Resume:
 
 @dataclass
 class TrainingRun:
-    """What a net goes by from the beginning of a training to its end.
+    """The state of a net from the beginning of a training to its end.
 
     Parameters
     ----------
     n_before, n_over : int
-        Epochs of earlier trainings, and epochs that are over, those among them.
+        Number of epochs of earlier trainings, and of all epochs that are over.
     resumes : bool
         Whether it goes on as if the training before had never stopped.
     start_weights : dict of str to tensor, optional
-        What the net predicted with before; None for a new net.
+        The weights that the net predicted with before this training; None for a new net.
     start_loss : float
         Validation loss of the start weights; infinite for a new net.
     average : WeightAverage, optional
         The moving average of the weights, which validation and prediction use.
     shared : list of Parameter
-        What several tasks train.
+        Parameters that several tasks train.
     kept : dict of str to tensor, optional
         Weights that the net will end with; those of the last epoch by default.
     """
@@ -93,15 +95,15 @@ class TrainingRun:
         Parameters
         ----------
         module : MultiTaskModule
-            It gets the weights of the last step where training is resumed.
+            The network; where training is resumed it gets the weights of the last step.
         ema_decay : float or None
-            Decay of the moving average; None for none.
+            Decay of the moving average; None for no average.
         n_before : int
-            Epochs of earlier trainings.
+            Number of epochs of earlier trainings.
         start_loss : float
             Validation loss of the weights that the module has.
         resume : Resume or None
-            From the end of the training before.
+            What the training before left to go on from.
         """
         run = cls(n_before, n_before, resume is not None, start_loss=start_loss)
         run.start_weights = snapshot(module) if n_before else None
@@ -123,28 +125,38 @@ class TrainingRun:
         return resume
 
 
-class WeightKeeper(Callback):
-    """Says whose weights a net ends with.
+class NetInTraining(Protocol):
+    """A net as callbacks see it that decide on its weights."""
 
-    It is shown each epoch before the other callbacks are, one of which may end the training.
+    run_: TrainingRun
+    history: Any
+    epochs_: list[dict[str, np.ndarray]]
+    broken_tasks_: np.ndarray
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The module that validation and prediction use."""
+
+
+class WeightKeeper(Callback):
+    """A callback that decides which epoch's weights a net ends with.
+
+    Both methods are hooks, by default nothing. A net calls `keep` at the end of each epoch before any
+    callback's ``on_epoch_end``, since one of those may end the training.
     """
 
-    def keep(self, net: Any) -> None:
+    def keep(self, net: NetInTraining) -> None:
         """Keep the weights of the epoch that is over, if they are better than those kept so far."""
 
-    def fall_back(self, net: Any) -> None:
-        """Let the net end with the weights of an epoch that is over, the present ones being of no use."""
-
-
-# What rounding may make of a loss: of a stack of networks and of one by itself.
-SAME_LOSS = 1e-5
+    def fall_back(self, net: NetInTraining) -> None:
+        """Let the net end with the weights of an earlier epoch, since the present ones are of no use."""
 
 
 class BestEpoch(WeightKeeper):
-    """Stops when the watched loss no longer falls, and keeps the best epoch's weights.
+    """Stops training when the watched loss no longer falls, and keeps the best epoch's weights.
 
-    Watched is ``valid_loss``: the mean of the scale-free losses over the tasks of weight > 0. A
-    balanced loss would be a moving yardstick.
+    Watched is ``valid_loss``: the mean of the scale-free losses over the tasks of weight > 0. The balanced
+    loss would not do, since its weights may change from epoch to epoch.
 
     Parameters
     ----------
@@ -155,9 +167,9 @@ class BestEpoch(WeightKeeper):
     def __init__(self, patience: int) -> None:
         self.patience = patience
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net: NetInTraining, **kwargs: Any) -> None:
         """Begin with the weights of an earlier training as the best so far, or with none."""
-        # On the rows held out now: they need not be those of before.
+        # The loss on the rows that are held out now, which may be others than in the earlier training.
         self.lowest_ = net.run_.start_loss
         watched = [epoch.get("valid_loss") for epoch in net.history]
         self.best_epoch_ = len(watched)
@@ -166,60 +178,60 @@ class BestEpoch(WeightKeeper):
             and None not in watched
             and isclose(self.lowest_, min(watched), rel_tol=SAME_LOSS)
         ):
-            # Where training goes on as if it had never stopped, so does the count of epochs in vain.
+            # Where training goes on as if it had never stopped, so does the count of epochs since the best.
             self.lowest_ = min(watched)
             self.best_epoch_ = 1 + watched.index(self.lowest_)
         net.run_.kept = net.run_.start_weights
 
-    def keep(self, net: Any) -> None:
+    def keep(self, net: NetInTraining) -> None:
         """Compare this epoch with the best."""
         loss, epoch = net.history[-1, "valid_loss"], net.history[-1, "epoch"]
         if loss < self.lowest_:
             self.lowest_, self.best_epoch_ = loss, epoch
             net.run_.kept = snapshot(net.evaluated)
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: NetInTraining, **kwargs: Any) -> None:
         """Stop where the best epoch is too long ago."""
         if net.history[-1, "epoch"] - self.best_epoch_ >= self.patience:
             raise StopTraining
 
 
 class FiniteLosses(WeightKeeper):
-    """Finds a loss that became nan or infinite, at the end of its epoch.
+    """Finds losses that became nan or infinite, at the end of their epoch.
 
-    In the first epoch it is an error; later training stops with a warning and the weights of the last
-    finite epoch are kept.
+    In the first epoch that is an error. Later, training stops with a warning, and the weights of the last
+    epoch with finite losses are kept.
 
     Parameters
     ----------
     names : list of str
         Names of the tasks.
     keeps : bool, default=True
-        Whether the last finite epoch's weights are kept; not where those of the best epoch are.
+        Whether to keep the weights of the last epoch with finite losses; `BestEpoch` has better ones.
     """
 
     def __init__(self, names: list[str], *, keeps: bool = True) -> None:
         self.names = names
         self.keeps = keeps
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net: NetInTraining, **kwargs: Any) -> None:
         """Forget the epochs of an earlier training."""
         self.last_: dict[str, Tensor] | None = None
         self.began_ = False
 
-    def keep(self, net: Any) -> None:
-        """Look at the losses of this epoch."""
+    def keep(self, net: NetInTraining) -> None:
+        """Look for losses that are not finite; keep the weights if there are none."""
         self.broken_ = self._broken(net)
         if self.broken_ is None and self.keeps:
             self.last_ = snapshot(net.evaluated)
 
-    def fall_back(self, net: Any) -> None:
-        """Let the net end with the last finite epoch's weights, where no better epoch's are kept."""
+    def fall_back(self, net: NetInTraining) -> None:
+        """Let the net end with the weights of the last epoch with finite losses, where they are kept."""
         if self.last_ is not None:
             net.run_.kept = self.last_
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Stop where a loss is no longer finite."""
+    def on_epoch_end(self, net: NetInTraining, **kwargs: Any) -> None:
+        """Stop training if a loss is no longer finite."""
         broken = self.broken_
         if broken is None:
             self.began_ = True
@@ -237,41 +249,41 @@ class FiniteLosses(WeightKeeper):
         )
         raise StopTraining
 
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Forget the weights."""
+    def on_train_end(self, net: NetInTraining, **kwargs: Any) -> None:
+        """Free the memory of the weights."""
         self.last_ = None
 
-    def _broken(self, net: Any) -> str | None:
-        """Say what is not finite; None where all is well."""
+    def _broken(self, net: NetInTraining) -> str | None:
+        """Return the tasks whose losses are not finite, in words; None where all are."""
         losses = net.epochs_[-1]
         for key in ("train_loss", "valid_loss"):
-            # A task without labels has a loss of nan and that is well: the totals leave it out.
+            # The loss of a task without labels is nan, and rightly so: the watched losses leave it out.
             total = net.history[-1].get(key, 0.0)
             if np.isfinite(total):
                 continue
             bad = net.broken_tasks_ if len(net.broken_tasks_) else np.flatnonzero(~np.isfinite(losses[key]))
             return ", ".join(f"task {self.names[i]!r}" for i in bad[:5]) or "all tasks together"
-        # After the last step no loss was computed, but on held-out rows.
+        # No loss was computed with the weights of the last step, unless rows are held out.
         finite = "valid_loss" in net.history[-1] or all(map(_is_finite, net.evaluated.parameters()))
         return None if finite else "all tasks together (the weights are no longer finite)"
 
 
 def _is_finite(values: Tensor) -> bool:
-    # A sum takes a quarter of the time. It is finite only if all are; where it overflows they are looked at.
+    # The sum takes a quarter of the time and is finite only if all are. Where it overflows, all are asked.
     return bool(values.sum().isfinite()) or bool(values.isfinite().all())
 
 
-def has_ended(net: Any, epochs: int, patience: int | None) -> bool:
-    """Whether a net stopped by itself, and not for want of epochs.
+def has_ended(net: NetInTraining, epochs: int, patience: int | None) -> bool:
+    """Whether a net stopped before its last epoch, or would not train on if it were given more.
 
     Parameters
     ----------
     net : MultiTaskNet
-        Trained.
+        A trained net.
     epochs : int
-        How many it was given in all.
+        Number of epochs that it was given in all.
     patience : int or None
-        Epochs in vain after which training stops; None if it does not.
+        Epochs without a lower loss after which training stops; None if it does not.
     """
     if len(net.history) < epochs:
         return True

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sklearn_mtl.data import Batch
-from sklearn_mtl.network.torch_state import GeneratorState
+from sklearn_mtl.network import GeneratorState
 
 
 def losses_again(net: Any, batch: Batch) -> Callable[[], Tensor]:

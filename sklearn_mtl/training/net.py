@@ -1,4 +1,4 @@
-"""The skorch net: one optimisation step, one epoch, and what is written down of it."""
+"""The skorch net: the beginning and the end of a training, an epoch, a step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PrintLog
 from torch import Tensor, nn
 
-from sklearn_mtl.data.table import Batch, Table, WholeBatches
+from sklearn_mtl.data import Batch, Table, WholeBatches
 from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.training.callbacks import has_stopped_early
 from sklearn_mtl.training.kept_weights import (
@@ -35,14 +35,14 @@ from sklearn_mtl.training.steps import (
     validation_step,
 )
 
-# What callbacks may be told of within an epoch.
+# The events within an epoch of which callbacks may be told.
 PER_STEP = ("on_batch_begin", "on_grad_computed", "on_batch_end")
 
 
 class MultiTaskNet(RecordedNet):
     """A skorch net of several tasks.
 
-    Data is a pair of `Table`, for training and for validation (or None), and stays on the device. The
+    Its data is a pair of tables, for training and for validation (or None), and stays on the device. The
     losses of a step stay there too: they are read once an epoch.
 
     Parameters
@@ -50,7 +50,7 @@ class MultiTaskNet(RecordedNet):
     ema_decay : float or None
         Decay of the moving average of the weights, which validation and prediction use; None for none.
     autocast : torch dtype or None
-        What products are computed in while training.
+        The dtype in which products are computed while training; None for that of the weights.
     gradient_clip : float or None
         Largest norm of a step's gradient.
 
@@ -59,9 +59,9 @@ class MultiTaskNet(RecordedNet):
     statistics_ : dict of str to tensor
         The fit statistics that its module was built with.
     history, epochs_
-        What was written down of its epochs, in skorch's rows and by task.
+        The record of its epochs, in skorch's rows and by task.
     run_ : TrainingRun
-        The training that goes on; an empty one before and after.
+        The state of the training that goes on; an empty one before and after.
     resume_ : Resume or None
         What it takes to train on, from the end of a training to the beginning of the next.
     """
@@ -91,7 +91,7 @@ class MultiTaskNet(RecordedNet):
         Parameters
         ----------
         net : MultiTaskNet
-            Of the same module and optimizer.
+            A trained net with the same module and optimizer.
         """
         self.history = deepcopy(net.history)
         self.epochs_, self.best_ = list(net.epochs_), dict(net.best_)
@@ -110,7 +110,7 @@ class MultiTaskNet(RecordedNet):
         Parameters
         ----------
         train, valid : Table
-            Rows to learn from, and held-out rows.
+            Training rows, and held-out rows or None.
         epochs : int, optional
             Most epochs; ``max_epochs`` by default.
         """
@@ -125,12 +125,12 @@ class MultiTaskNet(RecordedNet):
         self.close_training(train)
 
     def open_training(self, train: Table, valid: Table | None) -> None:
-        """Get ready for the first epoch, or for the next one after an earlier training.
+        """Begin a training: the net's first, or one that goes on from an earlier one.
 
         Parameters
         ----------
         train, valid : Table
-            Rows to learn from, and held-out rows.
+            Training rows, and held-out rows or None.
         """
         n_before, resume, start_loss = len(self.history), self.resume_, float("inf")
         if n_before and valid is not None:
@@ -149,24 +149,24 @@ class MultiTaskNet(RecordedNet):
         self.notify("on_train_begin", X=train, y=None)
 
     def close_training(self, train: Table) -> None:
-        """Put the kept, or else the averaged weights in place; note what it takes to train on.
+        """End a training: put the kept, or else the averaged weights in place; note what it takes to resume.
 
         Parameters
         ----------
         train : Table
-            Rows that were learned from.
+            Training rows.
         """
         self.resume_ = self.run_.end(self.network, torch.device(self.device))
         self.run_ = TrainingRun()
         self.notify("on_train_end", X=train, y=None)
 
     def finish_interrupted(self, train: Table) -> bool:
-        """End a training that Ctrl-C has interrupted with the epochs that are over; return whether any is.
+        """End a training that Ctrl-C has interrupted, as of its last whole epoch; return whether it has any.
 
         Parameters
         ----------
         train : Table
-            Rows that were learned from.
+            Training rows.
         """
         n_over = self.run_.n_over
         if n_over <= self.run_.n_before:
@@ -237,7 +237,7 @@ class MultiTaskNet(RecordedNet):
         self.epochs_.append({})
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Let the weights be kept before any callback ends the training."""
+        """Keep the weights, if they are better than before, before any callback ends the training."""
         for keeper in self._keepers:
             keeper.keep(self)
         self.run_.n_over = len(self.history)
@@ -245,7 +245,7 @@ class MultiTaskNet(RecordedNet):
     def run_single_epoch(
         self, iterator: Iterable[Batch] | None, training: bool, prefix: str, step_fn: Any, **fit_params: Any
     ) -> None:
-        """Run over all batches, and write down the losses at the end, not at each step."""
+        """Run over all batches, and record the losses once at the end, not at each step."""
         if iterator is None:
             return
         self.module_.train(training)
@@ -271,7 +271,7 @@ class MultiTaskNet(RecordedNet):
         self.history.record(f"{prefix}_batch_count", len(steps))
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Tell the callbacks; at each step only where one listens."""
+        """Tell the callbacks of an event; of those within an epoch only where a callback listens."""
         if method_name not in PER_STEP or self._has_step_callbacks:
             super().notify(method_name, **cb_kwargs)
 
@@ -288,7 +288,7 @@ class MultiTaskNet(RecordedNet):
 
     def _optimizer_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         if self._has_step_callbacks or not isinstance(self.optimizer_, FusedAdamW):
-            # Callbacks and optimizers that want more than a gradient are served by skorch's own way.
+            # Callbacks of a step, and optimizers that call the step several times, need skorch's own way.
             step: dict[str, Any] = super().train_step(batch, **fit_params)
             return step
         for group in self._groups:

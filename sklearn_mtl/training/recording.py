@@ -1,8 +1,8 @@
-"""What is written down of the epochs of a net.
+"""The record of a net's epochs.
 
-skorch's history has a row for each epoch: the totals that are watched, and the losses and scores of every
-task under the names of the columns of ``history_``. Losses and scores come with a flag, ``…_best``, of
-whether none was better before, by which skorch's callbacks go.
+skorch's history has a row for each epoch: the watched losses, and the losses and scores of every task under
+the names of the columns of ``history_``. With each loss and score comes a flag, ``…_best``, which says
+whether it is better than all before; skorch's callbacks read these flags.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from torch import Tensor
 
 from sklearn_mtl.tasks import TaskSet
 
-# What an epoch comes to, task by task.
+# Losses, scores and weights of an epoch by their key in `columns_by_task`, each of shape (n_tasks,).
 Epoch = dict[str, np.ndarray]
 
 
 def columns_by_task(tasks: TaskSet) -> dict[str, list[str]]:
-    """Return the names of the columns that hold what an epoch comes to, in the order of the tasks."""
+    """Return the names of the columns that hold losses, scores and weights, in the order of the tasks."""
     names, metrics = tasks.names, [task.loss.metric for task in tasks]
     return {
         "train_loss": [f"train_loss_{name}" for name in names],
@@ -35,34 +35,34 @@ def columns_by_task(tasks: TaskSet) -> dict[str, list[str]]:
 
 
 class RecordedNet(NeuralNet):
-    """A skorch net that writes down what its epochs came to, task by task.
+    """A skorch net that records the losses, scores and weights of its epochs, task by task.
 
     Parameters
     ----------
     *args, **kwargs
-        As of ``NeuralNet``.
+        The parameters of ``NeuralNet``.
     columns : mapping of str to list of str
-        Of `columns_by_task`.
+        The result of `columns_by_task`.
     """
 
     def __init__(self, *args: Any, columns: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.columns = columns
         self.epochs_: list[Epoch] = []
-        # The best so far of each task's losses and scores, and of the totals; lower is better.
+        # The best losses and scores so far, by task, and the lowest watched losses; lower is better.
         self.best_: dict[str, Any] = {}
         # Tasks whose loss was the first of the epoch to be no longer finite.
         self.broken_tasks_: np.ndarray = np.empty(0, dtype=np.intp)
 
     def restore(self, rows: Sequence[Mapping[str, Any]], epochs: Sequence[Epoch]) -> None:
-        """Take over what was written down of a training.
+        """Take over the record of another training.
 
         Parameters
         ----------
         rows : sequence of mapping
-            The rows of skorch's history, by task or not.
+            The rows of skorch's history, with or without what is known by task.
         epochs : sequence of mapping of str to ndarray
-            What the epochs came to, task by task.
+            The losses, scores and weights of each epoch, by task.
         """
         self.history, self.epochs_, self.best_ = History(), list(epochs), {}
         for row, epoch in zip(rows, epochs, strict=True):
@@ -74,7 +74,7 @@ class RecordedNet(NeuralNet):
                     self._is_lowest(key, row[key])
 
     def epoch_of(self, row: Mapping[str, Any]) -> Epoch:
-        """Return what an epoch came to, task by task, from its row of skorch's history."""
+        """Return the losses, scores and weights of an epoch, given its row of skorch's history."""
         return {
             key: np.array([row[name] for name in names], dtype=float)
             for key, names in self.columns.items()
@@ -92,7 +92,7 @@ class RecordedNet(NeuralNet):
         ]
 
     def record_training(self, losses: np.ndarray, masses: np.ndarray, sizes: Sequence[int]) -> None:
-        """Write down the training losses of an epoch.
+        """Record the training losses of an epoch.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class RecordedNet(NeuralNet):
     def record_validation(
         self, loss: np.ndarray, mass: np.ndarray, scores: np.ndarray, sizes: Sequence[int]
     ) -> None:
-        """Write down the validation losses and scores of an epoch.
+        """Record the validation losses and scores of an epoch.
 
         Parameters
         ----------
@@ -148,17 +148,17 @@ class RecordedNet(NeuralNet):
         return per_task, np.divide(total, n_counted, out=np.full_like(total, np.nan), where=n_counted > 0)
 
     def _record(self, key: str, values: np.ndarray) -> None:
-        """Write down what the epoch comes to, task by task."""
+        """Record one quantity of the present epoch, by task."""
         self.epochs_[-1][key] = values
         self.history[-1].update(self._by_task(key, values))
 
     def _by_task(self, key: str, values: np.ndarray) -> list[tuple[str, Any]]:
-        """Return the entries of skorch's history for what an epoch comes to, and note what is the best."""
+        """Return the entries of one quantity in skorch's history, and remember the best values."""
         names = self.columns[key]
         entries: list[tuple[str, Any]] = list(zip(names, values.tolist(), strict=True))
         if key == "weight":
             return entries
-        # Of scores more is better.
+        # Higher scores are better.
         lower = -values if key == "valid_score" else values
         before = self.best_.get(key, np.full(len(values), np.inf))
         self.best_[key] = np.fmin(before, lower)
@@ -168,33 +168,33 @@ class RecordedNet(NeuralNet):
     def _record_batches(
         self, prefix: str, losses: np.ndarray, masses: np.ndarray, sizes: Sequence[int]
     ) -> None:
-        """Write down the watched loss and the size of each step, in rows opened for callbacks or new ones."""
+        """Record the watched loss and the size of each step, in rows that callbacks opened or in new ones."""
         rows = self.history[-1]["batches"]
         opened = [row for row in rows if "train_loss" not in row]
         if not opened:
             opened = [{} for _ in losses]
             rows.extend(opened)
             if len(self.history) > 1:
-                # Of earlier epochs nobody asks for more than the last.
+                # Nothing reads more of an earlier epoch than its last batch.
                 del self.history[-2]["batches"][:-1]
         watched = self.watched(losses, masses)[1].tolist()
         for row, loss, size in zip(opened, watched, sizes, strict=True):
             row.update({f"{prefix}_loss": loss, f"{prefix}_batch_size": size})
 
     def _record_total(self, key: str, value: float) -> None:
-        """Write a total down, and whether it is the lowest so far, as skorch's callbacks expect."""
+        """Record a watched loss, and whether it is the lowest so far, as skorch's callbacks expect."""
         self.history.record(key, value)
         self.history.record(f"{key}_best", self._is_lowest(key, value))
 
     def _is_lowest(self, key: str, value: float) -> bool:
-        """Whether a total is the lowest so far, and note it if it is."""
+        """Whether a watched loss is the lowest so far; if so, it is remembered."""
         lowest = value < self.best_.get(f"total_{key}", float("inf"))
         if lowest:
             self.best_[f"total_{key}"] = value
         return lowest
 
     def _effective_weights(self, losses: np.ndarray) -> np.ndarray:
-        """How much each task's loss counts in what is minimised, at the epoch's mean losses."""
+        """Return how much each task's loss counts in what is minimised, at the epoch's mean losses."""
         balancer, weights = self.criterion_.balancer, self.criterion_.weights
         return to_numbers(balancer.effective_weights(self._as_tensor(np.nan_to_num(losses)), weights))
 
@@ -210,9 +210,9 @@ def to_numbers(values: Tensor) -> np.ndarray:
 def history_frame(nets: Sequence[RecordedNet], tasks: TaskSet) -> pd.DataFrame:
     """Return a row for each epoch of each net.
 
-    Columns are ``bag`` (where there are several nets), ``epoch``, ``train_loss`` and ``valid_loss`` as
-    watched, then ``train_loss_price``, ``valid_loss_price``, ``valid_r2_price`` and ``weight_price`` for
-    every task.
+    The columns are ``bag`` (where there are several nets), ``epoch``, the watched ``train_loss`` and
+    ``valid_loss``, then ``train_loss_price``, ``valid_loss_price``, ``valid_r2_price`` and ``weight_price``
+    for every task.
     """
     frames = []
     for bag, net in enumerate(nets):

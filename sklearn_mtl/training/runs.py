@@ -1,4 +1,4 @@
-"""Nets: planned, made ready, trained alone, finished."""
+"""The life of one net: it is planned, made ready, trained, and finished."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.data.table import Table, WholeBatches
-from sklearn_mtl.inference.calibration import calibrate
-from sklearn_mtl.inference.prediction import rows_at_once
-from sklearn_mtl.network.module import BalancedLoss, Blueprint, MultiTaskModule
-from sklearn_mtl.network.torch_state import GeneratorState, seeded
+from sklearn_mtl.data import Table, WholeBatches
+from sklearn_mtl.inference import calibrate, rows_at_once
+from sklearn_mtl.network import BalancedLoss, Blueprint, GeneratorState, MultiTaskModule, seeded
 from sklearn_mtl.training.callbacks import check_loggers, check_monitors, copies_of, instantiated
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.recording import columns_by_task
 from sklearn_mtl.training.settings import TrainingSettings
 
+# For each net its training rows, and the rows that it holds out or None.
 Parts = Sequence[tuple[Table, Table | None]]
 
 # About as many rows of a large table are shown to the trunk before it is built.
@@ -28,23 +27,23 @@ ROWS_FOR_STATISTICS = 100_000
 
 @dataclass(frozen=True, eq=False)
 class NetPlan:
-    """What one net is built from, learns from and is told.
+    """What one net is built from, what it learns from, and what the training loop is told.
 
     Parameters
     ----------
     blueprint : Blueprint
-        What it is built from.
+        The recipes, tasks and inputs that the net is built from.
     train, valid : Table
-        Rows to learn from, and held-out rows or None.
+        Training rows, and held-out rows or None.
     settings : TrainingSettings
-        What the loop is told.
+        What the training loop is told.
     seed : int, default=0
-        Of the initial weights, the batches and dropout.
+        Seed of the initial weights, the batches and dropout.
     epochs : int, optional
-        Most epochs for now; ``max_epochs`` by default.
+        Most epochs in this training; ``max_epochs`` by default.
     before : MultiTaskNet, optional
-        A net to train on from, which is left as it is: weights, their average, optimizer, schedule and
-        generator go on where it stopped.
+        A net that this one goes on from: weights, their average, optimizer, schedule and random generator
+        go on where its training stopped. It is left as it is.
     prefix : str, default=""
         Put before the names of the files that callbacks write, to tell the nets of a bag apart.
     """
@@ -69,7 +68,7 @@ class NetPlan:
         return WholeBatches(self.train, self.settings.batch_size).sizes
 
     def fit_statistics(self) -> dict[str, Tensor]:
-        """Return what the trunk must know of the training rows, drawn under the plan's seed."""
+        """Return the trunk's statistics of the training rows, drawn under the plan's seed."""
         with seeded(self.seed, self.settings.device):
             return self.blueprint.fit_statistics(self.train.sample(ROWS_FOR_STATISTICS))
 
@@ -86,15 +85,20 @@ def plan_bag(
     Parameters
     ----------
     blueprint : Blueprint
-        What they are built from.
+        The recipes, tasks and inputs that the nets are built from.
     parts : sequence of tuple
-        For each net, the rows that it learns from and those it holds out, or None.
+        For each net its training rows, and the rows that it holds out or None.
     settings : TrainingSettings
-        What the loop is told.
+        What the training loop is told.
     seeds : sequence of int
-        One for each net.
+        The seed of each net.
     epochs : int, optional
-        Most epochs for now; ``max_epochs`` by default.
+        Most epochs in this training; ``max_epochs`` by default.
+
+    Raises
+    ------
+    ValueError
+        If the callbacks do not suit several nets, or monitor what is not recorded.
     """
     return [
         NetPlan(blueprint, *part, settings, seed, epochs, prefix=prefix)
@@ -114,9 +118,9 @@ def plan_further(
     Parameters
     ----------
     nets : sequence of MultiTaskNet
-        The bag; left as it is.
+        The nets of the bag, which are left as they are.
     blueprint, parts, settings
-        As of `plan_bag`.
+        The same as in `plan_bag`.
     epochs : int
         Most epochs to add.
     """
@@ -127,7 +131,7 @@ def plan_further(
 
 
 def _prefixes(blueprint: Blueprint, parts: Parts, settings: TrainingSettings) -> list[str]:
-    """Return what tells the files of the nets apart; callbacks that do not suit them are refused."""
+    """Check the callbacks, and return a prefix for the files that those of each net write."""
     schedule = [] if isinstance(settings.lr_schedule, str | None) else [settings.lr_schedule]
     if schedule or settings.callbacks:
         callbacks = instantiated([*schedule, *settings.callbacks])
@@ -148,11 +152,11 @@ class ReadyNet:
     Parameters
     ----------
     plan : NetPlan
-        What it was made by.
+        The plan that it was made by.
     net : MultiTaskNet
-        Not yet trained.
+        The net, not yet trained.
     generator : GeneratorState
-        Where torch's generators stand once its initial weights are drawn.
+        The state of torch's generators with which its training begins.
     """
 
     plan: NetPlan
@@ -166,15 +170,15 @@ def make_ready(plan: NetPlan, statistics: Mapping[str, Tensor] | None = None) ->
     Parameters
     ----------
     plan : NetPlan
-        The plan.
+        The plan of the net.
     statistics : mapping of str to tensor, optional
-        What ``plan.fit_statistics`` returns, where it is known already.
+        The result of ``plan.fit_statistics``, where it is known already.
     """
     if statistics is None and plan.before is None:
         statistics = plan.fit_statistics()
     # Seeded anew: what is drawn here must not depend on whether the statistics were known.
     with seeded(plan.seed, plan.settings.device):
-        net = _new(plan, statistics or {}) if plan.before is None else _successor(plan, plan.before)
+        net = _new(plan, statistics or {}) if plan.before is None else _continued(plan, plan.before)
         state = GeneratorState.now(plan.settings.device)
     if plan.before is not None and plan.before.resume_ is not None:
         state = plan.before.resume_.generator
@@ -182,7 +186,7 @@ def make_ready(plan: NetPlan, statistics: Mapping[str, Tensor] | None = None) ->
 
 
 def train_alone(ready: ReadyNet) -> MultiTaskNet:
-    """Train one net and finish it."""
+    """Train one net by itself, and return it finished."""
     plan = ready.plan
     with ready.generator.restored(plan.settings.device):
         ready.net.train(plan.train, plan.valid, plan.epochs)
@@ -190,7 +194,7 @@ def train_alone(ready: ReadyNet) -> MultiTaskNet:
 
 
 def finish(ready: ReadyNet) -> MultiTaskNet:
-    """Return the trained net, calibrated, its module in evaluation mode."""
+    """Return the trained net, calibrated and with its module in evaluation mode."""
     plan, net = ready.plan, ready.net
     net.evaluated.eval()
     if plan.settings.calibrate and plan.valid is not None:
@@ -199,17 +203,17 @@ def finish(ready: ReadyNet) -> MultiTaskNet:
 
 
 def finish_interrupted(ready: ReadyNet) -> MultiTaskNet | None:
-    """Return a net whose training Ctrl-C has interrupted, finished as of the epochs that are over.
+    """Return a net whose training Ctrl-C has interrupted, finished with the epochs that are over.
 
     Parameters
     ----------
     ready : ReadyNet
-        The net, in whatever state.
+        The net, maybe in the middle of a step.
 
     Returns
     -------
     MultiTaskNet or None
-        None where no epoch is over.
+        The finished net; None where no epoch is over.
     """
     return finish(ready) if ready.net.finish_interrupted(ready.plan.train) else None
 
@@ -230,15 +234,17 @@ def make_net(
     Parameters
     ----------
     blueprint : Blueprint
-        What the module was built from.
-    module, loss
-        On the device.
+        The blueprint that the module was built from.
+    module : MultiTaskModule
+        The network, on the device.
+    loss : BalancedLoss
+        Its loss, on the device.
     settings : TrainingSettings
-        What the loop is told.
+        What the training loop is told.
     n_batches : int, default=1
         Steps in each epoch, by which the learning-rate schedule goes.
     done : int, default=0
-        Steps taken before.
+        Steps of earlier trainings.
     valid_size : int, default=0
         Rows in each validation batch; 0 where there are no held-out rows to stop by.
     prefix : str, default=""
@@ -292,7 +298,7 @@ def _new(plan: NetPlan, statistics: Mapping[str, Tensor]) -> MultiTaskNet:
     return net
 
 
-def _successor(plan: NetPlan, before: MultiTaskNet) -> MultiTaskNet:
+def _continued(plan: NetPlan, before: MultiTaskNet) -> MultiTaskNet:
     settings = plan.settings
     module = deepcopy(before.network).to(settings.device, settings.dtype)
     loss = deepcopy(before.criterion_).to(settings.device, settings.dtype)
@@ -313,5 +319,5 @@ def _successor(plan: NetPlan, before: MultiTaskNet) -> MultiTaskNet:
 
 
 def _valid_size(module: MultiTaskModule, valid: Table | None) -> int:
-    """Rows in each validation batch: without gradients to keep, as many as prediction takes."""
+    """Return the rows in each validation batch: as many as prediction takes, since no gradient is kept."""
     return 0 if valid is None else rows_at_once(module, valid.blocks)

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.network.module import Blueprint
-from sklearn_mtl.network.torch_state import in_default_modes, seeded
+from sklearn_mtl.network import Blueprint, in_default_modes, seeded
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import make_net
 from sklearn_mtl.training.settings import TrainingSettings
@@ -20,20 +19,21 @@ NetState = dict[str, Any]
 
 
 def pack_net(net: MultiTaskNet) -> NetState:
-    """Return what a net is, as arrays, numbers and strings.
+    """Return a net as arrays, numbers and strings.
 
     The optimizer's state is left out: training goes on from the weights, with a fresh optimizer.
 
     Parameters
     ----------
     net : MultiTaskNet
-        Trained.
+        A trained net.
 
     Returns
     -------
     dict
-        ``weights`` and ``loss``, the states of the module and of its loss; ``facts``, the
-        fit statistics of the trunk; ``history`` and ``epochs``, what was written down.
+        ``weights`` and ``loss``, the states of the module and of its loss; ``facts``, the fit statistics of
+        the trunk, under the name that they had when files were first saved; ``history`` and ``epochs``, the
+        record of its epochs.
     """
     return {
         "weights": _arrays(net.network.state_dict()),
@@ -46,19 +46,19 @@ def pack_net(net: MultiTaskNet) -> NetState:
 
 @in_default_modes
 def unpack_net(state: NetState, blueprint: Blueprint, device: torch.device) -> MultiTaskNet:
-    """Return the net again.
+    """Return a net that `pack_net` has packed.
 
     Parameters
     ----------
     state : dict
-        Of `pack_net`.
+        The result of `pack_net`.
     blueprint : Blueprint
-        What it was built from.
+        The blueprint that the net was built from.
     device : torch.device
-        Where it is put.
+        The device that it is put on.
     """
     dtype = torch.from_numpy(np.array(state["weights"]["raw_scale"])).dtype
-    # Training on brings settings of its own: these only let the net be made.
+    # When the net is trained on, the plan of that has settings of its own: these only let the net be made.
     settings = TrainingSettings(device=device, dtype=dtype)
     none = torch.zeros((1, len(blueprint.tasks.column_task)), dtype=dtype)
     # Building draws initial weights, which the stored ones replace.

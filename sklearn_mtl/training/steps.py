@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sklearn_mtl.data.table import Batch
+from sklearn_mtl.data import Batch
 from sklearn_mtl.network.torch_private import (
     add_to_each,
     fused_adamw,
