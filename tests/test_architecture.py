@@ -403,7 +403,7 @@ LONG_DOCSTRING = 'def f():\n    """\n' + "    text\n" * 51 + '    """\n'
         (imports_against_the_way, "trunks.mlp", "def f():\n    from sklearn_mtl.sharing import HardSharing"),
         (imports_against_the_way, "trunks", "from .network import Heads"),
         (imports_against_the_way, "targets.column", "from sklearn_mtl.tasks import Task"),
-        (imports_against_the_way, "features.spec", "from sklearn_mtl.tasks import Task"),
+        (imports_against_the_way, "features.encoder", "from sklearn_mtl.tasks import Task"),
         (imports_against_the_way, "export.onnx", "from sklearn_mtl.inspection import sharing_report"),
         (imports_against_the_way, "datasets._ames", "from sklearn_mtl.targets import Column"),
         (imports_against_the_way, "tasks.task", "from sklearn_mtl.datasets import make_multitask"),

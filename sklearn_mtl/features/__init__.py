@@ -11,11 +11,11 @@ scikit-learn's transformers. `EncodedRows` are rows that are encoded when they a
 ====================  =========================================================================
 `reading`             `read_features`: any X checked, and read as an array or a frame
 `streamed`            rows that are read from a memory map or a Dataset when they are asked for
-`kinds`               what the columns of a table hold; `text` and `dates`: what text says
+`kinds`, `dates`      what the columns of a table hold, also as text
 `reader`, `table`     the default preprocessing: columns read, then encoded as numbers
 `transformer`         a user's transformer as preprocessing
-`encoder`, `spec`     blocks for the network, and their description
-`lost_columns`        warnings of columns of which nothing reaches the network
+`encoder`             blocks for the network, and their description
+`encoded`             rows that are encoded when they are read
 ====================  =========================================================================
 
 Examples
@@ -38,10 +38,10 @@ Block(name='x', shape=(4,), kind='float', n_continuous=1, cardinalities=())
 array([[0., 0., 0., 0.]], dtype=float32)
 """
 
-from sklearn_mtl.features.encoder import EncodedRows, FeatureEncoder, SharedRows
+from sklearn_mtl.features.encoded import EncodedRows, SharedRows
+from sklearn_mtl.features.encoder import Block, FeatureEncoder, FeatureSpec
 from sklearn_mtl.features.kinds import listed, named
 from sklearn_mtl.features.reading import is_built_in, read_features, takes_texts
-from sklearn_mtl.features.spec import Block, FeatureSpec
 from sklearn_mtl.features.streamed import StreamedRows
 from sklearn_mtl.features.table import default_preprocessing
 

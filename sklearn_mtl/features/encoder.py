@@ -1,4 +1,4 @@
-"""From X to the tensors of the network: preprocessing, and the description of what comes out."""
+"""From X to the input blocks of the network: preprocessing, and the description of the blocks."""
 
 from __future__ import annotations
 
@@ -12,23 +12,71 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import assert_all_finite
 
 from sklearn_mtl.features.kinds import holds_bits, which_vary
-from sklearn_mtl.features.lost_columns import warn_of_constant_columns, warn_of_unfamiliar_columns
 from sklearn_mtl.features.reading import is_built_in
-from sklearn_mtl.features.spec import Block, FeatureSpec
-from sklearn_mtl.features.streamed import StreamedRows
 from sklearn_mtl.features.table import (
     default_preprocessing,
     refuse_other_than_numbers,
     source_columns,
     to_numbers,
+    warn_of_constant_columns,
+    with_text_of,
 )
-from sklearn_mtl.features.text import with_text_of
 from sklearn_mtl.features.transformer import as_array, check_transformer, fit_transformer, given_to
 
 # So many rows are enough to find the quantiles, the levels and what the columns hold.
 ROWS_FOR_STATISTICS = 100_000
 # Encoding makes several copies in double precision, which of so many numbers fit into a processor's cache.
 NUMBERS_AT_ONCE = 2**19
+
+
+@dataclass(frozen=True)
+class Block:
+    """One input tensor of the network, without its leading axis of rows.
+
+    Parameters
+    ----------
+    name : str
+        The key under which the tensor travels.
+    shape : tuple of int
+        Shape of one row: ``(n_columns,)`` for a table, ``(channels, height, width)`` for an image.
+    kind : {"float", "codes"}
+        ``"float"`` values, or integer ``"codes"`` (categories, tokens).
+    n_continuous : int
+        How many leading columns of a one-dimensional float block are on a continuous scale; the rest
+        hold only 0 and 1.
+    cardinalities : tuple of int
+        The number of codes of each column of a block of codes.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    kind: Literal["float", "codes"] = "float"
+    n_continuous: int = 0
+    cardinalities: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """The blocks of one data set, in order.
+
+    Parameters
+    ----------
+    blocks : tuple of Block
+        At least one. Their tensors travel as a mapping from block name to tensor.
+    """
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def single(self) -> Block:
+        """The only block; a ``ValueError`` where there are several."""
+        if len(self.blocks) != 1:
+            names = [block.name for block in self.blocks]
+            raise ValueError(
+                f"This trunk takes one input block. Found {len(names)}: {names}; "
+                "combine them with a trunk for several inputs."
+            )
+        return self.blocks[0]
 
 
 class FeatureEncoder:
@@ -241,80 +289,6 @@ class FeatureEncoder:
             # Called only now, for its message: for one row it takes longer than a network.
             assert_all_finite(values, input_name="X after preprocessing")
         return values
-
-
-class EncodedRows:
-    """Rows of X, encoded when they are read, so that X is never encoded in memory as a whole.
-
-    With a user's own preprocessing, X is encoded at once: it might do something else to parts of X.
-
-    Parameters
-    ----------
-    encoder : FeatureEncoder
-        A fitted encoder.
-    X : ndarray, pandas.DataFrame or StreamedRows
-        X as `read_features` returns it.
-    rows : ndarray of int, optional
-        Positions of the rows; all of X by default.
-    at_once : bool, default=False
-        Whether to encode X at once all the same, for rows that are read again and again.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> X = np.array([[1.0], [3.0], [2.0]])
-    >>> EncodedRows(FeatureEncoder(None).fit(X), X).read(np.array([2, 0]))
-    {'x': array([[2.],
-           [1.]], dtype=float32)}
-    """
-
-    def __init__(
-        self, encoder: FeatureEncoder, X: Any, rows: np.ndarray | None = None, *, at_once: bool = False
-    ) -> None:
-        if encoder.is_built_in and encoder.transformer is not None:
-            # Asked here, of all rows together, since they are encoded in parts.
-            warn_of_unfamiliar_columns(encoder.transformer, X)
-        self._encoder = encoder
-        self._X = X
-        self._rows = rows
-        self._encoded = encoder.transform(X, rows) if at_once or not encoder.is_built_in else None
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self._X if self._rows is None else self._rows)
-
-    @property
-    def is_streamed(self) -> bool:
-        """Whether X is not in memory, so that there is something to wait for."""
-        return isinstance(self._X, StreamedRows)
-
-    def read(self, rows: slice | np.ndarray) -> dict[str, np.ndarray]:
-        """Return the blocks of some rows, which may be views of X where there is nothing to encode.
-
-        Parameters
-        ----------
-        rows : slice or ndarray of int
-            Positions among these rows.
-        """
-        if self._encoded is not None:
-            return {name: block[rows] for name, block in self._encoded.items()}
-        return self._encoder.transform(self._X, rows if self._rows is None else self._rows[rows])
-
-
-@dataclass(eq=False)
-class SharedRows:
-    """Rows that several estimators with one encoder predict for: the first of them encodes the rows.
-
-    Parameters
-    ----------
-    X : object
-        X as a user gives it; it is recognised by being the same object.
-    encoded : EncodedRows, optional
-        The rows, once the first estimator has encoded them.
-    """
-
-    X: Any
-    encoded: EncodedRows | None = None
 
 
 def _take(X: Any, rows: np.ndarray | slice) -> Any:

@@ -13,8 +13,18 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils.validation import validate_data
 
 from sklearn_mtl.features.dates import on_the_clock_of, to_dates, zone_of
-from sklearn_mtl.features.kinds import Content, content_of, listed, named, refuse_sequences
-from sklearn_mtl.features.text import as_texts, dates_in, is_free_text, kind_of_text, numbers_in
+from sklearn_mtl.features.kinds import (
+    Content,
+    as_texts,
+    content_of,
+    dates_in,
+    is_free_text,
+    kind_of_text,
+    listed,
+    named,
+    numbers_in,
+    refuse_sequences,
+)
 
 Reading = Literal["number", "date", "duration", "number in text", "date in text", "level", "nothing"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,14 +16,15 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, RobustScal
 
 from sklearn_mtl.features.kinds import (
     ColumnsOf,
+    as_texts,
     columns_not_numeric,
     columns_with_gaps,
     content_of,
     named,
     refuse_sequences,
+    which_vary,
 )
 from sklearn_mtl.features.reader import TableReader, as_frame, read_columns
-from sklearn_mtl.features.text import as_texts
 
 # The first value and the number of values of what repeats.
 _CYCLES = {"month": (1, 12), "day_of_week": (0, 7), "hour": (0, 24)}
@@ -219,3 +222,68 @@ def source_columns(table: Pipeline) -> np.ndarray:
         elif n_encoded:
             sources += np.repeat(columns, n_encoded // len(columns)).tolist()
     return np.array(sources, dtype=np.intp)
+
+
+def with_text_of(table: Any, sample: np.ndarray | pd.DataFrame) -> np.ndarray | pd.DataFrame:
+    """Return a sample of a table in which a column of objects is text if any row of the table has text.
+
+    Otherwise it would depend on the sample whether a column with one text among numbers is text.
+
+    Parameters
+    ----------
+    table : ndarray or DataFrame
+        All rows.
+    sample : ndarray or DataFrame
+        Some of the rows.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"area": pd.Series([50, 80, "?"], dtype=object)})
+    >>> with_text_of(table, table[:2])["area"].tolist()
+    ['50', '80']
+    """
+    if not isinstance(table, np.ndarray | pd.DataFrame) or table.ndim != 2:
+        return sample
+    dtypes = table.dtypes if isinstance(table, pd.DataFrame) else [table.dtype] * table.shape[1]
+    objects = [i for i, dtype in enumerate(dtypes) if is_object_dtype(dtype)]
+    if not objects:
+        return sample
+    some, every = pd.DataFrame(sample), pd.DataFrame(table)
+    some = some.copy(deep=False)
+    for i in objects:
+        if content_of(every.iloc[:, i]) == "text" != content_of(some.iloc[:, i]):
+            some.isetitem(i, as_texts(some.iloc[:, i]))
+    return some if isinstance(sample, pd.DataFrame) else some.to_numpy(dtype=object)
+
+
+def warn_of_constant_columns(
+    X: np.ndarray | pd.DataFrame, encoded: np.ndarray, sources: np.ndarray, known: Iterable[int] = ()
+) -> None:
+    """Warn of the columns of a table that vary, though nothing that is made of them does.
+
+    Parameters
+    ----------
+    X : ndarray or DataFrame
+        The fitted rows.
+    encoded : ndarray of shape (n_rows, n_encoded)
+        The same rows, encoded.
+    sources : ndarray of int, shape (n_encoded,)
+        Position of the column of X that each encoded column is made of.
+    known : iterable of int
+        Positions of columns that were warned of already.
+    """
+    silent = set(range(X.shape[1])) - set(sources[which_vary(encoded)].tolist()) - set(known)
+    lost = [i for i in sorted(silent) if _varies(X, i)]
+    if lost:
+        names = X.columns[lost].tolist() if isinstance(X, pd.DataFrame) else lost
+        warnings.warn(
+            f"Columns of `X` vary, but reach the network as a constant: {named(names)}. Of text, only levels "
+            "that occur at least 5 times are told apart. Drop the columns, merge their levels, or convert "
+            "them to numbers or dates.",
+            stacklevel=2,
+        )
+
+
+def _varies(X: np.ndarray | pd.DataFrame, column: int) -> bool:
+    values = X.iloc[:, column] if isinstance(X, pd.DataFrame) else pd.Series(X[:, column])
+    return values.nunique(dropna=False) > 1

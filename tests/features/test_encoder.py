@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_mtl.features import Block, EncodedRows, FeatureEncoder, FeatureSpec, read_features
+from sklearn_mtl.features import Block, FeatureEncoder, FeatureSpec, read_features
 from sklearn_mtl.features import encoder as encoder_module
 
 RNG = np.random.default_rng(0)
@@ -404,15 +404,15 @@ def test_text_where_there_is_no_preprocessing_is_named():
         FeatureEncoder(None).fit(np.array([["u", 1.0], ["v", 2.0]], dtype=object))
 
 
-@pytest.mark.parametrize("preprocessing", ["auto", None, StandardScaler()])
-@pytest.mark.parametrize("at_once", [False, True])
-@pytest.mark.parametrize("rows", [None, np.array([7, 3, 5, 3])])
-def test_rows_encoded_when_they_are_read_are_those_of_all(preprocessing, at_once, rows):
-    X = make_array()
-    encoder = FeatureEncoder(preprocessing).fit(X)
-    encoded = EncodedRows(encoder, X, rows, at_once=at_once)
-    every = encoder.transform(X, rows)["x"]
-    assert len(encoded) == len(every)
-    assert not encoded.is_streamed
-    for some in (slice(None), slice(1, 3), np.array([2, 0])):
-        np.testing.assert_array_equal(encoded.read(some)["x"], every[some])
+def test_the_only_block():
+    block = Block("x", (3,), n_continuous=2)
+    spec = FeatureSpec((block,))
+    assert spec.single is block
+    assert pickle.loads(pickle.dumps(spec)) == spec == FeatureSpec((Block("x", (3,), n_continuous=2),))
+
+
+@pytest.mark.parametrize("names", [[], ["table", "image"]])
+def test_several_blocks_are_named(names):
+    spec = FeatureSpec(tuple(Block(name, (3,)) for name in names))
+    with pytest.raises(ValueError, match=rf"one input block. Found {len(names)}: \[.*{''.join(names[:1])}"):
+        _ = spec.single

@@ -1,17 +1,19 @@
-"""Warnings of columns of which nothing reaches the network: all constant there, or unlike those of `fit`."""
+"""Rows of X that are encoded when they are read, and a warning where they are unlike the rows of `fit`."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from sklearn_mtl.features.kinds import content_of, listed, named, which_vary
-from sklearn_mtl.features.text import as_texts, dates_of, numbers_of
+from sklearn_mtl.features.encoder import FeatureEncoder
+from sklearn_mtl.features.kinds import as_texts, content_of, dates_of, listed, named, numbers_of
+from sklearn_mtl.features.streamed import StreamedRows
 from sklearn_mtl.targets import may_mean_missing
 
 # Nearly always one of the first rows holds a value as in `fit`, and no others need be looked at.
@@ -21,32 +23,78 @@ FEWEST_NEW_LEVELS = 10
 _IN_TEXT = {"number in text": "numbers", "date in text": "dates"}
 
 
-def warn_of_constant_columns(
-    X: np.ndarray | pd.DataFrame, encoded: np.ndarray, sources: np.ndarray, known: Iterable[int] = ()
-) -> None:
-    """Warn of the columns of a table that vary, though nothing that is made of them does.
+class EncodedRows:
+    """Rows of X, encoded when they are read, so that X is never encoded in memory as a whole.
+
+    With a user's own preprocessing, X is encoded at once: it might do something else to parts of X.
 
     Parameters
     ----------
-    X : ndarray or DataFrame
-        The fitted rows.
-    encoded : ndarray of shape (n_rows, n_encoded)
-        The same rows, encoded.
-    sources : ndarray of int, shape (n_encoded,)
-        Position of the column of X that each encoded column is made of.
-    known : iterable of int
-        Positions of columns that were warned of already.
+    encoder : FeatureEncoder
+        A fitted encoder.
+    X : ndarray, pandas.DataFrame or StreamedRows
+        X as `read_features` returns it.
+    rows : ndarray of int, optional
+        Positions of the rows; all of X by default.
+    at_once : bool, default=False
+        Whether to encode X at once all the same, for rows that are read again and again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[1.0], [3.0], [2.0]])
+    >>> EncodedRows(FeatureEncoder(None).fit(X), X).read(np.array([2, 0]))
+    {'x': array([[2.],
+           [1.]], dtype=float32)}
     """
-    silent = set(range(X.shape[1])) - set(sources[which_vary(encoded)].tolist()) - set(known)
-    lost = [i for i in sorted(silent) if _varies(X, i)]
-    if lost:
-        names = X.columns[lost].tolist() if isinstance(X, pd.DataFrame) else lost
-        warnings.warn(
-            f"Columns of `X` vary, but reach the network as a constant: {named(names)}. Of text, only levels "
-            "that occur at least 5 times are told apart. Drop the columns, merge their levels, or convert "
-            "them to numbers or dates.",
-            stacklevel=2,
-        )
+
+    def __init__(
+        self, encoder: FeatureEncoder, X: Any, rows: np.ndarray | None = None, *, at_once: bool = False
+    ) -> None:
+        if encoder.is_built_in and encoder.transformer is not None:
+            # Asked here, of all rows together, since they are encoded in parts.
+            warn_of_unfamiliar_columns(encoder.transformer, X)
+        self._encoder = encoder
+        self._X = X
+        self._rows = rows
+        self._encoded = encoder.transform(X, rows) if at_once or not encoder.is_built_in else None
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self._X if self._rows is None else self._rows)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether X is not in memory, so that there is something to wait for."""
+        return isinstance(self._X, StreamedRows)
+
+    def read(self, rows: slice | np.ndarray) -> dict[str, np.ndarray]:
+        """Return the blocks of some rows, which may be views of X where there is nothing to encode.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of int
+            Positions among these rows.
+        """
+        if self._encoded is not None:
+            return {name: block[rows] for name, block in self._encoded.items()}
+        return self._encoder.transform(self._X, rows if self._rows is None else self._rows[rows])
+
+
+@dataclass(eq=False)
+class SharedRows:
+    """Rows that several estimators with one encoder predict for: the first of them encodes the rows.
+
+    Parameters
+    ----------
+    X : object
+        X as a user gives it; it is recognised by being the same object.
+    encoded : EncodedRows, optional
+        The rows, once the first estimator has encoded them.
+    """
+
+    X: Any
+    encoded: EncodedRows | None = None
 
 
 def warn_of_unfamiliar_columns(transformer: Any, X: Any) -> None:
@@ -96,11 +144,6 @@ def warn_of_unfamiliar_columns(transformer: Any, X: Any) -> None:
             "all count as rare or unknown. Write the columns of `X` as in `fit`, codes as the same text.",
             stacklevel=5,
         )
-
-
-def _varies(X: np.ndarray | pd.DataFrame, column: int) -> bool:
-    values = X.iloc[:, column] if isinstance(X, pd.DataFrame) else pd.Series(X[:, column])
-    return values.nunique(dropna=False) > 1
 
 
 def _columns(X: np.ndarray | pd.DataFrame, positions: list[int]) -> Iterator[tuple[int, Any, pd.Series]]:
