@@ -21,11 +21,9 @@ from sklearn_mtl.tasks import Classification, PointLoss, Regression
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
 from tests.balancing.methods import (
     DWA,
-    FAMO,
     GLS,
     IMTLL,
     RLW,
-    FastUncertainty,
     GradNorm,
     Projected,
     Uncertainty,
@@ -248,17 +246,17 @@ CASES = [
     Case("tasks__multiclass0", Classification("focal"), {"label_smoothing": [0.0, 0.3]}),
     # Of docs/extending.md.
     Case("trunk", PAGE["Sines"](6), {"width": [6, 4]}),
-    Case("sharing", PAGE["TrunkPerTask"]()),
+    Case("sharing", PAGE["Mixture"](), {"n_trunks": [1, 3]}),
     Case("balancing", PAGE["SoftWorst"](), {"temperature": [0.01, 1.0, 100.0]}),
+    Case("balancing", PAGE["Uncertainty"](), {"rate": [0.01, 1.0]}),
+    Case("balancing", PAGE["FAMO"](), {"rate": [0.1, 5.0], "decay": [0.0, 1.0]}),
     # What a recipe of a user's may be.
     Case("sharing", Penalised(), {"strength": [0.01, 3.0]}),
     Case("trunk", ReversedGradient(), {"factor": [0.1, 3.0]}),
     Case("balancing", Uncertainty(), {"start_at": [0.0, 2.0]}),
-    Case("balancing", FastUncertainty(), {"start_at": [0.0, 2.0], "rate": [0.01, 1.0]}),
     Case("balancing", IMTLL()),
     Case("balancing", GLS()),
     Case("balancing", DWA(), {"temperature": [0.1, 10.0]}),
-    Case("balancing", FAMO(), {"rate": [0.1, 5.0], "decay": [0.0, 1.0]}),
     Case("balancing", RLW(), {"spread": [0.1, 5.0]}, alone="draws random numbers"),
     Case("balancing", GradNorm(), {"alpha": [0.1, 3.0], "rate": [0.01, 0.5]}, alone="balances gradients"),
     Case("balancing", Projected(), alone="balances gradients"),
