@@ -1,7 +1,12 @@
 """From the losses, or the gradients, of the tasks to one update.
 
-Losses come in scale-free, each near 1 at the start, so that weights mean what they say. A method of
-one's own is a subclass of `LossBalancer` or `GradientBalancer` with one method, ``forward``.
+Losses come in scale-free, each near 1 at the start, so that weights mean what they say. A method of your
+own is a subclass of `LossBalancer` or `GradientBalancer` with one method, ``forward``.
+
+The rest are hooks of `Balancer`. ``start`` makes learned parameters, which are trained with the network,
+and buffers, which hold what the balancer remembers. ``param_groups`` gives the parameters a learning rate of
+their own. ``end_epoch`` is given the mean losses of each epoch, ``after_step`` the losses that a step has
+come to; ``effective_weights`` tells how much each loss counts, for the columns ``weight_…`` of ``history_``.
 
 Examples
 --------

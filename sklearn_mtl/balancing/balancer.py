@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 
 class Balancer(BaseEstimator, nn.Module, ABC):
-    """What both bases share: parameters as scikit-learn has them, state as torch has it."""
+    """What both bases share: parameters as scikit-learn has them, state as torch has it.
+
+    A balancer of your own derives from `LossBalancer` or `GradientBalancer`; from this class only if it needs
+    both the losses and the graph behind them, as GradNorm does. All methods but `backward` are hooks.
+    """
 
     def __init__(self) -> None:
         nn.Module.__init__(self)
 
     def fresh(self, n_tasks: int) -> Self:
-        """Return a copy of the same parameters, ready to balance ``n_tasks`` tasks.
+        """Return a copy with the same parameters, ready to balance ``n_tasks`` tasks.
 
         Raises
         ------
@@ -40,7 +44,7 @@ class Balancer(BaseEstimator, nn.Module, ABC):
         return copy
 
     def start(self, n_tasks: int) -> None:
-        """Make the buffers and learned parameters that depend on the number of tasks."""
+        """Make learned parameters, and buffers for all that is remembered; a hook, by default none."""
 
     def param_groups(self) -> list[dict[str, Any]]:
         """Return how the learned parameters are optimized, in groups as a torch optimizer takes them.
@@ -78,7 +82,13 @@ class Balancer(BaseEstimator, nn.Module, ABC):
         """Take note of the epoch's mean training losses, shape (n_tasks,); a hook, by default nothing."""
 
     def effective_weights(self, losses: Tensor, weights: Tensor) -> Tensor:
-        """Return how much each loss counts at the given losses, shape (n_tasks,)."""
+        """Return how much each loss counts, given the losses: a hook, by default the user's weights.
+
+        Parameters
+        ----------
+        losses, weights : tensor of shape (n_tasks,)
+            As in ``forward``.
+        """
         return weights
 
     @abstractmethod
@@ -94,9 +104,9 @@ class Balancer(BaseEstimator, nn.Module, ABC):
         weights : tensor of shape (n_tasks,)
             The task weights of the user.
         penalty : tensor or None
-            A scalar that is minimised along with the losses, whatever the balance.
+            A scalar that is minimised along with the losses, however these are balanced.
         shared : sequence of Parameter
-            What several tasks train.
+            The parameters that several tasks train.
 
         Returns
         -------
@@ -112,14 +122,14 @@ class LossBalancer(Balancer):
     """
 
     def __call__(self, losses: Tensor, weights: Tensor) -> Tensor:
-        """Return what `forward` does, if that is one loss.
+        """Return what `forward` returns, checked.
 
         Raises
         ------
         TypeError
             If it is no tensor.
         ValueError
-            If it has another shape than ().
+            If its shape is not ().
         """
         return checked(super().__call__(losses, weights), (), self, "one loss, a scalar tensor")
 
@@ -152,7 +162,7 @@ class LossBalancer(Balancer):
         Parameters
         ----------
         losses, weights : tensor of shape (n_tasks,) or (n_networks, n_tasks)
-            As `forward` takes them. Of several networks the parameters and buffers are those of this one.
+            As in `forward`, for one network or for several, which this balancer then serves alike.
 
         Returns
         -------
@@ -164,14 +174,14 @@ class LossBalancer(Balancer):
 
 
 def differentiated(balance: Callable[[Tensor], Tensor], losses: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what is made of losses, and its derivative in each; parameters get their gradients, too.
+    """Return a function of losses, and its derivative in each; parameters in it get their gradients.
 
     Parameters
     ----------
     balance : callable
-        From losses to a scalar, or to one for each network.
-    losses : tensor
-        Left as they are.
+        From losses to a scalar, or to a scalar for each network.
+    losses : tensor of shape (n_tasks,) or (n_networks, n_tasks)
+        Not changed.
     """
     leaf = losses.detach().requires_grad_()
     # A copy, which may be worked on in place.
@@ -181,7 +191,7 @@ def differentiated(balance: Callable[[Tensor], Tensor], losses: Tensor) -> tuple
 
 
 def checked(found: Any, shape: tuple[int, ...], balancer: Balancer, expected: str) -> Tensor:
-    """Return what a balancer's ``forward`` has returned; raise if it is no tensor of this shape."""
+    """Return what a balancer's ``forward`` has returned; raise an error if it is no tensor of this shape."""
     rule = f"`forward` of {type(balancer).__name__} must return {expected}."
     if not isinstance(found, Tensor):
         raise TypeError(f"{rule} Found {found!r}, of type {type(found).__name__}.")
@@ -198,7 +208,7 @@ def put_gradients(raw: Tensor, gradient: Tensor, penalty: Tensor | None) -> None
     raw, gradient : tensor of one shape
         The network's outputs, and the gradient in them.
     penalty : tensor or None
-        Minimised along with the losses: a scalar, or one for each network. It may train nothing.
+        A scalar, or one for each network, that is minimised along with the losses; it may be a constant.
     """
     if penalty is None or not penalty.requires_grad:
         raw.backward(gradient)
@@ -209,18 +219,18 @@ def put_gradients(raw: Tensor, gradient: Tensor, penalty: Tensor | None) -> None
 class GradientBalancer(Balancer):
     """From the gradients of the tasks to one gradient of the shared parameters.
 
-    Parameters of one task alone get the gradient of their own weighted loss.
+    Parameters that one task alone trains get the gradient of its weighted loss.
     """
 
     def __call__(self, gradients: Tensor, losses: Tensor, weights: Tensor) -> Tensor:
-        """Return what `forward` does, if that is one gradient.
+        """Return what `forward` returns, checked.
 
         Raises
         ------
         TypeError
             If it is no tensor.
         ValueError
-            If it has another shape than (n_parameters,).
+            If its shape is not (n_parameters,).
         """
         shape = tuple(gradients.shape[1:])
         found = super().__call__(gradients, losses, weights)
@@ -233,7 +243,7 @@ class GradientBalancer(Balancer):
         Parameters
         ----------
         gradients : tensor of shape (n_tasks, n_parameters)
-            Gradient of each task's loss in the shared parameters, flattened.
+            The gradient of each task's loss in the shared parameters, flattened.
         losses : tensor of shape (n_tasks,)
             Scale-free losses, without gradient.
         weights : tensor of shape (n_tasks,)
@@ -243,7 +253,7 @@ class GradientBalancer(Balancer):
     def backward(
         self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
     ) -> Tensor:
-        """Put the balanced gradient on the shared parameters, the weighted one on all others."""
+        """Put the balanced gradient on the shared parameters, and that of the weighted sum on all others."""
         shared = [parameter for parameter in shared if parameter.requires_grad]
         # A frozen trunk, or one without layers, has nothing to balance.
         gradients = self._per_task(losses, shared) if shared else None

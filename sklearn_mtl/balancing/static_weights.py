@@ -28,7 +28,7 @@ class StaticWeights(LossBalancer):
     def differentiate(self, losses: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weighted sum, and the weights."""
         if type(self).forward is not StaticWeights.forward:
-            # A subclass of a user's sums them in its own way.
+            # A user's subclass has a sum of its own.
             return super().differentiate(losses, weights)
         total = losses @ weights if losses.ndim == 1 else (losses * weights).sum(-1)
         return total, weights

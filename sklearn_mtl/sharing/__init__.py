@@ -1,8 +1,11 @@
 """How tasks share trunks.
 
-A way of sharing is a recipe, a `BaseEstimator`; its ``build`` gets a factory of trunks, calls it once
-or several times, and returns a `SharingModule`: from inputs to one representation for all tasks,
-(rows, members, width), or to one for each, (rows, members, tasks, width).
+A way of sharing is a recipe, a `BaseEstimator`. Its ``build`` is given a function that makes trunks, the
+tasks and the blocks of the input. It makes one trunk or several, and returns a `SharingModule`: from inputs
+to a representation for all tasks, (rows, members, width), or one for each, (rows, members, tasks, width).
+
+A way of sharing of your own is a subclass of `Sharing` with one method, ``build``, and of `SharingModule`
+with two, ``forward`` and ``shared_parameters``; ``penalty`` is a hook.
 
 Examples
 --------

@@ -17,7 +17,7 @@ Heads = Callable[[Tensor], Tensor]
 
 
 class SharingModule(nn.Module, ABC):
-    """What lies between the inputs and the heads.
+    """The part of the network between the inputs and the heads: the trunks, and how tasks share them.
 
     Parameters
     ----------
@@ -44,8 +44,9 @@ class SharingModule(nn.Module, ABC):
         inputs : mapping of str to tensor
             Encoded rows.
         heads : callable
-            The heads, for sharing in which one task reads what another predicts. Where
-            representations are per task, columns of tasks not yet represented mean nothing.
+            From a representation to the raw outputs of all tasks, for sharing in which one task reads what
+            another predicts. Where each task has a representation of its own, the outputs of tasks whose
+            representation is not filled in yet mean nothing.
 
         Returns
         -------
@@ -54,10 +55,10 @@ class SharingModule(nn.Module, ABC):
 
     @abstractmethod
     def shared_parameters(self) -> Iterator[nn.Parameter]:
-        """Iterate over the parameters that several tasks train; gradients are balanced on these."""
+        """Iterate over the parameters that several tasks train, on which gradients are balanced."""
 
     def penalty(self) -> Tensor | None:
-        """Return what is added to the loss, a scalar, or None."""
+        """Return a scalar that is added to the loss; a hook, by default None, for no penalty."""
         return None
 
 
