@@ -43,7 +43,6 @@ from sklearn_mtl.model_selection import (
     multitask_scoring,
     task_scorer,
 )
-from sklearn_mtl.model_selection.search.pareto import not_dominated
 from sklearn_mtl.training import train_nets
 from sklearn_mtl.trunks import MLP
 
@@ -692,18 +691,6 @@ def test_front_leaves_out_tasks_without_labels(X, Y):
         warnings.simplefilter("ignore")
         search = StackedGridSearchCV(quick(), GRID, cv=6, refit=False).fit(X, gaps)
     assert search.pareto_front_.notna().all(axis=None)
-
-
-def test_means_that_differ_by_rounding_do_not_beat_each_other():
-    scores = np.array([[0.3, 0.7], [0.1 + 0.2, 0.7], [0.3, 0.7 - 1e-12], [0.3, 0.6]])
-    assert scores[0, 0] != scores[1, 0]
-    assert not_dominated(scores).tolist() == [True, True, True, False]
-
-
-def test_rounding_is_seen_as_such_whatever_the_scale():
-    large = np.array([[-1e12, 0.0], [-1e12 - 1.0, 0.0], [-1e12 - 1e5, 0.0]])
-    assert not_dominated(large).tolist() == [True, True, False]
-    assert not_dominated(np.array([[1e-3, 0.0], [1.1e-3, 0.0]])).tolist() == [False, True]
 
 
 @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
