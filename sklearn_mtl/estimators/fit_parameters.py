@@ -14,6 +14,7 @@ from sklearn_mtl.balancing import BALANCERS, Balancer
 from sklearn_mtl.estimators.held_out import is_splitter
 from sklearn_mtl.estimators.kinds import KindRule
 from sklearn_mtl.estimators.rows import by_task
+from sklearn_mtl.network import resolve_autocast, resolve_device, resolve_precision
 from sklearn_mtl.recipes import resolve
 from sklearn_mtl.sharing import SHARINGS, Sharing
 from sklearn_mtl.targets import Column
@@ -22,10 +23,7 @@ from sklearn_mtl.training import (
     TrainingSettings,
     check_callbacks,
     check_lr_schedule,
-    resolve_autocast,
-    resolve_device,
     resolve_optimizer,
-    resolve_precision,
 )
 from sklearn_mtl.trunks import TRUNKS, Trunk
 

@@ -18,10 +18,10 @@ from sklearn_mtl.estimators.kinds import SeenLabels
 from sklearn_mtl.estimators.rows import Admitted, Rows
 from sklearn_mtl.features import EncodedRows, FeatureEncoder, SharedRows
 from sklearn_mtl.inference import bag_responses
-from sklearn_mtl.network import Blueprint
+from sklearn_mtl.network import Blueprint, resolve_device
 from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import KINDS, Responses, TaskKind, TaskSet
-from sklearn_mtl.training import MultiTaskNet, history_frame, pack_net, resolve_device, unpack_net
+from sklearn_mtl.training import MultiTaskNet, history_frame, pack_net, unpack_net
 
 # What `FittedEstimator._keep` sets from what was fitted.
 DERIVED = frozenset({"tasks_", "classes_", "nets_", "net_", "history_", "n_iter_"})

@@ -15,14 +15,13 @@ from sklearn_mtl.estimators.fitted import Fitted
 from sklearn_mtl.estimators.rows import Admitted, FitData, by_task
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.features import SharedRows
-from sklearn_mtl.network import Blueprint, in_default_modes
+from sklearn_mtl.network import Blueprint, in_default_modes, numpy_dtype
 from sklearn_mtl.training import (
     MultiTaskNet,
     NetPlan,
     Outcome,
     RunJobs,
     has_ended,
-    numpy_dtype,
     plan_bag,
     train_nets,
 )

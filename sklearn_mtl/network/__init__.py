@@ -6,6 +6,7 @@ of one shape as one tensor operation. Raw outputs are (rows, members, raw output
 being the networks of an ensemble such as TabM, or one.
 
 Torch's global state is the user's: `in_default_modes` and `seeded` change it for a while and put it back.
+`resolve_device` and `resolve_precision` say where and in which dtypes to compute.
 
 Examples
 --------
@@ -39,7 +40,11 @@ from sklearn_mtl.network.torch_state import (
     GeneratorState,
     each_in_default_modes,
     in_default_modes,
+    numpy_dtype,
     release_memory,
+    resolve_autocast,
+    resolve_device,
+    resolve_precision,
     seeded,
 )
 
@@ -51,6 +56,10 @@ __all__ = [
     "MultiTaskModule",
     "each_in_default_modes",
     "in_default_modes",
+    "numpy_dtype",
     "release_memory",
+    "resolve_autocast",
+    "resolve_device",
+    "resolve_precision",
     "seeded",
 ]

@@ -66,11 +66,7 @@ from sklearn_mtl.training.settings import (
     OPTIMIZERS,
     TrainingSettings,
     check_lr_schedule,
-    numpy_dtype,
-    resolve_autocast,
-    resolve_device,
     resolve_optimizer,
-    resolve_precision,
 )
 from sklearn_mtl.training.stacking import Outcome, RunJobs, train_nets
 from sklearn_mtl.training.state import NetState, pack_module, pack_net, unpack_module, unpack_net
@@ -91,15 +87,11 @@ __all__ = [
     "has_ended",
     "history_frame",
     "names_of_writers",
-    "numpy_dtype",
     "pack_module",
     "pack_net",
     "plan_bag",
     "plan_further",
-    "resolve_autocast",
-    "resolve_device",
     "resolve_optimizer",
-    "resolve_precision",
     "train_nets",
     "unpack_module",
     "unpack_net",

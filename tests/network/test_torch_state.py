@@ -1,9 +1,21 @@
 from threading import Barrier, Thread
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
-from sklearn_mtl.network.torch_state import each_in_default_modes, in_default_modes, release_memory, seeded
+from sklearn_mtl.network import (
+    each_in_default_modes,
+    in_default_modes,
+    numpy_dtype,
+    release_memory,
+    resolve_autocast,
+    resolve_device,
+    resolve_precision,
+    seeded,
+    torch_state,
+)
 
 
 @pytest.fixture
@@ -102,3 +114,72 @@ def test_memory_goes_back_to_the_card(monkeypatch):
     assert emptied == []
     release_memory(torch.device("cuda"))
     assert emptied == [1]
+
+
+def test_auto_takes_cuda_where_it_is():
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize("device", ["cpu", torch.device("cpu")])
+def test_a_device_is_itself(device):
+    assert resolve_device(device) == torch.device("cpu")
+
+
+@pytest.mark.parametrize("device", ["gpu", "", 3.5, None])
+def test_what_is_no_device_is_refused(device):
+    with pytest.raises(ValueError, match=r"`device` must be 'auto' or a torch device\. Found"):
+        resolve_device(device)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_cuda_is_refused_where_there_is_none(device):
+    with pytest.raises(ValueError, match=r"`device`.*sees no CUDA"):
+        resolve_device(device)
+
+
+@pytest.fixture
+def three_cards(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: False)
+
+
+@pytest.mark.usefixtures("three_cards")
+def test_workers_are_dealt_over_the_cards(monkeypatch):
+    assert resolve_device("auto") == torch.device("cuda")
+    monkeypatch.setattr(torch_state, "parent_process", object)
+    found = []
+    for name in ("LokyProcess-1", "ForkPoolWorker-2", "SpawnProcess-7:3", "LokyProcess-4", "mine"):
+        monkeypatch.setattr(torch_state, "current_process", lambda name=name: SimpleNamespace(name=name))
+        found.append(resolve_device("auto").index)
+    assert found == [0, 1, 2, 0, 0]
+    assert resolve_device("cuda:2") == torch.device("cuda:2")
+
+
+@pytest.mark.usefixtures("three_cards")
+@pytest.mark.parametrize("device", ["auto", "cuda", "cuda:1"])
+def test_a_fork_after_cuda_has_started_is_an_error_and_no_hang(monkeypatch, device):
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
+    with pytest.raises(RuntimeError, match=r"forked after CUDA had started.*spawn"):
+        resolve_device(device)
+    assert resolve_device("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("precision", "weights", "products", "array"),
+    [
+        ("float32", torch.float32, None, np.float32),
+        ("float64", torch.float64, None, np.float64),
+        ("bf16", torch.float32, torch.bfloat16, np.float32),
+    ],
+)
+def test_precisions(precision, weights, products, array):
+    assert resolve_precision(precision) is weights
+    assert resolve_autocast(precision) is products
+    assert numpy_dtype(weights) is array
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ValueError, match=r"`precision` must be one of .* Found 'float16'"):
+        resolve_precision("float16")
