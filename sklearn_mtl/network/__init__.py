@@ -34,8 +34,7 @@ torch.Size([3, 1, 2])
 tensor([1.0000, 0.5000], dtype=torch.float64)
 """
 
-from sklearn_mtl.network.heads import Heads
-from sklearn_mtl.network.module import BalancedLoss, Blueprint, MultiTaskModule
+from sklearn_mtl.network.module import BalancedLoss, Blueprint, Heads, MultiTaskModule
 from sklearn_mtl.network.torch_state import (
     GeneratorState,
     each_in_default_modes,
