@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features.encoder import FeatureEncoder
 from sklearn_mtl.features.kinds import as_texts, content_of, dates_of, listed, named, numbers_of
 from sklearn_mtl.features.streamed import StreamedRows
@@ -131,18 +131,16 @@ def warn_of_unfamiliar_columns(transformer: Any, X: Any) -> None:
         if (example := _unread(column, readings[i])) is not None
     ]
     if unread:
-        warnings.warn(
+        warn_caller(
             f"None of the text of columns of `X` parses as it did in `fit`, so all of it is missing: "
             f"{listed(unread)}. Write it as in `fit`, or convert the columns there and here.",
-            stacklevel=5,
         )
     levels = _levels_of_fit(transformer) if len(X) >= FEWEST_NEW_LEVELS and "level" in readings else {}
     new = [name for i, name, column in _columns(X, list(levels)) if _is_new(column, *levels[i])]
     if new:
-        warnings.warn(
+        warn_caller(
             f"None of the values of {named(new)} was met in `fit`, where other levels were told apart: they "
             "all count as rare or unknown. Write the columns of `X` as in `fit`, codes as the same text.",
-            stacklevel=5,
         )
 
 

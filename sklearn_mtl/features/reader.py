@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Self
@@ -12,6 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils.validation import validate_data
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features.dates import on_the_clock_of, to_dates, zone_of
 from sklearn_mtl.features.kinds import (
     Content,
@@ -318,18 +318,16 @@ def _short(value: Any) -> str:
 
 def _warn_of_parsed_text(said: dict[str, list[str]]) -> None:
     kinds = "; ".join(f"as {kind}: {listed(columns)}" for kind, columns in said.items())
-    warnings.warn(
+    warn_caller(
         f"Columns of `X` that hold text are read {kinds}. What does not parse is missing. Convert a column "
         "yourself, with pandas.to_numeric, pandas.to_datetime, or X[name].astype('category') to keep each "
         "text as a level of its own.",
-        stacklevel=2,
     )
 
 
 def _warn_of_free_text(names: list[Any]) -> None:
-    warnings.warn(
+    warn_caller(
         f"Columns of `X` hold free text, several words that seldom repeat, which is not read as language: "
         f"{named(names)}. Only texts that occur at least 5 times are told apart. Drop the columns, or make "
         "numbers of their words first, as scikit-learn's TfidfVectorizer does.",
-        stacklevel=2,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, RobustScaler, StandardScaler
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features.kinds import (
     ColumnsOf,
     as_texts,
@@ -276,11 +276,10 @@ def warn_of_constant_columns(
     lost = [i for i in sorted(silent) if _varies(X, i)]
     if lost:
         names = X.columns[lost].tolist() if isinstance(X, pd.DataFrame) else lost
-        warnings.warn(
+        warn_caller(
             f"Columns of `X` vary, but reach the network as a constant: {named(names)}. Of text, only levels "
             "that occur at least 5 times are told apart. Drop the columns, merge their levels, or convert "
             "them to numbers or dates.",
-            stacklevel=2,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.targets import Column, pack_dtype, unpack_dtype
 from sklearn_mtl.tasks.losses.row_loss import RowLoss
 
@@ -296,10 +296,9 @@ def check_labelled(column: Column, weight: np.ndarray) -> None:
             "cross-validation, spread them: cv=TaskStratifiedKFold() of sklearn_mtl.model_selection."
         )
     if column.missing.ndim == 2 and column.missing.all(axis=0).any():
-        warnings.warn(
+        warn_caller(
             f"Task {column.name!r} has no label in the columns "
             f"{np.flatnonzero(column.missing.all(axis=0))[:5].tolist()}: predictions there mean nothing.",
-            stacklevel=2,
         )
     if not ((weight > 0) & known).any():
         raise ValueError(
