@@ -238,7 +238,7 @@ class WholeBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Iterate over the batches."""
-        return self.along(self.order() if self.shuffle else None)
+        return self.in_order(self.order() if self.shuffle else None)
 
     def order(self, generator: torch.Generator | None = None) -> Tensor:
         """Draw an order of the rows.
@@ -251,7 +251,7 @@ class WholeBatches:
         """
         return torch.randperm(len(self.table), generator=generator).to(self.table.stored_y.device)
 
-    def along(self, order: Tensor | None) -> Iterator[Batch]:
+    def in_order(self, order: Tensor | None) -> Iterator[Batch]:
         """Iterate over the batches of rows in the given order, their own by default."""
         return self.table.batches(order, self._bounds(len(self.table)))
 

@@ -29,6 +29,11 @@ Within a training, in this order::
     MultiTaskNet.close_training    kept weights are put in place; Resume is what it takes to train on
     finish                         temperatures are fitted on the held-out rows
 
+The modules: `runs` has the life of a net from plan to end, `net` a training with its epochs, `steps` the
+arithmetic of a step, which single and stacked nets share. `kept_weights` decides whose weights a net ends
+with, `recording` keeps losses and scores, `settings` and `schedules` say what the loop is told, `callbacks`
+deals with those of the user, `state` packs nets for files, and `stacking` trains many nets as one.
+
 Examples
 --------
 >>> import numpy as np

@@ -231,7 +231,7 @@ class WeightAverage:
         self.steps = 0
 
     @property
-    def decay_now(self) -> float:
+    def next_decay(self) -> float:
         """Decay at the next step."""
         return min(self.decay, (1 + self.steps) / (10 + self.steps))
 
@@ -256,5 +256,5 @@ class WeightAverage:
             The averages, and the parameters towards which they move: of this module, or of the stack of those
             that are averaged alike.
         """
-        move_each_towards(averages, latest, 1 - self.decay_now)
+        move_each_towards(averages, latest, 1 - self.next_decay)
         self.steps += 1

@@ -80,7 +80,7 @@ class StackedBatches:
             The masks of the dropout layers.
         """
         orders = {id(random): random.order() for random in self._random.values()}
-        rows = [batches.along(orders[id(random)]) for random, batches in self._batches]
+        rows = [batches.in_order(orders[id(random)]) for random, batches in self._batches]
         while True:
             batches = [next(iterator, None) for iterator in rows]
             some = next((batch for batch in batches if batch is not None), None)
