@@ -27,7 +27,7 @@ from tests.training.stacking.nets import plans_of, stacked_as_alone
         ({"compile": True}, "it is compiled"),
         ({"balancing": GradNorm()}, "GradNorm balances gradients"),
     ],
-    ids=str,
+    ids=["adamw", "optimizer", "callbacks", "lr_schedule", "compile", "balancing"],
 )
 def test_what_is_in_no_stack_is_told_by_its_plan(data, params, words):
     (plan,) = plans_of(data, **params)
