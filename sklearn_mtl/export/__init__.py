@@ -8,15 +8,15 @@ for bit. The file is a zip of
 - ``tensors.safetensors``: all weights and arrays of numbers;
 - ``preprocessing.skops``: the fitted transformers, where there are any.
 
-Nothing in a file is executed. A class is looked up by name among those of this package, and skops is
-trusted with scikit-learn's transformers and the functions of ``preprocessing="auto"`` alone. What this
-can't hold, such as callbacks or a transformer around a function of one's own, is refused by `save`; trunks,
-balancers and modules of one's own are handed to `load`. Digests find damage, not forgery: who can write a
-file can write its digests.
+Nothing in a file is executed. A class is looked up by name among those of this package, and skops may load
+scikit-learn's transformers and the functions of ``preprocessing="auto"`` alone. `save` refuses what a file
+can't hold, such as callbacks or a transformer around a function of your own. Your own trunks, balancers and
+modules are handed to `load`. Digests find damage, not forgery: whoever can write a file can write its
+digests.
 
 It takes ``pip install "sklearn-mtl[export]"``. Without it there are pickle and joblib, which hold
 everything, and run whatever a file says. ``skops.io`` holds a whole pipeline; there only types of
-sklearn_mtl need trust, and ``numpy.dtype``, which scikit-learn's own ``SimpleImputer`` makes it ask for.
+sklearn_mtl need to be trusted, and ``numpy.dtype``, which ``SimpleImputer`` makes skops ask for.
 
 Examples
 --------

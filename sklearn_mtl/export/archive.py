@@ -1,4 +1,4 @@
-"""The file: a zip of a few members, each with its digest."""
+"""The file: a zip archive of a few members, each with its digest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 FORMAT = "sklearn_mtl"
-#: Raised when a file of this version can't be read by a version that came before.
+#: To be raised when earlier versions of the package can no longer read what this one writes.
 VERSION = 1
 MANIFEST = "manifest.json"
 
@@ -21,11 +21,11 @@ def write_archive(path: str | PathLike[str], members: Mapping[str, bytes], packa
     Parameters
     ----------
     path : str or path
-        Where to.
+        The file to write.
     members : mapping of str to bytes
-        What.
+        The contents by name.
     package_version : str
-        Noted in the manifest.
+        The version of the package, for the manifest.
     """
     manifest = {
         "format": FORMAT,
@@ -34,7 +34,7 @@ def write_archive(path: str | PathLike[str], members: Mapping[str, bytes], packa
         "sha256": {name: sha256(content).hexdigest() for name, content in members.items()},
     }
     with ZipFile(path, "w", ZIP_STORED) as file:
-        # A ZipInfo of its own has a fixed date.
+        # Made from a ZipInfo, a member has a fixed date; made from a name, it would have that of today.
         file.writestr(ZipInfo(MANIFEST), json.dumps(manifest, indent=1))
         for name, content in members.items():
             file.writestr(ZipInfo(name), content)
@@ -46,12 +46,12 @@ def read_archive(path: str | PathLike[str]) -> dict[str, bytes]:
     Parameters
     ----------
     path : str or path
-        A file of `write_archive`.
+        A file that `write_archive` wrote.
 
     Raises
     ------
     ValueError
-        If it is another kind of file, of a later version, truncated or changed.
+        If the file is of another kind or of a later version, or is truncated or changed.
     """
     try:
         with ZipFile(path) as file:

@@ -25,7 +25,7 @@ ESTIMATORS: dict[str, type] = {
     estimator.__name__: estimator
     for estimator in (MultiTaskClassifierRegressor, MultiTaskClassifier, MultiTaskRegressor)
 }
-# What a user may have classes of his own of.
+# The bases of which a user may have classes.
 EXTENSIBLE = (Trunk, Sharing, Balancer, TaskKind, Task, RowLoss)
 
 
@@ -37,12 +37,12 @@ def _known() -> Iterator[type]:
                 yield value
 
 
-#: The package's own classes by name: all that decoding calls, but for what is handed to `load`.
+#: The package's own classes by name: decoding calls these, and what is handed to `load`, and nothing else.
 KNOWN: dict[str, type] = {known.__name__: known for known in _known()}
 
 
 def own_fields(value: Any) -> dict[str, Any] | None:
-    """Return what an object is made from: parameters of a recipe, fields of a dataclass; None of others."""
+    """Return what an object is made from: a recipe's parameters or a dataclass's fields; None for others."""
     if isinstance(value, BaseEstimator):
         return dict(value.get_params(deep=False))
     if is_dataclass(value):
@@ -61,7 +61,7 @@ def extra(module: str) -> ModuleType:
     Raises
     ------
     ImportError
-        If it is not installed; says how to.
+        If it is not installed; the message says how to install it.
     """
     try:
         return importlib.import_module(module)

@@ -1,4 +1,7 @@
-"""From JSON, arrays and transformers to objects; nothing is imported or called by a name in a file."""
+"""From JSON, arrays and transformers to objects.
+
+No name in a file is ever imported, and nothing is called but the classes in `KNOWN` and those of the caller.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from sklearn_mtl.training import OPTIMIZERS, unpack_module
 
 
 class Decoder:
-    """Turn the JSON of `Encoder` into objects again.
+    """Turn the JSON that `Encoder` makes into objects again.
 
     Parameters
     ----------
@@ -24,14 +27,14 @@ class Decoder:
     transformers : sequence
         Transformers of scikit-learn.
     own : mapping
-        Of `Encoder.own`: the classes and modules that are not the package's own.
+        What `Encoder.own` returned: the classes and modules that are not the package's own.
     given : mapping of str to type or nn.Module
-        These, from the caller.
+        Those classes and modules, from the caller.
 
     Raises
     ------
     ValueError
-        If one of them was not given, or is something else.
+        If one of them is missing, or is of another kind.
 
     Examples
     --------
@@ -64,12 +67,12 @@ class Decoder:
         Parameters
         ----------
         node : object
-            As `json.loads` gives it.
+            What `json.loads` returns.
 
         Raises
         ------
         ValueError
-            If it is nothing that `Encoder` makes.
+            If it is not what `Encoder` makes.
         """
         if isinstance(node, list):
             return [self.decode(item) for item in node]

@@ -25,10 +25,10 @@ _LONGEST = 8
 
 
 class Encoder:
-    """Turn objects into JSON; what JSON can't hold is set aside.
+    """Turn objects into JSON, and set aside what JSON can't hold.
 
-    None, bool, int, float, str and list are themselves. Everything else is an object of one key, the
-    tag, which `Decoder` knows.
+    None, bool, int, float, str and list stay what they are. Everything else becomes a JSON object with one
+    key, a tag that `Decoder` knows.
 
     Attributes
     ----------
@@ -37,9 +37,9 @@ class Encoder:
     transformers : list
         Transformers of scikit-learn, for skops; the JSON refers to them by position.
     classes : dict of str to type
-        Classes that are not the package's own, which the reader must hand over.
+        Classes that are not the package's own, and are handed to `load`.
     modules : dict of str to nn.Module
-        Modules that the reader must hand over, likewise.
+        Modules that are handed to `load`.
 
     Examples
     --------
@@ -97,7 +97,7 @@ class Encoder:
         )
 
     def _encode_other(self, value: Any, where: str) -> Json:
-        """Encode what is known by how it looks, its package being optional or out of reach."""
+        """Encode what is recognised by its attributes: its package is optional or may not be imported."""
         package = type(value).__module__.partition(".")[0]
         if package == "polars" and hasattr(value, "is_numeric"):
             return self._dtype(value, where)
@@ -112,12 +112,12 @@ class Encoder:
         raise _refusal(value, where)
 
     def own(self) -> dict[str, Json]:
-        """Return what the reader must hand over: names of classes, and names and weights of modules."""
+        """Return what is to be handed to `load`: names of classes, and names and weights of modules."""
         modules: dict[str, Json] = {}
         for name, module in self.modules.items():
             try:
                 weights = pack_module(module)
-            # Not all that torch can keep in a module's state has an array for it.
+            # A module's state may hold more than tensors, and tensors that numpy does not have.
             except (TypeError, AttributeError) as error:
                 raise TypeError(
                     f"The state of {name} must be tensors that numpy can hold, to be saved. Found: {error}"
@@ -157,7 +157,7 @@ class Encoder:
         if array.dtype.kind not in _NUMBERS or _too_long(array.dtype):
             raise _refusal(array, where)
         key = _unused(where, self.arrays)
-        # As safetensors takes them: in the machine's order of bytes, rows first.
+        # safetensors wants the machine's byte order and C order.
         self.arrays[key] = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
         return {"array": key}
 
@@ -198,7 +198,7 @@ def _too_long(dtype: np.dtype) -> bool:
 
 
 def _key_for(value: Any, name: str, known: dict[str, Any]) -> str:
-    """Return the name that an object is known by, a new one where it is not known yet."""
+    """Return the name of an object, after giving it one if it has none yet."""
     for key, other in known.items():
         if other is value:
             return key

@@ -40,16 +40,15 @@ def save(estimator: Any, path: str | PathLike[str]) -> None:
     estimator : MultiTaskClassifierRegressor, MultiTaskClassifier or MultiTaskRegressor
         Fitted. For a pipeline around it, use ``skops.io`` or pickle.
     path : str or path
-        Where to; a file that is there is replaced.
+        The file to write; if it exists, it is replaced.
 
     Raises
     ------
     TypeError
-        If a part of it is nothing that a file can hold: callbacks, an optimizer class without a short
-        name, a schedule object, preprocessing with code of one's own, or classes such as dates. Nothing is
-        written then.
+        If a file can't hold a part of it: callbacks, an optimizer class without a short name, a schedule
+        object, preprocessing with code of your own, or classes such as dates. Nothing is written then.
     ValueError
-        If a dtype of labels can't be told in words and read back.
+        If the dtype of some labels can't be written in words and read back.
     NotFittedError
         If it is not fitted.
     ImportError
@@ -88,11 +87,10 @@ def save(estimator: Any, path: str | PathLike[str]) -> None:
 
 
 def load(path: str | PathLike[str], *, modules: Mapping[str, Any] | None = None) -> Any:
-    """Read an estimator from a file of `save`.
+    """Read an estimator from a file that `save` wrote.
 
-    Nothing in the file is executed: of sklearn_mtl its own estimators, recipes and values are made, of
-    scikit-learn transformers, and everything else is refused. Digests tell damage from a whole file, not
-    a forged one from a true one.
+    Nothing in the file is executed. Estimators, recipes and values of sklearn_mtl and transformers of
+    scikit-learn are made; everything else is refused. Digests detect damage, not forgery.
 
     Parameters
     ----------
@@ -180,7 +178,7 @@ def _feature_encoder(state: dict[str, Any]) -> FeatureEncoder:
 
 
 def _columns(epochs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
-    """Return what was written down of the epochs as a few arrays instead of many."""
+    """Return the records of all epochs as a few arrays instead of many."""
     keys = dict.fromkeys(key for epoch in epochs for key in epoch)
     columns: dict[str, Any] = {"n_epochs": len(epochs)}
     for key in keys:

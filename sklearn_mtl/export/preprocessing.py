@@ -1,4 +1,4 @@
-"""Fitted transformers, which skops writes and reads; nothing else is ever trusted."""
+"""Fitted transformers, which skops writes and reads, and what it is allowed to load."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from zipfile import ZIP_DEFLATED
 from sklearn_mtl.export.classes import extra
 from sklearn_mtl.features import default_preprocessing
 
-# What skops asks about though it is harmless: numpy's dtypes (of SimpleImputer), and what scikit-learn's
-# own ColumnTransformer and SelectKBest are commonly given.
+# Harmless, although skops asks about them: numpy's dtypes (in SimpleImputer), and what scikit-learn's own
+# ColumnTransformer and SelectKBest are commonly given.
 _HARMLESS = {
     "numpy.dtype",
     "sklearn.compose._column_transformer.make_column_selector",
@@ -26,19 +26,19 @@ def pack_transformers(transformers: Sequence[Any]) -> bytes:
     Parameters
     ----------
     transformers : sequence of transformer
-        Of scikit-learn, or composed of such.
+        Transformers of scikit-learn, or compositions of them.
 
     Raises
     ------
     TypeError
-        If skops can't hold one, or loading it would take trust in other code.
+        If skops can't hold one of them, or would have to trust other code to load it.
     """
     skops = extra("skops.io")
     try:
-        # What skops writes is twenty times as long as what it says.
+        # Uncompressed, the JSON that skops writes is twenty times as long.
         content: bytes = skops.dumps(list(transformers), compression=ZIP_DEFLATED)
         untrusted = _untrusted(content)
-    # What skops can't hold fails in as many ways as there are objects.
+    # Objects that skops can't hold raise errors of any kind.
     except Exception as error:
         raise TypeError(
             f"`preprocessing` must be what skops can hold, to be saved. Found {transformers[-1]!r}: {error}"
@@ -52,12 +52,12 @@ def pack_transformers(transformers: Sequence[Any]) -> bytes:
 
 
 def unpack_transformers(content: bytes) -> list[Any]:
-    """Return the transformers of `pack_transformers`.
+    """Return the transformers that `pack_transformers` packed.
 
     Parameters
     ----------
     content : bytes
-        Of a file.
+        What it returned.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def unpack_transformers(content: bytes) -> list[Any]:
         if not untrusted:
             found: list[Any] = skops.loads(content, trusted=sorted(_trusted()))
             return found
-    # Made-up content fails in as many ways.
+    # So does made-up content.
     except Exception as error:
         raise ValueError(
             f"The preprocessing of the file must be readable by skops. Found: {error}"
