@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from numbers import Real
@@ -13,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.estimators.metrics import (
     Metric,
     are_several,
@@ -59,10 +59,9 @@ class TaskScorer(BaseEstimator):
         rows = _rows(estimator, X, y, sample_weight)
         scorer = resolved(self.scoring)
         if not rows.has_rows(self.task, scorer) and self.task not in rows.left_out:
-            warnings.warn(
+            warn_caller(
                 f"Task {self.task!r} has no labelled row of positive weight among these "
                 f"{len(rows.weight)} rows: its score is nan.",
-                stacklevel=3,
             )
         score = rows.score(self.task, self.scoring, scorer)
         rows.warn_of_unknown_labels([self.task])
@@ -107,10 +106,9 @@ class MultiTaskScorer(BaseEstimator):
         undefined = [task for task, score in scores.items() if np.isnan(score)]
         # Of what a fold leaves out its fit has warned.
         if set(undefined) - set(rows.left_out):
-            warnings.warn(
+            warn_caller(
                 f"The tasks {undefined} have no score in these {len(rows.weight)} rows, for want of labels "
                 "of positive weight or of classes, and are left out of the mean.",
-                stacklevel=3,
             )
         defined = [task for task in scores if task not in undefined]
         if not defined:
