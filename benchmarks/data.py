@@ -75,9 +75,9 @@ class Recipe:
     hidden : tuple of int
         Width of each layer.
     lr, weight_decay : float
-        Of AdamW.
+        Settings of AdamW.
     seed : int
-        Of everything random.
+        Seed of everything random.
     """
 
     epochs: int

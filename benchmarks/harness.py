@@ -61,13 +61,13 @@ class Result:
     threads : int
         Threads that each contestant could use.
     contestant : str
-        Its name.
+        Name of the contestant.
     values : tuple of float
-        One for each round.
+        What each round has measured.
     ratios : tuple of float
-        To the reference, round by round.
+        Ratio to the reference, round by round.
     unit : str
-        Of the values.
+        Unit of the values.
     note : str
         What else there is to say.
     """
@@ -110,7 +110,7 @@ def compare(
     contestants : mapping of str to callable
         Each does the whole of the work when called.
     options : Options
-        Its rounds and clock count.
+        Options, of which the rounds and the clock are used.
     threads : int
         Threads that each may use.
     rounds : int

@@ -23,35 +23,35 @@ def write(folder: Path, results: Mapping[str, Sequence[Result]], options: Option
     Parameters
     ----------
     folder : Path
-        Made where it is not there.
+        Folder that is made where it is not there.
     results : mapping of str to sequence of Result
-        By suite.
+        Results by suite.
     options : Options
         What was asked for.
     """
-    facts = machine()
+    environment = machine()
     folder.mkdir(parents=True, exist_ok=True)
     name = "-".join(results) if len(results) < 3 else f"{len(results)}-suites"
-    stem = f"{facts['date'].replace(':', '')}-{name}"
+    stem = f"{environment['date'].replace(':', '')}-{name}"
     table, data = folder / f"{stem}.md", folder / f"{stem}.json"
-    table.write_text(page(results, facts), encoding="utf-8")
-    data.write_text(json.dumps(record(results, facts, options), indent=1), encoding="utf-8")
+    table.write_text(page(results, environment), encoding="utf-8")
+    data.write_text(json.dumps(record(results, environment, options), indent=1), encoding="utf-8")
     return table, data
 
 
-def page(results: Mapping[str, Sequence[Result]], facts: Mapping[str, Any]) -> str:
+def page(results: Mapping[str, Sequence[Result]], environment: Mapping[str, Any]) -> str:
     """Return a markdown page with a table for each suite.
 
     Parameters
     ----------
     results : mapping of str to sequence of Result
-        By suite.
-    facts : mapping
-        As `machine` gives them.
+        Results by suite.
+    environment : mapping
+        What `machine` returns.
     """
-    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
+    versions = ", ".join(f"{name} {number}" for name, number in environment["versions"].items())
     lines = [
-        f"{facts['date']}, {facts['cpu']}, {facts['cores']} core(s), Python {facts['python']}",
+        "{date}, {cpu}, {cores} core(s), Python {python}".format(**environment),
         "",
         versions,
     ]
@@ -73,16 +73,16 @@ def table(results: Iterable[Result]) -> str:
 
 
 def record(
-    results: Mapping[str, Sequence[Result]], facts: Mapping[str, Any], options: Options
+    results: Mapping[str, Sequence[Result]], environment: Mapping[str, Any], options: Options
 ) -> dict[str, Any]:
     """Return everything measured, as JSON can hold it.
 
     Parameters
     ----------
     results : mapping of str to sequence of Result
-        By suite.
-    facts : mapping
-        As `machine` gives them.
+        Results by suite.
+    environment : mapping
+        What `machine` returns.
     options : Options
         What was asked for.
     """
@@ -91,7 +91,7 @@ def record(
         for suite, of_suite in results.items()
         for result in of_suite
     ]
-    return {"machine": dict(facts), "options": asdict(options), "results": rows}
+    return {"machine": dict(environment), "options": asdict(options), "results": rows}
 
 
 def machine() -> dict[str, Any]:

@@ -115,13 +115,13 @@ class RandomNumbers:
     ready : ReadyNet
         Any of the nets.
     layers : sequence of nn.Module
-        Its dropout layers, in the order of the calls.
+        The net's dropout layers, in the order of the calls.
     """
 
     def __init__(self, ready: ReadyNet, layers: Sequence[nn.Module]) -> None:
         self._layers = layers
         self._batches = WholeBatches(ready.plan.train, ready.plan.settings.batch_size, shuffle=True)
-        # As of a net alone, rows are drawn on the CPU, so that a seed gives the same batches everywhere, and
+        # As in a net alone, rows are drawn on the CPU, so that a seed gives the same batches everywhere, and
         # masks on the device. Generators of their own: torch's global ones are the user's.
         self._cpu = torch.Generator()
         self._cpu.set_state(ready.generator.cpu)
@@ -211,7 +211,7 @@ def stacked_batch(parts: Sequence[Batch], assignment: Assignment) -> Batch:
         row that was added weighs nothing, and a column that was added leaves the weights of a linear layer
         without a gradient, and so at 0, which they are in `StackedWeights`.
     assignment : Assignment
-        Which network is given which.
+        Which network is given which batch.
     """
     inputs = {name: assignment.expand([part.inputs[name] for part in parts]) for name in parts[0].inputs}
     y = assignment.expand([part.y for part in parts])

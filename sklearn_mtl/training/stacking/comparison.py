@@ -37,11 +37,12 @@ class Tolerance:
     Parameters
     ----------
     relative : float
-        Relative to the norm of a tensor.
+        Distance allowed, relative to the norm of a tensor.
     outputs : float
-        Of each number beside that, in outputs and losses, which are near 1.
+        What is allowed beside that for each number of the outputs and losses, which are near 1.
     gradients : float
-        Beside that, relative to the largest norm of a gradient: in some tensors its terms cancel out.
+        What is allowed beside that for a gradient, relative to the largest norm of any: in some tensors its
+        terms cancel out.
     """
 
     relative: float

@@ -54,7 +54,7 @@ class StackedBalancer:
     Parameters
     ----------
     balancers : sequence of LossBalancer
-        Of one class and with equal parameters; the first is the pattern.
+        Balancers of one class and with equal parameters; the first is the pattern.
 
     Attributes
     ----------
@@ -207,7 +207,7 @@ class StackedLosses:
     Parameters
     ----------
     parts : sequence of (slice, TaskLosses)
-        Which nets have which.
+        Places of nets with equal losses, and these.
     """
 
     parts: Sequence[tuple[slice, TaskLosses]]
@@ -251,7 +251,7 @@ class StackedStepLosses:
     raw : tensor of shape (networks, rows, members, raw_width)
         Raw outputs, with a graph.
     parts : sequence of (slice, StepLosses)
-        Which nets have which.
+        Places of nets with equal losses, and their losses of the step.
     values, total, mass : tensor of shape (networks, tasks)
         The loss of each task, summed losses, and the weights of the labels.
     """

@@ -117,16 +117,16 @@ def _change_not_kept(
     if changed is not None:
         return f"training changes its buffer {changed!r}, as batch normalization does"
     # Values of the balancer's buffers may change, and nothing else.
-    others, buffers = _parted(before[1])
+    others, buffers = _split_buffers(before[1])
     changed = (
-        first_changed(others, _parted(_buffers(criterion))[0], _same)
+        first_changed(others, _split_buffers(_buffers(criterion))[0], _same)
         or first_changed(buffers, _buffers(balancer), _same_type)
         or first_changed(_parameters(criterion.balancer), _parameters(balancer), _same)
     )
     return changed and f"each step changes {changed!r} of its balancer"
 
 
-def _parted(buffers: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _split_buffers(buffers: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return the buffers of the losses, and those of their balancer by their names in it."""
     prefix = "balancer."
     others = {name: value for name, value in buffers.items() if not name.startswith(prefix)}

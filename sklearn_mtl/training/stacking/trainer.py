@@ -38,11 +38,11 @@ class Member:
     Parameters
     ----------
     position : int
-        Its place in the sequence of nets.
+        Its place among the nets that the stack began with.
     ready : ReadyNet
         The net.
     error : Exception or None
-        What ended it.
+        The error that ended its training.
     """
 
     position: int

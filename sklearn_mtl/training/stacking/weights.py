@@ -36,7 +36,7 @@ class StackedWeights:
         What is trained, by its name with ``module.`` or ``criterion.`` before it; moving averages, and what
         is neither trained nor the same in all nets, by the names in the module.
     first_moments, second_moments : dict of str to tensor, each of shape (networks, ...)
-        Of AdamW, by the names of ``trained``.
+        Moments of AdamW, by the names of ``trained``.
     steps : list of int
         Steps of the optimizer that each net has taken.
     """
