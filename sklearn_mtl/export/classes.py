@@ -11,14 +11,13 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from sklearn_mtl import balancing, sharing, tasks, trunks
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.estimators import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.network import Blueprint
 from sklearn_mtl.sharing import Sharing
 from sklearn_mtl.targets import Layout
-from sklearn_mtl.tasks import RowLoss, Task, TaskKind, TaskSet, losses
+from sklearn_mtl.tasks import RowLoss, Task, TaskKind, TaskSet
 from sklearn_mtl.trunks import Trunk
 
 ESTIMATORS: dict[str, type] = {
@@ -29,12 +28,19 @@ ESTIMATORS: dict[str, type] = {
 EXTENSIBLE = (Trunk, Sharing, Balancer, TaskKind, Task, RowLoss)
 
 
+def _subclasses(base: type[Any]) -> Iterator[type]:
+    for derived in base.__subclasses__():
+        yield derived
+        yield from _subclasses(derived)
+
+
 def _known() -> Iterator[type]:
     yield from (TaskSet, Block, FeatureSpec, Layout, Blueprint)
-    for package in (tasks, losses, trunks, sharing, balancing):
-        for value in vars(package).values():
-            if isinstance(value, type) and issubclass(value, EXTENSIBLE) and not isabstract(value):
-                yield value
+    # Found by their bases, a new kind or loss need not be listed here or in a face.
+    for base in EXTENSIBLE:
+        for derived in _subclasses(base):
+            if derived.__module__.startswith("sklearn_mtl.") and not isabstract(derived):
+                yield derived
 
 
 #: The package's own classes by name: decoding calls these, and what is handed to `load`, and nothing else.

@@ -10,10 +10,13 @@ from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, KFold
 
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
+from sklearn_mtl.balancing import BALANCERS
 from sklearn_mtl.export import load, save
 from sklearn_mtl.model_selection import StackedGridSearchCV, task_scorer
-from sklearn_mtl.tasks import Classification, Regression
+from sklearn_mtl.sharing import SHARINGS
+from sklearn_mtl.tasks import KINDS, Classification, Regression
 from sklearn_mtl.training.stacking import train
+from sklearn_mtl.trunks import TRUNKS
 from tests.contract.extensions import (
     CLASSES,
     Colour,
@@ -111,6 +114,26 @@ def test_its_copies_predict_as_it_does(case, data, tmp_path):
         np.testing.assert_array_equal(copy.predict_proba(X)["colour"], est.predict_proba(X)["colour"])
         assert copy.tasks_["price"].loss == est.tasks_["price"].loss
         assert repr(copy) == repr(est)
+
+
+@pytest.mark.parametrize(
+    ("recipes", "parameter", "of", "name", "value"),
+    [
+        (TRUNKS, "trunk", Squashed, "steepness", 2.0),
+        (SHARINGS, "sharing", Gated, "sharpness", 3.0),
+        (BALANCERS, "balancing", Paced, "temperature", 0.5),
+        (KINDS, "tasks__colour", Colour, "smoothing", 0.2),
+    ],
+    ids=["trunk", "sharing", "balancer", "kind"],
+)
+def test_a_line_in_the_registry_gives_it_a_short_name(monkeypatch, data, recipes, parameter, of, name, value):
+    monkeypatch.setitem(recipes, "own", of)
+    est = make(Case({}, {}))
+    est.set_params(**{parameter: "own", f"{parameter}__{name}": value}).fit(*data)
+    recipe = est.get_params()[parameter]
+    assert type(recipe) is of
+    assert getattr(recipe, name) == value
+    assert est.predict(data[0])["price"].shape == (120,)
 
 
 @every_case
