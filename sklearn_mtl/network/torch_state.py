@@ -130,12 +130,12 @@ _float32 = _Float32()
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch inside the block, and put its generators back after it.
 
-    Torch has one generator for all threads: one thread at a time is inside.
+    Torch has one generator for all threads, so only one thread at a time is inside.
 
     Parameters
     ----------
     seed : int
-        The seed.
+        The seed of all generators.
     device : torch.device
         The device whose generator is seeded along with the CPU's.
     """
@@ -151,7 +151,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class GeneratorState:
-    """Where torch's generators stand.
+    """The state of torch's random generators.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
         If it is CUDA, and this process was forked from one that had started it.
     """
     if device == "auto":
-        found = _own_card() if torch.cuda.is_available() else torch.device("cpu")
+        found = _own_gpu() if torch.cuda.is_available() else torch.device("cpu")
     else:
         try:
             found = torch.device(device)
@@ -201,14 +201,14 @@ def resolve_device(device: str | torch.device) -> torch.device:
     return found
 
 
-def _own_card() -> torch.device:
-    """Return a card: in the n-th worker of a parallel search the n-th, so that they do not all share one."""
-    n_cards = torch.cuda.device_count()
-    if n_cards < 2 or parent_process() is None:
+def _own_gpu() -> torch.device:
+    """Return a GPU: in the n-th worker of a parallel search the n-th, so that they do not all share one."""
+    n_gpus = torch.cuda.device_count()
+    if n_gpus < 2 or parent_process() is None:
         return torch.device("cuda")
     # Worker processes are numbered from 1 on: LokyProcess-1, ForkPoolWorker-2, SpawnProcess-1:2.
     number = re.search(r"\d+$", current_process().name)
-    return torch.device("cuda", 0 if number is None else (int(number[0]) - 1) % n_cards)
+    return torch.device("cuda", 0 if number is None else (int(number[0]) - 1) % n_gpus)
 
 
 def _check_cuda(device: str | torch.device) -> None:
@@ -233,17 +233,17 @@ def resolve_precision(precision: str) -> torch.dtype:
 
 
 def resolve_autocast(precision: str) -> torch.dtype | None:
-    """Return what products are computed in while training; None where it is the weights' own dtype."""
+    """Return the dtype in which products are computed while training; None for that of the weights."""
     return torch.bfloat16 if precision == "bf16" else None
 
 
 def numpy_dtype(dtype: torch.dtype) -> type[np.floating]:
-    """Return numpy's name for the dtype of data."""
+    """Return the same dtype in numpy's terms."""
     return np.float64 if dtype == torch.float64 else np.float32
 
 
 def release_memory(device: torch.device) -> None:
-    """Return the memory that nothing holds any more to the card, for other processes and the next fit."""
+    """Return unused memory from torch's cache to the GPU, for other processes and the next fit."""
     if device.type == "cuda":
         gc.collect()
         torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""Whose weights a net ends with, of which epoch or averaged, and when training stops."""
+"""Which weights a net ends with, those of an epoch or their average, and when training stops."""
 
 from __future__ import annotations
 
