@@ -1,17 +1,18 @@
-"""Searches that train all candidates at once; scores, splits and out-of-fold predictions of single tasks.
+"""Searches that train all candidates at once, and scores, splits and out-of-fold predictions of single tasks.
 
-`StackedGridSearchCV` and `StackedRandomizedSearchCV` are scikit-learn's searches, but for how they train:
-the networks of all candidates and folds at once. `StackedHalvingGridSearchCV` drops the worse candidates
-meanwhile. The rest is for scikit-learn's own tools.
+`StackedGridSearchCV` and `StackedRandomizedSearchCV` are the searches of scikit-learn, but for how they
+train: the networks of all candidates and folds together. `StackedHalvingGridSearchCV` also drops the worse
+candidates while they train. The rest goes with scikit-learn's own tools:
 
-`task_scorer` scores one task by any scikit-learn metric, `multitask_scorer` several as one number, and
-`multitask_scoring` makes the mapping that a search over several metrics takes; missing labels are left
-out. `score_tasks` and `task_view` reach the tasks of a Pipeline or a search. `TaskStratifiedKFold`,
-`TaskStratifiedGroupKFold` and `TaskStratifiedShuffleSplit` spread the labels of one task or several evenly.
-`cross_val_predict_tasks` predicts each row by an estimator that has not seen it.
+- `task_scorer` scores one task by any metric of scikit-learn, `multitask_scorer` several as one number, and
+  `multitask_scoring` makes the mapping that a search over several metrics takes. Missing labels are left out.
+- `score_tasks` and `task_view` reach the tasks of a Pipeline or a search.
+- `TaskStratifiedKFold`, `TaskStratifiedGroupKFold` and `TaskStratifiedShuffleSplit` spread the labels of one
+  task or several evenly.
+- `cross_val_predict_tasks` predicts each row by an estimator that has not seen it.
 
-Whatever splits y needs something that scikit-learn can split: a DataFrame, an array, or a
-`MultiTaskTarget` around a mapping.
+Tools of scikit-learn that split y need one that they can split: a DataFrame, an array, or a `MultiTaskTarget`
+around a mapping.
 
 Examples
 --------

@@ -41,51 +41,52 @@ def cross_val_predict_tasks(
 ) -> MultiTaskTarget:
     """Predict each row by an estimator that was fitted without it, and return the tasks by name.
 
-    scikit-learn's ``cross_val_predict`` joins predictions too, but its probabilities need a y of one
-    task.
+    ``cross_val_predict`` of scikit-learn does so too, but has probabilities for a y of one task only.
 
     Parameters
     ----------
     estimator : estimator
         A multi-task estimator, or a Pipeline or search around one; cloned for each fold.
     X : DataFrame or array-like of shape (n_rows, ...)
-        Features.
+        Features, as the estimator takes them.
     y : mapping, DataFrame or array-like
         Labels by task.
     cv : int, splitter, iterable or None, default=None
-        As of scikit-learn; every row must be in exactly one test part. A number is that of folds in the
-        order of the rows, stratified for a classifier and one column of y without missing labels only.
+        As in ``cross_val_predict`` of scikit-learn; every row must be in exactly one test part. A number
+        stands for so many folds in the order of the rows; they are stratified for a classifier whose y is one
+        column without missing labels, and for no other.
     method : {"predict", "predict_proba", "predict_interval"}, default="predict"
-        What is predicted; tasks that do not have it are left out.
+        Method of the estimator; tasks that do not have it are left out.
     groups : array-like of shape (n_rows,), optional
-        For the splitter.
+        Group of each row, which the splitter is given.
     n_jobs : int, optional
-        Folds fitted at the same time.
+        Number of folds that are fitted at the same time.
     params : mapping, optional
-        For the estimator's ``fit``, such as ``sample_weight``; what has a value for each row is split.
-        With metadata routing, for the splitter too.
+        Further arguments of the estimator's ``fit``, such as ``sample_weight``; those with a value for each
+        row are split. With metadata routing the splitter is given what it asks for, too.
     coverage : float, default=0.9
-        For ``method="predict_interval"``.
+        Share of the labels that an interval should cover, where ``method="predict_interval"``.
     verbose : int, default=0
-        As of joblib.
+        As in joblib's ``Parallel``.
     pre_dispatch : int or str, default="2*n_jobs"
-        As of joblib.
+        As in joblib's ``Parallel``.
 
     Returns
     -------
     MultiTaskTarget
-        Predictions: regressions as float64, labels in their own dtype. Probabilities: a column for each
-        class in all of y, sorted; 0 where the training part did not have it. A multilabel task has a
-        column for each label. Intervals: lower and upper end. A task without a label in the training
-        part is missing in the test part.
+        Predictions by task: numbers as float64, labels in their own dtype. Probabilities have a column for
+        each class in all of y, sorted, with 0 where the training part did not have the class; those of a
+        multilabel task have a column for each label. Intervals have a column for the lower and one for the
+        upper end. Where a task has no label in the training part, its predictions of the test part are
+        missing.
 
     Raises
     ------
     ValueError
-        If the test parts are no partition of the rows, no task has the method, or a task is of
-        different kinds in different folds, which an estimator that sets its own ``tasks`` may make it.
+        If the test parts are no partition of the rows, if no task has the method, or if a task is of
+        different kinds in different folds, which can be where an estimator sets its own ``tasks``.
     TypeError
-        If there is no multi-task estimator within, or one around it that may predict otherwise.
+        If there is no multi-task estimator within, or something around it may change its predictions.
 
     Warns
     -----

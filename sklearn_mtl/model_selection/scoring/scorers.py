@@ -1,4 +1,4 @@
-"""Scorers of one task, and of several as one number, in scikit-learn's form."""
+"""Scorers of one task, and of several tasks as one number, that scikit-learn takes wherever it scores."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from sklearn_mtl.tasks import KINDS, TaskKind
 
 
 class TaskScorer(BaseEstimator):
-    """Score of one task; see `task_scorer`.
+    """Scores one task; `task_scorer` makes it.
 
-    It has parameters, so that it is cloned and printed like an estimator, and scikit-learn's metadata
-    requests, so that sample weights can be routed to it.
+    It has parameters, so that it is cloned and printed like an estimator, and metadata requests, so that
+    sample weights can be routed to it.
     """
 
-    # The routed method is the scorer's call; what it is called on is no metadata.
+    # `score` is the routed method, and its `estimator` no metadata.
     __metadata_request__score = {"estimator": UNUSED}  # noqa: RUF012 - scikit-learn reads it off the class
 
     def __init__(self, task: str, scoring: Metric = None) -> None:
@@ -52,16 +52,16 @@ class TaskScorer(BaseEstimator):
         Parameters
         ----------
         estimator : object
-            Fitted; a multi-task estimator, or a Pipeline, search or other estimator around one.
+            A fitted multi-task estimator, or a Pipeline, search or other estimator around one.
         X, y, sample_weight
-            As of the estimator's ``score``.
+            As in ``score`` of the estimator.
         """
         rows = _rows(estimator, X, y, sample_weight)
         scorer = resolved(self.scoring)
         if not rows.has_rows(self.task, scorer) and self.task not in rows.left_out:
             warn_caller(
                 f"Task {self.task!r} has no labelled row of positive weight among these "
-                f"{len(rows.weight)} rows: its score is nan.",
+                f"{len(rows.weight)} rows: its score is nan."
             )
         score = rows.score(self.task, self.scoring, scorer)
         rows.warn_of_unknown_labels([self.task])
@@ -73,7 +73,7 @@ class TaskScorer(BaseEstimator):
 
 
 class MultiTaskScorer(BaseEstimator):
-    """Weighted mean of the scores of several tasks; see `multitask_scorer`."""
+    """Scores several tasks as one number, their weighted mean; `multitask_scorer` makes it."""
 
     __metadata_request__score = {"estimator": UNUSED}  # noqa: RUF012 - scikit-learn reads it off the class
 
@@ -91,9 +91,9 @@ class MultiTaskScorer(BaseEstimator):
         Parameters
         ----------
         estimator : object
-            Fitted; a multi-task estimator, or a Pipeline, search or other estimator around one.
+            A fitted multi-task estimator, or a Pipeline, search or other estimator around one.
         X, y, sample_weight
-            As of the estimator's ``score``.
+            As in ``score`` of the estimator.
         """
         rows = _rows(estimator, X, y, sample_weight)
         weights = {task: float((self.weights or {}).get(task, 1.0)) for task in self.scoring}
@@ -104,11 +104,11 @@ class MultiTaskScorer(BaseEstimator):
         }
         rows.warn_of_unknown_labels(scores)
         undefined = [task for task, score in scores.items() if np.isnan(score)]
-        # Of what a fold leaves out its fit has warned.
+        # The fit has warned of tasks that it left out.
         if set(undefined) - set(rows.left_out):
             warn_caller(
                 f"The tasks {undefined} have no score in these {len(rows.weight)} rows, for want of labels "
-                "of positive weight or of classes, and are left out of the mean.",
+                "of positive weight or of classes, and are left out of the mean."
             )
         defined = [task for task in scores if task not in undefined]
         if not defined:
@@ -116,29 +116,30 @@ class MultiTaskScorer(BaseEstimator):
         return float(np.average([scores[t] for t in defined], weights=[weights[t] for t in defined]))
 
     def _accept_sample_weight(self) -> bool:
+        """Whether any metric takes weights: scikit-learn asks before it passes them."""
         return any(takes_weights(scoring) for scoring in self.scoring.values())
 
 
 def check_scored(scoring: Any, y: Any) -> None:
-    """Raise a ``ValueError`` where a scorer of this module is of a task that there is not.
+    """Raise a ``ValueError`` where a scorer of this module scores a task that is not in y.
 
     Parameters
     ----------
     scoring : object
-        As of a search; of scorers that are not of this module nothing is known.
+        What a search was given; which tasks other scorers score is not known.
     y : mapping, DataFrame or array-like
         Labels by task.
     """
     scorers = scoring.values() if isinstance(scoring, Mapping) else [scoring]
-    asked = [
+    scored = [
         [one.task] if isinstance(one, TaskScorer) else list(one.scoring)
         for one in scorers
         if isinstance(one, TaskScorer | MultiTaskScorer)
     ]
-    if not asked:
+    if not scored:
         return
     tasks = list(read_targets(y).columns)
-    unknown = [task for task in dict.fromkeys(chain(*asked)) if task not in tasks]
+    unknown = [task for task in dict.fromkeys(chain(*scored)) if task not in tasks]
     if unknown:
         raise ValueError(f"`scoring` names unknown tasks {unknown}; the tasks are {tasks}.")
 
@@ -149,18 +150,18 @@ def task_scorer(task: str, scoring: Metric = None) -> TaskScorer:
     Parameters
     ----------
     task : str
-        The task; y0, y1, … for a two-dimensional array, y for a one-dimensional one.
+        Name of the task; y0, y1, … for a two-dimensional array, y for a one-dimensional one.
     scoring : str, callable or None, default=None
-        A scikit-learn scorer's name (``sklearn.metrics.get_scorer_names``), a scorer made by
-        ``make_scorer``, or a callable of estimator, X and y, which gets the task's view as estimator.
-        None is the task's own default score, such as R² or accuracy.
+        Name of a scikit-learn scorer (``sklearn.metrics.get_scorer_names``), a scorer made by
+        ``make_scorer``, or a callable of estimator, X and y, which is given the view of the task as
+        estimator. None stands for the task's own default score, such as R² or accuracy.
 
     Returns
     -------
     callable
         ``scorer(estimator, X, y, sample_weight=None)`` returns a float, higher is better. The estimator
-        may be a Pipeline or a search around the multi-task estimator. Sample weights, one for each row
-        or by task, go to metrics that take them; with metadata routing, request them by
+        may be a Pipeline or a search around the multi-task estimator. Sample weights, one for each row or by
+        task, are passed to metrics that take them; with metadata routing, request them by
         ``set_score_request(sample_weight=True)``.
 
     Warns
@@ -170,9 +171,9 @@ def task_scorer(task: str, scoring: Metric = None) -> TaskScorer:
 
     Notes
     -----
-    Rows without a label of the task are left out, and of a task of several labels or outputs rows
-    without all of them; the default score leaves out single cells. A metric of probabilities is told
-    all classes of ``fit``, so that rows in which one does not occur have a score.
+    Rows without a label of the task are left out. Of a task with several labels or outputs, a metric leaves
+    out rows that lack any of them, and the default score only the cells that are missing. A metric of
+    probabilities is told all classes of ``fit``, so that rows in which one does not occur have a score.
 
     Examples
     --------
@@ -201,15 +202,15 @@ def multitask_scorer(
     Parameters
     ----------
     scoring : mapping of str to str, callable or None
-        By task a metric as of `task_scorer`; tasks that it omits are not scored. Metrics of different
-        units do not mix well: weigh them.
+        A metric for each task, as in `task_scorer`; tasks that it omits are not scored. Metrics of different
+        units do not mix well without weights.
     weights : mapping of str to float, default=None
-        Non-negative weight of each task's score; tasks that it omits count 1.0.
+        Non-negative weight of each task's score; tasks that it omits have weight 1.0.
 
     Returns
     -------
     callable
-        ``scorer(estimator, X, y, sample_weight=None)``, as of `task_scorer`.
+        ``scorer(estimator, X, y, sample_weight=None)``, as in `task_scorer`.
 
     Warns
     -----
@@ -236,23 +237,23 @@ def multitask_scorer(
 def multitask_scoring(
     tasks: Any, metrics: Metric | Sequence[Metric] | Mapping[str, Metric | Sequence[Metric]] = None
 ) -> dict[str, TaskScorer | MultiTaskScorer]:
-    """Return a scorer for each task and one of their mean, for ``scoring`` of a search or cross-validation.
+    """Return a scorer for each task and one for their mean, for ``scoring`` of a search.
 
     Parameters
     ----------
     tasks : fitted estimator, mapping or sequence of str
-        Whose tasks: a fitted multi-task estimator or something around one, names, or a mapping from name
-        to a kind (``"regression"``, a task object) or a metric.
+        The tasks: their names, a mapping from name to a kind (``"regression"``, a task object) or to a
+        metric, or a fitted multi-task estimator or something around one, all of whose tasks are scored.
     metrics : metric, sequence of metrics, or mapping of str to these, default=None
-        A metric as of `task_scorer`, or several, for all tasks; or by task. Tasks that a mapping omits
-        have what ``tasks`` says, else their default score.
+        A metric as in `task_scorer` for all tasks, or several; or a mapping by task. A task that the mapping
+        omits has the metric that ``tasks`` names, else its default score.
 
     Returns
     -------
     dict of str to callable
-        By task name, or ``task_metric`` where a task has several, and ``"mean"``. That is the plain mean
-        over tasks of the one metric that all have; otherwise of the default scores, as of the
-        estimator's ``score``: ``refit="mean"`` is what a search over one number would do.
+        Scorers by the name of the task, or by ``task_metric`` where a task has several, and ``"mean"``. That
+        is the plain mean over the tasks of the one metric that all have, otherwise of the default scores, as
+        in ``score`` of the estimator: ``refit="mean"`` is what a search over one number would do.
 
     Examples
     --------
@@ -263,11 +264,11 @@ def multitask_scoring(
     >>> multitask_scoring(["sold", "type"], "roc_auc_ovr")["mean"]
     MultiTaskScorer(scoring={'sold': 'roc_auc_ovr', 'type': 'roc_auc_ovr'})
     """
-    asked = _asked(tasks)
+    scored = _tasks_to_score(tasks)
     if metrics is not None:
-        asked |= metrics_by_task(metrics, list(asked))
+        scored |= metrics_by_task(metrics, list(scored))
     found: dict[str, TaskScorer | MultiTaskScorer] = {}
-    for task, metric in asked.items():
+    for task, metric in scored.items():
         for one in metric if are_several(metric) else [metric]:
             name = f"{task}_{metric_name(one)}" if are_several(metric) else task
             if name in found or name == "mean":
@@ -277,11 +278,11 @@ def multitask_scoring(
                 )
             found[name] = task_scorer(task, one)
     for_all: Any = None if isinstance(metrics, Mapping) or are_several(metrics) else metrics
-    return {**found, "mean": multitask_scorer(dict.fromkeys(asked, for_all))}
+    return {**found, "mean": multitask_scorer(dict.fromkeys(scored, for_all))}
 
 
-def _asked(tasks: Any) -> dict[str, Any]:
-    """Return the metric of each task that is asked for, None where it is the default."""
+def _tasks_to_score(tasks: Any) -> dict[str, Any]:
+    """Return the metric of each task to be scored, None where it is the default."""
     if isinstance(tasks, Mapping):
         return {task: None if _is_kind(of) else of for task, of in tasks.items()}
     if isinstance(tasks, Iterable) and not isinstance(tasks, str) and not hasattr(tasks, "fit"):

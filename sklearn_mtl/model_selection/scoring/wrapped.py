@@ -1,4 +1,4 @@
-"""Scores by task, and single tasks, of what is around a multi-task estimator."""
+"""Scores by task, and views of single tasks, of a Pipeline, a search or a view around an estimator."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def score_tasks(
     X : DataFrame or array-like of shape (n_rows, ...)
         Features as ``estimator`` takes them.
     y, sample_weight, metrics
-        As of ``score_tasks`` of the multi-task estimator.
+        As in ``score_tasks`` of the multi-task estimator.
 
     Returns
     -------
     pandas.Series of float64
-        As of ``score_tasks`` of the multi-task estimator.
+        What ``score_tasks`` of the multi-task estimator returns.
 
     Raises
     ------
     TypeError
-        If there is no multi-task estimator within, or one around it that may predict otherwise, as a tuned
-        threshold does.
+        If there is no multi-task estimator within, or something around it may change its predictions, as a
+        tuned threshold does.
 
     Examples
     --------
@@ -67,20 +67,21 @@ def task_view(estimator: Any, name: str) -> TaskView:
     Parameters
     ----------
     estimator : fitted estimator
-        As of `score_tasks`.
+        As in `score_tasks`.
     name : str
-        The task.
+        Name of the task.
 
     Returns
     -------
     TaskRegressor or TaskClassifier
-        As of ``task`` of the multi-task estimator; its ``fit`` fits a clone of all of ``estimator``.
+        What ``task`` of the multi-task estimator returns, but that ``fit`` of the view fits a clone of all of
+        ``estimator``.
 
     Raises
     ------
     TypeError
-        If there is no multi-task estimator within, or one around it that may predict otherwise, as a tuned
-        threshold does.
+        If there is no multi-task estimator within, or something around it may change its predictions, as a
+        tuned threshold does.
     ValueError
         If there is no such task.
 

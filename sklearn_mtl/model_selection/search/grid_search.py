@@ -1,4 +1,4 @@
-"""Every combination of a grid, trained together."""
+"""A search over every combination of a grid, trained together."""
 
 from __future__ import annotations
 
@@ -15,66 +15,68 @@ from sklearn_mtl.model_selection.search.stacked_search import CONSTRAINTS, Stack
 class StackedGridSearchCV(StackedSearch, GridSearchCV):
     """scikit-learn's ``GridSearchCV``, with the networks of all candidates and folds trained together.
 
-    Every candidate and fold is the fit that ``GridSearchCV`` runs: of the same rows, held-out rows,
-    seeds and initial weights. Networks of one structure are trained as one stack, and what they learn
-    from is prepared once for each fold: the steps of a Pipeline before the estimator, its own
-    preprocessing, the encoded rows. What can't be stacked is trained alone; `stacked_` says why.
+    Every candidate is fitted on every fold as ``GridSearchCV`` would fit it: to the same rows, with the same
+    held-out rows, seeds and initial weights. Networks of one structure are trained as one stack, and the
+    work before training is done once for each fold: the steps of a Pipeline before the estimator, the
+    estimator's own preprocessing, and the encoding of the rows. Networks that can't be stacked are trained
+    alone; `stacked_` says why.
 
     Parameters
     ----------
     estimator : estimator object
-        A multi-task estimator, or a Pipeline that ends in one. Any other is searched as scikit-learn
-        does it.
+        A multi-task estimator, or a Pipeline that ends in one. Any other estimator is searched as
+        ``GridSearchCV`` searches it.
     param_grid : dict, or list of dict
         Values to try by the name of the parameter.
     scoring : str, callable, list, tuple or dict, default=None
-        As of ``GridSearchCV``; None is ``score`` of the estimator.
+        As in ``GridSearchCV``; None stands for ``score`` of the estimator.
     n_jobs : int, default=None
-        Processes for what is in no stack. All stacks share one.
+        Number of processes for networks that are in no stack. All stacks are trained in this one.
     refit : bool, str or callable, default=True
-        As of ``GridSearchCV``.
+        As in ``GridSearchCV``.
     cv : int, splitter or iterable, default=None
-        As of ``GridSearchCV``. A number is that of folds in the order of the rows, stratified for a
-        classifier and one column of y without missing labels only.
+        As in ``GridSearchCV``. A number stands for so many folds in the order of the rows; they are
+        stratified for a classifier whose y is one column without missing labels, and for no other.
     verbose : int, default=0
-        Above 0, a bar of the networks and the epoch.
+        Above 0, a progress bar shows how many networks are done, and the epoch of the others.
     pre_dispatch : int or str, default="2*n_jobs"
-        As of ``GridSearchCV``.
+        As in ``GridSearchCV``.
     error_score : "raise" or float, default=nan
-        What a failed fit scores.
+        Score of a failed fit; "raise" raises its error.
     return_train_score : bool, default=False
         Whether training rows are scored too.
     max_members : int, default=None
-        Most networks in one stack; None leaves it to the memory there is.
+        Largest number of networks in one stack; None leaves it to the memory there is.
 
     Attributes
     ----------
     cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
 refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
-        As of ``GridSearchCV``. The fit time of a candidate is its share of the stack's.
+        As in ``GridSearchCV``. The fit time of a candidate is its share of the time of its stack.
     task_results_ : DataFrame
-        A row for each candidate, as in ``cv_results_``: its parameters, ``param_…``, and the mean and
-        standard deviation over the folds of ``score_tasks``, ``mean_test_…`` and ``std_test_…`` of every
-        task, whatever ``scoring`` is. Not set where the estimator is no multi-task one.
+        A row for each candidate, as in ``cv_results_``: its parameters in ``param_…``, and the mean and
+        standard deviation over the folds of every task's score in ``mean_test_…`` and ``std_test_…``. The
+        scores are those of ``score_tasks``, whatever ``scoring`` is. It is not set where the estimator is no
+        multi-task estimator.
     pareto_front_ : DataFrame
-        The rows of `task_results_` for which no other is at least as good on every task and better on
-        one; means that differ in their last digits only are equal.
+        The rows of `task_results_` for which no other row is at least as good on every task and better on
+        one. Means that differ in their last digits only are equal.
     stacked_ : DataFrame
         A row for each candidate: ``candidate``, ``params``, ``n_nets``, whether all its networks were
         ``stacked``, and the ``reason`` if not.
     interrupted_ : bool
-        Whether Ctrl-C has ended the search: the results are then those of the candidates that were done
-        on every fold, and there is no ``best_estimator_``.
+        Whether Ctrl-C has ended the search. The results are then those of the candidates that were done on
+        every fold, and there is no ``best_estimator_``.
 
     See Also
     --------
-    StackedRandomizedSearchCV : Draws the candidates.
+    StackedRandomizedSearchCV : Draws the candidates at random.
     StackedHalvingGridSearchCV : Drops the worse candidates while they train.
 
     Notes
     -----
-    Where a step or the estimator has ``random_state=None``, scikit-learn draws anew for every fit. Here
-    the steps before the estimator are fitted once for each fold all the same.
+    Where a step or the estimator has ``random_state=None``, scikit-learn draws a seed for every fit. Here the
+    steps before the estimator are nevertheless fitted once for each fold.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Successive halving over epochs: the worse candidates are dropped, the others train on."""
+"""A search by successive halving: the worse candidates are dropped, the others train for more epochs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from sklearn_mtl.model_selection.search.trials import Trial
 class StackedHalvingGridSearchCV(StackedGridSearchCV):
     """A grid search that drops candidates while they train: successive halving over epochs.
 
-    All candidates train together for `min_epochs` on all folds. The best ``1 / factor`` of them, by
-    the mean over the folds of ``scoring``, train on for `factor` times as many epochs in all, and so on;
-    those that are left train to their own end, by ``max_epochs`` or early stopping. Nothing is trained
-    anew: what reaches the end is the fit that `StackedGridSearchCV` would have run.
+    All candidates train together for `min_epochs` on all folds. The best ``1 / factor`` of them, by the mean
+    of ``scoring`` over the folds, train on for `factor` times as many epochs in all, and so on. Those that
+    are left train until ``max_epochs`` or early stopping ends them. No network starts again: a candidate
+    that reaches the end is the fit that `StackedGridSearchCV` would have run.
 
     Parameters
     ----------
@@ -31,36 +31,36 @@ class StackedHalvingGridSearchCV(StackedGridSearchCV):
     param_grid : dict, or list of dict
         Values to try by the name of the parameter; ``max_epochs`` can't be among them.
     factor : float, default=3
-        Of the candidates the share ``1 / factor`` trains on, and up to so many times the epochs.
+        In each iteration ``1 / factor`` of the candidates train on, for `factor` times as many epochs in all.
     min_epochs : int, default=3
-        Epochs before the first candidates are dropped.
+        Number of epochs before the first candidates are dropped.
     scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score, max_members
-        As of `StackedGridSearchCV`. Of several scores, the one that `refit` names decides.
+        As in `StackedGridSearchCV`. Of several scores, the one that `refit` names decides.
 
     Attributes
     ----------
     n_resources_, n_candidates_ : list of int
-        Epochs in all, and candidates, of each iteration.
+        Number of epochs in all, and of candidates, in each iteration.
     n_iterations_, n_possible_iterations_, n_required_iterations_ : int
-        Number of iterations; as many as there are epochs for; as many as it takes to be left with fewer
-        than `factor` candidates.
+        Number of iterations, the number that there are epochs for, and the number that leaves fewer than
+        `factor` candidates.
     n_remaining_candidates_ : int
-        How many would have trained on after the last iteration.
+        Number of candidates that would have trained on after the last iteration.
     max_resources_, min_resources_ : int
-        Most and fewest epochs.
+        Largest and smallest number of epochs.
     cv_results_ : dict
-        As of ``GridSearchCV``, a row for each candidate of each iteration, with ``iter`` and
+        As in ``GridSearchCV``, with a row for each candidate in each iteration, and the columns ``iter`` and
         ``n_resources``.
     task_results_, pareto_front_, stacked_ : DataFrame
-        As of `StackedGridSearchCV`, by row of ``cv_results_``: a candidate has a row for each iteration
-        that it took part in. The first two say which by ``iter`` and ``n_resources``; on the front are
-        rows of the last iteration only, as scores after fewer epochs do not compare with these.
+        As in `StackedGridSearchCV`, with a row for each candidate in each iteration. The first two have the
+        columns ``iter`` and ``n_resources`` as well. The front has rows of the last iteration only, as scores
+        after fewer epochs do not compare with these.
     interrupted_ : bool
-        As of `StackedGridSearchCV`; the last iteration is then the one that was interrupted, if any of its
+        As in `StackedGridSearchCV`. The last iteration is then the one that was interrupted, if any of its
         candidates was done.
     best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, refit_time_, \
 multimetric_, classes_, n_features_in_, feature_names_in_
-        As of ``GridSearchCV``; the best is one of the last iteration.
+        As in ``GridSearchCV``; the best is one of the last iteration.
 
     See Also
     --------

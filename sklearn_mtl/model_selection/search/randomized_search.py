@@ -1,4 +1,4 @@
-"""Candidates drawn at random, trained together."""
+"""A search over candidates that are drawn at random, trained together."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from sklearn_mtl.model_selection.search.stacked_search import CONSTRAINTS, Stack
 class StackedRandomizedSearchCV(StackedSearch, RandomizedSearchCV):
     """scikit-learn's ``RandomizedSearchCV``, with the networks of all candidates trained together.
 
-    See `StackedGridSearchCV` for what that means.
+    `StackedGridSearchCV` says what that means.
 
     Parameters
     ----------
     estimator : estimator object
-        As of `StackedGridSearchCV`.
+        As in `StackedGridSearchCV`.
     param_distributions : dict, or list of dict
         Lists to draw from, or distributions of scipy, by the name of the parameter.
     n_iter : int, default=10
         Number of candidates.
     scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score, max_members
-        As of `StackedGridSearchCV`.
+        As in `StackedGridSearchCV`.
     random_state : int, RandomState or None, default=None
-        Of the candidates.
+        Seed of the candidates.
 
     Attributes
     ----------
     cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
 refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_, task_results_, \
 pareto_front_, stacked_, interrupted_
-        As of `StackedGridSearchCV`.
+        As in `StackedGridSearchCV`.
 
     See Also
     --------

@@ -60,7 +60,7 @@ class StackedSearch(BaseSearchCV):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_rows, n_features, ...)
-            Features.
+            Features, as the estimator takes them.
         y : mapping, DataFrame or array-like
             Labels by task; a plain dict too.
         **params : dict of str to object
