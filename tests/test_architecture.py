@@ -295,6 +295,8 @@ RULES = [
     prints,
     private_names_of_libraries,
     package_without_page_or_names,
+    fragments,
+    as_of,
 ]
 
 
@@ -392,6 +394,12 @@ def test_every_folder_with_modules_is_a_package():
     ] == []
 
 
+def described(text: str) -> str:
+    return (
+        f'def f(x):\n    """Do it.\n\n    Parameters\n    ----------\n    x : int\n        {text}\n    """\n'
+    )
+
+
 LONG_BODY = "def f():\n" + "    x = 1\n" * 51
 LONG_DOCSTRING = 'def f():\n    """\n' + "    text\n" * 51 + '    """\n'
 
@@ -424,6 +432,9 @@ LONG_DOCSTRING = 'def f():\n    """\n' + "    text\n" * 51 + '    """\n'
         (names_that_say_nothing, "trunks._utils", ""),
         (names_that_say_nothing, "common.trunk", ""),
         (prints, "heads", "print('x')"),
+        (fragments, "trunks.mlp", described("Which.")),
+        (fragments, "trunks.mlp", described("Of the mask.")),
+        (as_of, "trunks.mlp", described("As of `fit`, by task.")),
         (private_names_of_libraries, "estimators.base", "from sklearn.utils import _safe_indexing"),
         (private_names_of_libraries, "estimators.base", "from sklearn.metrics._scorer import Scorer"),
         (private_names_of_libraries, "training.net", "import torch._dynamo"),
@@ -458,6 +469,8 @@ def test_the_rule_finds_what_breaks_it(rule, name, source):
         (long_functions, "heads", LONG_DOCSTRING),
         (long_module, "heads", "x = 1\n" * 350),
         (prints, "heads", "log.print('x')"),
+        (fragments, "trunks.mlp", described("Which rows to read.")),
+        (as_of, "trunks.mlp", described("As in `fit`, by task.")),
         (private_names_of_libraries, "estimators.base", "self._fitted._replace(x=estimator._keep)"),
         (private_names_of_libraries, "estimators.base", "import sys\nsys._getframe()"),
         (private_names_of_libraries, "estimators.base", "getattr(estimator, '_fitted', x.__name__)"),
@@ -498,8 +511,9 @@ rng = numpy.random.default_rng(0)
 X = pandas.DataFrame(rng.normal(size=(1200, 2)), columns=["a", "b"])
 X["c"] = rng.choice(["u", "v", "w"], 1200)
 Y = {"price": X["a"] + rng.normal(size=1200), "type": numpy.where(X["b"] > 0, "flat", "house")}
+est = MultiTaskClassifierRegressor(max_epochs=1, random_state=0)
 sys.setprofile(lambda frame, event, _: visited.add(frame.f_code.co_filename) if event == "call" else None)
-MultiTaskClassifierRegressor(max_epochs=1, random_state=0).fit(X, Y)
+est.fit(X, Y)
 sys.setprofile(None)
 print(*sorted(name for name in visited if "sklearn_mtl" in name), sep="\\n")
 """

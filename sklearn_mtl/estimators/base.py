@@ -189,7 +189,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByT
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_rows, n_features, ...)
-            Features.
+            Features of the rows, as in `fit`.
 
         Returns
         -------
@@ -207,7 +207,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByT
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_rows, n_features, ...)
-            Features.
+            Features of the rows, as in `fit`.
 
         Returns
         -------
@@ -231,7 +231,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByT
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_rows, n_features, ...)
-            Features.
+            Features of the rows, as in `fit`.
         coverage : float, default=0.9
             Share of labels that the interval should hold, in (0, 1). A quantile task must have both
             its ends among its quantiles.
@@ -252,7 +252,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByT
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_rows, n_features, ...)
-            Features.
+            Features of the rows, as in `fit`.
 
         Returns
         -------

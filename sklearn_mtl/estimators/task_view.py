@@ -52,7 +52,7 @@ class TaskView(BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_rows, n_features, ...)
-            Features.
+            Features of the rows, as in `fit`.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
             Labels of this task.
         sample_weight : array-like of shape (n_rows,), optional
@@ -82,7 +82,7 @@ class TaskView(BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_rows, n_features, ...)
-            Features.
+            Features of the rows, as in `fit`.
         times : array-like of shape (n_times,), optional
             In the units of the labels; by default ``ends`` of the task, where its intervals end.
 
@@ -104,7 +104,7 @@ class TaskView(BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_rows, n_features, ...)
-            Features.
+            Features of the rows, as in `fit`.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
             Labels of this task; missing ones are left out.
         sample_weight : array-like of shape (n_rows,), optional

@@ -110,7 +110,7 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
         X : ndarray or DataFrame
             The table.
         y : object
-            Ignored.
+            It is ignored; the parameter is there for pipelines.
 
         Raises
         ------

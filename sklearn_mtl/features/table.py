@@ -203,7 +203,7 @@ def source_columns(table: Pipeline) -> np.ndarray:
     Parameters
     ----------
     table : Pipeline
-        Fitted.
+        What `default_preprocessing` made, fitted.
 
     Examples
     --------

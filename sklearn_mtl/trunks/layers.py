@@ -95,7 +95,7 @@ class BatchEnsembleLinear(nn.Module):
     Parameters
     ----------
     n_in, n_out : int
-        Widths.
+        Number of features that go in, and that come out.
     members : int
         Number of members.
     features : sequence of int, optional
@@ -185,7 +185,7 @@ class PiecewiseLinearEmbedding(nn.Module):
         Parameters
         ----------
         x : tensor of shape (rows, n_features)
-            Numbers.
+            The numeric features.
 
         Returns
         -------
