@@ -186,7 +186,7 @@ class Classification(TaskKind):
 def _cross_entropy(n_classes: int, smoothing: float, focusing: float) -> RowLoss:
     if n_classes == 2:
         return BinaryCrossEntropy(smoothing, focusing)
-    return CrossEntropy(n_classes, smoothing, focusing)
+    return CrossEntropy(smoothing, focusing, n_classes=n_classes)
 
 
 def _refuse_fractions(name: str, labels: np.ndarray) -> None:

@@ -116,7 +116,8 @@ class Ordinal(TaskKind):
         check_labelled(column, weight)
         known = ~column.missing & (weight > 0)
         found = self._ordered(column, column.values[known], classes)
-        loss: CodeLoss = CumulativeLink(len(found)) if len(found) > 1 else CrossEntropy(1)
+        of = CumulativeLink if len(found) > 1 else CrossEntropy
+        loss: CodeLoss = of(n_classes=len(found))
         # The order may name longer text, or more categories, than the labels have.
         dtype = column.dtype if holds_labels(column.dtype, found) else found.dtype
         task = OrdinalTask(column.name, loss, 1, False, dtype, distinct_labels(found), found)

@@ -139,7 +139,7 @@ class Colour(TaskKind):
     def bind(self, column, weight, classes=None):
         check_labelled(column, weight)
         found = np.unique(column.values[~column.missing])
-        loss = CrossEntropy(len(found), self.smoothing)
+        loss = CrossEntropy(self.smoothing, n_classes=len(found))
         return ColourTask(column.name, loss, 1, False, column.dtype, found)
 
 

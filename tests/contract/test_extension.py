@@ -52,7 +52,10 @@ CASES = {
     ),
     "loss": Case(
         {"tasks": {"price": Regression(Expectile(0.9)), "colour": Classification(Poly())}},
-        {"tasks__price__loss": [Expectile(0.1), "huber"], "tasks__colour__loss": [Poly(3.0), "focal"]},
+        {
+            "tasks__price__loss": [Expectile(0.1), "huber"],
+            "tasks__colour__loss": [Poly(epsilon=3.0), "focal"],
+        },
         shown=("<td>Expectile</td>", "<td>Poly</td>"),
     ),
     "metric": Case(

@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.tasks import Classification, ClassLoss, PointLoss, Regression
+from sklearn_mtl.tasks.losses import CrossEntropy
 from tests.contract.extensions import Expectile, Poly, share_below
 
 
@@ -56,7 +57,12 @@ def test_two_classes_have_two_logits(data):
     X, Y = data
     est = quick().fit(X, {"price": Y["price"], "type": Y["type"] == "house"})
     assert est.predict_proba(X)["type"].shape == (150, 2)
-    assert est.tasks_["type"].loss == Poly(2, epsilon=2.0)
+    assert est.tasks_["type"].loss == Poly(n_classes=2, epsilon=2.0)
+
+
+def test_the_number_of_classes_is_set_by_keyword_only():
+    assert Poly(3.0) == Poly(epsilon=3.0, n_classes=2)
+    assert CrossEntropy(0.1) == CrossEntropy(label_smoothing=0.1, n_classes=2)
 
 
 @dataclass(frozen=True)

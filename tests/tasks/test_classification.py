@@ -90,7 +90,7 @@ def test_classes_of_several_types_are_sorted_by_type():
 
 def test_two_classes_take_one_logit_and_more_take_one_each():
     assert bind([0, 1, 1], label_smoothing=0.1)[1].loss == BinaryCrossEntropy(0.1, 0.0)
-    assert bind([0, 1, 2], loss="focal")[1].loss == CrossEntropy(3, 0.0, 2.0)
+    assert bind([0, 1, 2], loss="focal")[1].loss == CrossEntropy(0.0, 2.0, n_classes=3)
 
 
 @pytest.mark.parametrize("values", [[0, 1, 1], [0, 1, 2]])
@@ -184,7 +184,7 @@ def test_no_class_weight_costs_nothing():
 def test_declared_classes_need_not_be_among_the_labels():
     column, task = bind(np.array(["b", "a"]), classes=["c", "b", "a", "d"])
     assert task.classes.tolist() == ["a", "b", "c", "d"]
-    assert task.loss == CrossEntropy(4)
+    assert task.loss == CrossEntropy(n_classes=4)
     assert task.encode(column)[:, 0].tolist() == [1, 0]
     task.check_known(read_column("type", ["d", None]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import torch
@@ -98,10 +98,11 @@ class CodeLoss(ProbabilityLoss):
     Parameters
     ----------
     n_classes : int, default=2
-        Number of classes; the kind of task sets it.
+        Number of classes, by keyword only; the kind of task sets it.
     """
 
-    n_classes: int = 2
+    # By keyword only, so that the first argument of a subclass is a parameter of its own.
+    n_classes: int = field(default=2, kw_only=True)
 
     metric: ClassVar[str] = "accuracy"
 
@@ -142,7 +143,7 @@ class ClassLoss(CodeLoss):
     Parameters
     ----------
     n_classes : int, default=2
-        Number of classes; `Classification` sets it.
+        Number of classes, by keyword only; `Classification` sets it.
 
     Examples
     --------

@@ -31,7 +31,7 @@ def test_weighted_binary_cross_entropy_is_scikit_learns():
 
 
 def test_weighted_cross_entropy_is_scikit_learns():
-    found = np.average(multiclass(CrossEntropy(4)), weights=WEIGHT)
+    found = np.average(multiclass(CrossEntropy(n_classes=4)), weights=WEIGHT)
     assert found == pytest.approx(log_loss(CODES, softmax(LOGITS, axis=1), sample_weight=WEIGHT))
 
 
@@ -40,7 +40,7 @@ def test_smoothing_is_torchs(smoothing):
     expected = F.cross_entropy(
         torch.tensor(LOGITS), torch.tensor(CODES), label_smoothing=smoothing, reduction="none"
     )
-    torch.testing.assert_close(multiclass(CrossEntropy(4, smoothing)), expected)
+    torch.testing.assert_close(multiclass(CrossEntropy(smoothing, n_classes=4)), expected)
 
 
 @pytest.mark.parametrize("focusing", [0.5, 1.0, 2.0])
@@ -51,7 +51,7 @@ def test_focusing_is_the_focal_loss(focusing):
     )
     right = softmax(LOGITS, axis=1)[np.arange(100), CODES]
     np.testing.assert_allclose(
-        multiclass(CrossEntropy(4, focusing=focusing)), -((1 - right) ** focusing) * np.log(right)
+        multiclass(CrossEntropy(n_classes=4, focusing=focusing)), -((1 - right) ** focusing) * np.log(right)
     )
 
 
@@ -61,14 +61,15 @@ def test_one_logit_is_as_good_as_two(smoothing, focusing):
     two = torch.tensor(np.column_stack([np.zeros(100), LOGIT]))[:, None]
     y = torch.tensor(SECOND[:, None], dtype=torch.float64)
     torch.testing.assert_close(
-        binary(BinaryCrossEntropy(smoothing, focusing)), CrossEntropy(2, smoothing, focusing)(two, y)[:, 0]
+        binary(BinaryCrossEntropy(smoothing, focusing)),
+        CrossEntropy(smoothing, focusing, n_classes=2)(two, y)[:, 0],
     )
 
 
 def test_log_loss_of_the_response_is_the_cross_entropy():
     for loss, raw, y in [
         (BinaryCrossEntropy(), torch.tensor(LOGIT)[:, None, None], SECOND),
-        (CrossEntropy(4), torch.tensor(LOGITS)[:, None], CODES),
+        (CrossEntropy(n_classes=4), torch.tensor(LOGITS)[:, None], CODES),
     ]:
         labels = torch.tensor(y[:, None], dtype=torch.float64)
         torch.testing.assert_close(loss.log_loss(loss.response(raw), labels), loss(raw, labels))
@@ -77,7 +78,7 @@ def test_log_loss_of_the_response_is_the_cross_entropy():
 def test_constant_without_smoothing_is_the_prior():
     y = torch.tensor([[0.0], [1.0], [1.0], [1.0]], dtype=torch.float64)
     weight = torch.tensor([[2.0], [1.0], [1.0], [0.0]], dtype=torch.float64)
-    for loss in (BinaryCrossEntropy(), CrossEntropy(3)):
+    for loss in (BinaryCrossEntropy(), CrossEntropy(n_classes=3)):
         response = loss.response(loss.constant(y, weight))[0]
         np.testing.assert_allclose(response, [0.5] if loss.width == 1 else [0.5, 0.5, 0], atol=1e-5)
 
@@ -88,9 +89,9 @@ def test_constant_without_smoothing_is_the_prior():
         BinaryCrossEntropy(),
         BinaryCrossEntropy(0.1),
         BinaryCrossEntropy(focusing=2.0),
-        CrossEntropy(4),
-        CrossEntropy(4, 0.1),
-        CrossEntropy(4, focusing=2.0),
+        CrossEntropy(n_classes=4),
+        CrossEntropy(0.1, n_classes=4),
+        CrossEntropy(n_classes=4, focusing=2.0),
     ],
     ids=str,
 )

@@ -18,6 +18,6 @@ def test_the_best_point_is_the_constant_of_the_formula(loss):
 
 def test_the_best_logits_are_those_of_the_prior():
     prior = torch.tensor([[0.2, 0.5], [0.3, 0.25], [0.5, 0.25]], dtype=torch.float64)
-    found = best_logits(CrossEntropy(3), torch.zeros(2, 3, dtype=torch.float64), prior)
+    found = best_logits(CrossEntropy(n_classes=3), torch.zeros(2, 3, dtype=torch.float64), prior)
     torch.testing.assert_close(found.softmax(-1), prior.T, atol=1e-6, rtol=0)
     assert not found.requires_grad

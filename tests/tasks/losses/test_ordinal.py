@@ -8,7 +8,7 @@ from sklearn_mtl.tasks.losses.ordinal import CumulativeLink
 
 
 def test_the_loss_is_minus_the_log_likelihood_of_the_proportional_odds_model():
-    loss = CumulativeLink(4)
+    loss = CumulativeLink(n_classes=4)
     raw = torch.tensor(np.random.default_rng(0).normal(size=(50, 1, 4)))
     y = torch.arange(50)[:, None] % 4
     thresholds = np.sort(raw[:, 0, 1:].numpy() + logit(np.array([0.25, 0.5, 0.75])), axis=1)
@@ -21,11 +21,12 @@ def test_the_loss_is_minus_the_log_likelihood_of_the_proportional_odds_model():
 
 
 def test_outputs_of_zero_are_equal_probabilities():
-    np.testing.assert_allclose(CumulativeLink(5).response(torch.zeros(1, 1, 5)), np.full((1, 1, 5), 0.2))
+    response = CumulativeLink(n_classes=5).response(torch.zeros(1, 1, 5))
+    np.testing.assert_allclose(response, np.full((1, 1, 5), 0.2))
 
 
 def test_the_median_class_has_the_least_expected_distance():
     response = torch.tensor(np.random.default_rng(1).dirichlet(np.ones(5), size=200))[:, None]
     distance = np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
     expected = (response[:, 0].numpy() @ distance).argmin(axis=1)
-    assert (CumulativeLink(5).decision(response)[:, 0].numpy() == expected).all()
+    assert (CumulativeLink(n_classes=5).decision(response)[:, 0].numpy() == expected).all()

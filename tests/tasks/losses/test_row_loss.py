@@ -79,20 +79,20 @@ LOSSES = [
     BinaryCrossEntropy(label_smoothing=0.2),
     BinaryCrossEntropy(focusing=2.0),
     BinaryCrossEntropy(label_smoothing=0.1, focusing=1.0),
-    CrossEntropy(4),
-    CrossEntropy(4, label_smoothing=0.2),
-    CrossEntropy(4, focusing=2.0),
-    CrossEntropy(4, label_smoothing=0.1, focusing=1.0),
-    CumulativeLink(2),
-    CumulativeLink(4),
+    CrossEntropy(n_classes=4),
+    CrossEntropy(n_classes=4, label_smoothing=0.2),
+    CrossEntropy(n_classes=4, focusing=2.0),
+    CrossEntropy(n_classes=4, label_smoothing=0.1, focusing=1.0),
+    CumulativeLink(n_classes=2),
+    CumulativeLink(n_classes=4),
     DiscreteHazards(1),
     DiscreteHazards(4),
     LinEx(),
     LinEx(-0.5),
     Cauchy(),
     Tweedie(),
-    Poly(4),
-    Poly(2, epsilon=3.0),
+    Poly(n_classes=4),
+    Poly(n_classes=2, epsilon=3.0),
 ]
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
 
@@ -376,7 +376,7 @@ def test_sums_of_weights_are_the_same_where_columns_share_them():
     [
         (SquaredError(), False, False),
         (Pinball(), False, True),
-        (Poly(3), True, False),
+        (Poly(n_classes=3), True, False),
         (LinEx(), False, False),
     ],
 )
