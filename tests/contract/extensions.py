@@ -10,7 +10,7 @@ from torch import nn
 from sklearn_mtl.balancing import LossBalancer
 from sklearn_mtl.sharing import Sharing, SharingModule
 from sklearn_mtl.tasks import ClassLoss, PointLoss, Task, TaskKind, check_labelled, strata_of_classes
-from sklearn_mtl.tasks.losses.classification import CrossEntropy
+from sklearn_mtl.tasks.losses import CrossEntropy
 from sklearn_mtl.trunks import Trunk, TrunkModule
 
 
