@@ -60,8 +60,7 @@ def plan_fit(
 
     # Split.
     n_nets = parameters.n_nets(len(rows))
-    drawn = check_random_state(parameters.random_state).randint(np.iinfo(np.int32).max, size=n_nets + 1)
-    *seeds, split_seed = drawn.tolist()
+    *seeds, split_seed = _drawn_seeds(parameters.random_state, n_nets + 1)
     held_out = None if data.has_validation or classes is not None else parameters.validation_fraction
     splits = stages.split(rows, kinds, data, validation_fraction=held_out, n_nets=n_nets, seed=split_seed)
     settings = parameters.training_settings(len(splits[0].train))
@@ -72,19 +71,38 @@ def plan_fit(
     tasks = stages.bind(training, kinds=kinds, classes=declared, calibrate=settings.calibrate)
     dtype = numpy_dtype(settings.dtype)
     encoder = stages.fit_encoder(training, preprocessing=parameters.preprocessing, dtype=dtype)
-    trunk = parameters.trunk.suited_to(encoder.spec)
-    recipes = (trunk, parameters.sharing, parameters.balancing)
-    blueprint = Blueprint(encoder.spec, tasks, *recipes, hidden_sizes, weights)
+    blueprint = Blueprint(
+        spec=encoder.spec,
+        tasks=tasks,
+        trunk=parameters.trunk.suited_to(encoder.spec),
+        sharing=parameters.sharing,
+        balancing=parameters.balancing,
+        head_hidden_sizes=hidden_sizes,
+        task_weights=weights,
+    )
 
     # Encode, and plan the nets.
-    known = (encoder, blueprint, settings)
-    stop_on = stages.validation_table(read.reader, data, *known, left_out=left_out) or splits
+    validation = stages.validation_table(read.reader, data, encoder, blueprint, settings, left_out=left_out)
     table = stages.encode(rows, encoder, tasks, settings)
-    parts = stages.train_and_validation(blueprint, table, stop_on, n_nets)
+    parts = stages.train_and_validation(blueprint, table, splits, validation)
     plans = plan_bag(blueprint, parts, settings, seeds, None if classes is None else 1)
-    layout = read.targets.layout
-    fitted = Fitted(encoder, blueprint, layout, [], split_seed, kinds, n_nets, left_out, seen)
-    return PlannedFit(fitted, tuple(plans), read.reader)
+    untrained = Fitted(
+        encoder=encoder,
+        blueprint=blueprint,
+        layout=read.targets.layout,
+        nets=[],
+        split_seed=split_seed,
+        kinds=kinds,
+        n_splits=n_nets,
+        left_out=left_out,
+        seen=seen,
+    )
+    return PlannedFit(untrained, tuple(plans), read.reader)
+
+
+def _drawn_seeds(random_state: Any, n_seeds: int) -> list[int]:
+    drawn: np.ndarray = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_seeds)
+    return drawn.tolist()
 
 
 @dataclass(frozen=True, eq=False)

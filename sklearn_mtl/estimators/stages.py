@@ -1,9 +1,9 @@
-"""The stages of ``fit`` that precede training, and how the fits of a search share what they make."""
+"""The stages of ``fit`` that precede training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -19,24 +19,17 @@ from sklearn_mtl.estimators.held_out import (
 )
 from sklearn_mtl.estimators.kinds import SeenLabels, seen_labels
 from sklearn_mtl.estimators.rows import Admitted, FitData, ReadData, Rows, read_data, read_rows
-from sklearn_mtl.features import EncodedRows, FeatureEncoder
+from sklearn_mtl.features import EncodedRows, FeatureEncoder, listed
 from sklearn_mtl.network import Blueprint
-from sklearn_mtl.recipes import fingerprint
+from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import TaskKind, TaskSet
 from sklearn_mtl.training import TrainingSettings
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-# Tasks that a warning names.
-MOST_LISTED = 10
 
 
 class Stages:
     """The stages of ``fit`` that precede training, in their order, each done anew.
 
-    A stage is a method. What it calls through `_shared` gets data, and what was made of data, by position,
-    and parameters by keyword.
+    A stage is a method. Data, and what was made of it, is given by position, parameters by keyword.
 
     Examples
     --------
@@ -48,13 +41,9 @@ class Stages:
     (2, 2)
     """
 
-    def _shared(self, make: Callable[P, T], *sources: P.args, **parameters: P.kwargs) -> T:
-        """Return what a function makes; by default it is called each time."""
-        return make(*sources, **parameters)
-
     def read(self, X: Any, y: Any, sample_weight: Any, *, owner: str, admitted: Admitted) -> ReadData:
         """Read the user's rows; see `read_data`."""
-        return self._shared(read_data, X, y, sample_weight, owner=owner, admitted=admitted)
+        return read_data(X, y, sample_weight, owner=owner, admitted=admitted)
 
     def left_out(self, rows: Rows, *, fold: str | None) -> list[str]:
         """Return the tasks without a label of positive weight, which a fold leaves out, and warn of them.
@@ -66,15 +55,15 @@ class Stages:
         fold : str or None
             Which fold of a search these are; where it is none, no task is left out.
         """
-        return [] if fold is None else self._shared(_unlabelled, rows, fold=fold)
+        return [] if fold is None else self._unlabelled(rows, fold=fold)
 
     def without(self, rows: Rows, *, names: Sequence[str]) -> Rows:
         """Return rows without the labels of some tasks."""
-        return self._shared(Rows.without, rows, names=names)
+        return rows.without(names=names)
 
     def seen_labels(self, rows: Rows, *, names: Sequence[str]) -> dict[str, SeenLabels]:
         """Return the labels of the tasks whose kind was inferred; see `kinds.seen_labels`."""
-        return self._shared(seen_labels, rows, names=names)
+        return seen_labels(rows, names=names)
 
     def split(
         self,
@@ -102,21 +91,28 @@ class Stages:
             Number of nets, and the seed of the share.
         """
         if validation_fraction is None:
-            return [self._shared(_no_validation, rows)] * n_nets
-        strata = self._shared(strata_of, rows, of_kinds=[kind.strata for kind in kinds.values()])
-        given = (data.X, data.y, data.groups)
-        groups = None if data.groups is None else self._shared(groups_of, rows, data.X, data.groups)
+            return [self._no_validation(rows)] * n_nets
+        strata = self._strata(rows, of_kinds=[kind.strata for kind in kinds.values()])
+        groups = None if data.groups is None else self._groups(rows, data.X, data.groups)
         if is_splitter(validation_fraction):
-            return self._shared(
-                split_by_splitter, rows, strata, groups, *given, splitter=validation_fraction, n_nets=n_nets
+            return self._split_by_splitter(
+                rows,
+                strata,
+                groups,
+                data.X,
+                data.y,
+                data.groups,
+                splitter=validation_fraction,
+                n_nets=n_nets,
             )
-        return self._shared(
-            split_by_share, rows, strata, groups, share=validation_fraction, n_nets=n_nets, seed=seed
-        )
+        return self._split_by_share(rows, strata, groups, share=validation_fraction, n_nets=n_nets, seed=seed)
 
     def training_rows(self, rows: Rows, splits: list[RowSplit]) -> Rows:
         """Return the rows that some net learns from: others take no part in scales and levels."""
-        return self._shared(_training_rows, rows, splits)
+        train = splits[0].train
+        for split in splits[1:]:
+            train = np.union1d(train, split.train)
+        return rows.take(train)
 
     def bind(
         self, rows: Rows, *, kinds: Mapping[str, TaskKind], classes: Mapping[str, Any], calibrate: bool
@@ -134,11 +130,21 @@ class Stages:
         calibrate : bool
             Whether what the tasks predict is calibrated.
         """
-        return self._shared(_bind, rows, kinds=kinds, classes=classes, calibrate=calibrate)
+        tasks = TaskSet(
+            tuple(
+                kind.bind(rows.columns[name], rows.of_task(i), classes.get(name)).calibrated_by(calibrate)
+                for i, (name, kind) in enumerate(kinds.items())
+            )
+        )
+        single = [f"{task.name!r} has one class only, {task.only_class}" for task in tasks if task.only_class]
+        if single:
+            warn_caller(f"Task {listed(single)}: there is nothing to learn.")
+        return tasks
 
     def fit_encoder(self, rows: Rows, *, preprocessing: Any, dtype: type[np.floating]) -> FeatureEncoder:
         """Return the encoder of X, fitted to the rows to learn from."""
-        return self._shared(_fit_encoder, rows, preprocessing=preprocessing, dtype=dtype)
+        encoder = FeatureEncoder(preprocessing, dtype)
+        return encoder.fit(rows.X, rows.weight.max(axis=1) if rows.weighted else None, rows.index)
 
     def encode(
         self, rows: Rows, encoder: FeatureEncoder, tasks: TaskSet, settings: TrainingSettings
@@ -156,8 +162,8 @@ class Stages:
         settings : TrainingSettings
             The device and the precision.
         """
-        inputs = self._shared(_inputs, rows, encoder, device=settings.device, dtype=settings.dtype)
-        return self._shared(_table, rows, inputs, tasks, device=settings.device, dtype=settings.dtype)
+        inputs = self._inputs(rows, encoder, device=settings.device, dtype=settings.dtype)
+        return self._table(rows, inputs, tasks, device=settings.device, dtype=settings.dtype)
 
     def validation_table(
         self,
@@ -186,8 +192,7 @@ class Stages:
         """
         if not data.has_validation:
             return None
-        rows = self._shared(
-            _read_validation,
+        rows = self._read_validation(
             reader,
             data.X_val,
             data.y_val,
@@ -201,7 +206,7 @@ class Stages:
         return table
 
     def train_and_validation(
-        self, blueprint: Blueprint, table: Table, stop_on: list[RowSplit] | Table, n_nets: int
+        self, blueprint: Blueprint, table: Table, splits: list[RowSplit], validation: Table | None
     ) -> list[tuple[Table, Table | None]]:
         """Return the rows that each net learns from, and those that tell it when to stop.
 
@@ -212,115 +217,90 @@ class Stages:
             holds out none.
         table : Table
             All rows.
-        stop_on : list of RowSplit, or Table
-            Rows of ``table`` that each net learns from and holds out, or other rows that all use.
-        n_nets : int
-            Number of nets.
+        splits : list of RowSplit
+            Rows of ``table`` that each net learns from and holds out.
+        validation : Table or None
+            Other rows by which all nets stop; they then learn from all of ``table``.
         """
-        if isinstance(stop_on, Table):
-            return [(table, stop_on)] * n_nets
+        if validation is not None:
+            return [(table, validation)] * len(splits)
         return [
-            self._shared(split_table, table, split)
+            self._split_table(table, split)
             if blueprint.can_validate_on(table.weight[split.validation])
             else (table, None)
-            for split in stop_on
+            for split in splits
         ]
 
+    def _unlabelled(self, rows: Rows, *, fold: str) -> list[str]:
+        found = rows.unlabelled()
+        if found:
+            warn_caller(
+                f"The {len(rows)} training rows of {fold} have no label of the tasks {found[:10]}"
+                f"{' and more' if len(found) > 10 else ''}, which are left out of its fit, and of its share "
+                "in their mean score. A TaskStratifiedKFold as `cv` spreads the labels of every task.",
+            )
+        return found
 
-class CachedStages(Stages):
-    """The stages of fits to the same data: what these have in common is made once.
+    def _no_validation(self, rows: Rows) -> RowSplit:
+        return RowSplit.from_validation(np.empty(0, dtype=np.intp), len(rows))
 
-    Sources, the positional arguments, are the same if they are one object: data, and what was made of it.
-    Parameters, by keyword, are the same if they are equal in value; those that can't be pickled never are.
+    def _inputs(self, rows: Rows, encoder: FeatureEncoder, *, device: Any, dtype: Any) -> InputRows:
+        return rows_for_training(EncodedRows(encoder, rows.X, rows.index), device, dtype)
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_mtl.estimators.rows import Admitted
-    >>> stages, X, y = CachedStages(), np.zeros((3, 2)), np.arange(3.0)
-    >>> by = {"owner": "Estimator", "admitted": Admitted.by(None)}
-    >>> stages.read(X, y, None, **by) is stages.read(X, y, None, **by)
-    True
-    >>> stages.read(X, y, None, **by) is stages.read(X.copy(), y, None, **by)
-    False
-    """
+    def _table(self, rows: Rows, inputs: InputRows, tasks: TaskSet, *, device: Any, dtype: Any) -> Table:
+        y, weight = tasks.encode(rows.columns, rows.weight)
+        return Table.from_rows(inputs, y, weight, device=device, dtype=dtype)
 
-    def __init__(self) -> None:
-        self._made: dict[tuple[Any, ...], tuple[Any, Any]] = {}
-
-    def _shared(self, make: Callable[P, T], *sources: P.args, **parameters: P.kwargs) -> T:
-        key = (make, *map(id, sources), fingerprint(parameters))
-        if key not in self._made:
-            # An id is that of one object only as long as the object lives.
-            self._made[key] = (sources, make(*sources, **parameters))
-        return cast(T, self._made[key][1])
-
-
-def _unlabelled(rows: Rows, *, fold: str) -> list[str]:
-    found = rows.unlabelled()
-    if found:
-        warn_caller(
-            f"The {len(rows)} training rows of {fold} have no label of the tasks {found[:10]}"
-            f"{' and more' if len(found) > 10 else ''}, which are left out of its fit, and of its share in "
-            "their mean score. A TaskStratifiedKFold as `cv` spreads the labels of every task.",
+    def _read_validation(
+        self,
+        reader: BaseEstimator,
+        X: Any,
+        y: Any,
+        tasks: TaskSet,
+        *,
+        admitted: Admitted,
+        left_out: Sequence[str],
+    ) -> Rows:
+        rows, _ = read_rows(
+            reader, X, y, admitted=admitted, tasks=tasks.names, left_out=left_out, name="y_val"
         )
-    return found
+        unknown = {task.name: task.unknown_labels(rows.columns[task.name])[:5] for task in tasks}
+        found = [f"{labels} of task {name!r}" for name, labels in unknown.items() if labels]
+        if found:
+            warn_caller(f"`y_val` has labels that y has not, {listed(found)}: they are left out.")
+        return rows
 
+    def _strata(self, rows: Rows, *, of_kinds: Sequence[Callable[[Column], np.ndarray]]) -> list[np.ndarray]:
+        return strata_of(rows, of_kinds=of_kinds)
 
-def _no_validation(rows: Rows) -> RowSplit:
-    return RowSplit.from_validation(np.empty(0, dtype=np.intp), len(rows))
+    def _groups(self, rows: Rows, X: Any, groups: Any) -> np.ndarray:
+        return groups_of(rows, X, groups)
 
+    def _split_by_share(
+        self,
+        rows: Rows,
+        strata: list[np.ndarray],
+        groups: np.ndarray | None,
+        *,
+        share: float,
+        n_nets: int,
+        seed: int,
+    ) -> list[RowSplit]:
+        return split_by_share(rows, strata, groups, share=share, n_nets=n_nets, seed=seed)
 
-def _training_rows(rows: Rows, splits: list[RowSplit]) -> Rows:
-    train = splits[0].train
-    for split in splits[1:]:
-        train = np.union1d(train, split.train)
-    return rows.take(train)
+    def _split_by_splitter(
+        self,
+        rows: Rows,
+        strata: list[np.ndarray],
+        groups: np.ndarray | None,
+        X: Any,
+        y: Any,
+        given_groups: Any,
+        *,
+        splitter: Any,
+        n_nets: int,
+    ) -> list[RowSplit]:
+        return split_by_splitter(rows, strata, groups, X, y, given_groups, splitter=splitter, n_nets=n_nets)
 
-
-def _bind(
-    rows: Rows, *, kinds: Mapping[str, TaskKind], classes: Mapping[str, Any], calibrate: bool
-) -> TaskSet:
-    tasks = TaskSet(
-        tuple(
-            kind.bind(rows.columns[name], rows.of_task(i), classes.get(name)).calibrated_by(calibrate)
-            for i, (name, kind) in enumerate(kinds.items())
-        )
-    )
-    single = [f"{task.name!r} has one class only, {task.only_class}" for task in tasks if task.only_class]
-    if single:
-        warn_caller(f"Task {_listed(single)}: there is nothing to learn.")
-    return tasks
-
-
-def _fit_encoder(rows: Rows, *, preprocessing: Any, dtype: type[np.floating]) -> FeatureEncoder:
-    encoder = FeatureEncoder(preprocessing, dtype)
-    return encoder.fit(rows.X, rows.weight.max(axis=1) if rows.weighted else None, rows.index)
-
-
-def _inputs(rows: Rows, encoder: FeatureEncoder, *, device: Any, dtype: Any) -> InputRows:
-    return rows_for_training(EncodedRows(encoder, rows.X, rows.index), device, dtype)
-
-
-def _table(rows: Rows, inputs: InputRows, tasks: TaskSet, *, device: Any, dtype: Any) -> Table:
-    y, weight = tasks.encode(rows.columns, rows.weight)
-    return Table.from_rows(inputs, y, weight, device=device, dtype=dtype)
-
-
-def _read_validation(
-    reader: BaseEstimator, X: Any, y: Any, tasks: TaskSet, *, admitted: Admitted, left_out: Sequence[str]
-) -> Rows:
-    rows, _ = read_rows(reader, X, y, admitted=admitted, tasks=tasks.names, left_out=left_out, name="y_val")
-    unknown = {task.name: task.unknown_labels(rows.columns[task.name])[:5] for task in tasks}
-    found = [f"{labels} of task {name!r}" for name, labels in unknown.items() if labels]
-    if found:
-        warn_caller(
-            f"`y_val` has labels that y has not, {_listed(found)}: they are left out.",
-        )
-    return rows
-
-
-def _listed(parts: Sequence[str]) -> str:
-    """Return parts of a sentence as one, the first ten of many."""
-    more = [f"{len(parts) - MOST_LISTED} more"] if len(parts) > MOST_LISTED else []
-    return ", ".join([*parts[:MOST_LISTED], *more])
+    def _split_table(self, table: Table, split: RowSplit) -> tuple[Table, Table]:
+        return split_table(table, split)

@@ -54,9 +54,10 @@ def fit_further(parameters: FitParameters, fitted: Fitted, data: FitData, reader
             f"{done} epochs done; the estimator is left as it is.",
         )
         return fitted
-    known = (fitted.encoder, fitted.blueprint, settings)
-    stop_on = stages.validation_table(reader, data, *known, left_out=fitted.left_out) or splits
-    return _trained_on(fitted, rows, stop_on, settings, settings.max_epochs - done)
+    validation = stages.validation_table(
+        reader, data, fitted.encoder, fitted.blueprint, settings, left_out=fitted.left_out
+    )
+    return _trained_on(fitted, rows, splits, validation, settings, settings.max_epochs - done)
 
 
 @in_default_modes
@@ -81,7 +82,7 @@ def fit_batch(
     _check_same_classes(fitted.tasks, classes)
     settings = parameters.training_settings(len(rows))
     nothing = RowSplit.from_validation(np.empty(0, dtype=np.intp), len(rows))
-    return _trained_on(fitted, rows, [nothing] * len(fitted.nets), settings, 1)
+    return _trained_on(fitted, rows, [nothing] * len(fitted.nets), None, settings, 1)
 
 
 def declared_classes(y: Any, classes: Any) -> Mapping[str, Any] | None:
@@ -117,11 +118,16 @@ def _updated(parameters: FitParameters, fitted: Fitted, rows: Rows) -> Fitted:
 
 
 def _trained_on(
-    fitted: Fitted, rows: Rows, stop_on: list[RowSplit] | Table, settings: TrainingSettings, epochs: int
+    fitted: Fitted,
+    rows: Rows,
+    splits: list[RowSplit],
+    validation: Table | None,
+    settings: TrainingSettings,
+    epochs: int,
 ) -> Fitted:
     stages = Stages()
     table = stages.encode(rows, fitted.encoder, fitted.tasks, settings)
-    parts = stages.train_and_validation(fitted.blueprint, table, stop_on, len(fitted.nets))
+    parts = stages.train_and_validation(fitted.blueprint, table, splits, validation)
     plans = plan_further(fitted.nets, fitted.blueprint, parts, settings, epochs)
     return PlannedFit(fitted, tuple(plans)).train()
 

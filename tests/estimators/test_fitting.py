@@ -5,9 +5,10 @@ from copy import copy
 import numpy as np
 import pytest
 
+from sklearn_mtl.estimators.cached_stages import CachedStages
 from sklearn_mtl.estimators.fitting import train_together
 from sklearn_mtl.estimators.rows import FitData
-from sklearn_mtl.estimators.stages import CachedStages, Stages
+from sklearn_mtl.estimators.stages import Stages
 
 
 def rows_of(plans):

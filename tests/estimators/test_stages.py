@@ -5,9 +5,10 @@ import pytest
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_mtl import MultiTaskRegressor
+from sklearn_mtl.estimators.cached_stages import CachedStages
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.rows import Admitted, FitData
-from sklearn_mtl.estimators.stages import CachedStages, Stages
+from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.tasks import Regression
 
 READ = {"owner": "Estimator", "admitted": Admitted.by(None)}

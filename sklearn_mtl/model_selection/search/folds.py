@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from sklearn_mtl.estimators.base import BaseMultiTask
+from sklearn_mtl.estimators.cached_stages import CachedStages
 from sklearn_mtl.estimators.scikit_learn_private import params_of_rows, take_rows
-from sklearn_mtl.estimators.stages import CachedStages
 from sklearn_mtl.features import FeatureEncoder, SharedRows
 from sklearn_mtl.recipes import fingerprint
 
