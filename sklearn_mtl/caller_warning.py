@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import sys
 import warnings
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 __all__ = ["warn_caller"]
 
-PACKAGE = str(Path(__file__).parent)
+# What may lie between the line of the user's and what warns: pipelines, searches, scorers, training loops.
+BETWEEN = {"sklearn_mtl", "sklearn", "skorch", "joblib"}
 
 
 def warn_caller(message: str) -> None:
-    """Warn at the innermost line that is not of this package.
+    """Warn at the innermost line that is neither of this package nor of those that it is called through.
 
     ``skip_file_prefixes`` of `warnings.warn` does the same from Python 3.12 on. A number of frames that is
     written down points elsewhere as soon as a function is put between.
@@ -34,6 +36,10 @@ def warn_caller(message: str) -> None:
         What to say.
     """
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame.f_back is not None and _package(frame.f_globals) in BETWEEN:
         level, frame = level + 1, frame.f_back
     warnings.warn(message, stacklevel=level)
+
+
+def _package(module: Mapping[str, Any]) -> str:
+    return str(module.get("__name__")).partition(".")[0]

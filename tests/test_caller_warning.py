@@ -1,4 +1,4 @@
-"""A warning points at the line outside the package, however deep within it is raised."""
+"""A warning points at the line of the user's, however deep within the package it is raised."""
 
 import types
 
@@ -13,10 +13,13 @@ def test_it_points_at_the_line_that_called():
     assert caught[0].filename == __file__
 
 
-def test_frames_of_the_package_are_passed_over():
+@pytest.mark.parametrize(
+    "name", ["sklearn_mtl.within", "sklearn.pipeline", "joblib", "sklearn_mtl_demo.of_the_user"]
+)
+def test_frames_of_the_package_and_of_what_calls_it_are_passed_over(name):
     code = "def deeper(warn, depth):\n    return warn('look') if depth == 0 else deeper(warn, depth - 1)\n"
-    within = types.ModuleType("within")
-    exec(compile(code, f"{caller_warning.PACKAGE}/within.py", "exec"), within.__dict__)
+    module = types.ModuleType(name)
+    exec(compile(code, "deeper.py", "exec"), module.__dict__)
     with pytest.warns(UserWarning, match="look") as caught:
-        within.deeper(caller_warning.warn_caller, 3)
-    assert caught[0].filename == __file__
+        module.deeper(caller_warning.warn_caller, 3)
+    assert caught[0].filename == ("deeper.py" if "user" in name else __file__)
