@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
-from sklearn_mtl.model_selection import StackedGridSearchCV
+from sklearn_mtl.model_selection import StackedGridSearchCV, task_scorer
 from sklearn_mtl.tasks import Classification, ClassLoss, PointLoss, Regression
 from sklearn_mtl.tasks.losses import CrossEntropy
 from tests.contract.extensions import Expectile, Poly, share_below
@@ -58,6 +59,26 @@ def test_two_classes_have_two_logits(data):
     est = quick().fit(X, {"price": Y["price"], "type": Y["type"] == "house"})
     assert est.predict_proba(X)["type"].shape == (150, 2)
     assert est.tasks_["type"].loss == Poly(n_classes=2, epsilon=2.0)
+
+
+@pytest.mark.parametrize("search", [GridSearchCV, StackedGridSearchCV])
+def test_a_search_over_its_parameter_finds_the_best_value(data, search):
+    grid = {
+        "tasks__price__loss": [Expectile(0.1), Expectile(0.9), "huber"],
+        "tasks__type__loss": ["cross_entropy", Poly(epsilon=0.0), Poly(epsilon=0.5)],
+    }
+    scoring = {
+        # At the level 0.9 the predictions are high: more labels lie below them than at any other level.
+        "price": task_scorer("price", make_scorer(share_below)),
+        "type": task_scorer("type", "neg_log_loss"),
+    }
+    found = search(quick(precision="float64"), grid, cv=2, scoring=scoring, refit="price").fit(*data)
+    assert found.best_params_["tasks__price__loss"] == Expectile(0.9)
+    of_price, of_type = (found.cv_results_[f"mean_test_{name}"].reshape(3, 3) for name in data[1])
+    assert (of_price[1] > of_price[[0, 2]]).all()
+    # Without the multiple of 1 - p it is the cross-entropy.
+    np.testing.assert_allclose(of_type[:, 1], of_type[:, 0], rtol=1e-6)
+    assert (abs(of_type[:, 2] - of_type[:, 0]) > 1e-4).all()
 
 
 def test_the_number_of_classes_is_set_by_keyword_only():
