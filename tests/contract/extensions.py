@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sklearn_mtl.balancing import LossBalancer
+from sklearn_mtl.balancing import GradientBalancer, LossBalancer
 from sklearn_mtl.sharing import Sharing, SharingModule
 from sklearn_mtl.tasks import ClassLoss, PointLoss, Task, TaskKind, check_labelled, strata_of_classes
 from sklearn_mtl.tasks.losses import CrossEntropy
@@ -101,6 +101,40 @@ class Paced(LossBalancer):
         return losses @ self.effective_weights(losses, weights) - self.scale.sum()
 
 
+class Fallen(LossBalancer):
+    """A balancer: each loss counts more the less it fell in the last steps, as in FAMO (Liu et al. 2023)."""
+
+    def __init__(self, rate=0.5):
+        super().__init__()
+        self.rate = rate
+
+    def start(self, n_tasks):
+        self.register_buffer("logits", torch.zeros(n_tasks))
+        self.register_buffer("before", torch.ones(n_tasks))
+
+    def forward(self, losses, weights):
+        self.before = losses.detach().clone()
+        return losses @ self.effective_weights(losses, weights)
+
+    def after_step(self, losses):
+        self.logits = self.logits - self.rate * (self.before - losses())
+
+    def effective_weights(self, losses, weights):
+        return weights * len(weights) * self.logits.softmax(0)
+
+
+class EvenGradients(GradientBalancer):
+    """A balancer: the gradients of the tasks, divided by a power of its length, are added."""
+
+    def __init__(self, power=1.0):
+        super().__init__()
+        self.power = power
+
+    def forward(self, gradients, losses, weights):
+        length = gradients.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        return weights @ (gradients / length**self.power)
+
+
 @dataclass(frozen=True, eq=False)
 class ColourTask(Task):
     """One of several colours, scored by balanced accuracy."""
@@ -176,5 +210,6 @@ def share_below(y_true, y_pred):
 
 
 CLASSES: dict[str, Any] = {
-    of.__name__: of for of in (Squashed, Gated, Paced, ColourTask, Colour, Expectile, Poly)
+    of.__name__: of
+    for of in (Squashed, Gated, Paced, Fallen, EvenGradients, ColourTask, Colour, Expectile, Poly)
 }
