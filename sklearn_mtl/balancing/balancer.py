@@ -55,8 +55,9 @@ class Balancer(BaseEstimator, nn.Module, ABC):
         Returns
         -------
         list of dict
-            Each with ``"params"``, a list of parameters, and settings such as ``"lr"``; those that a group
-            does not have are the network's.
+            Each with ``"params"``, a parameter or an iterable of them, and settings such as ``"lr"``; those
+            that a group does not have are the network's. A group of the network's settings is optimized in
+            one with the network's parameters.
         """
         parameters = list(self.parameters())
         return [{"params": parameters, "weight_decay": 0.0}] if parameters else []

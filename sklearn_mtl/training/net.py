@@ -24,6 +24,7 @@ from sklearn_mtl.training.kept_weights import (
 )
 from sklearn_mtl.training.losses_again import losses_again
 from sklearn_mtl.training.recording import RecordedNet
+from sklearn_mtl.training.settings import groups_of_their_own, take_over
 from sklearn_mtl.training.steps import (
     FusedAdamW,
     Step,
@@ -98,10 +99,8 @@ class MultiTaskNet(RecordedNet):
         self.statistics_ = net.statistics_
         self.resume_ = net.resume_
         if type(net.optimizer_) is type(self.optimizer_):
-            settings = [{k: v for k, v in group.items() if k != "params"} for group in self._groups]
-            self.optimizer_.load_state_dict(net.optimizer_.state_dict())
-            for group, own in zip(self._groups, settings, strict=True):
-                group.update(own)
+            pairs = zip(net.get_all_learnable_params(), self.get_all_learnable_params(), strict=True)
+            take_over(self.optimizer_, net.optimizer_, [(old, new) for (_, old), (_, new) in pairs])
         return self
 
     def train(self, train: Table, valid: Table | None, epochs: int | None = None) -> None:
@@ -188,8 +187,9 @@ class MultiTaskNet(RecordedNet):
         return X
 
     def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> tuple[Any, dict[str, Any]]:
-        """Return skorch's groups of parameters, and after them those of the balancer."""
-        own = self.criterion_.balancer.param_groups()
+        """Return skorch's groups of parameters, and after them what the balancer has besides."""
+        _, options = super().get_params_for_optimizer(prefix, [])
+        own = groups_of_their_own(self.criterion_.balancer, self.optimizer, options)
         taken = {id(parameter) for group in own for parameter in group["params"]}
         others = [named for named in named_parameters if id(named[1]) not in taken]
         (groups,), options = super().get_params_for_optimizer(prefix, others)

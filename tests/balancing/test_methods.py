@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 from sklearn_mtl import MultiTaskClassifierRegressor
@@ -138,6 +138,66 @@ def test_parameters_of_the_network_are_optimized_as_ever(data):
     assert (network["weight_decay"], own["weight_decay"]) == (0.25, 0.0)
     assert [id(parameter) for parameter in own["params"]] == [id(est.net_.criterion_.balancer.log_variance)]
     assert len(network["params"]) == len(list(est.net_.module_.parameters()))
+
+
+def n_groups(est):
+    return len(est.net_.optimizer_.param_groups)
+
+
+def test_groups_that_are_as_the_networks_are_one_group_with_it(data):
+    plain, decayed = make(Uncertainty(), weight_decay=0.0), make(Uncertainty(), weight_decay=0.1)
+    assert (n_groups(plain.fit(*data)), n_groups(decayed.fit(*data))) == (1, 2)
+    same_rate = make(FastUncertainty(rate=0.03), lr=0.03, weight_decay=0.0)
+    assert n_groups(same_rate.fit(*data)) == 1
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"optimizer": torch.optim.LBFGS, "weight_decay": 0.1},
+        {"optimizer": torch.optim.Rprop, "weight_decay": 0.1},
+        {"lr_schedule": LRScheduler("LambdaLR", lr_lambda=[lambda epoch: 0.9**epoch])},
+        {"lr_schedule": LRScheduler("ReduceLROnPlateau", monitor="train_loss", min_lr=[1e-4])},
+    ],
+    ids=["LBFGS", "Rprop", "LambdaLR", "ReduceLROnPlateau"],
+)
+def test_what_takes_one_group_takes_a_learned_balancer(params, data):
+    est = make(Uncertainty(), **{"weight_decay": 0.0, **params}).fit(*data)
+    assert n_groups(est) == 1
+    assert (state_of(est)["log_variance"] != 0).all()
+
+
+def test_an_optimizer_of_one_group_refuses_another_rate_by_name(data):
+    with pytest.raises(
+        ValueError, match=r"`param_groups` of FastUncertainty must .* LBFGS does. Found .*0.1"
+    ):
+        make(FastUncertainty(), optimizer=torch.optim.LBFGS).fit(*data)
+
+
+@pytest.mark.parametrize(("first", "then"), [(0.0, 0.1), (0.1, 0.0)])
+def test_training_goes_on_where_groups_part_or_join(first, then, data):
+    est = make(Uncertainty(), warm_start=True, early_stopping=False, weight_decay=first).fit(*data)
+    steps = [float(state["step"]) for state in est.net_.optimizer_.state.values()]
+    est.set_params(weight_decay=then, max_epochs=8).fit(*data)
+    network = est.net_.optimizer_.param_groups[0]
+    assert network["weight_decay"] == then
+    assert [float(state["step"]) for state in est.net_.optimizer_.state.values()] == [2 * n for n in steps]
+
+
+@pytest.mark.parametrize("params", [lambda own: own.parameters(), lambda own: own.level], ids=["all", "one"])
+def test_parameters_of_a_group_may_be_a_generator_or_one(params, data):
+    class Rising(LossBalancer):
+        def start(self, n_tasks):
+            self.level = nn.Parameter(torch.zeros(()))
+
+        def param_groups(self):
+            return [{"params": params(self), "lr": 0.5}]
+
+        def forward(self, losses, weights):
+            return losses @ weights - self.level
+
+    est = make(Rising(), optimizer="sgd", early_stopping=False, max_epochs=1, weight_decay=0.0).fit(*data)
+    assert float(state_of(est)["level"]) == pytest.approx(5 * 0.5)
 
 
 # After the step.
