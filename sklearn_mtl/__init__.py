@@ -4,10 +4,10 @@
 `MultiTaskClassifier` and `MultiTaskRegressor` are its single-kind forms. The way of the data, one
 package for each stage::
 
-    Y -> targets -> tasks ------------------+
-    X -> features -> trunks -> sharing -> heads -> one output per task
-                                losses -> balancing -> training -> estimators -> model_selection
-                                                                            +-> inspection, export
+    Y -> targets -> tasks ---------------------+
+    X -> features -> trunks -> sharing -> network (trunk, heads, loss) -> one output per task
+                           balancing ---^       |
+            data -> inference -> training ------+-> estimators -> model_selection, export
 
 Examples
 --------

@@ -178,7 +178,7 @@ def rows_for_training(reader: Reader, device: torch.device, dtype: torch.dtype) 
     Parameters
     ----------
     reader : Reader
-        Encodes the rows.
+        Source of the encoded rows.
     device : torch.device
         The network's device.
     dtype : torch.dtype

@@ -20,13 +20,13 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     Parameters
     ----------
     tasks, task_weights, trunk, sharing, balancing, head_hidden_sizes, preprocessing
-        What is learned; see `MultiTaskClassifierRegressor`.
+        The tasks and the network; see `MultiTaskClassifierRegressor`.
     optimizer, lr, weight_decay, batch_size, max_epochs, lr_schedule, gradient_clip
-        How it is learned.
+        Settings of the steps of training.
     early_stopping, validation_fraction, patience, n_bags, ema_decay, calibrate
-        When it stops, and what is averaged.
+        When training stops, and how weights and predictions are averaged and calibrated.
     device, precision, compile, callbacks, verbose, warm_start, random_state
-        Where and how it runs.
+        Device and number format of the computation, callbacks, messages, and the source of randomness.
 
     Attributes
     ----------

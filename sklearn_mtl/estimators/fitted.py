@@ -192,7 +192,7 @@ class FittedEstimator(BaseEstimator):
         Parameters
         ----------
         fitted : Fitted
-            What it left.
+            Encoder, tasks and nets that the fit made.
         reader : BaseEstimator, optional
             Has the number and names of the features, where others than before were read.
         """

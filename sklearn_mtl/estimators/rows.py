@@ -52,9 +52,9 @@ class Rows:
     X : ndarray, DataFrame or StreamedRows
         The features of these rows, and maybe of others.
     columns : dict of str to Column
-        Their labels.
+        Labels of these rows, by task.
     weight : ndarray of float64, shape (n_rows, 1) or (n_rows, n_tasks)
-        Their sample weights.
+        Sample weights of these rows.
     weighted : bool
         Whether the user gave any weights.
     index : ndarray of int, optional
@@ -152,11 +152,11 @@ class Admitted:
         Parameters
         ----------
         estimator : BaseEstimator
-            Where these are recorded.
+            The number and names of the features are recorded on it.
         X : object
             As the user gave it.
         reset : bool
-            Whether to record them.
+            Whether the number and names are recorded; otherwise they are compared.
         """
         return read_features(
             estimator, X, reset=reset, allow_nan=self.gaps, stream=self.streams, texts=self.texts
@@ -189,7 +189,7 @@ def read_rows(
     left_out : sequence of str, optional
         Tasks that y may have too, and which are not read.
     name : str, default="y"
-        What the user calls y.
+        Name of the argument that y was passed as, for messages.
     """
     warn_of_other_order(X, {name: y, "sample_weight": sample_weight}, "X_val" if name == "y_val" else "X")
     X = admitted.read(estimator, X, reset=tasks is None)

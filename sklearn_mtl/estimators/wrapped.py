@@ -27,7 +27,7 @@ def innermost(estimator: Any, X: Any = None) -> tuple[FittedEstimator, Any]:
     estimator : FittedEstimator
         The estimator, which may not be fitted yet.
     X : object
-        What its methods take.
+        Features as the methods of that estimator take them.
 
     Raises
     ------

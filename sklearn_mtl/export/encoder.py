@@ -64,7 +64,7 @@ class Encoder:
         Parameters
         ----------
         value : object
-            What to encode.
+            The object.
         where : str
             Its name, for errors and arrays.
 

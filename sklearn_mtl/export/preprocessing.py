@@ -57,7 +57,7 @@ def unpack_transformers(content: bytes) -> list[Any]:
     Parameters
     ----------
     content : bytes
-        What it returned.
+        The bytes that `pack_transformers` returned.
 
     Raises
     ------

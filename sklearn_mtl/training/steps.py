@@ -217,7 +217,7 @@ class WeightAverage:
     Parameters
     ----------
     module : nn.Module
-        What is averaged.
+        The module whose parameters are averaged.
     decay : float
         In [0, 1).
     """

@@ -77,7 +77,7 @@ class Fold:
         encoder : FeatureEncoder
             The encoder; another object with equal parameters is another encoder.
         part : {"train", "test"}
-            Which rows.
+            Whether the rows are those to train on or those to score.
         """
         key = (id(encoder), part)
         if key not in self._shared:
@@ -91,7 +91,7 @@ class Fold:
         Parameters
         ----------
         part : {"train", "test"}
-            Which rows.
+            Whether the rows are those to train on or those to score.
         estimator : object
             Estimator fitted to this fold.
         """

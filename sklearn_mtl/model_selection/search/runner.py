@@ -40,7 +40,7 @@ class TrialRunner:
     targets : AllTargets
         All rows of y.
     scoring : Scoring
-        How trials are scored.
+        The scorers of the search, and the score for a fit that fails.
     max_members : int or None
         Largest number of networks in a stack; None leaves it to the memory there is.
     n_jobs, pre_dispatch, verbose

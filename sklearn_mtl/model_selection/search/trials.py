@@ -80,7 +80,7 @@ class Trial:
     fit : PlannedFit or None
         Fit of the last step; None where planning failed, or where scikit-learn fits.
     error : Exception or None
-        What planning raised.
+        The exception that planning raised; None where it raised none.
     left_alone : str or None
         Why the fit is left to scikit-learn; None where it is not.
     seconds : float

@@ -113,7 +113,7 @@ class RandomNumbers:
     Parameters
     ----------
     ready : ReadyNet
-        Any of the nets.
+        One of the nets that draw these numbers.
     layers : sequence of nn.Module
         The net's dropout layers, in the order of the calls.
     """
@@ -175,7 +175,7 @@ class Assignment:
     keys : sequence of hashable
         A key for each network.
     device : torch.device
-        Where the tensors are.
+        Device of the tensors.
 
     Attributes
     ----------
@@ -287,7 +287,7 @@ def stacked_rows_to_try(
     masks : sequence of sequence of tensor
         For each net, the masks of its dropout layers.
     device : torch.device
-        Where they are.
+        Device of the rows and the masks.
     """
     of_tables, of_nets = Assignment(tables, device), Assignment(range(len(masks)), device)
     batches = [rows[tables[first]] for first in of_tables.first]

@@ -198,7 +198,7 @@ def _outputs(
     n_rows = len(steps[0].found["raw"])
     for kind, what in KINDS.items():
         own = torch.stack([step.found[kind] for step in steps])
-        # The outputs for the empty rows are nobody's.
+        # The stack's outputs for the empty rows have no counterpart in the nets' own steps.
         yield what, own, together[kind][:, :n_rows] if kind == "raw" else together[kind]
     for name, stacked in buffers.items():
         own = torch.stack([step.buffers[name] for step in steps])

@@ -100,7 +100,7 @@ def plain_attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
     Parameters
     ----------
     module : nn.Module
-        Any module.
+        The module, whose parts are looked through too.
     """
     for prefix, part in module.named_modules():
         for name, value in {} if is_dropout(part) else vars(part).items():

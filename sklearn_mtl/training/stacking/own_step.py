@@ -109,9 +109,9 @@ def _change_not_kept(
     module, criterion
         Parts of the net, after the gradients of the step.
     before : sequence of mapping
-        Their buffers before it.
+        Buffers of the module and of the criterion before the step.
     balancer : Balancer
-        That of the criterion, after all of the step.
+        Balancer of the criterion, after the whole step.
     """
     changed = first_changed(before[0], _buffers(module), _same)
     if changed is not None:

@@ -124,7 +124,7 @@ class _Progress:
     n_all : int
         Number of all nets.
     watch : callable or None
-        Told of it.
+        Called with how far it has come, as in `train_nets`.
     n_done : int
         Number of nets that are done.
     """

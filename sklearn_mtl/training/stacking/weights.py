@@ -172,9 +172,9 @@ class JointUpdate:
     Parameters
     ----------
     weights : StackedWeights
-        The stack.
+        Weights of the whole stack.
     part : slice
-        Their places in it.
+        Places of the neighbours in the stack.
     n_batches : int
         Steps that each takes in this epoch.
     """
