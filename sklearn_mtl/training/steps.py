@@ -1,7 +1,7 @@
 """What a step of training and of validation does, for one net and for a stack of nets.
 
 From raw outputs on both go through the functions of this module, in this order: `training_step`,
-`clip_gradients`, the optimizer, `WeightAverage`. For a stack all tensors have networks in front.
+`clip_gradients`, the optimizer, `WeightAverage`. For a stack all tensors have a leading network axis.
 
 What comes before is not shared. A net could be a stack of one, but ``vmap`` has its price: on a CPU a fit of
 two layers of 256 columns took 2.2 times as long with 64 rows in a batch, and 1.2 times with 1,024.

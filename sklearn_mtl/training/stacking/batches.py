@@ -1,4 +1,4 @@
-"""The rows, and the random numbers, of each step of a stack, with networks in front.
+"""The rows, and the random numbers, of each step of a stack, with a leading network axis.
 
 Each net is given what it would read and draw if it were trained alone. Nets often share that: candidates
 that differ in task weights see the same rows in the same order, and drop the same units. What is shared is
@@ -75,7 +75,7 @@ class StackedBatches:
         Yields
         ------
         batch : Batch
-            Rows with networks in front; those that a net does not have weigh nothing.
+            Rows with a leading network axis; those that a net does not have weigh nothing.
         masks : list of tensor
             The masks of the dropout layers.
         """
@@ -90,7 +90,7 @@ class StackedBatches:
             yield stacked_batch(filled, self._of_rows), self._masks(filled)
 
     def validation(self, n_rows: int) -> Iterator[Batch]:
-        """Iterate over the held-out rows, ``n_rows`` of each net at a time, with networks in front."""
+        """Iterate over the held-out rows, ``n_rows`` of each net at a time, with a leading network axis."""
         for start in range(0, max(map(len, self._valid)), n_rows):
             rows = [table.rows(slice(start, start + n_rows)) for table in self._valid]
             yield stacked_batch(rows, self._of_valid)
@@ -276,7 +276,7 @@ def stacked_rows_to_try(
     masks: Sequence[Sequence[Tensor]],
     device: torch.device,
 ) -> tuple[Batch, list[Tensor]]:
-    """Return the rows and masks of all nets' own steps, and empty rows, with networks in front.
+    """Return the rows and masks of all nets' own steps, and empty rows, with a leading network axis.
 
     Parameters
     ----------

@@ -151,7 +151,7 @@ def _stacked_step(trainer: StackedTrainer, alone: Sequence[OwnStep], rows: Mappi
 def _rows_of_all(
     trainer: StackedTrainer, steps: Sequence[OwnStep], rows: Mapping[int, Batch]
 ) -> tuple[Batch, list[Tensor]]:
-    """Return the rows and masks of all nets' own steps, with networks in front."""
+    """Return the rows and masks of all nets' own steps, with a leading network axis."""
     tables = [id(member.ready.plan.train) for member in trainer.members]
     return stacked_rows_to_try(rows, tables, [step.masks for step in steps], trainer.settings.device)
 

@@ -1,4 +1,4 @@
-"""The losses of many nets, and what their balancers make of them, with networks in front."""
+"""The losses of many nets, and what their balancers make of them, with a leading network axis."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class StackedLoss:
     Parameters
     ----------
     losses : TaskLosses or StackedLosses
-        The losses of the tasks, with networks in front.
+        The losses of the tasks, with a leading network axis.
     weights : tensor of shape (networks, tasks)
         The task weights.
     balancer : StackedBalancer
@@ -219,7 +219,7 @@ class StackedLosses:
         return StackedStepLosses(raw, parts, *map(torch.cat, zip(*values, strict=True)))
 
     def responses(self, raw: Tensor) -> list[Tensor]:
-        """Return what each group of tasks predicts, averaged over members, with networks in front."""
+        """Return what each group of tasks predicts, averaged over members, with a leading network axis."""
         of_parts = [losses.responses(raw[part]) for part, losses in self.parts]
         return [torch.cat(of_group) for of_group in zip(*of_parts, strict=True)]
 

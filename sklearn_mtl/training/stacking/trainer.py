@@ -133,13 +133,13 @@ class StackedTrainer:
         Parameters
         ----------
         batch : Batch
-            Rows with networks in front.
+            Rows with a leading network axis.
         masks : sequence of tensor
             The masks of the dropout layers.
 
         Returns
         -------
-        dict of str to tensor, each with networks in front
+        dict of str to tensor, each with a leading network axis
             What `training_step` returns, and the ``raw`` outputs and ``penalty``, without graph.
         """
         self.weights.clear_gradients()
@@ -151,7 +151,7 @@ class StackedTrainer:
     def forward(
         self, batch: Batch, masks: Sequence[Tensor] = (), *, training: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Return the nets' raw outputs and penalties for rows with networks in front."""
+        """Return the nets' raw outputs and penalties for rows with a leading network axis."""
         weights = self.weights.of_module(averaged=not training)
         with self.members[0].net.autocast_now() if training else nullcontext():
             raw, penalty = self.module(weights, batch.inputs, masks, training=training)
