@@ -19,7 +19,7 @@ A fit goes through these values, each made of those before it::
     FitParameters  the constructor's parameters, checked and resolved                   fit_parameters
     Rows           X, labels and weights of the rows that some task can learn from      rows
     Table          the same rows as tensors on the device                               sklearn_mtl.data
-    NetPlan        what one net of the bag is built from, learns from and is told       sklearn_mtl.training
+    NetPlan        what one net of the bag is built from, its rows, and its settings    sklearn_mtl.training
     ReadyNet       the net, about to be trained                                         sklearn_mtl.training
     Outcome        the trained net, or the error that its training raised               sklearn_mtl.training
     Fitted         all that is kept: encoder, tasks, nets                               fitted

@@ -57,7 +57,7 @@ class FitParameters:
     random_state : object
         As in the constructor.
     settings : TrainingSettings
-        What the training loop is told, but for the two that follow.
+        The settings of the training loop, but for the two that follow.
     batch_size : int or "auto"
         Rows in a step.
     patience : int, "auto" or None
@@ -204,7 +204,7 @@ class FitParameters:
         return int(self.n_bags)
 
     def training_settings(self, n_rows: int) -> TrainingSettings:
-        """Return what the training loop is told.
+        """Return the settings of the training loop.
 
         Parameters
         ----------

@@ -8,7 +8,7 @@ The life of a fit, told by the types that it goes through::
       │  encode
     Table           the same as tensors on the device                 data
       │  plan_bag
-    NetPlan         what one net is built from, learns from, is told  training
+    NetPlan         what one net is built from, its rows, settings    training
       │  make_ready
     ReadyNet        the net, its initial weights drawn                training
       │  train alone, or in a stack; finish
@@ -31,8 +31,9 @@ Within a training, in this order::
 
 The modules: `runs` has the life of a net from plan to end, `net` a training with its epochs, `steps` the
 arithmetic of a step, which single and stacked nets share. `kept_weights` decides whose weights a net ends
-with, `recording` keeps losses and scores, `settings` and `schedules` say what the loop is told, `callbacks`
-deals with those of the user, `state` packs nets for files, and `stacking` trains many nets as one.
+with, `recording` keeps losses and scores, `settings` and `schedules` hold the settings of the loop,
+`callbacks` deals with those of the user, `state` packs nets for files, and `stacking` trains many nets as
+one.
 
 Examples
 --------

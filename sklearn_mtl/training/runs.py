@@ -27,7 +27,7 @@ ROWS_FOR_STATISTICS = 100_000
 
 @dataclass(frozen=True, eq=False)
 class NetPlan:
-    """What one net is built from, what it learns from, and what the training loop is told.
+    """What one net is built from, what it learns from, and the settings of the training loop.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class NetPlan:
     train, valid : Table
         Training rows, and held-out rows or None.
     settings : TrainingSettings
-        What the training loop is told.
+        The settings of the training loop.
     seed : int, default=0
         Seed of the initial weights, the batches and dropout.
     epochs : int, optional
@@ -89,7 +89,7 @@ def plan_bag(
     parts : sequence of tuple
         For each net its training rows, and the rows that it holds out or None.
     settings : TrainingSettings
-        What the training loop is told.
+        The settings of the training loop.
     seeds : sequence of int
         The seed of each net.
     epochs : int, optional
@@ -240,7 +240,7 @@ def make_net(
     loss : BalancedLoss
         Its loss, on the device.
     settings : TrainingSettings
-        What the training loop is told.
+        The settings of the training loop.
     n_batches : int, default=1
         Steps in each epoch, by which the learning-rate schedule goes.
     done : int, default=0

@@ -1,4 +1,4 @@
-"""What the training loop is told, and what its optimizer and schedule resolve to."""
+"""The settings of the training loop, and what its optimizer and schedule resolve to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What the training loop is told; by default plain steps of AdamW on the CPU, and nothing else.
+    """The settings of the training loop; by default plain steps of AdamW on the CPU, and nothing else.
 
     Parameters
     ----------
