@@ -77,7 +77,7 @@ class Fitted:
         return self.blueprint.tasks
 
     @property
-    def every_task(self) -> list[str]:
+    def all_tasks(self) -> list[str]:
         """The names of the tasks, and then of those that were left out."""
         return [*self.tasks.names, *self.left_out]
 

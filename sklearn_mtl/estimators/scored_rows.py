@@ -69,7 +69,7 @@ class ScoredRows:
         warn_of_other_order(X, {"y": y, "sample_weight": sample_weight})
         responses, _ = estimator._responses(X)
         n_rows = len(next(iter(responses.values())))
-        names = estimator._fitted.every_task
+        names = estimator._fitted.all_tasks
         weight = np.broadcast_to(read_sample_weight(sample_weight, names, n_rows), (n_rows, len(names)))
         targets = read_targets(y, n_rows=n_rows)
         taken = {name: task.kind for name, task in estimator.tasks_.items()}
@@ -79,7 +79,7 @@ class ScoredRows:
     @property
     def tasks(self) -> list[str]:
         """The tasks of the estimator, and then those that it left out."""
-        return self.estimator._fitted.every_task
+        return self.estimator._fitted.all_tasks
 
     @property
     def left_out(self) -> Sequence[str]:

@@ -213,7 +213,7 @@ class Heads(nn.Module):
         for number, tasks in enumerate(self.tasks):
             self.register_buffer(f"tasks_{number}", torch.tensor(tasks), persistent=False)
         # Adam moves a parameter by about the learning rate, and an output of a layer by many of them.
-        self.pace = n_inputs**0.5
+        self.constant_scale = n_inputs**0.5
         constants = nn.Parameter(torch.zeros(members, n_constant)) if n_constant else None
         self.register_parameter("constants", constants)
         self.register_buffer("columns", self._column_order(totals, constant), persistent=False)
@@ -238,7 +238,7 @@ class Heads(nn.Module):
             )
             raw.append(branch(own).flatten(2))
         if self.constants is not None:
-            raw.append((self.pace * self.constants).expand(len(representation), -1, -1))
+            raw.append((self.constant_scale * self.constants).expand(len(representation), -1, -1))
         joined = raw[0] if len(raw) == 1 else torch.cat(raw, dim=-1)
         return joined if self.columns is None else joined[..., self.columns]
 

@@ -380,6 +380,6 @@ def test_what_is_packed_holds_arrays_and_comes_back(fitted):
     assert {"encoder", "blueprint", "nets", "kinds"} <= set(state)
     assert all(isinstance(array, np.ndarray) for array in state["nets"][0]["weights"].values())
     after = Fitted.unpacked(state, "cpu")
-    assert after.every_task == before.every_task == ["price", "type"]
+    assert after.all_tasks == before.all_tasks == ["price", "type"]
     assert after.representation_width == before.representation_width
     assert len(after.nets) == len(before.nets)

@@ -154,7 +154,7 @@ def test_constant_outputs_are_the_same_for_every_row(per_task):
     raw = heads(torch.randn(shape))
     assert raw.shape == (5, 2, 9)
     fixed = [1, 2, 6, 8]
-    expected = heads.pace * torch.arange(8.0).view(2, 4)
+    expected = heads.constant_scale * torch.arange(8.0).view(2, 4)
     torch.testing.assert_close(raw[..., fixed], expected.expand(5, 2, 4))
     others = [place for place in range(9) if place not in fixed]
     assert (raw[..., others].std(0) > 0).all()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.data.table import Batch
 from sklearn_mtl.training.stacking.batches import padded, rows_to_try, stacked_rows_to_try
-from sklearn_mtl.training.stacking.grouping import attribute_marks, changed_attribute, is_out_of_memory
+from sklearn_mtl.training.stacking.grouping import attribute_fingerprints, changed_attribute, is_out_of_memory
 from sklearn_mtl.training.stacking.own_step import (
     OwnStep,
     clear_gradients,
@@ -84,16 +84,16 @@ def remove_mismatches(trainer: StackedTrainer) -> dict[int, str]:
     members = list(trainer.members)
     tables = [member.ready.plan.train for member in members]
     found: dict[int, str] = {}
-    unlike: dict[int, str] | None = None
+    mismatched: dict[int, str] | None = None
     # A unit within rounding of 0 is on in the one step and off in the other: such a difference does not
     # come again with other rows.
     for last in (False, True):
         certain, again = _compared(trainer, rows_to_try(tables, last=last))
         found |= certain
-        unlike = {place: again[place] for place in again if unlike is None or place in unlike}
-        if not unlike:
+        mismatched = {place: again[place] for place in again if mismatched is None or place in mismatched}
+        if not mismatched:
             break
-    found |= unlike or {}
+    found |= mismatched or {}
     trainer.remove(found)
     trainer.weights.clear_gradients()
     for member in members:
@@ -102,7 +102,7 @@ def remove_mismatches(trainer: StackedTrainer) -> dict[int, str]:
 
 
 def _compared(trainer: StackedTrainer, rows: Mapping[int, Batch]) -> tuple[dict[int, str], dict[int, str]]:
-    """Leave out the nets that must train alone whatever the rows; return those, and the unlike ones."""
+    """Leave out the nets that must train alone whatever the rows; return those, and the mismatched ones."""
     alone: list[OwnStep] = []
     certain: dict[int, str] = {}
     for member in trainer.members:
@@ -119,12 +119,12 @@ def _compared(trainer: StackedTrainer, rows: Mapping[int, Batch]) -> tuple[dict[
         certain |= {member.position: together for member in trainer.members}
         trainer.remove(certain)
         return certain, {}
-    unlike: dict[int, str] = {}
+    mismatched: dict[int, str] = {}
     for what, differs in differences(trainer, alone, together):
         for member, of_member in zip(trainer.members, differs.tolist(), strict=True):
             if of_member:
-                unlike.setdefault(member.position, f"stacked, it computes something else: {what}")
-    return certain, unlike
+                mismatched.setdefault(member.position, f"stacked, it computes something else: {what}")
+    return certain, mismatched
 
 
 def _stacked_step(trainer: StackedTrainer, alone: Sequence[OwnStep], rows: Mapping[int, Batch]) -> Step | str:
@@ -133,11 +133,11 @@ def _stacked_step(trainer: StackedTrainer, alone: Sequence[OwnStep], rows: Mappi
     balancer = trainer.loss.balancer
     parts: tuple[nn.Module, ...] = (trainer.module.pattern, balancer.pattern)
     try:
-        before = [attribute_marks(part) for part in parts]
+        before = [attribute_fingerprints(part) for part in parts]
         together = trainer.put_gradients(*_rows_of_all(trainer, alone, rows))
         if balancer.has_after_step:
             balancer.after_step(halved(together))
-        changed = [changed_attribute(part, marks) for part, marks in zip(parts, before, strict=True)]
+        changed = [changed_attribute(part, earlier) for part, earlier in zip(parts, before, strict=True)]
         changed.append(_changed_by_epoch(balancer.pattern, alone[0]))
     # What vmap raises is of many kinds.
     except Exception as error:
@@ -195,9 +195,9 @@ def _outputs(
     steps: Sequence[OwnStep], together: Step, buffers: Mapping[str, Tensor]
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Yield what nets and stack compute beside the gradients: what it is, the nets', the stack's."""
-    n_rows = len(steps[0].found["raw"])
+    n_rows = len(steps[0].results["raw"])
     for kind, what in KINDS.items():
-        own = torch.stack([step.found[kind] for step in steps])
+        own = torch.stack([step.results[kind] for step in steps])
         # The stack's outputs for the empty rows have no counterpart in the nets' own steps.
         yield what, own, together[kind][:, :n_rows] if kind == "raw" else together[kind]
     for name, stacked in buffers.items():
@@ -223,6 +223,6 @@ def _changed_by_epoch(balancer: Balancer, step: OwnStep) -> str | None:
     if type(balancer).end_epoch is Balancer.end_epoch:
         return None
     copy = deepcopy(balancer)
-    before = attribute_marks(copy)
-    copy.end_epoch(halved(step.found))
+    before = attribute_fingerprints(copy)
+    copy.end_epoch(halved(step.results))
     return changed_attribute(copy, before)

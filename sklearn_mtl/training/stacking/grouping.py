@@ -109,19 +109,19 @@ def plain_attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
                 yield f"{prefix}.{name}".removeprefix("."), value
 
 
-def attribute_marks(module: nn.Module) -> dict[str, Any]:
+def attribute_fingerprints(module: nn.Module) -> dict[str, Any]:
     """Return by name what tells the values of a module's plain attributes apart."""
-    marks = {}
+    fingerprints = {}
     for name, value in plain_attributes(module):
         found = fingerprint(value)
         # What can't be pickled, such as a function within another, is the same as long as it is one object.
-        marks[name] = found if isinstance(found, str) else id(value)
-    return marks
+        fingerprints[name] = found if isinstance(found, str) else id(value)
+    return fingerprints
 
 
 def changed_attribute(module: nn.Module, before: Mapping[str, Any]) -> str | None:
     """Return the name of a plain attribute that is not what it was before."""
-    return first_changed(before, attribute_marks(module), lambda one, other: one == other)
+    return first_changed(before, attribute_fingerprints(module), lambda one, other: one == other)
 
 
 def first_changed(

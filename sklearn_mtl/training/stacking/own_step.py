@@ -28,14 +28,14 @@ class OwnStep:
     ----------
     masks : list of tensor
         The masks of the dropout layers, as `RandomNumbers` draws them again.
-    found : dict of str to tensor
+    results : dict of str to tensor
         What `training_step` returns, and the ``raw`` outputs and ``penalty``.
     buffers : dict of str to tensor
         Buffers of the balancer, after a step that halves the losses.
     """
 
     masks: list[Tensor]
-    found: Step
+    results: Step
     buffers: dict[str, Tensor]
 
 

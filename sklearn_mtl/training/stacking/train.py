@@ -301,7 +301,7 @@ class _Stacks:
             if is_out_of_memory(failure):
                 raise
             return {}, dict.fromkeys(places, f"its step fails: {first_line(failure)}")
-        unlike = remove_mismatches(trainer)
+        mismatched = remove_mismatches(trainer)
         ended: dict[int, Exception | KeyboardInterrupt | None] = {}
         try:
             trainer.run(ended.__setitem__, lambda epoch: self._progress.epoch(len(ended), epoch))
@@ -309,14 +309,14 @@ class _Stacks:
             ended = {
                 position: ended.get(position, interrupt)
                 for position in range(len(places))
-                if position not in unlike
+                if position not in mismatched
             }
         outcomes = {}
         for position, error in ended.items():
             net = _ended(stack[places[position]], error)
             seconds = (perf_counter() - start) / len(ended)
             outcomes[places[position]] = Outcome(net, error, None, seconds)
-        return outcomes, {places[position]: reason for position, reason in unlike.items()}
+        return outcomes, {places[position]: reason for position, reason in mismatched.items()}
 
     def _ready(self, place: int) -> ReadyNet:
         plan = self._plans[place]
