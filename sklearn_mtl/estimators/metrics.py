@@ -16,13 +16,13 @@ Scorer = Callable[..., float]
 Metric = str | Scorer | None
 
 
-def check_metric(task: Any, metric: Any) -> None:
+def check_metric(task: object, metric: Any) -> None:
     """Raise a ``TypeError`` or ``ValueError`` for what can't score a task.
 
     Parameters
     ----------
-    task : str
-        The task, for messages.
+    task : object
+        The task, which must be a string.
     metric : object
         As the user gave it.
     """

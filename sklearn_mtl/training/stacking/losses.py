@@ -33,7 +33,7 @@ class StackedLoss:
         The balancers.
     """
 
-    losses: Any
+    losses: TaskLosses | StackedLosses
     weights: Tensor
     balancer: StackedBalancer
 
@@ -76,7 +76,11 @@ class StackedBalancer:
         self.after: Named = {}
 
     def backward(
-        self, losses: Any, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter] = ()
+        self,
+        losses: StepLosses | StackedStepLosses,
+        weights: Tensor,
+        penalty: Tensor | None,
+        shared: Sequence[nn.Parameter] = (),
     ) -> Tensor:
         """Put gradients on all parameters, as `LossBalancer.backward` does for one net.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from sklearn_mtl.data.table import Batch
 from sklearn_mtl.training.kept_weights import StopTraining
+from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.batches import StackedBatches, few_rows
 from sklearn_mtl.training.stacking.losses import StackedLoss
@@ -55,7 +55,7 @@ class Member:
         self.epochs = plan.settings.max_epochs if plan.epochs is None else plan.epochs
 
     @property
-    def net(self) -> Any:
+    def net(self) -> MultiTaskNet:
         """The net."""
         return self.ready.net
 
