@@ -177,9 +177,9 @@ class MultiTaskNet(RecordedNet):
         # The latest weights are those of the middle of a step: training on begins from what was kept.
         self.resume_ = None
         self.optimizer_.state.clear()
-        for _, parameter in self.get_all_learnable_params():
+        for tensor in (*(named[1] for named in self.get_all_learnable_params()), *self.criterion_.buffers()):
             # As a part of a stack's tensor it would keep all of that in memory.
-            parameter.data = parameter.data.clone()
+            tensor.data = tensor.data.clone()
         return True
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> Any:

@@ -10,6 +10,7 @@ from sklearn_mtl.balancing import LossBalancer
 from sklearn_mtl.tasks import Classification, Regression
 from sklearn_mtl.training import train_nets
 from sklearn_mtl.training.runs import make_ready, train_alone
+from sklearn_mtl.training.stacking.trainer import Member
 from sklearn_mtl.trunks import MLP, TabM
 from tests.training.stacking.nets import plans_of, rows, stacked_as_alone
 
@@ -220,6 +221,25 @@ def test_what_a_balancer_remembers_of_steps_is_each_nets_own(data, balancer, par
         assert of_stack.steps == of_stack.steps.new_tensor(
             len(outcome.net.history) * len(plans[place].batch_sizes)
         )
+
+
+def test_what_a_net_remembers_is_its_own_after_ctrl_c_too(data, sizes, monkeypatch):
+    plans = [plan for seed in (0, 1) for plan in plans_of(data, balancing=Following(), random_state=seed)]
+    end_epoch = Member.end_epoch
+
+    def interrupted(member):
+        if len(member.net.history) == 2:
+            raise KeyboardInterrupt
+        return end_epoch(member)
+
+    monkeypatch.setattr(Member, "end_epoch", interrupted)
+    found = []
+    with pytest.raises(KeyboardInterrupt):
+        found.extend(outcome.net for _, outcome in train_nets(plans))
+    assert sizes == [2]
+    buffers = [buffer for net in found for buffer in net.criterion_.balancer.buffers()]
+    assert len(buffers) == 4
+    assert all(buffer.untyped_storage().nbytes() == buffer.nbytes for buffer in buffers)
 
 
 class Learned(LossBalancer):
