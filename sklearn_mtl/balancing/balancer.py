@@ -44,7 +44,10 @@ class Balancer(BaseEstimator, nn.Module, ABC):
         return copy
 
     def start(self, n_tasks: int) -> None:
-        """Make learned parameters, and buffers for all that is remembered; a hook, by default none."""
+        """Make learned parameters, and buffers for all that is remembered; a hook, by default none.
+
+        Learned parameters are for a `LossBalancer`, or for a balancer whose own ``backward`` trains them.
+        """
 
     def param_groups(self) -> list[dict[str, Any]]:
         """Return how the learned parameters are optimized, in groups as a torch optimizer takes them.
@@ -80,7 +83,13 @@ class Balancer(BaseEstimator, nn.Module, ABC):
         return type(self).after_step is not Balancer.after_step
 
     def end_epoch(self, losses: Tensor) -> None:
-        """Take note of the epoch's mean training losses, shape (n_tasks,); a hook, by default nothing."""
+        """Take note of the mean training losses of an epoch; a hook, by default nothing.
+
+        Parameters
+        ----------
+        losses : tensor of shape (n_tasks,)
+            Scale-free losses; nan for a task without a label in the epoch.
+        """
 
     def effective_weights(self, losses: Tensor, weights: Tensor) -> Tensor:
         """Return how much each loss counts, given the losses: a hook, by default the user's weights.
@@ -220,7 +229,8 @@ def put_gradients(raw: Tensor, gradient: Tensor, penalty: Tensor | None) -> None
 class GradientBalancer(Balancer):
     """From the gradients of the tasks to one gradient of the shared parameters.
 
-    Parameters that one task alone trains get the gradient of its weighted loss.
+    Parameters that one task alone trains get the gradient of its weighted loss. Learned parameters are for a
+    `LossBalancer`: here they get no gradient, and stay as they are.
     """
 
     def __call__(self, gradients: Tensor, losses: Tensor, weights: Tensor) -> Tensor:

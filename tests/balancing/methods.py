@@ -60,7 +60,8 @@ class DWA(LossBalancer):
         self.register_buffer("rate", torch.ones(n_tasks))
 
     def end_epoch(self, losses):
-        losses = losses.to(self.last)
+        # A task without a label in the epoch keeps its last loss.
+        losses = torch.where(losses.isnan(), self.last, losses.to(self.last))
         self.rate.copy_(losses / self.last.clamp_min(1e-8))
         self.last = losses.clone()
 

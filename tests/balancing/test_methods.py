@@ -82,6 +82,22 @@ def test_the_state_moves(method, data):
     assert all(not torch.equal(value, start[name]) for name, value in state_of(est).items())
 
 
+def test_an_epoch_without_a_label_of_a_task_is_nan_for_it_alone(data):
+    X, Y = data
+    epochs = []
+
+    class Noting(DWA):
+        def end_epoch(self, losses):
+            super().end_epoch(losses)
+            epochs.append(losses.isnan().tolist())
+
+    est = make(Noting()).partial_fit(X, Y)
+    est.partial_fit(X, {**Y, "regression1": np.full(len(X), np.nan)}).partial_fit(X, Y)
+    assert epochs == [[False] * 3, [False, True, False], [False] * 3]
+    assert all(value.isfinite().all() for value in state_of(est).values())
+    assert np.isfinite(est.score_tasks(X, Y)).all()
+
+
 # Groups of parameters.
 
 

@@ -90,7 +90,8 @@ class Paced(LossBalancer):
         return [{"params": [self.scale], "lr": self.rate, "weight_decay": 0.0}]
 
     def end_epoch(self, losses):
-        losses = losses.to(self.last)
+        # A task without a label in the epoch keeps its last loss.
+        losses = torch.where(losses.isnan(), self.last, losses.to(self.last))
         self.pace.copy_(losses / self.last.clamp_min(1e-6))
         self.last = losses.clone()
 
