@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -68,9 +69,22 @@ class NetPlan:
         return WholeBatches(self.train, self.settings.batch_size).sizes
 
     def fit_statistics(self) -> dict[str, Tensor]:
-        """Return the trunk's statistics of the training rows, drawn under the plan's seed."""
+        """Return the trunk's statistics of the training rows, drawn under the plan's seed.
+
+        Raises
+        ------
+        TypeError
+            If they are not tensors by name.
+        """
         with seeded(self.seed, self.settings.device):
-            return self.blueprint.fit_statistics(self.train.sample(ROWS_FOR_STATISTICS))
+            found: Any = self.blueprint.fit_statistics(self.train.sample(ROWS_FOR_STATISTICS))
+        rule = f"`fit_statistics` of {type(self.blueprint.trunk).__name__} must return a dict of tensors."
+        if not isinstance(found, Mapping):
+            raise TypeError(f"{rule} Found {found!r}, of type {type(found).__name__}.")
+        for name, value in found.items():
+            if not isinstance(value, Tensor):
+                raise TypeError(f"{rule} Found {value!r}, of type {type(value).__name__}, for {name!r}.")
+        return dict(found)
 
 
 def plan_bag(

@@ -1,11 +1,15 @@
 """One net from its plan to its end."""
 
+import re
+from dataclasses import replace
+
 import pytest
 import torch
 from skorch.callbacks import Callback
 
 from sklearn_mtl.training import plan_bag, plan_further
 from sklearn_mtl.training.runs import finish_interrupted, make_ready, train_alone
+from sklearn_mtl.trunks import MLP
 
 
 def weights(module):
@@ -42,6 +46,32 @@ def test_a_step_of_each_batch(make_plan):
     plan = make_plan(validated=False, batch_size=25)
     assert plan.batch_sizes == [25, 25, 10]
     assert plan.n_batches == 3
+
+
+class Counting(MLP):
+    """A trunk whose fit statistics are given."""
+
+    def __init__(self, found):
+        super().__init__()
+        self.found = found
+
+    def fit_statistics(self, spec, sample):
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ({"n": torch.ones(()), "reach": 3.0}, "3.0, of type float, for 'reach'"),
+        (None, "None, of type NoneType"),
+    ],
+)
+def test_fit_statistics_that_are_no_tensors_are_refused_at_once(found, told, make_plan):
+    plan = make_plan()
+    plan = replace(plan, blueprint=replace(plan.blueprint, trunk=Counting(found)))
+    rule = "`fit_statistics` of Counting must return a dict of tensors. "
+    with pytest.raises(TypeError, match=re.escape(f"{rule}Found {told}.")):
+        make_ready(plan)
 
 
 # A net that is ready
