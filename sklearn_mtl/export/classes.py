@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from inspect import isabstract
 from types import ModuleType
@@ -43,8 +43,32 @@ def _known() -> Iterator[type]:
                 yield derived
 
 
+def by_name(classes: Iterable[type]) -> dict[str, type]:
+    """Return classes by the names that files have for them.
+
+    Raises
+    ------
+    ValueError
+        If two have one name, of which a file could not tell which it means.
+    """
+    found: dict[str, type] = {}
+    for one in classes:
+        # A class of two bases comes twice.
+        if found.setdefault(one.__name__, one) is not one:
+            other = qualified_name(found[one.__name__])
+            raise ValueError(
+                f"Classes that files name must have their own names. Found {other} and {qualified_name(one)}."
+            )
+    return found
+
+
+def qualified_name(of: type) -> str:
+    """Return the name that a class is imported by."""
+    return f"{of.__module__}.{of.__qualname__}"
+
+
 #: The package's own classes by name: decoding calls these, and what is handed to `load`, and nothing else.
-KNOWN: dict[str, type] = {known.__name__: known for known in _known()}
+KNOWN: dict[str, type] = by_name(_known())
 
 
 def own_fields(value: Any) -> dict[str, Any] | None:
@@ -54,11 +78,6 @@ def own_fields(value: Any) -> dict[str, Any] | None:
     if is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in fields(value) if field.init}
     return None
-
-
-def qualified_name(of: type) -> str:
-    """Return the name that a class is imported by."""
-    return f"{of.__module__}.{of.__qualname__}"
 
 
 def extra(module: str) -> ModuleType:

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from sklearn_mtl.balancing import LossBalancer, StaticWeights
-from sklearn_mtl.export.classes import EXTENSIBLE, KNOWN
+from sklearn_mtl.export.classes import EXTENSIBLE, KNOWN, by_name
 from sklearn_mtl.export.decoder import Decoder
 from sklearn_mtl.export.encoder import Encoder
 from sklearn_mtl.features import Block, FeatureSpec
@@ -344,3 +344,12 @@ def test_nothing_else_is_decoded(node, message):
 def test_what_is_not_there_is_not_found(node):
     with pytest.raises(KeyError):
         decode(node)
+
+
+def test_two_classes_of_one_name_are_refused():
+    own = type("Pinball", (SquaredError,), {"__module__": "elsewhere"})
+    assert by_name([MLP, TabM, MLP]) == {"MLP": MLP, "TabM": TabM}
+    with pytest.raises(
+        ValueError, match=r"their own names\. Found .*regression\.Pinball and elsewhere\.Pinball\."
+    ):
+        by_name([Pinball, own])
