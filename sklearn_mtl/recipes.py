@@ -72,7 +72,7 @@ def resolve(recipes: Recipes[R], value: Any, place: str = "") -> R:
     recipes : Recipes
         The recipes of the parameter.
     value : object
-        What the parameter was set to.
+        The value that the parameter was set to.
     place : str, default=""
         Where the value was found, for the error message: ``" for task 'price'"``.
 

@@ -288,7 +288,7 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByT
         Parameters
         ----------
         data : FitData
-            What ``fit`` is given.
+            Features, labels and weights that ``fit`` is given.
         stages : Stages
             Do the work, or share it with other fits to the same data.
         """

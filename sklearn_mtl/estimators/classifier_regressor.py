@@ -48,7 +48,7 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     max_epochs : int, default=200
         Most passes over the rows.
     lr_schedule : None, "cosine", "one_cycle" or skorch LRScheduler, default=None
-        How the learning rate moves.
+        How the learning rate changes during training.
     gradient_clip : float, default=None
         Largest norm of a step's gradient.
     early_stopping : bool, default=True

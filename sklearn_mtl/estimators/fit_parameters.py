@@ -55,7 +55,7 @@ class FitParameters:
     n_bags : int or "auto"
         Number of nets.
     random_state : object
-        As in the constructor.
+        Seed, generator or None, as in the constructor.
     settings : TrainingSettings
         The settings of the training loop, but for the two that follow.
     batch_size : int or "auto"
@@ -90,7 +90,7 @@ class FitParameters:
         estimator : object
             Has the parameters of `BaseMultiTask` as attributes.
         kind_rule : KindRule
-            How it decides on kinds.
+            Rule by which the estimator decides on the kinds of tasks.
         fold : str, optional
             The fold of a search that it is fitted to.
 

@@ -36,9 +36,9 @@ class Fitted:
     Parameters
     ----------
     encoder : FeatureEncoder
-        From X to input blocks.
+        Encoder that turns X into input blocks.
     blueprint : Blueprint
-        What the nets were built from.
+        Structure, tasks and weights that the nets were built from.
     layout : Layout
         The container that y came in.
     nets : list of MultiTaskNet
@@ -272,7 +272,7 @@ def tasks_html(fitted: Fitted) -> str:
     Parameters
     ----------
     fitted : Fitted
-        What ``fit`` left behind.
+        Encoder, tasks and nets that ``fit`` made.
     """
     blueprint = fitted.blueprint
     weights = dict(zip(fitted.tasks.names, blueprint.task_weights, strict=True))

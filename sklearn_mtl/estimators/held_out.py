@@ -88,7 +88,7 @@ def groups_of(rows: Rows, X: Any, groups: Any) -> np.ndarray:
     rows : Rows
         The rows.
     X, groups : object
-        As the user gave them.
+        Features and groups as the user gave them.
     """
     warn_of_other_order(X, {"groups": groups})
     numbers = read_groups(groups, len(rows.X))
@@ -256,7 +256,7 @@ def split_by_splitter(
     X, y, groups : object
         As the user gave them: all rows are split, also those without a label.
     splitter : splitter
-        As scikit-learn has them.
+        A splitter of scikit-learn, or one with its methods.
     n_nets : int
         Number of splits.
     """

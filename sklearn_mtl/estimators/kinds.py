@@ -110,7 +110,7 @@ class SeenLabels:
     values : ndarray of shape (n_values,) or (0, n_outputs)
         The distinct labels; none of a block, since other labels make it another kind by themselves.
     gap : bool
-        Whether any was missing.
+        Whether any label was missing.
     """
 
     values: np.ndarray

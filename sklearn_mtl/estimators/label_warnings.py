@@ -33,7 +33,7 @@ def warn_of_other_order(X: Any, others: Mapping[str, Any], name: str = "X") -> N
     others : mapping of str to object
         Labels and weights by the name of the parameter: pandas objects, or mappings to such.
     name : str, default="X"
-        What the user calls X.
+        Name of the argument that X was passed as, for messages.
 
     Examples
     --------

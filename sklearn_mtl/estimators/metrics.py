@@ -24,7 +24,7 @@ def check_metric(task: object, metric: Any) -> None:
     task : object
         The task, which must be a string.
     metric : object
-        As the user gave it.
+        The metric or metrics as the user gave them.
     """
     if not isinstance(task, str):
         raise TypeError(f"A scorer's task must be a string. Found {task!r}.")
@@ -75,7 +75,7 @@ def metrics_by_task(metrics: Any, tasks: Sequence[str]) -> dict[str, Any]:
     Parameters
     ----------
     metrics : metric, sequence of metrics, or mapping from task to these
-        As the user gave it.
+        The metric or metrics as the user gave them.
     tasks : sequence of str
         The tasks that there are.
 

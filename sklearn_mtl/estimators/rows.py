@@ -106,7 +106,7 @@ class Rows:
         Parameters
         ----------
         name : str, default="y"
-            What the user calls the labels.
+            Name of the argument that the labels were passed as, for messages.
         """
         useful = np.zeros(len(self), dtype=bool)
         for position, column in enumerate(self.columns.values()):
@@ -154,7 +154,7 @@ class Admitted:
         estimator : BaseEstimator
             The number and names of the features are recorded on it.
         X : object
-            As the user gave it.
+            Features as the user gave them.
         reset : bool
             Whether the number and names are recorded; otherwise they are compared.
         """
@@ -181,9 +181,9 @@ def read_rows(
     estimator : BaseEstimator
         The number and names of its features are recorded, or compared.
     X, y, sample_weight
-        As the user gave them.
+        Features, labels and weights as the user gave them.
     admitted : Admitted
-        What X may be.
+        The kinds of input that are accepted as X.
     tasks : sequence of str, optional
         The tasks that y must have. Where they are given the features are compared, not recorded.
     left_out : sequence of str, optional
@@ -232,11 +232,11 @@ def read_data(X: Any, y: Any, sample_weight: Any, *, owner: str, admitted: Admit
     Parameters
     ----------
     X, y, sample_weight
-        As the user gave them.
+        Features, labels and weights as the user gave them.
     owner : str
         Class of the estimator, for messages.
     admitted : Admitted
-        What X may be.
+        The kinds of input that are accepted as X.
     """
     # scikit-learn's messages name the class of what reads. The estimator itself does not read, since the
     # fits of a search share what is read; so a class of its name does.

@@ -64,7 +64,7 @@ class ScoredRows:
         estimator : FittedEstimator
             The estimator, fitted.
         X, y, sample_weight
-            As the user gave them.
+            Features, labels and weights as the user gave them.
         """
         warn_of_other_order(X, {"y": y, "sample_weight": sample_weight})
         responses, _ = estimator._responses(X)
@@ -101,7 +101,7 @@ class ScoredRows:
         task : str
             The task.
         metric : str, callable or None
-            As the user gave it, for messages.
+            The metric as the user gave it, for messages.
         scorer : callable or None
             The scorer that the metric stands for; None is the task's own default score.
         """

@@ -77,7 +77,7 @@ def score_by_task(
     estimator : FittedEstimator
         The estimator, fitted.
     X, y, sample_weight
-        As the user gave them.
+        Features, labels and weights as the user gave them.
     every : bool
         Whether y must have all tasks.
 
@@ -108,7 +108,7 @@ def score_by_metric(
     estimator : FittedEstimator
         The estimator, fitted.
     X, y, sample_weight
-        As the user gave them.
+        Features, labels and weights as the user gave them.
     metrics : metric, sequence of metrics, or mapping from task to these
         A metric is what `scorer_of` takes.
 

@@ -67,7 +67,7 @@ class Decoder:
         Parameters
         ----------
         node : object
-            What `json.loads` returns.
+            JSON as `json.loads` returns it.
 
         Raises
         ------

@@ -66,7 +66,7 @@ class Encoder:
         value : object
             The object.
         where : str
-            Its name, for errors and arrays.
+            Name of the object, for errors and arrays.
 
         Raises
         ------

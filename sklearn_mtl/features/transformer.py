@@ -65,7 +65,7 @@ def as_array(values: Any, dtype: type[np.floating]) -> np.ndarray:
     Parameters
     ----------
     values : array, sparse matrix or DataFrame
-        What ``transform`` returned.
+        The table that ``transform`` returned.
     dtype : {numpy.float32, numpy.float64}
         The dtype in which a sparse matrix is made dense, which saves memory.
 

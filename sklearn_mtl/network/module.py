@@ -22,9 +22,9 @@ class MultiTaskModule(nn.Module):
     Parameters
     ----------
     sharing : SharingModule
-        From inputs to representations.
+        Module that turns inputs into representations.
     heads : Heads
-        From representations to raw outputs.
+        Module that turns representations into raw outputs.
     raw_width : int
         Raw outputs of all tasks.
     """

@@ -252,7 +252,7 @@ def make_net(
     module : MultiTaskModule
         The network, on the device.
     loss : BalancedLoss
-        Its loss, on the device.
+        Loss of the net, on the device.
     settings : TrainingSettings
         The settings of the training loop.
     n_batches : int, default=1

@@ -137,9 +137,9 @@ def groups_of_their_own(
     balancer : Balancer
         The balancer of the net, with its learned parameters.
     optimizer : type of torch Optimizer
-        Its class.
+        Class of the optimizer.
     options : mapping
-        What it is called with.
+        Keyword arguments that the class is called with.
 
     Returns
     -------

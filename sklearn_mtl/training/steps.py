@@ -219,7 +219,7 @@ class WeightAverage:
     module : nn.Module
         The module whose parameters are averaged.
     decay : float
-        In [0, 1).
+        Largest share of itself that the average keeps in a step, in [0, 1).
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:

@@ -66,7 +66,7 @@ class Dropout(nn.Module):
         generator : torch.Generator, optional
             Source of randomness; torch's global one by default.
         dtype, device
-            What the mask is made as, and where.
+            Number format and device of the mask.
         """
         count = math.prod(shape)
         words = torch.empty(-(-count // NUMBERS_PER_WORD), dtype=torch.int64, device=device)

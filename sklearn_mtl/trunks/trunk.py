@@ -20,11 +20,11 @@ class TrunkModule(nn.Module):
     Parameters
     ----------
     entry : nn.Module
-        From the mapping of input tensors to (rows, members, ``widths[0]``).
+        Layer that turns the mapping of input tensors into (rows, members, ``widths[0]``).
     stages : iterable of nn.Module
         Stage i goes from (rows, members, ``widths[i]``) to (rows, members, ``widths[i + 1]``).
     widths : sequence of int
-        One more than there are stages.
+        Widths of the entry and of each stage: one more than there are stages.
     members : int, default=1
         Length of the ensemble axis.
     """
@@ -90,7 +90,7 @@ class Trunk(BaseEstimator, ABC):
         spec : FeatureSpec
             Blocks of the input and their shapes.
         statistics : mapping of str to tensor
-            What `fit_statistics` returned.
+            The tensors that `fit_statistics` returned.
 
         Returns
         -------

@@ -30,7 +30,7 @@ class TrialResult:
     n_nets : int
         Number of networks that the search has trained for it.
     reasons : list of str
-        Why some of them were in no stack.
+        The reasons for which some of them were in no stack.
     """
 
     collected: dict[str, Any]

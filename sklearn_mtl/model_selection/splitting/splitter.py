@@ -57,7 +57,7 @@ class TaskFolds(BaseCrossValidator):
         strata : sequence of Strata
             Strata of the tasks to stratify by.
         groups : object
-            What `split` was given.
+            Groups of the rows, as `split` was given them.
         rng : RandomState or None
             None where rows are not shuffled.
         """
@@ -99,7 +99,7 @@ def read_strata(y: Any, task: Tasks, n_bins: int, fewest: int) -> tuple[dict[str
     Parameters
     ----------
     y : object
-        As the user gave it.
+        Targets as the user gave them.
     task, n_bins
         Parameters of a splitter.
     fewest : int

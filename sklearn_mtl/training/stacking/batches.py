@@ -211,7 +211,7 @@ def stacked_batch(parts: Sequence[Batch], assignment: Assignment) -> Batch:
         row that was added weighs nothing, and a column that was added leaves the weights of a linear layer
         without a gradient, and so at 0, which they are in `StackedWeights`.
     assignment : Assignment
-        Which network is given which batch.
+        The number of the batch that each network is given.
     """
     inputs = {name: assignment.expand([part.inputs[name] for part in parts]) for name in parts[0].inputs}
     y = assignment.expand([part.y for part in parts])
@@ -247,9 +247,9 @@ def rows_to_try(tables: Sequence[Table], *, last: bool = False) -> dict[int, Bat
     Parameters
     ----------
     tables : sequence of Table
-        Each may be there several times.
+        Tables of the nets; one table may be there several times.
     last : bool, default=False
-        Whether they are taken from the end.
+        Whether the rows are taken from the end of a table.
     """
     n_rows = min(N_ROWS, *map(len, tables))
     different = {id(table): table for table in tables}
@@ -281,7 +281,7 @@ def stacked_rows_to_try(
     Parameters
     ----------
     rows : mapping of int to Batch
-        What `rows_to_try` returned.
+        The rows of each table, as `rows_to_try` returns them.
     tables : sequence of int
         For each net, the id of its table.
     masks : sequence of sequence of tensor

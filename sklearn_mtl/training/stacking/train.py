@@ -52,7 +52,7 @@ class Outcome:
         Trained and finished; None where training failed. If Ctrl-C has interrupted it, as of the epochs
         that are over, and None where none is.
     error : Exception, KeyboardInterrupt or None
-        Why it failed, or was interrupted.
+        The error by which training failed, or the interrupt; None where there was none.
     alone : str or None
         Why it was trained by itself; None where it was one of a stack.
     seconds : float
