@@ -140,9 +140,10 @@ class PlannedFit:
         return self.plans[0].settings.max_epochs
 
     @property
-    def alone(self) -> list[str]:
+    def not_stacked_because(self) -> list[str]:
         """Why some nets were not part of a stack, each reason once."""
-        return list(dict.fromkeys(found.alone for found in self.outcomes if found.alone is not None))
+        reasons = (outcome.not_stacked_because for outcome in self.outcomes)
+        return list(dict.fromkeys(reason for reason in reasons if reason is not None))
 
     @property
     def error(self) -> Exception | None:
@@ -263,5 +264,7 @@ def _joined(before: Outcome | None, found: Outcome | None) -> Outcome:
     return replace(
         found,
         seconds=before.seconds + found.seconds,
-        alone=before.alone if found.alone is None else found.alone,
+        not_stacked_because=before.not_stacked_because
+        if found.not_stacked_because is None
+        else found.not_stacked_because,
     )

@@ -194,7 +194,7 @@ class Trial:
         elif self.fit is None:
             reasons = [str(self.left_alone)]
         else:
-            reasons = self.fit.alone
+            reasons = self.fit.not_stacked_because
         return TrialResult(collected, scores, n_nets, reasons)
 
 

@@ -52,7 +52,7 @@ Four nets that differ in the weight of one task and in their seed:
 ...     for seed in (0, 1)
 ... ]
 >>> for position, outcome in sorted(train_nets(plans)):
-...     print(position, len(outcome.net.history), outcome.alone)
+...     print(position, len(outcome.net.history), outcome.not_stacked_because)
 0 3 None
 1 3 None
 2 3 None
@@ -60,7 +60,7 @@ Four nets that differ in the weight of one task and in their seed:
 
 Fewer are trained alone, and say so:
 
->>> [outcome.alone for _, outcome in train_nets(plans[:1])]
+>>> [outcome.not_stacked_because for _, outcome in train_nets(plans[:1])]
 ['a stack of fewer than 4 nets is no faster']
 """
 

@@ -53,7 +53,7 @@ class Outcome:
         that are over, and None where none is.
     error : Exception, KeyboardInterrupt or None
         The error by which training failed, or the interrupt; None where there was none.
-    alone : str or None
+    not_stacked_because : str or None
         Why it was trained by itself; None where it was one of a stack.
     seconds : float
         Its share of the time that training took.
@@ -61,7 +61,7 @@ class Outcome:
 
     net: MultiTaskNet | None
     error: Exception | KeyboardInterrupt | None
-    alone: str | None
+    not_stacked_because: str | None
     seconds: float
 
     @property

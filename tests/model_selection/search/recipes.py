@@ -55,13 +55,13 @@ PAGE = classes_of_page()
 class Case:
     """A recipe, and what of it is searched.
 
-    ``alone`` are words of the reason for which its nets are in no stack.
+    ``not_stacked`` has words of the reason for which its nets are in no stack.
     """
 
     parameter: str
     recipe: Any
     grid: dict[str, list[Any]] = field(default_factory=dict)
-    alone: str | None = None
+    not_stacked: str | None = None
 
     def __str__(self) -> str:
         return type(self.recipe).__name__
@@ -257,18 +257,20 @@ CASES = [
     Case("balancing", IMTLL()),
     Case("balancing", GLS()),
     Case("balancing", DWA(), {"temperature": [0.1, 10.0]}),
-    Case("balancing", RLW(), {"spread": [0.1, 5.0]}, alone="draws random numbers"),
-    Case("balancing", GradNorm(), {"alpha": [0.1, 3.0], "rate": [0.01, 0.5]}, alone="balances gradients"),
-    Case("balancing", Projected(), alone="balances gradients"),
+    Case("balancing", RLW(), {"spread": [0.1, 5.0]}, not_stacked="draws random numbers"),
+    Case(
+        "balancing", GradNorm(), {"alpha": [0.1, 3.0], "rate": [0.01, 0.5]}, not_stacked="balances gradients"
+    ),
+    Case("balancing", Projected(), not_stacked="balances gradients"),
     Case("balancing", BufferAtTheEndOfAnEpoch(), {"power": [0.5, 2.0]}),
     Case("balancing", HiddenInAFunction(), {"temperature": [0.01, 100.0]}),
     Case("balancing", BufferInForward(), {"power": [0.5, 2.0]}),
-    Case("balancing", ListAtTheEndOfAnEpoch(), {"rate": [0.1, 1.0]}, alone="its attribute 'epochs'"),
+    Case("balancing", ListAtTheEndOfAnEpoch(), {"rate": [0.1, 1.0]}, not_stacked="its attribute 'epochs'"),
     Case("tasks__regression0", Regression(Tilted()), {"loss": [Tilted(0.1), Tilted(3.0)]}),
     Case(
         "tasks__regression0",
         Regression(TiltedInSilence(1.0)),
         {"loss": [TiltedInSilence(0.1), TiltedInSilence(3.0)]},
     ),
-    Case("trunk", Counting(), {"rate": [0.1, 0.5]}, alone="attribute 'sharing.trunk.stages.1.steps'"),
+    Case("trunk", Counting(), {"rate": [0.1, 0.5]}, not_stacked="attribute 'sharing.trunk.stages.1.steps'"),
 ]

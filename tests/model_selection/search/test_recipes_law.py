@@ -65,10 +65,10 @@ def test_the_scores_of_each_fold_are_those_of_the_plain_search(data, case, name)
         assert len(set(scores.round(9))) == len(case.grid[name])
     said = stacked.stacked_
     assert (said["stacked"] == (said["reason"] == "")).all()
-    if case.alone is None:
+    if case.not_stacked is None:
         assert said["stacked"].all(), said["reason"].tolist()
     else:
-        assert said["reason"].str.contains(case.alone, regex=False).any(), said["reason"].tolist()
+        assert said["reason"].str.contains(case.not_stacked, regex=False).any(), said["reason"].tolist()
 
 
 def numeric_parameters(recipe):

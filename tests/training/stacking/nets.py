@@ -55,7 +55,7 @@ def same_net(one, other, tolerance):
 def stacked_as_alone(plans, tolerance=1e-8, **options):
     """A stack of nets is those nets; return what became of them."""
     outcomes = dict(train_nets(plans, **options))
-    assert [outcomes[place].alone for place in range(len(plans))] == [None] * len(plans)
+    assert [outcomes[place].not_stacked_because for place in range(len(plans))] == [None] * len(plans)
     for place, plan in enumerate(plans):
         same_net(outcomes[place].trained(), train_alone(make_ready(plan)), tolerance)
     return outcomes

@@ -137,7 +137,7 @@ def test_what_cannot_be_stacked_is_trained_alone_and_says_why(data, params, word
     ]
     outcomes = dict(train_nets(plans))
     for place, plan in enumerate(plans):
-        assert words in outcomes[place].alone
+        assert words in outcomes[place].not_stacked_because
         same_net(outcomes[place].trained(), train_alone(make_ready(plan)), 1e-12)
 
 
@@ -189,8 +189,8 @@ def test_a_step_tells_apart_what_no_attribute_shows(data, monkeypatch, params, w
         )
     ]
     outcomes = dict(train_nets(plans))
-    assert outcomes[0].alone is outcomes[1].alone is None
-    assert f"stacked, it computes something else: another {words}" in outcomes[2].alone
+    assert outcomes[0].not_stacked_because is outcomes[1].not_stacked_because is None
+    assert f"stacked, it computes something else: another {words}" in outcomes[2].not_stacked_because
     same_net(outcomes[2].trained(), train_alone(make_ready(plans[2])), 1e-6)
 
 
@@ -208,7 +208,7 @@ def test_a_difference_that_does_not_come_again_is_rounding(data, monkeypatch):
     monkeypatch.setattr(comparison, "differences", by_chance)
     outcomes = dict(train_nets(plans))
     assert tries == [[0, 1, 2], [0, 1, 2]]
-    reasons = [outcomes[place].alone for place in range(3)]
+    reasons = [outcomes[place].not_stacked_because for place in range(3)]
     assert reasons == [None, "stacked, it computes something else: a sign", None]
     for place, plan in enumerate(plans):
         same_net(outcomes[place].trained(), train_alone(make_ready(plan)), 1e-8)
@@ -217,9 +217,9 @@ def test_a_difference_that_does_not_come_again_is_rounding(data, monkeypatch):
 def test_a_net_whose_step_fails_does_not_hurt_the_others(data):
     plans = [*plans_of(data), *plans_of(data, balancing=Scaled((1.0, 2.0))), *plans_of(data, random_state=1)]
     outcomes = dict(train_nets([*plans, *plans_of(data, balancing=Scaled((1.0, 2.0)), random_state=1)]))
-    assert [outcomes[place].alone for place in (0, 2)] == [None, None]
+    assert [outcomes[place].not_stacked_because for place in (0, 2)] == [None, None]
     for place in (1, 3):
-        assert "its step fails: The size of tensor" in outcomes[place].alone
+        assert "its step fails: The size of tensor" in outcomes[place].not_stacked_because
         assert isinstance(outcomes[place].error, RuntimeError)
 
 
@@ -249,4 +249,4 @@ def test_a_module_that_fails_does_not_hurt_the_others(data, mode):
     ]
     outcomes = dict(train_nets(plans))
     assert [outcomes[place].error is None for place in range(6)] == [True] * 4 + [False] * 2
-    assert [outcomes[place].alone for place in range(4)] == [None] * 4
+    assert [outcomes[place].not_stacked_because for place in range(4)] == [None] * 4

@@ -17,7 +17,7 @@ from tests.training.stacking.nets import plans_of, same_net, stacked_as_alone
 
 def test_a_single_net_is_no_stack(data):
     (outcome,) = dict(train_nets(plans_of(data, max_epochs=1))).values()
-    assert "fewer than 2 nets" in outcome.alone
+    assert "fewer than 2 nets" in outcome.not_stacked_because
 
 
 def test_plans_too_few_for_a_stack_are_trained_without_a_look_at_their_structure(data, monkeypatch):
@@ -27,7 +27,7 @@ def test_plans_too_few_for_a_stack_are_trained_without_a_look_at_their_structure
     plans = [plan for seed in (0, 1) for plan in plans_of(data, max_epochs=2, random_state=seed)]
     outcomes = dict(train_nets(plans))
     for place, plan in enumerate(plans):
-        assert outcomes[place].alone == "a stack of fewer than 3 nets is no faster"
+        assert outcomes[place].not_stacked_because == "a stack of fewer than 3 nets is no faster"
         same_net(outcomes[place].trained(), train_alone(make_ready(plan)), 0)
 
 
@@ -37,10 +37,10 @@ def test_few_nets_are_no_stack_on_a_cpu(data, monkeypatch):
     assert fewest > 2
     plans = [plan for seed in range(fewest) for plan in plans_of(data, max_epochs=1, random_state=seed)]
     few = dict(train_nets(plans[1:]))
-    assert {outcome.alone for outcome in few.values()} == {
+    assert {outcome.not_stacked_because for outcome in few.values()} == {
         f"a stack of fewer than {fewest} nets is no faster"
     }
-    assert {outcome.alone for outcome in dict(train_nets(plans)).values()} == {None}
+    assert {outcome.not_stacked_because for outcome in dict(train_nets(plans)).values()} == {None}
 
 
 def test_a_net_that_diverges_does_not_hurt_the_others(data):
@@ -57,8 +57,8 @@ def test_a_net_that_cannot_be_built_does_not_hurt_the_others(data):
     plans = [*plans_of(data), *plans_of(data, trunk=MLP((0,))), *plans_of(data, random_state=1)]
     outcomes = dict(train_nets(plans))
     assert isinstance(outcomes[1].error, ValueError)
-    assert outcomes[0].alone is None
-    assert outcomes[2].alone is None
+    assert outcomes[0].not_stacked_because is None
+    assert outcomes[2].not_stacked_because is None
 
 
 def test_stacks_of_at_most_so_many(data, sizes):
@@ -83,7 +83,7 @@ def test_halves_where_memory_is_short(data, monkeypatch, sizes):
     monkeypatch.setattr(StackedTrainer, "run", short)
     outcomes = dict(train_nets(plans))
     assert sizes == [5, 2, 3, 2]
-    assert sum(outcome.alone is None for outcome in outcomes.values()) == 4
+    assert sum(outcome.not_stacked_because is None for outcome in outcomes.values()) == 4
     for place, plan in enumerate(plans):
         same_net(outcomes[place].trained(), train_alone(make_ready(plan)), 1e-10)
 
@@ -103,7 +103,7 @@ def test_halves_where_memory_is_short_for_a_trial(data, monkeypatch, sizes, owne
     monkeypatch.setattr(owner, name, short)
     outcomes = dict(train_nets(plans))
     assert sizes == [4, 2, 2]
-    assert {outcome.alone for outcome in outcomes.values()} == {None}
+    assert {outcome.not_stacked_because for outcome in outcomes.values()} == {None}
 
 
 def test_other_errors_are_raised(data, monkeypatch):
@@ -148,6 +148,6 @@ def test_nets_in_no_stack_can_be_trained_elsewhere(data, early_stopping):
     assert len(sent) == 2
     assert elsewhere.keys() == here.keys() == set(range(4))
     for place, outcome in here.items():
-        assert elsewhere[place].alone == outcome.alone
+        assert elsewhere[place].not_stacked_because == outcome.not_stacked_because
         same_net(elsewhere[place].net, outcome.net, 0)
-    assert [here[place].alone is None for place in range(4)] == [False, False, True, True]
+    assert [here[place].not_stacked_because is None for place in range(4)] == [False, False, True, True]

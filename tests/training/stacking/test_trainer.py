@@ -271,7 +271,7 @@ def test_half_precision_products(data):
     trunk = MLP((16, 16), dropout=0.1)
     plans = [plan for i in range(4) for plan in plans_of(data, trunk=trunk, precision="bf16", random_state=i)]
     outcomes = dict(train_nets(plans))
-    assert {outcome.alone for outcome in outcomes.values()} == {None}
+    assert {outcome.not_stacked_because for outcome in outcomes.values()} == {None}
     for place, plan in enumerate(plans):
         alone = train_alone(make_ready(plan))
         mine, theirs = outcomes[place].trained().history, alone.history
