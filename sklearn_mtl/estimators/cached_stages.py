@@ -37,9 +37,9 @@ class CachedStages(Stages):
     --------
     >>> import numpy as np
     >>> from sklearn_mtl.estimators.cached_stages import CachedStages
-    >>> from sklearn_mtl.estimators.rows import Admitted
+    >>> from sklearn_mtl.estimators.rows import AcceptedInput
     >>> stages, X, y = CachedStages(), np.zeros((3, 2)), np.arange(3.0)
-    >>> by = {"owner": "Estimator", "admitted": Admitted.by(None)}
+    >>> by = {"owner": "Estimator", "accepted": AcceptedInput.by(None)}
     >>> stages.read(X, y, None, **by) is stages.read(X, y, None, **by)
     True
     >>> stages.read(X, y, None, **by) is stages.read(X.copy(), y, None, **by)

@@ -15,7 +15,7 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.kinds import SeenLabels
-from sklearn_mtl.estimators.rows import Admitted, Rows
+from sklearn_mtl.estimators.rows import AcceptedInput, Rows
 from sklearn_mtl.features import EncodedRows, FeatureEncoder, SharedRows
 from sklearn_mtl.inference import bag_responses
 from sklearn_mtl.network import Blueprint, resolve_device
@@ -175,7 +175,7 @@ class FittedEstimator(BaseEstimator):
         if shared is not None and shared.encoded is not None:
             return shared.encoded, index
         encoder = self._fitted.encoder
-        X = Admitted.by(encoder.preprocessing).read(self, X, reset=False)
+        X = AcceptedInput.by(encoder.preprocessing).read(self, X, reset=False)
         encoded = EncodedRows(encoder, X, at_once=shared is not None)
         if shared is not None:
             shared.encoded = encoded

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fitted import Fitted
-from sklearn_mtl.estimators.rows import Admitted, FitData, by_task
+from sklearn_mtl.estimators.rows import AcceptedInput, FitData, by_task
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.features import SharedRows
 from sklearn_mtl.network import Blueprint, in_default_modes, numpy_dtype
@@ -48,8 +48,8 @@ def plan_fit(
         Classes declared up front, for ``partial_fit``, which holds no row out and trains for one epoch.
     """
     # Read.
-    admitted = Admitted.by(parameters.preprocessing)
-    read = stages.read(data.X, data.y, data.sample_weight, owner=parameters.owner, admitted=admitted)
+    accepted = AcceptedInput.by(parameters.preprocessing)
+    read = stages.read(data.X, data.y, data.sample_weight, owner=parameters.owner, accepted=accepted)
     left_out = stages.left_out(read.rows, fold=parameters.fold)
     rows, parameters = stages.without(read.rows, names=left_out), parameters.without(left_out)
     columns = {name: column for name, column in read.targets.columns.items() if name not in left_out}

@@ -124,7 +124,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Admitted:
+class AcceptedInput:
     """What X may be, by what preprocesses it.
 
     Parameters
@@ -142,7 +142,7 @@ class Admitted:
     texts: bool
 
     @classmethod
-    def by(cls, preprocessing: Any) -> Admitted:
+    def by(cls, preprocessing: Any) -> AcceptedInput:
         """Return what a preprocessing takes."""
         return cls(preprocessing is not None, is_built_in(preprocessing), takes_texts(preprocessing))
 
@@ -169,7 +169,7 @@ def read_rows(
     y: Any,
     sample_weight: Any = None,
     *,
-    admitted: Admitted,
+    accepted: AcceptedInput,
     tasks: Sequence[str] | None = None,
     left_out: Sequence[str] = (),
     name: str = "y",
@@ -182,7 +182,7 @@ def read_rows(
         The number and names of its features are recorded, or compared.
     X, y, sample_weight
         Features, labels and weights as the user gave them.
-    admitted : Admitted
+    accepted : AcceptedInput
         The kinds of input that are accepted as X.
     tasks : sequence of str, optional
         The tasks that y must have. Where they are given the features are compared, not recorded.
@@ -192,7 +192,7 @@ def read_rows(
         Name of the argument that y was passed as, for messages.
     """
     warn_of_other_order(X, {name: y, "sample_weight": sample_weight}, "X_val" if name == "y_val" else "X")
-    X = admitted.read(estimator, X, reset=tasks is None)
+    X = accepted.read(estimator, X, reset=tasks is None)
     targets = read_targets(y, n_rows=len(X))
     columns = targets.columns
     if tasks is None:
@@ -226,7 +226,7 @@ class ReadData:
     reader: BaseEstimator
 
 
-def read_data(X: Any, y: Any, sample_weight: Any, *, owner: str, admitted: Admitted) -> ReadData:
+def read_data(X: Any, y: Any, sample_weight: Any, *, owner: str, accepted: AcceptedInput) -> ReadData:
     """Read X, y and sample weights in the name of an estimator.
 
     Parameters
@@ -235,13 +235,13 @@ def read_data(X: Any, y: Any, sample_weight: Any, *, owner: str, admitted: Admit
         Features, labels and weights as the user gave them.
     owner : str
         Class of the estimator, for messages.
-    admitted : Admitted
+    accepted : AcceptedInput
         The kinds of input that are accepted as X.
     """
     # scikit-learn's messages name the class of what reads. The estimator itself does not read, since the
     # fits of a search share what is read; so a class of its name does.
     reader = type(owner, (BaseEstimator,), {})()
-    return ReadData(*read_rows(reader, X, y, sample_weight, admitted=admitted), reader)
+    return ReadData(*read_rows(reader, X, y, sample_weight, accepted=accepted), reader)
 
 
 def read_sample_weight(sample_weight: Any, names: Sequence[str], n_rows: int) -> np.ndarray:

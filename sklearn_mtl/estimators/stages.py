@@ -18,7 +18,7 @@ from sklearn_mtl.estimators.held_out import (
     strata_of,
 )
 from sklearn_mtl.estimators.kinds import SeenLabels, seen_labels
-from sklearn_mtl.estimators.rows import Admitted, FitData, ReadData, Rows, read_data, read_rows
+from sklearn_mtl.estimators.rows import AcceptedInput, FitData, ReadData, Rows, read_data, read_rows
 from sklearn_mtl.features import EncodedRows, FeatureEncoder, listed
 from sklearn_mtl.network import Blueprint
 from sklearn_mtl.targets import Column
@@ -34,16 +34,16 @@ class Stages:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_mtl.estimators.rows import Admitted
+    >>> from sklearn_mtl.estimators.rows import AcceptedInput
     >>> X, y = np.zeros((3, 2)), {"price": np.array([1.0, np.nan, 2.0])}
-    >>> read = Stages().read(X, y, None, owner="Estimator", admitted=Admitted.by(None))
+    >>> read = Stages().read(X, y, None, owner="Estimator", accepted=AcceptedInput.by(None))
     >>> len(read.rows), read.reader.n_features_in_
     (2, 2)
     """
 
-    def read(self, X: Any, y: Any, sample_weight: Any, *, owner: str, admitted: Admitted) -> ReadData:
+    def read(self, X: Any, y: Any, sample_weight: Any, *, owner: str, accepted: AcceptedInput) -> ReadData:
         """Read the user's rows; see `read_data`."""
-        return read_data(X, y, sample_weight, owner=owner, admitted=admitted)
+        return read_data(X, y, sample_weight, owner=owner, accepted=accepted)
 
     def left_out(self, rows: Rows, *, fold: str | None) -> list[str]:
         """Return the tasks without a label of positive weight, which a fold leaves out, and warn of them.
@@ -197,7 +197,7 @@ class Stages:
             data.X_val,
             data.y_val,
             blueprint.tasks,
-            admitted=Admitted.by(encoder.preprocessing),
+            accepted=AcceptedInput.by(encoder.preprocessing),
             left_out=left_out,
         )
         table = self.encode(rows, encoder, blueprint.tasks, settings)
@@ -258,11 +258,11 @@ class Stages:
         y: Any,
         tasks: TaskSet,
         *,
-        admitted: Admitted,
+        accepted: AcceptedInput,
         left_out: Sequence[str],
     ) -> Rows:
         rows, _ = read_rows(
-            reader, X, y, admitted=admitted, tasks=tasks.names, left_out=left_out, name="y_val"
+            reader, X, y, accepted=accepted, tasks=tasks.names, left_out=left_out, name="y_val"
         )
         unknown = {task.name: task.unknown_labels(rows.columns[task.name])[:5] for task in tasks}
         found = [f"{labels} of task {name!r}" for name, labels in unknown.items() if labels]

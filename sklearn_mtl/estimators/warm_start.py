@@ -14,7 +14,7 @@ from sklearn_mtl.data import RowSplit, Table
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fitted import Fitted
 from sklearn_mtl.estimators.fitting import PlannedFit
-from sklearn_mtl.estimators.rows import Admitted, FitData, Rows, by_task, read_rows
+from sklearn_mtl.estimators.rows import AcceptedInput, FitData, Rows, by_task, read_rows
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.features import named
 from sklearn_mtl.network import in_default_modes
@@ -103,9 +103,9 @@ def declared_classes(y: Any, classes: Any) -> Mapping[str, Any] | None:
 
 
 def _read(fitted: Fitted, data: FitData, reader: BaseEstimator) -> Rows:
-    admitted = Admitted.by(fitted.encoder.preprocessing)
+    accepted = AcceptedInput.by(fitted.encoder.preprocessing)
     given = (data.X, data.y, data.sample_weight)
-    rows, _ = read_rows(reader, *given, admitted=admitted, tasks=fitted.tasks.names)
+    rows, _ = read_rows(reader, *given, accepted=accepted, tasks=fitted.tasks.names)
     return rows
 
 

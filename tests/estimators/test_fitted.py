@@ -24,12 +24,12 @@ from torch import nn
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
 from sklearn_mtl.estimators.fitted import Fitted
-from sklearn_mtl.estimators.rows import Admitted
+from sklearn_mtl.estimators.rows import AcceptedInput
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.tasks import Classification, Regression
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
 
-ANY = Admitted.by("auto")
+ANY = AcceptedInput.by("auto")
 
 
 @pytest.fixture
@@ -363,7 +363,7 @@ def test_the_text_stays_short():
 def test_more_rows_widen_the_tasks_of_a_new_value(fitted, houses):
     before = fitted[0]._fitted
     X, Y = houses
-    rows = Stages().read(X, Y.assign(price=Y["price"] * 10), None, owner="X", admitted=ANY).rows
+    rows = Stages().read(X, Y.assign(price=Y["price"] * 10), None, owner="X", accepted=ANY).rows
     after = before.updated_with(rows, (2.0, 0.0))
     assert after.blueprint.task_weights == (2.0, 0.0)
     assert before.blueprint.task_weights == (1.0, 1.0)
@@ -371,7 +371,7 @@ def test_more_rows_widen_the_tasks_of_a_new_value(fitted, houses):
     assert after.tasks is not before.tasks
     strange = Y.assign(type="castle")
     with pytest.raises(ValueError, match="'type' must be among the classes of the first fit"):
-        before.updated_with(Stages().read(X, strange, None, owner="X", admitted=ANY).rows, (1.0, 1.0))
+        before.updated_with(Stages().read(X, strange, None, owner="X", accepted=ANY).rows, (1.0, 1.0))
 
 
 def test_what_is_packed_holds_arrays_and_comes_back(fitted):

@@ -19,7 +19,7 @@ from sklearn.model_selection import (
 from sklearn_mtl import MultiTaskTarget
 from sklearn_mtl.estimators.held_out import held_out_groups, held_out_rows
 from sklearn_mtl.estimators.kinds import KindsFromLabels
-from sklearn_mtl.estimators.rows import Admitted, FitData
+from sklearn_mtl.estimators.rows import AcceptedInput, FitData
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.model_selection import TaskStratifiedShuffleSplit
 
@@ -33,7 +33,7 @@ def parts(houses):
 
     def found(how, groups=None, y=Y, n_nets=2, seed=0):
         stages, data = Stages(), FitData(X, y, groups=groups)
-        rows = stages.read(X, y, None, owner="Estimator", admitted=Admitted.by(None)).rows
+        rows = stages.read(X, y, None, owner="Estimator", accepted=AcceptedInput.by(None)).rows
         kinds = KindsFromLabels().infer(rows.columns)
         splits = stages.split(rows, kinds, data, validation_fraction=how, n_nets=n_nets, seed=seed)
         index = np.arange(N_ROWS) if rows.index is None else rows.index

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from sklearn_mtl import MultiTaskTarget
-from sklearn_mtl.estimators.rows import Admitted, FitData, read_data, read_sample_weight
+from sklearn_mtl.estimators.rows import AcceptedInput, FitData, read_data, read_sample_weight
 
 NAMES = ["price", "type"]
 
@@ -44,7 +44,7 @@ def test_of_another_length_says_how_to_split_them():
 
 def read(y, weight=None):
     X = np.arange(8.0).reshape(4, 2)
-    return read_data(X, y, weight, owner="Estimator", admitted=Admitted.by(None))
+    return read_data(X, y, weight, owner="Estimator", accepted=AcceptedInput.by(None))
 
 
 def test_rows_without_any_label_or_weight_are_left_out():
@@ -76,7 +76,7 @@ def test_what_reads_has_the_name_of_the_estimator():
     found = read({"price": [1.0, 2.0, 3.0, 4.0]})
     assert type(found.reader).__name__ == "Estimator"
     with pytest.raises(ValueError, match="X has 3 features, but Estimator is expecting 2 features"):
-        Admitted.by(None).read(found.reader, np.zeros((2, 3)), reset=False)
+        AcceptedInput.by(None).read(found.reader, np.zeros((2, 3)), reset=False)
 
 
 def test_validation_rows_come_in_pairs():
