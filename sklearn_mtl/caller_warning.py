@@ -33,7 +33,7 @@ def warn_caller(message: str) -> None:
     Parameters
     ----------
     message : str
-        What to say.
+        Text of the warning.
     """
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and _package(frame.f_globals) in BETWEEN:

@@ -41,7 +41,7 @@ def plan_fit(
     parameters : FitParameters
         The estimator's parameters.
     data : FitData
-        What ``fit`` was given.
+        Rows and labels that ``fit`` was given.
     stages : Stages
         Do the work, or share it with other fits to the same data.
     classes : mapping of str to array-like, optional

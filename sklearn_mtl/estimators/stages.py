@@ -124,7 +124,7 @@ class Stages:
         rows : Rows
             The rows to learn from.
         kinds : mapping of str to TaskKind
-            What each task is.
+            The kind of each task.
         classes : mapping of str to array-like
             Classes declared up front.
         calibrate : bool

@@ -35,7 +35,7 @@ def fit_further(parameters: FitParameters, fitted: Fitted, data: FitData, reader
     fitted : Fitted
         What the last ``fit`` left; not changed.
     data : FitData
-        What ``fit`` was given.
+        Rows and labels that ``fit`` was given.
     reader : BaseEstimator
         Has the number and names of the features.
     """
