@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import torch
 from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 from torch.func import vmap
 
-if TYPE_CHECKING:
-    from sklearn_mtl.tasks import StepLosses
+from sklearn_mtl.tasks import StepLosses
 
 
 class Balancer(BaseEstimator, nn.Module, ABC):
