@@ -38,7 +38,8 @@ def losses_again(net: Any, batch: Batch) -> Callable[[], Tensor]:
     def compute() -> Tensor:
         before = {name: value.clone() for name, value in module.named_buffers()}
         with generator.restored(device):
-            raw, _ = net.training_outputs(batch)
+            # Of a copy, as a module may work in place: a balancer may ask more than once.
+            raw, _ = net.training_outputs(batch.copied())
         # Batch normalization would count the rows a second time.
         for name, value in before.items():
             module.get_buffer(name).copy_(value)

@@ -70,3 +70,12 @@ def test_generator_and_buffers_are_left_as_they_were(ready):
     assert torch.equal(torch.get_rng_state(), state)
     for name, value in ready.net.module_.named_buffers():
         assert torch.equal(value, buffers[name]), name
+
+
+def test_a_module_that_works_in_place_does_not_change_what_is_asked_for_twice(ready):
+    def in_place(_module, given):
+        given[0]["x"].exp_()
+
+    ready.net.network.register_forward_pre_hook(in_place)
+    again = losses_again(ready.net, batch_of(ready))
+    assert torch.equal(again(), again())
