@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -21,9 +21,16 @@ from sklearn_mtl.estimators.kinds import SeenLabels, seen_labels
 from sklearn_mtl.estimators.rows import AcceptedInput, FitData, ReadData, Rows, read_data, read_rows
 from sklearn_mtl.features import EncodedRows, FeatureEncoder, listed
 from sklearn_mtl.network import Blueprint
-from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import TaskKind, TaskSet
 from sklearn_mtl.training import TrainingSettings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _as_method(function: Callable[P, T]) -> Callable[Concatenate[Any, P], T]:
+    """Make a function a method that does the same, so that `CachedStages` can override it."""
+    return lambda _stages, *sources, **parameters: function(*sources, **parameters)
 
 
 class Stages:
@@ -270,37 +277,8 @@ class Stages:
             warn_caller(f"`y_val` has labels that y has not, {listed(found)}: they are left out.")
         return rows
 
-    def _strata(self, rows: Rows, *, of_kinds: Sequence[Callable[[Column], np.ndarray]]) -> list[np.ndarray]:
-        return strata_of(rows, of_kinds=of_kinds)
-
-    def _groups(self, rows: Rows, X: Any, groups: Any) -> np.ndarray:
-        return groups_of(rows, X, groups)
-
-    def _split_by_share(
-        self,
-        rows: Rows,
-        strata: list[np.ndarray],
-        groups: np.ndarray | None,
-        *,
-        share: float,
-        n_nets: int,
-        seed: int,
-    ) -> list[RowSplit]:
-        return split_by_share(rows, strata, groups, share=share, n_nets=n_nets, seed=seed)
-
-    def _split_by_splitter(
-        self,
-        rows: Rows,
-        strata: list[np.ndarray],
-        groups: np.ndarray | None,
-        X: Any,
-        y: Any,
-        given_groups: Any,
-        *,
-        splitter: Any,
-        n_nets: int,
-    ) -> list[RowSplit]:
-        return split_by_splitter(rows, strata, groups, X, y, given_groups, splitter=splitter, n_nets=n_nets)
-
-    def _split_table(self, table: Table, split: RowSplit) -> tuple[Table, Table]:
-        return split_table(table, split)
+    _strata = _as_method(strata_of)
+    _groups = _as_method(groups_of)
+    _split_by_share = _as_method(split_by_share)
+    _split_by_splitter = _as_method(split_by_splitter)
+    _split_table = _as_method(split_table)
