@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from hashlib import sha256
 from os import PathLike
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from sklearn_mtl.export.replacing import file_name, replacing
 
 FORMAT = "sklearn_mtl"
 #: To be raised when earlier versions of the package can no longer read what this one writes.
@@ -21,7 +24,7 @@ def write_archive(path: str | PathLike[str], members: Mapping[str, bytes], packa
     Parameters
     ----------
     path : str or path
-        The file to write.
+        The file to write. What was there before is there still if this fails.
     members : mapping of str to bytes
         The contents by name.
     package_version : str
@@ -33,7 +36,7 @@ def write_archive(path: str | PathLike[str], members: Mapping[str, bytes], packa
         "package_version": package_version,
         "sha256": {name: sha256(content).hexdigest() for name, content in members.items()},
     }
-    with ZipFile(path, "w", ZIP_STORED) as file:
+    with replacing(path) as beside, ZipFile(beside, "w", ZIP_STORED) as file:
         # Made from a ZipInfo, a member has a fixed date; made from a name, it would have that of today.
         file.writestr(ZipInfo(MANIFEST), json.dumps(manifest, indent=1))
         for name, content in members.items():
@@ -52,9 +55,14 @@ def read_archive(path: str | PathLike[str]) -> dict[str, bytes]:
     ------
     ValueError
         If the file is of another kind or of a later version, or is truncated or changed.
+    TypeError
+        If ``path`` is no path.
     """
+    name = file_name(path)
+    if os.path.isdir(name):
+        raise not_a_file_of_ours(path, "a directory")
     try:
-        with ZipFile(path) as file:
+        with ZipFile(name) as file:
             members = {info.filename: _content(file, info, path) for info in _members(file, path)}
     # zipfile raises any of these for archives that are damaged or made up.
     except (BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:

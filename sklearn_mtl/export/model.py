@@ -16,6 +16,7 @@ from sklearn_mtl.export.classes import ESTIMATORS, extra
 from sklearn_mtl.export.decoder import Decoder
 from sklearn_mtl.export.encoder import Encoder
 from sklearn_mtl.export.preprocessing import pack_transformers, unpack_transformers
+from sklearn_mtl.export.replacing import file_to_write
 from sklearn_mtl.features import FeatureEncoder
 
 MODEL, TENSORS, PREPROCESSING = "model.json", "tensors.safetensors", "preprocessing.skops"
@@ -40,15 +41,20 @@ def save(estimator: Any, path: str | PathLike[str]) -> None:
     estimator : MultiTaskClassifierRegressor, MultiTaskClassifier or MultiTaskRegressor
         Fitted. For a pipeline around it, use ``skops.io`` or pickle.
     path : str or path
-        The file to write; if it exists, it is replaced.
+        The file to write; if it exists, it is replaced once the new one is whole, and keeps its
+        permissions.
 
     Raises
     ------
     TypeError
         If a file can't hold a part of it: callbacks, an optimizer class without a short name, a schedule
         object, preprocessing with code of your own, or classes such as dates. Nothing is written then.
+        Also if ``path`` is no path.
     ValueError
-        If the dtype of some labels can't be written in words and read back.
+        If the dtype of some labels can't be written in words and read back, or ``path`` is a directory.
+    OSError
+        If the file can't be written: its directory is not there (``FileNotFoundError``), the disk is full.
+        What was in its place before is left as it was.
     NotFittedError
         If it is not fitted.
     ImportError
@@ -72,6 +78,8 @@ def save(estimator: Any, path: str | PathLike[str]) -> None:
     if ESTIMATORS.get(type(estimator).__name__) is not type(estimator):
         raise TypeError(f"`estimator` must be one of {sorted(ESTIMATORS)}. Found {estimator!r}.")
     check_is_fitted(estimator, "_fitted")
+    # Before the work, and without effect: what is there is not touched until the new file is whole.
+    file_to_write(path)
     safetensors = extra("safetensors.numpy")
     encoder = Encoder()
     model = {"estimator": type(estimator).__name__, **_described(estimator, encoder)}

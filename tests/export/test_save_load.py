@@ -5,8 +5,11 @@ import json
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
+import threading
+import time
 import zipfile
 from hashlib import sha256
 from pathlib import Path
@@ -729,9 +732,116 @@ def test_a_module_of_torch_is_handed_over_as_an_object(path):
         load(path, modules={"Sequential": nn.Sequential})
 
 
-def test_a_stream_is_no_path(fitted):
-    with pytest.raises(ValueError, match="`path` must be"):
-        load(io.BytesIO())
+@pytest.mark.parametrize(
+    "wrong", [None, 3, b"model.mtl", io.BytesIO(), []], ids=lambda wrong: type(wrong).__name__
+)
+def test_what_is_no_path_is_refused(fitted, wrong):
+    for use in (load, lambda path: save(fitted, path)):
+        with pytest.raises(TypeError, match=r"`path` must be a str or a path such as pathlib.Path. Found"):
+            use(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["", "a\0b"])
+def test_what_names_no_file_is_refused(fitted, wrong):
+    for use in (load, lambda path: save(fitted, path)):
+        with pytest.raises(ValueError, match=r"`path` must be the name of a file. Found"):
+            use(wrong)
+
+
+def test_a_directory_is_no_file(fitted, tmp_path):
+    with pytest.raises(ValueError, match=r"`path` must be a file that .* wrote. Found a directory"):
+        load(tmp_path)
+    with pytest.raises(ValueError, match=r"`path` must be a file to write. Found a directory"):
+        save(fitted, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_directory_that_is_missing_is_told_before_the_work(tmp_path):
+    est = quick().fit(X, PRICE)
+    # This could not be saved either.
+    est.note = object()
+    with pytest.raises(FileNotFoundError, match=r"`path` must be in a directory that is there. Found none"):
+        save(est, tmp_path / "none" / "model.mtl")
+
+
+# Everything is saved, and then the process saves once more: with files limited to half of that size as on a
+# full disk, or until it is killed.
+SAVES_AGAIN = """
+import os, pickle, resource, signal, sys, zipfile
+from sklearn_mtl.export import save
+
+path, how = sys.argv[1:]
+est = pickle.load(open(path + ".pickle", "rb"))
+if how == "full disk":
+    half = os.path.getsize(path) // 2
+    resource.setrlimit(resource.RLIMIT_FSIZE, (half, half))
+else:
+    write = zipfile.ZipFile.writestr
+
+    def killed(file, info, content):
+        if getattr(info, "filename", "") == "tensors.safetensors":
+            file.fp.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        write(file, info, content)
+
+    zipfile.ZipFile.writestr = killed
+try:
+    save(est, path)
+except OSError as error:
+    assert "too large" in str(error), error
+    sys.exit(3)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits and signals of Unix")
+@pytest.mark.parametrize(("how", "left"), [("full disk", []), ("killed", [".sklearn_mtl-*.tmp"])])
+def test_a_save_that_does_not_end_leaves_the_file_that_was_there(fitted, saved, tmp_path, how, left):
+    Path(f"{saved}.pickle").write_bytes(pickle.dumps(fitted))
+    before = saved.read_bytes()
+    found = subprocess.run([sys.executable, "-c", SAVES_AGAIN, str(saved), how], cwd=ROOT, timeout=300)
+    assert found.returncode == {"full disk": 3, "killed": -signal.SIGKILL}[how]
+    assert saved.read_bytes() == before
+    assert_same(load(saved), fitted, X)
+    others = {path.name for path in tmp_path.iterdir()} - {"model.mtl", "model.mtl.pickle"}
+    assert len(others) == len(left)
+    assert all(Path(name).match(pattern) for name, pattern in zip(others, left, strict=True))
+
+
+def test_processes_that_save_at_once_leave_one_whole_file(path, tmp_path):
+    est = quick(preprocessing=None).fit(X, PRICE)
+    save(est, path)
+    Path(f"{path}.pickle").write_bytes(pickle.dumps(est))
+    code = (
+        "import pickle, sys\n"
+        "from sklearn_mtl.export import save\n"
+        "est = pickle.load(open(sys.argv[1] + '.pickle', 'rb'))\n"
+        "for _ in range(10): save(est, sys.argv[1])\n"
+    )
+    others = [subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT) for _ in range(2)]
+    while any(other.poll() is None for other in others):
+        load(path)
+        time.sleep(0.05)
+    assert [other.returncode for other in others] == [0, 0]
+    assert_same(load(path), est, X)
+    assert {file.name for file in tmp_path.iterdir()} == {"model.mtl", "model.mtl.pickle"}
+
+
+def test_a_save_while_another_thread_predicts_is_like_any_other(fitted, path):
+    stop, wrong = threading.Event(), []
+    expected = fitted.predict(X)["price"]
+
+    def predict():
+        while not stop.is_set():
+            wrong.extend([] if np.array_equal(fitted.predict(X)["price"], expected) else [1])
+
+    thread = threading.Thread(target=predict)
+    thread.start()
+    for _ in range(5):
+        save(fitted, path)
+        assert_equal(load(path).predict(X), fitted.predict(X))
+    stop.set()
+    thread.join()
+    assert not wrong
 
 
 @pytest.mark.parametrize("modules", [[MLP], (MLP, TabM), MLP, "MLP"])
