@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from html import escape
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import pandas as pd
 from sklearn.base import BaseEstimator
@@ -23,8 +23,9 @@ from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import KINDS, Responses, TaskKind, TaskSet
 from sklearn_mtl.training import MultiTaskNet, history_frame, pack_net, unpack_net
 
-# What `FittedEstimator._keep` sets from what was fitted.
+# What `FittedEstimator._keep` sets from what was fitted, and from what has read X.
 DERIVED = frozenset({"tasks_", "classes_", "nets_", "net_", "history_", "n_iter_"})
+FEATURES = frozenset({"n_features_in_", "feature_names_in_"})
 # Rows of the table of tasks; of more tasks, the rest are counted.
 MOST_ROWS = 20
 
@@ -186,8 +187,10 @@ class FittedEstimator(BaseEstimator):
         inputs, index = self._encoded(X)
         return bag_responses(self.nets_, self._fitted.tasks, inputs), index
 
-    def _keep(self, fitted: Fitted, reader: BaseEstimator | None = None) -> Self:
-        """Take over what a fit left.
+    def _keep(
+        self, fitted: Fitted, reader: BaseEstimator | None = None, *, interrupted: bool | None = None
+    ) -> Self:
+        """Take over what a fit left, in one step: whatever fails before it, or looks on, sees all or nothing.
 
         Parameters
         ----------
@@ -195,49 +198,38 @@ class FittedEstimator(BaseEstimator):
             Encoder, tasks and nets that the fit made.
         reader : BaseEstimator, optional
             Has the number and names of the features, where others than before were read.
+        interrupted : bool, optional
+            Whether Ctrl-C has ended the fit; by default as it was, and at first False.
         """
-        # An exception holds all frames that it has passed, and their data.
-        self._fitted = replace(fitted, interrupt=None)
-        self.tasks_ = {task.name: task for task in fitted.tasks}
-        self.nets_ = fitted.nets
-        self.net_ = fitted.nets[0]
-        self.history_ = history_frame(fitted.nets, fitted.tasks)
-        self.n_iter_ = max(len(net.history) for net in fitted.nets)
-        self.__dict__.setdefault("interrupted_", False)
-        classes = {name: task.classes for name, task in self.tasks_.items() if task.has_classes}
-        if classes:
-            self.classes_ = fitted.layout.restore_classes(classes)
-        elif hasattr(self, "classes_"):
-            del self.classes_
-        for name in ("n_features_in_", "feature_names_in_") if reader is not None else ():
-            if hasattr(reader, name):
-                setattr(self, name, getattr(reader, name))
-            elif hasattr(self, name):
-                delattr(self, name)
+        of_features = {
+            name: value
+            for name, value in vars(self if reader is None else reader).items()
+            if name in FEATURES
+        }
+        kept = {name: value for name, value in vars(self).items() if name not in DERIVED | FEATURES}
+        was = kept.get("interrupted_", False)
+        new = {"interrupted_": was if interrupted is None else interrupted, **of_features}
+        self.__dict__ = {**kept, **new, **_derived(fitted)}
         return self
 
     @contextmanager
     def _fitting(self) -> Iterator[Callable[..., None]]:
-        """Hand out what takes over the result of a fit as `_keep` does; be as before where the fit fails.
+        """Hand out what takes over the result of a fit as `_keep` does; nothing is set before it.
 
         Ctrl-C that has ended the fit early is passed on once its result is taken over.
         """
-        before, interrupt = dict(self.__dict__), None
+        interrupt = None
 
         def keep(fitted: Fitted, reader: BaseEstimator | None = None) -> None:
             nonlocal interrupt
-            self._keep(fitted, reader)
+            self._keep(fitted, reader, interrupted=fitted.interrupt is not None)
             interrupt = fitted.interrupt
 
         try:
             yield keep
-        except BaseException as error:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            if isinstance(error, KeyboardInterrupt):
-                self.interrupted_ = True
+        except KeyboardInterrupt:
+            self.interrupted_ = True
             raise
-        self.interrupted_ = interrupt is not None
         if interrupt is not None:
             raise interrupt
 
@@ -264,6 +256,21 @@ class FittedEstimator(BaseEstimator):
         super().__setstate__({key: value for key, value in state.items() if key != "_fitted"})
         if packed is not None:
             self._keep(Fitted.unpacked(packed, self.device))
+
+
+def _derived(fitted: Fitted) -> dict[str, Any]:
+    """Return the attributes of an estimator that are made from what was fitted."""
+    found = {
+        # An exception holds all frames that it has passed, and their data.
+        "_fitted": replace(fitted, interrupt=None),
+        "tasks_": {task.name: task for task in fitted.tasks},
+        "nets_": fitted.nets,
+        "net_": fitted.nets[0],
+        "history_": history_frame(fitted.nets, fitted.tasks),
+        "n_iter_": max(len(net.history) for net in fitted.nets),
+    }
+    classes = {task.name: task.classes for task in cast(Any, fitted.tasks) if task.has_classes}
+    return {**found, "classes_": fitted.layout.restore_classes(classes)} if classes else found
 
 
 def tasks_html(fitted: Fitted) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -199,7 +199,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         iterations = results.more["iter"]
         return [i for i, iteration in enumerate(iterations) if iteration == max(iterations)]
 
-    def _fit_by_scikit_learn(self, X: Any, y: Any, params: dict[str, Any]) -> Self:
+    def _fit_by_scikit_learn(self, X: Any, y: Any, params: dict[str, Any]) -> None:
         raise ValueError("A search by halving can't be followed by callbacks of scikit-learn. Found some.")
 
 

@@ -9,7 +9,9 @@ from numbers import Integral
 from typing import Any, Self
 
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import indexable
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.scikit_learn_private import (
     BaseSearchCV,
@@ -79,13 +81,30 @@ class StackedSearch(BaseSearchCV):
             kept, none is fitted to all rows, and ``interrupted_`` is True; where no candidate is done, the
             search is left as it was.
         ValueError
-            If a scorer of this package scores a task that is not in y, whatever ``error_score`` is.
+            If a scorer of this package scores a task that is not in y, whatever ``error_score`` is. After
+            this and any other error the search is as it was.
         """
+        before = dict(vars(self))
+        try:
+            self._search_and_refit(X, y, params)
+        except BaseException as error:
+            is_ctrl_c = isinstance(error, KeyboardInterrupt)
+            has_results = vars(self).get("cv_results_") is not before.get("cv_results_")
+            if not (is_ctrl_c and has_results):
+                self.__dict__ = before
+            if is_ctrl_c:
+                self.interrupted_ = True
+            raise
+        self.interrupted_ = False
+        return self
+
+    def _search_and_refit(self, X: Any, y: Any, params: dict[str, Any]) -> None:
         y = splittable(y)
         params = {name: splittable(v) if name.endswith("sample_weight") else v for name, v in params.items()}
         self._check(y)
         if has_callbacks(self):
-            return self._fit_by_scikit_learn(X, y, params)
+            self._fit_by_scikit_learn(X, y, params)
+            return
 
         # Split, plan and run the trials.
         scorer, refit_metric = search_scorers(self)
@@ -100,35 +119,30 @@ class StackedSearch(BaseSearchCV):
             self._search(runner, results)
         except KeyboardInterrupt as ctrl_c:
             results, interrupt = results.completed(), ctrl_c
-            self.interrupted_ = True
             if not results.params:
                 raise
 
         # Compare the candidates, and fit the best to all rows.
-        self._set_results(results, refit_metric)
         self.scorer_ = scorers_by_name(scorer)
+        self._set_results(results, refit_metric)
         if interrupt is not None:
             # The best of an earlier search is not the best of this one.
             self.__dict__.pop("best_estimator_", None)
             raise interrupt
-        self.interrupted_ = False
         if self.refit:
             self._refit(X, y, routed.estimator.fit, targets)
-        return self
 
     def _check(self, y: Any) -> None:
         if self.max_members is not None and self.max_members < 1:
             raise ValueError(f"`max_members` must be None or a positive integer. Found {self.max_members!r}.")
         check_scored(self.scoring, y)
 
-    def _fit_by_scikit_learn(self, X: Any, y: Any, params: dict[str, Any]) -> Self:
+    def _fit_by_scikit_learn(self, X: Any, y: Any, params: dict[str, Any]) -> None:
         """Fit with callbacks of scikit-learn, which only its own search calls."""
         super().fit(X, y, **params)
-        self.interrupted_ = False
         reasons = ["callbacks of scikit-learn follow its own search"]
         every = self.cv_results_["params"]
         self.stacked_ = stacked_frame([(number, of_one, 0, reasons) for number, of_one in enumerate(every)])
-        return self
 
     def _folds(self, X: Any, y: Any, routed: Any, targets: AllTargets) -> list[Fold]:
         cv = targets.splitter(self.cv, self.estimator)
@@ -183,9 +197,10 @@ class StackedSearch(BaseSearchCV):
             if not callable(self.refit):
                 self.best_score_ = found[f"mean_test_{refit_metric}"][self.best_index_]
             self.best_params_ = found["params"][self.best_index_]
-        self.cv_results_ = found
         self.stacked_ = results.stacked()
         self._set_task_results(results)
+        # Last: where they are, everything is.
+        self.cv_results_ = found
 
     def _best_index(self, refit_metric: str, results: dict[str, Any]) -> int:
         """Return the best row of ``cv_results_``."""
@@ -205,15 +220,25 @@ class StackedSearch(BaseSearchCV):
 
     def _refit(self, X: Any, y: Any, fit_params: dict[str, Any], targets: AllTargets) -> None:
         """Fit the best candidate to all rows."""
-        best = clone(self.best_params_, safe=False)
-        self.best_estimator_ = clone(self.estimator).set_params(**best)
+        best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+        self.__dict__.pop("best_estimator_", None)
         start = time.time()
         try:
-            with targets.naming_kinds(self.best_estimator_):
-                self.best_estimator_.fit(X, *(() if y is None else (y,)), **fit_params)
+            with targets.naming_kinds(best):
+                best.fit(X, *(() if y is None else (y,)), **fit_params)
         except KeyboardInterrupt:
-            self.interrupted_ = True
+            if _is_fitted(best):
+                self.best_estimator_ = best
             raise
+        self.best_estimator_ = best
         self.refit_time_ = time.time() - start
-        if hasattr(self.best_estimator_, "feature_names_in_"):
-            self.feature_names_in_ = self.best_estimator_.feature_names_in_
+        if hasattr(best, "feature_names_in_"):
+            self.feature_names_in_ = best.feature_names_in_
+
+
+def _is_fitted(estimator: Any) -> bool:
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return False
+    return True
