@@ -200,7 +200,7 @@ class StackedSearch(BaseSearchCV):
         self.stacked_ = results.stacked()
         self._set_task_results(results)
         # Last: where they are, everything is.
-        self.cv_results_ = found
+        self.cv_results_: dict[str, Any] = found
 
     def _best_index(self, refit_metric: str, results: dict[str, Any]) -> int:
         """Return the best row of ``cv_results_``."""
