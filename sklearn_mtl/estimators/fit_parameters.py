@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_mtl.balancing import BALANCERS, Balancer
+from sklearn_mtl.estimators.callback_parameters import check_names
 from sklearn_mtl.estimators.held_out import is_splitter
 from sklearn_mtl.estimators.kinds import KindRule
 from sklearn_mtl.estimators.rows import by_task
@@ -23,6 +24,7 @@ from sklearn_mtl.training import (
     TrainingSettings,
     check_callbacks,
     check_lr_schedule,
+    enabled,
     resolve_optimizer,
 )
 from sklearn_mtl.trunks import TRUNKS, Trunk
@@ -258,6 +260,7 @@ def _check_rules(estimator: Any) -> None:
             raise ValueError(f"`{name}` must be {rule}. Found {textwrap.shorten(repr(value), MOST_SHOWN)}.")
     if estimator.callbacks is not None:
         check_callbacks(estimator.callbacks, estimator.ema_decay)
+        check_names(estimator.callbacks)
 
 
 def _settings(estimator: Any) -> TrainingSettings:
@@ -277,7 +280,7 @@ def _settings(estimator: Any) -> TrainingSettings:
         dtype=resolve_precision(estimator.precision),
         autocast=resolve_autocast(estimator.precision),
         compile=bool(estimator.compile),
-        callbacks=list(estimator.callbacks or ()),
+        callbacks=enabled(estimator.callbacks) if estimator.callbacks else (),
         verbose=int(estimator.verbose),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from difflib import get_close_matches
 from functools import wraps
 from inspect import signature
@@ -12,9 +13,11 @@ from typing import Any, ParamSpec, Self
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_mtl.balancing import BALANCERS
+from sklearn_mtl.estimators.callback_parameters import callback_parameters, callbacks_with, schedule_with
 from sklearn_mtl.recipes import Recipes, resolve
 from sklearn_mtl.sharing import SHARINGS
 from sklearn_mtl.tasks import KINDS, TaskKind
+from sklearn_mtl.training import copied
 from sklearn_mtl.trunks import TRUNKS
 
 P = ParamSpec("P")
@@ -92,10 +95,13 @@ def nearest_of(unknown: str, names: Sequence[str]) -> str | None:
 
 
 class NestedParameters(BaseEstimator):
-    """``trunk__dropout`` where ``trunk`` is None, and ``task_weights__price`` where it is a mapping.
+    """``trunk__dropout`` where ``trunk`` is None, ``task_weights__price`` and ``callbacks__early__patience``.
 
-    Setting one never changes the caller's object: a recipe is cloned, a mapping copied.
+    Setting one never changes the caller's object: a recipe is cloned, a mapping or a callback copied.
     """
+
+    callbacks: Any
+    lr_schedule: Any
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; with ``deep``, those of recipes and the entries of mappings as well."""
@@ -108,7 +114,7 @@ class NestedParameters(BaseEstimator):
                 found[f"{parameter}__{task}"] = value
                 if isinstance(value, TaskKind):
                     found.update({f"{parameter}__{task}__{k}": v for k, v in value.get_params().items()})
-        return found
+        return {**found, **callback_parameters(self.callbacks)}
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, nested ones by ``__``."""
@@ -116,20 +122,22 @@ class NestedParameters(BaseEstimator):
         nested: dict[str, dict[str, Any]] = defaultdict(dict)
         for key, value in params.items():
             parameter, _, rest = key.partition("__")
-            if rest and (parameter in RECIPES or parameter in MAPPINGS):
+            if rest and parameter in NESTED:
                 nested[parameter][rest] = value
             else:
                 plain[key] = value
         super().set_params(**plain)
         for parameter, entries in nested.items():
-            current = getattr(self, parameter)
-            merged = (
-                _recipe_with(parameter, current, entries)
-                if parameter in RECIPES
-                else _mapping_with(parameter, current, entries)
-            )
-            setattr(self, parameter, merged)
+            setattr(self, parameter, NESTED[parameter](parameter, getattr(self, parameter), entries))
         return self
+
+    def __sklearn_clone__(self) -> Self:
+        """Return a clone whose callbacks are copies that share what they were given, such as a trial."""
+        without = object.__new__(type(self))
+        without.__dict__.update(self.__dict__, callbacks=None, lr_schedule=None)
+        found: Self = BaseEstimator.__sklearn_clone__(without)
+        found.callbacks, found.lr_schedule = copied([copy(self.callbacks), self.lr_schedule])
+        return found
 
 
 def _recipe_with(parameter: str, current: Any, entries: Mapping[str, Any]) -> Any:
@@ -177,3 +185,12 @@ def _kind_with(task: str, current: Any, entries: Mapping[str, Any]) -> TaskKind:
             f"{sorted(KINDS)} first. Found {current!r}."
         )
     return owners[0]().set_params(**entries)
+
+
+# How the entries of a parameter are set: a function of its name, its value and the entries.
+NESTED: dict[str, Callable[[str, Any, Mapping[str, Any]], Any]] = {
+    **dict.fromkeys(RECIPES, _recipe_with),
+    **dict.fromkeys(MAPPINGS, _mapping_with),
+    "callbacks": callbacks_with,
+    "lr_schedule": schedule_with,
+}

@@ -32,8 +32,8 @@ Within a training, in this order::
 The modules: `runs` has the life of a net from plan to end, `net` a training with its epochs, `steps` the
 arithmetic of a step, which single and stacked nets share. `kept_weights` decides whose weights a net ends
 with, `recording` keeps losses and scores, `settings` and `schedules` hold the settings of the loop,
-`callbacks` deals with those of the user, `state` packs nets for files, and `stacking` trains many nets as
-one.
+`callbacks` deals with those of the user and `callback_copies` copies them, `state` packs nets for files,
+and `stacking` trains many nets as one.
 
 Examples
 --------
@@ -63,7 +63,8 @@ Examples
 array([12.])
 """
 
-from sklearn_mtl.training.callbacks import check_callbacks, names_of_writers
+from sklearn_mtl.training.callback_copies import copied
+from sklearn_mtl.training.callbacks import check_callbacks, enabled, names_of_writers
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses, StopTraining, has_ended
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.recording import history_frame
@@ -90,6 +91,8 @@ __all__ = [
     "TrainingSettings",
     "check_callbacks",
     "check_lr_schedule",
+    "copied",
+    "enabled",
     "has_ended",
     "history_frame",
     "names_of_writers",

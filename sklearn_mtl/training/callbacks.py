@@ -5,8 +5,8 @@ A callback monitors a key of an epoch's row of skorch's history; the keys are kn
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from difflib import get_close_matches
 from os import PathLike
 from pathlib import PurePath
@@ -32,6 +32,8 @@ from skorch.callbacks import (
 )
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from sklearn_mtl.training.callback_copies import copied
+
 _SCORING = (
     "it scores one target as one tensor, and the history has the losses and the metric of every task: "
     "monitor='valid_r2_price'"
@@ -41,15 +43,9 @@ REFUSED: dict[type[Callback], str] = {
     BatchScoring: _SCORING,
     InputShapeSetter: "the network is built to the width of X anyway",
 }
-# Where a logger writes to: what can't be copied, and would write to the same place if it could.
-HANDLES: dict[type[Callback], tuple[str, ...]] = {
-    TensorBoard: ("writer",),
-    WandbLogger: ("wandb_run",),
-    NeptuneLogger: ("run",),
-    SacredLogger: ("experiment",),
-    MlflowLogger: ("run", "client"),
-}
-_LOGGERS = tuple(HANDLES)
+_LOGGERS = (TensorBoard, WandbLogger, NeptuneLogger, SacredLogger, MlflowLogger)
+# Libraries whose callbacks write nothing of their own into the history, but for what `_recorded` tells.
+_KNOWN = ("skorch", "optuna_integration")
 # Keys that an error names.
 _MOST_NAMED = 10
 
@@ -64,12 +60,13 @@ def check_callbacks(callbacks: Any, ema_decay: float | None) -> None:
     ema_decay : float or None
         The estimator's parameter: some callbacks do not go with averaged weights.
     """
-    if not isinstance(callbacks, list | tuple) or not all(map(_is_callback, map(_callback_of, callbacks))):
+    is_list = isinstance(callbacks, list | tuple)
+    if not is_list or not all(map(_is_callback, map(_callback_of, enabled(callbacks)))):
         raise ValueError(
             "`callbacks` must be None or a list of skorch callbacks, each alone or as (name, callback). "
             f"Found {callbacks!r}."
         )
-    for callback in map(_callback_of, callbacks):
+    for callback in map(_callback_of, enabled(callbacks)):
         reason = _why_refused(callback, averaged=ema_decay is not None)
         if reason is not None:
             name = callback.__name__ if isinstance(callback, type) else type(callback).__name__
@@ -78,7 +75,7 @@ def check_callbacks(callbacks: Any, ema_decay: float | None) -> None:
             )
 
 
-def check_loggers(callbacks: Sequence[Any], n_nets: int) -> None:
+def check_places(callbacks: Sequence[Any], n_nets: int) -> None:
     """Raise a ``ValueError`` for callbacks of several nets that would write to one place.
 
     Parameters
@@ -89,7 +86,7 @@ def check_loggers(callbacks: Sequence[Any], n_nets: int) -> None:
         Number of nets.
     """
     for callback in callbacks:
-        if n_nets > 1 and isinstance(callback, _LOGGERS):
+        if n_nets > 1 and _writes_to_one_place(callback):
             raise ValueError(
                 "`callbacks` of several nets must not write to one place, as "
                 f"{type(callback).__name__} does. Found {n_nets} nets; n_bags=1 trains one."
@@ -98,10 +95,28 @@ def check_loggers(callbacks: Sequence[Any], n_nets: int) -> None:
 
 def names_of_writers(callbacks: Sequence[Any] | None) -> list[str]:
     """Return the classes' names of the callbacks that write to the same place in every fit."""
-    kinds = (Checkpoint, TrainEndCheckpoint, LoadInitState, *_LOGGERS)
+    kinds = (Checkpoint, TrainEndCheckpoint, LoadInitState)
     return [
-        type(callback).__name__ for callback in instantiated(callbacks or ()) if isinstance(callback, kinds)
+        type(callback).__name__
+        for callback in instantiated(callbacks or ())
+        if isinstance(callback, kinds) or _writes_to_one_place(callback)
     ]
+
+
+def _writes_to_one_place(callback: Any) -> bool:
+    """Whether what a callback was given takes the record of one training: a run, or a trial."""
+    return isinstance(callback, _LOGGERS) or any(map(_is_trial, vars(callback).values()))
+
+
+def _is_trial(value: Any) -> bool:
+    """Whether it is a trial of Optuna, which takes one number for each step."""
+    optuna = sys.modules.get("optuna")
+    return optuna is not None and isinstance(value, optuna.trial.BaseTrial)
+
+
+def enabled(callbacks: Sequence[Any]) -> list[Any]:
+    """Return the entries of `callbacks` without those that have a name, and None in place of a callback."""
+    return [entry for entry in callbacks if not isinstance(entry, tuple) or _callback_of(entry) is not None]
 
 
 def has_stopped_early(callbacks: Sequence[tuple[str, Any]]) -> bool:
@@ -118,24 +133,14 @@ def copies_of(callbacks: Sequence[Any], prefix: str) -> list[Any]:
     Parameters
     ----------
     callbacks : sequence
-        The user's callbacks, which are not changed. What a logger writes to is not copied.
+        The user's callbacks, which are not changed.
     prefix : str
         Put before the names of the files that checkpoints write.
     """
-    known = [_instantiated(entry) for entry in callbacks]
-    handles = [
-        handle
-        for callback in map(_callback_of, known)
-        for kind, names in HANDLES.items()
-        if isinstance(callback, kind)
-        for handle in (getattr(callback, name) for name in names)
-    ]
-    # The memo tells deepcopy that these are copied already.
-    copies: list[Any] = deepcopy(known, {id(handle): handle for handle in handles})
+    copies: list[Any] = copied([_instantiated(entry) for entry in callbacks])
     for checkpoint in {id(found): found for found in _checkpoints(map(_callback_of, copies))}.values():
-        for name, target in list(vars(checkpoint).items()):
-            if name.startswith("f_") and target is not None:
-                setattr(checkpoint, name, _prefixed(target, prefix))
+        for name, target in _files(checkpoint).items() if prefix else ():
+            setattr(checkpoint, name, _prefixed(target, prefix))
     return copies
 
 
@@ -156,7 +161,7 @@ def _instantiated(entry: Any) -> Any:
 
 def instantiated(callbacks: Sequence[Any]) -> list[Any]:
     """Return the callbacks without their names, an instance in place of each class."""
-    return [_callback_of(_instantiated(entry)) for entry in callbacks]
+    return [_callback_of(_instantiated(entry)) for entry in enabled(callbacks)]
 
 
 def _why_refused(callback: Any, *, averaged: bool) -> str | None:
@@ -171,14 +176,10 @@ def _why_refused(callback: Any, *, averaged: bool) -> str | None:
         )
     if isinstance(callback, LRScheduler) and _needs_a_loss_at_each_step(callback):
         return "losses are read once an epoch, its policy needs one at each step; step_every='epoch' is fine"
-    open_files = [
-        name
-        for checkpoint in _checkpoints([callback])
-        for name, target in vars(checkpoint).items()
-        if name.startswith("f_") and target is not None and not isinstance(target, str | PathLike)
-    ]
-    if open_files:
-        return f"it is copied for each net, and its {open_files[0]} must be a path, not an open file"
+    for checkpoint in _checkpoints([callback]):
+        for name, target in _files(checkpoint).items():
+            if not isinstance(target, str | PathLike):
+                return f"each net writes its own file anew, and {name} must be a path, not an open file"
     return None
 
 
@@ -194,6 +195,15 @@ def _checkpoints(callbacks: Any) -> Iterator[Any]:
             yield from _checkpoints([callback.checkpoint])
 
 
+def _files(checkpoint: Any) -> dict[str, Any]:
+    """Return what a checkpoint writes to, by the name of its parameter."""
+    return {
+        name: target
+        for name, target in vars(checkpoint).items()
+        if name.startswith("f_") and target is not None
+    }
+
+
 def _prefixed(target: Any, prefix: str) -> Any:
     """Return a path with another name of the file, in the same folder and of the same type."""
     path = PurePath(target)
@@ -205,7 +215,7 @@ def check_monitors(
 ) -> None:
     """Raise a ``ValueError`` for a callback that monitors a key that no epoch has.
 
-    A callback that is not one of skorch's classes may record keys of its own. Where there is one, only the
+    A callback that is neither skorch's nor Optuna's may record keys of its own. Where there is one, only the
     monitors of validation are checked.
 
     Parameters
@@ -219,7 +229,7 @@ def check_monitors(
     verbose : bool
         Whether skorch prints its log, for which it records the duration of an epoch.
     """
-    all_of_skorch = all(type(callback).__module__.partition(".")[0] == "skorch" for callback in callbacks)
+    all_known = all(type(callback).__module__.partition(".")[0] in _KNOWN for callback in callbacks)
     plain, flags = _own_keys(columns, validated=validated)
     known = {*plain, *flags, *(["dur"] if verbose else [])}
     for callback in callbacks:
@@ -232,7 +242,7 @@ def check_monitors(
                 f"`callbacks` must not monitor validation where rows are not held out. Found {name} with "
                 f"{monitor!r}; there are 'train_loss' and 'train_loss_best'."
             )
-        if all_of_skorch and monitor not in known:
+        if all_known and monitor not in known:
             nearest = get_close_matches(monitor, sorted(known), n=1)
             raise ValueError(
                 f"`callbacks` must monitor what is written down of an epoch before they see it. Found {name} "
@@ -254,7 +264,8 @@ def _monitored(callback: Any) -> Any:
         return None
     if isinstance(callback, WandbLogger):
         return "valid_loss_best" if callback.save_model else None
-    return getattr(callback, "monitor", None)
+    # Optuna's has it under a private name.
+    return getattr(callback, "monitor", vars(callback).get("_monitor"))
 
 
 def _recorded(callback: Any) -> Iterable[str]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from sklearn_mtl.data import Table, WholeBatches
 from sklearn_mtl.inference import calibrate, rows_at_once
 from sklearn_mtl.network import BalancedLoss, Blueprint, GeneratorState, MultiTaskModule, seeded
-from sklearn_mtl.training.callbacks import check_loggers, check_monitors, copies_of, instantiated
+from sklearn_mtl.training.callbacks import check_monitors, check_places, copies_of, instantiated
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.recording import columns_by_task
@@ -149,7 +149,7 @@ def _prefixes(blueprint: Blueprint, parts: Parts, settings: TrainingSettings) ->
     schedule = [] if isinstance(settings.lr_schedule, str | None) else [settings.lr_schedule]
     if schedule or settings.callbacks:
         callbacks = instantiated([*schedule, *settings.callbacks])
-        check_loggers(callbacks, len(parts))
+        check_places(callbacks, len(parts))
         check_monitors(
             callbacks,
             columns_by_task(blueprint.tasks),

@@ -13,6 +13,7 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import Tensor
 
 from sklearn_mtl.balancing import Balancer
+from sklearn_mtl.training.callback_copies import copied
 from sklearn_mtl.training.schedules import SCHEDULES, StepSchedule
 from sklearn_mtl.training.steps import FusedAdamW
 
@@ -109,7 +110,7 @@ class TrainingSettings:
             factor = SCHEDULES[self.lr_schedule](self.max_epochs * n_batches)
             found.append(("lr_schedule", StepSchedule(factor, done)))
         elif self.lr_schedule is not None:
-            found.append(("lr_schedule", deepcopy(self.lr_schedule)))
+            found.append(("lr_schedule", copied(self.lr_schedule)))
         return found
 
 

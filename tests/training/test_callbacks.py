@@ -322,7 +322,7 @@ OTHERS = {
         LRScheduler("ReduceLROnPlateau", step_every="batch"), r"LRScheduler: losses are read once an epoch",
     ),
     "a checkpoint to an open file": (
-        Checkpoint(f_params=io.BytesIO()), r"Checkpoint: .* f_params must be a path, not an open file",
+        Checkpoint(f_params=io.BytesIO()), r"Checkpoint: each net .* f_params must be a path, not an open f",
     ),
     "a state from an open file": (LoadInitState(Checkpoint(f_params=io.BytesIO())), "must be a path"),
 }  # fmt: skip
