@@ -177,6 +177,8 @@ def _why_refused(callback: Any, *, averaged: bool) -> str | None:
     if isinstance(callback, LRScheduler) and _needs_a_loss_at_each_step(callback):
         return "losses are read once an epoch, its policy needs one at each step; step_every='epoch' is fine"
     for checkpoint in _checkpoints([callback]):
+        if isinstance(callback, LoadInitState) and checkpoint.f_history is None:
+            return "skorch finds the files of a checkpoint by its history, and f_history must not be None"
         for name, target in _files(checkpoint).items():
             if not isinstance(target, str | PathLike):
                 return f"each net writes its own file anew, and {name} must be a path, not an open file"
@@ -223,7 +225,7 @@ def check_monitors(
     callbacks : sequence of Callback
         The callbacks, in the order in which they see an epoch.
     columns : mapping of str to list of str
-        The result of `columns_by_task`.
+        The result of `history_keys`.
     validated : bool
         Whether all nets hold rows out.
     verbose : bool

@@ -130,12 +130,14 @@ class NetInTraining(Protocol):
 
     run_: TrainingRun
     history: Any
-    epochs_: list[dict[str, np.ndarray]]
     broken_tasks_: np.ndarray
 
     @property
     def evaluated(self) -> nn.Module:
         """The module that validation and prediction use."""
+
+    def epoch_of(self, row: Any) -> dict[str, np.ndarray]:
+        """Return the losses of an epoch by task, given its row of the history."""
 
 
 class WeightKeeper(Callback):
@@ -255,13 +257,13 @@ class FiniteLosses(WeightKeeper):
 
     def _broken(self, net: NetInTraining) -> str | None:
         """Return the tasks whose losses are not finite, in words; None where all are."""
-        losses = net.epochs_[-1]
         for key in ("train_loss", "valid_loss"):
             # The loss of a task without labels is nan, and rightly so: the watched losses leave it out.
             total = net.history[-1].get(key, 0.0)
             if np.isfinite(total):
                 continue
-            bad = net.broken_tasks_ if len(net.broken_tasks_) else np.flatnonzero(~np.isfinite(losses[key]))
+            losses = net.epoch_of(net.history[-1])[key]
+            bad = net.broken_tasks_ if len(net.broken_tasks_) else np.flatnonzero(~np.isfinite(losses))
             return ", ".join(f"task {self.names[i]!r}" for i in bad[:5]) or "all tasks together"
         # No loss was computed with the weights of the last step, unless rows are held out.
         finite = "valid_loss" in net.history[-1] or all(map(_is_finite, net.evaluated.parameters()))

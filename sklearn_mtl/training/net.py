@@ -59,8 +59,8 @@ class MultiTaskNet(RecordedNet):
     ----------
     statistics_ : dict of str to tensor
         The fit statistics that its module was built with.
-    history, epochs_
-        The record of its epochs, in skorch's rows and by task.
+    history : History
+        The record of its epochs, with what is known by task.
     run_ : TrainingRun
         The state of the training that goes on; an empty one before and after.
     resume_ : Resume or None
@@ -95,9 +95,7 @@ class MultiTaskNet(RecordedNet):
             A trained net with the same module and optimizer.
         """
         self.history = deepcopy(net.history)
-        self.epochs_, self.best_ = list(net.epochs_), dict(net.best_)
-        self.statistics_ = net.statistics_
-        self.resume_ = net.resume_
+        self.best_, self.statistics_, self.resume_ = dict(net.best_), net.statistics_, net.resume_
         if type(net.optimizer_) is type(self.optimizer_):
             pairs = zip(net.get_all_learnable_params(), self.get_all_learnable_params(), strict=True)
             take_over(self.optimizer_, net.optimizer_, [(old, new) for (_, old), (_, new) in pairs])
@@ -170,7 +168,7 @@ class MultiTaskNet(RecordedNet):
         n_over = self.run_.n_over
         if n_over <= self.run_.n_before:
             return False
-        self.restore(self.history[:n_over], self.epochs_[:n_over])
+        self.restore(self.history[:n_over])
         for keeper in self._keepers:
             keeper.fall_back(self)
         self.close_training(train)
@@ -230,11 +228,6 @@ class MultiTaskNet(RecordedNet):
     def torch_compile(self, module: nn.Module, name: str) -> nn.Module:
         """Compile the network, not the loss."""
         return super().torch_compile(module, name) if name == "module" else module
-
-    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Open a new epoch."""
-        super().on_epoch_begin(net, **kwargs)
-        self.epochs_.append({})
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Keep the weights, if they are better than before, before any callback ends the training."""
@@ -339,9 +332,8 @@ class MultiTaskNet(RecordedNet):
         self.resume_ = None
         if self.run_.average is not None:
             self.run_.average = WeightAverage(self.network, self.run_.average.decay)
-        rows = [dict(row) for row in self.history]
-        self.restore(rows, [self.epoch_of(row) for row in rows])
-        self.run_.n_before = self.run_.n_over = len(rows)
+        self.restore(self.history)
+        self.run_.n_before = self.run_.n_over = len(self.history)
 
     def autocast_now(self) -> AbstractContextManager[Any]:
         """Return the context in which products are computed while training."""

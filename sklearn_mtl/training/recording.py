@@ -2,7 +2,8 @@
 
 skorch's history has a row for each epoch: the watched losses, and the losses and scores of every task under
 the names of the columns of ``history_``. With each loss and score comes a flag, ``…_best``, which says
-whether it is better than all before; skorch's callbacks read these flags.
+whether it is better than all before; skorch's callbacks read these flags. There is no other record:
+``history_`` is made of it, also where a callback has loaded another one.
 """
 
 from __future__ import annotations
@@ -34,6 +35,22 @@ def columns_by_task(tasks: TaskSet) -> dict[str, list[str]]:
     }
 
 
+def history_keys(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return the keys by which skorch's history has the columns: their names, unless a flag has that name.
+
+    Parameters
+    ----------
+    columns : mapping of str to list of str
+        The result of `columns_by_task`.
+    """
+    every = ["train_loss", "valid_loss", *(name for names in columns.values() for name in names)]
+    flags = {f"{name}_best" for name in every}
+    # No task has two underscores in its name.
+    return {
+        key: [f"{name}__value" if name in flags else name for name in names] for key, names in columns.items()
+    }
+
+
 class RecordedNet(NeuralNet):
     """A skorch net that records the losses, scores and weights of its epochs, task by task.
 
@@ -42,29 +59,29 @@ class RecordedNet(NeuralNet):
     *args, **kwargs
         The parameters of ``NeuralNet``.
     columns : mapping of str to list of str
-        The result of `columns_by_task`.
+        The result of `history_keys`.
     """
 
     def __init__(self, *args: Any, columns: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.columns = columns
-        self.epochs_: list[Epoch] = []
         # The best losses and scores so far, by task, and the lowest watched losses; lower is better.
         self.best_: dict[str, Any] = {}
         # Tasks whose loss was the first of the epoch to be no longer finite.
         self.broken_tasks_: np.ndarray = np.empty(0, dtype=np.intp)
 
-    def restore(self, rows: Sequence[Mapping[str, Any]], epochs: Sequence[Epoch]) -> None:
+    def restore(self, rows: Sequence[Mapping[str, Any]], epochs: Sequence[Epoch] | None = None) -> None:
         """Take over the record of another training.
 
         Parameters
         ----------
         rows : sequence of mapping
-            The rows of skorch's history, with or without what is known by task.
-        epochs : sequence of mapping of str to ndarray
-            The losses, scores and weights of each epoch, by task.
+            The rows of skorch's history.
+        epochs : sequence of mapping of str to ndarray, optional
+            The losses, scores and weights of each epoch, by task, where the rows do not have them.
         """
-        self.history, self.epochs_, self.best_ = History(), list(epochs), {}
+        epochs = [self.epoch_of(row) for row in rows] if epochs is None else epochs
+        self.history, self.best_ = History(), {}
         for row, epoch in zip(rows, epochs, strict=True):
             by_task = [entry for key, values in epoch.items() for entry in self._by_task(key, values)]
             # skorch's own callbacks look at the last batch.
@@ -74,7 +91,7 @@ class RecordedNet(NeuralNet):
                     self._is_lowest(key, row[key])
 
     def epoch_of(self, row: Mapping[str, Any]) -> Epoch:
-        """Return the losses, scores and weights of an epoch, given its row of skorch's history."""
+        """Return the losses, scores and weights of an epoch by task, given its row of skorch's history."""
         return {
             key: np.array([row[name] for name in names], dtype=float)
             for key, names in self.columns.items()
@@ -84,12 +101,8 @@ class RecordedNet(NeuralNet):
     def totals(self) -> list[dict[str, Any]]:
         """Return the rows of skorch's history without what is known by task, and without the batches."""
         by_task = {name for names in self.columns.values() for name in names}
-        by_task |= {f"{name}_best" for name in by_task}
-        own = {"train_loss", "train_loss_best", "valid_loss", "valid_loss_best"}
-        return [
-            {key: value for key, value in row.items() if key in own or key not in by_task | {"batches"}}
-            for row in self.history
-        ]
+        left_out = {"batches", *by_task, *(f"{name}_best" for name in by_task)}
+        return [{key: value for key, value in row.items() if key not in left_out} for row in self.history]
 
     def record_training(self, losses: np.ndarray, masses: np.ndarray, sizes: Sequence[int]) -> None:
         """Record the training losses of an epoch.
@@ -102,8 +115,8 @@ class RecordedNet(NeuralNet):
             Number of rows of each step.
         """
         per_task, watched = self.watched(losses.sum(0), masses.sum(0))
-        self._record("train_loss", per_task)
-        self._record("weight", self._effective_weights(per_task))
+        self.history[-1].update(self._by_task("train_loss", per_task))
+        self.history[-1].update(self._by_task("weight", self._effective_weights(per_task)))
         self._record_total("train_loss", float(watched))
         self._record_batches("train", losses, masses, sizes)
         # Within an epoch one task's nan spreads through the trunk to all: the first step tells whose.
@@ -127,8 +140,8 @@ class RecordedNet(NeuralNet):
         """
         losses, masses = np.atleast_2d(loss), np.atleast_2d(mass)
         per_task, watched = self.watched(losses.sum(0), masses.sum(0))
-        self._record("valid_loss", per_task)
-        self._record("valid_score", scores)
+        self.history[-1].update(self._by_task("valid_loss", per_task))
+        self.history[-1].update(self._by_task("valid_score", scores))
         self._record_total("valid_loss", float(watched))
         self._record_batches("valid", losses, masses, sizes)
 
@@ -146,11 +159,6 @@ class RecordedNet(NeuralNet):
         n_counted = counted.sum(-1)
         total = np.where(counted, per_task, 0.0).sum(-1)
         return per_task, np.divide(total, n_counted, out=np.full_like(total, np.nan), where=n_counted > 0)
-
-    def _record(self, key: str, values: np.ndarray) -> None:
-        """Record one quantity of the present epoch, by task."""
-        self.epochs_[-1][key] = values
-        self.history[-1].update(self._by_task(key, values))
 
     def _by_task(self, key: str, values: np.ndarray) -> list[tuple[str, Any]]:
         """Return the entries of one quantity in skorch's history, and remember the best values."""
@@ -216,16 +224,18 @@ def history_frame(nets: Sequence[RecordedNet], tasks: TaskSet) -> pd.DataFrame:
     """
     frames = []
     for bag, net in enumerate(nets):
-        general = {key: net.history[:, key] for key in ("epoch", "train_loss")}
-        watched = [epoch.get("valid_loss", np.nan) for epoch in net.history]
-        if not np.isnan(watched).all():
-            general["valid_loss"] = watched
+        rows = net.history
+        general = {
+            key: [row.get(key, np.nan) for row in rows] for key in ("epoch", "train_loss", "valid_loss")
+        }
+        if np.isnan(general["valid_loss"]).all():
+            del general["valid_loss"]
         if len(nets) > 1:
-            general = {"bag": [bag] * len(net.history), **general}
-        blocks = [pd.DataFrame(general)]
+            general = {"bag": [bag] * len(rows), **general}
+        blocks, epochs = [pd.DataFrame(general)], [net.epoch_of(row) for row in rows]
         for key, names in columns_by_task(tasks).items():
             # An epoch without held-out rows, as in `partial_fit`, has no validation loss.
-            found = [epoch.get(key) for epoch in net.epochs_]
+            found = [epoch.get(key) for epoch in epochs]
             if any(values is not None for values in found):
                 none = np.full(len(tasks), np.nan)
                 values = np.stack([none if values is None else values for values in found])

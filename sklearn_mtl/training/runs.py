@@ -16,7 +16,7 @@ from sklearn_mtl.network import BalancedLoss, Blueprint, GeneratorState, MultiTa
 from sklearn_mtl.training.callbacks import check_monitors, check_places, copies_of, instantiated
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
 from sklearn_mtl.training.net import MultiTaskNet
-from sklearn_mtl.training.recording import columns_by_task
+from sklearn_mtl.training.recording import columns_by_task, history_keys
 from sklearn_mtl.training.settings import TrainingSettings
 
 # For each net its training rows, and the rows that it holds out or None.
@@ -152,7 +152,7 @@ def _prefixes(blueprint: Blueprint, parts: Parts, settings: TrainingSettings) ->
         check_places(callbacks, len(parts))
         check_monitors(
             callbacks,
-            columns_by_task(blueprint.tasks),
+            history_keys(columns_by_task(blueprint.tasks)),
             validated=all(valid is not None for _, valid in parts),
             verbose=bool(settings.verbose),
         )
@@ -289,7 +289,7 @@ def make_net(
         ema_decay=settings.ema_decay,
         autocast=settings.autocast,
         gradient_clip=settings.gradient_clip,
-        columns=columns_by_task(blueprint.tasks),
+        columns=history_keys(columns_by_task(blueprint.tasks)),
         **settings.optimizer_options(),
     )
     return net.initialize()

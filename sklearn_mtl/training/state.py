@@ -40,7 +40,7 @@ def pack_net(net: MultiTaskNet) -> NetState:
         "loss": _arrays(net.criterion_.state_dict()),
         "facts": _arrays(net.statistics_),
         "history": net.totals(),
-        "epochs": net.epochs_,
+        "epochs": [net.epoch_of(row) for row in net.history],
     }
 
 

@@ -39,6 +39,7 @@ from skorch.callbacks import (
     WandbLogger,
     WarmRestartLR,
 )
+from skorch.history import History
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
 from sklearn_mtl import MultiTaskClassifierRegressor
@@ -324,6 +325,7 @@ OTHERS = {
     "a checkpoint to an open file": (
         Checkpoint(f_params=io.BytesIO()), r"Checkpoint: each net .* f_params must be a path, not an open f",
     ),
+    "a state without its history": (LoadInitState(Checkpoint(f_history=None)), "f_history must not be None"),
     "a state from an open file": (LoadInitState(Checkpoint(f_params=io.BytesIO())), "must be a path"),
 }  # fmt: skip
 EVERY = [callback for callback in skorch.callbacks.__all__ if callback != "Callback"]
@@ -395,10 +397,63 @@ def test_a_missing_label_is_never_best():
     ] == ([False] * sum(lost))
 
 
-def test_a_task_named_best_does_not_hide_the_flags():
-    est = quick(callbacks=[EarlyStopping("valid_loss")]).fit(X, {"best": Y["price"]})
-    assert {type(flag) for flag in est.net_.history[:, "train_loss_best"]} == {bool}
-    assert est.history_["train_loss_best"].dtype == float
+def test_a_task_that_is_named_as_a_flag_has_its_losses_and_the_flag_its_truth(tmp_path):
+    Y_best = {"best": Y["price"], "price": Y["price"], "price_best": Y["kind"]}
+    est = quick(callbacks=[EarlyStopping("valid_loss")]).fit(X, Y_best)
+    rows = est.net_.history
+    for flag in ("train_loss_best", "valid_loss_price_best"):
+        assert {type(value) for value in rows[:, flag]} == {bool}
+        assert rows[:, f"{flag}__value"] == est.history_[flag].tolist()
+        assert est.history_[flag].dtype == float
+    again = pickle.loads(pickle.dumps(est))
+    assert again.history_.equals(est.history_)
+
+
+class LoadsAnother(Callback):
+    """Puts another record in the place of a net's own."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def on_train_end(self, net, **kwargs):
+        net.history = History.from_file(self.path)
+
+
+@pytest.mark.parametrize("n_bags", [1, 2])
+def test_the_frame_is_that_of_a_record_that_took_the_place_of_the_own(tmp_path, n_bags):
+    path = str(tmp_path / "history.json")
+    other = fitted(max_epochs=3)
+    other.net_.history.to_file(path)
+    est = fitted(LoadsAnother(path), n_bags=n_bags)
+    assert est.n_iter_ == 3
+    assert len(est.history_) == 3 * n_bags
+    assert est.history_["valid_loss_price"].tolist() == other.history_["valid_loss_price"].tolist() * n_bags
+    assert pickle.loads(pickle.dumps(est)).history_.equals(est.history_)
+
+
+def test_the_frame_of_a_foreign_record_has_what_that_has(tmp_path):
+    path = str(tmp_path / "history.json")
+    record = History([{"epoch": 1, "train_loss": 0.5, "batches": [], "train_batch_count": 1}])
+    record.to_file(path)
+    assert fitted(LoadsAnother(path)).history_.to_dict("list") == {"epoch": [1], "train_loss": [0.5]}
+
+
+@pytest.mark.parametrize("kept", ["history.json", None])
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_the_frame_is_in_step_after_loading(tmp_path, kept, early_stopping):
+    monitor = "train_loss_price_best"
+    saved = Checkpoint(monitor, dirname=str(tmp_path), f_history=kept, load_best=True)
+    first = fitted(saved, early_stopping=early_stopping)
+    before = [LoadInitState(saved)] if kept else []
+    second = fitted(*before, saved, early_stopping=early_stopping)
+    for est in (first, second):
+        rows = est.net_.history
+        assert est.history_["epoch"].tolist() == list(range(1, len(rows) + 1))
+        for column in est.history_:
+            assert rows[:, column] == est.history_[column].tolist()
+    going_on = second.n_iter_ + 2
+    second.set_params(warm_start=True, max_epochs=going_on, callbacks=None).fit(X, Y)
+    assert second.n_iter_ == len(second.history_) == going_on
 
 
 def test_the_history_goes_through_pickle_and_on():

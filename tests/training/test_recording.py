@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_mtl.training import history_frame
+from sklearn_mtl.training.recording import history_keys
 from sklearn_mtl.training.runs import make_ready, train_alone
 
 ONE = np.ones(2)
@@ -36,7 +37,7 @@ def test_an_epoch_is_in_skorchs_row_and_by_task(net):
     row = net.history[-1]
     assert (row["train_loss"], row["valid_loss"]) == (0.7, 0.7)
     assert (row["train_loss_price"], row["valid_accuracy_type"], row["weight_type"]) == (0.5, 0.7, 0.5)
-    assert net.epochs_[-1]["valid_score"].tolist() == [0.3, 0.7]
+    assert net.epoch_of(row)["valid_score"].tolist() == [0.3, 0.7]
 
 
 def test_losses_are_means_over_labels_and_a_task_without_any_is_left_out(net):
@@ -75,17 +76,31 @@ def test_the_first_task_that_breaks_is_remembered(net):
 def test_what_was_written_down_can_be_taken_over(make_plan):
     trained = train_alone(make_ready(make_plan()))
     other = make_ready(make_plan()).net
-    other.restore(trained.totals(), trained.epochs_)
+    epochs = [trained.epoch_of(row) for row in trained.history]
+    other.restore(trained.totals(), epochs)
     for mine, theirs in zip(other.history, trained.history, strict=True):
         assert {**mine, "batches": 0} == {**theirs, "batches": 0}
     assert other.best_.keys() == trained.best_.keys()
-    for row, epoch in zip(trained.history, trained.epochs_, strict=True):
-        assert {key: values.tolist() for key, values in other.epoch_of(row).items()} == {
-            key: values.tolist() for key, values in epoch.items()
-        }
     # A flag looks at all epochs, those that were taken over among them.
     record(other, [1e9, 1e9])
     assert not other.history[-1]["train_loss_best"]
+
+
+def test_a_record_with_all_that_is_known_by_task_can_be_taken_over(make_plan):
+    trained = train_alone(make_ready(make_plan()))
+    other = make_ready(make_plan()).net
+    other.restore(trained.history)
+    assert list(other.history) == list(trained.history)
+    assert all(np.array_equal(other.best_[key], best) for key, best in trained.best_.items())
+
+
+def test_a_column_with_the_name_of_a_flag_has_a_key_of_its_own():
+    columns = {"train_loss": ["train_loss_best", "train_loss_a"], "weight": ["weight_best", "weight_a"]}
+    assert history_keys(columns) == {**columns, "train_loss": ["train_loss_best__value", "train_loss_a"]}
+    columns = {"valid_loss": ["valid_loss_a", "valid_loss_a_best", "valid_loss_a_best_best"]}
+    assert history_keys(columns)["valid_loss"] == [
+        "valid_loss_a", "valid_loss_a_best__value", "valid_loss_a_best_best__value",
+    ]  # fmt: skip
 
 
 def test_totals_hold_nothing_that_is_known_by_task(make_plan):
