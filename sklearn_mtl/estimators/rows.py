@@ -268,16 +268,12 @@ def read_sample_weight(sample_weight: Any, names: Sequence[str], n_rows: int) ->
     if sample_weight is None:
         return np.ones((n_rows, 1))
     if isinstance(sample_weight, Mapping):
-        given = dict(sample_weight)
+        found = _weights_of_tasks(sample_weight, names, n_rows)
     elif is_frame(sample_weight):
-        given = frame_columns(sample_weight)
+        found = _weights_of_tasks(frame_columns(sample_weight), names, n_rows)
     else:
-        return _weight(sample_weight, n_rows, "sample_weight")[:, None]
-    by_task("sample_weight", given, names)
-    found = np.ones((n_rows, len(names)))
-    for position, name in enumerate(names):
-        if name in given:
-            found[:, position] = _weight_of_task(given[name], n_rows, f"sample_weight[{name!r}]")
+        found = _weight(sample_weight, n_rows, "sample_weight")[:, None]
+    # One array of zeros has got here with scikit-learn 1.8 only: later releases refuse it themselves.
     if not found.any():
         raise ValueError("`sample_weight` must hold some positive weight. Found 0 for every row and task.")
     return found
@@ -293,6 +289,15 @@ def by_task(parameter: str, mapping: Any, names: Sequence[str]) -> Mapping[str, 
     if unknown:
         raise ValueError(f"`{parameter}` names unknown tasks {unknown}; the tasks are {list(names)}.")
     return mapping
+
+
+def _weights_of_tasks(given: Mapping, names: Sequence[str], n_rows: int) -> np.ndarray:
+    by_task("sample_weight", given, names)
+    found = np.ones((n_rows, len(names)))
+    for position, name in enumerate(names):
+        if name in given:
+            found[:, position] = _weight_of_task(given[name], n_rows, f"sample_weight[{name!r}]")
+    return found
 
 
 def _weight_of_task(weight: Any, n_rows: int, name: str) -> np.ndarray:

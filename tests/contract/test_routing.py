@@ -291,7 +291,7 @@ def test_a_task_whose_weights_are_all_zero_can_not_be_learned(quick):
         (ROW_WEIGHT[:, None], "Sample weights must be 1D array or scalar"),
         (-ROW_WEIGHT, "Negative values in data passed to `sample_weight`"),
         (np.where(ROW_WEIGHT > 5, ROW_WEIGHT, np.nan), "contains NaN"),
-        (np.zeros(N_ROWS), "Sample weights must contain at least one non-zero number"),
+        (np.zeros(N_ROWS), "at least one non-zero number|must hold some positive weight. Found 0"),
         ({"price": -PRICE_WEIGHT}, r"Negative values in data passed to `sample_weight\['price'\]`"),
         ({"price": np.full(N_ROWS, np.nan)}, r"sample_weight\['price'\].* contains NaN"),
         (

@@ -271,7 +271,7 @@ def mean_prediction(estimator, X, y):
         ("price", "roc_auc", "Found 'roc_auc', which needs probabilities: it has none"),
         ("price", "accuracy", "Found 'accuracy', which raised ValueError"),
         ("type", "r2", "The metric of task 'type' must be one for its kind, classification. Found 'r2'"),
-        ("type", "f1", "task 'type' .*multiclass"),
+        ("type", "f1", "task 'type' .*(multiclass|pos_label)"),
     ],
 )
 def test_a_score_that_cannot_be(fitted, drawn, task, scoring, message):
