@@ -13,12 +13,7 @@ from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fitting import PlannedFit, plan_fit
 from sklearn_mtl.estimators.kinds import KindRule
 from sklearn_mtl.estimators.parameters import NestedParameters, by_name
-from sklearn_mtl.estimators.predictions import (
-    available_where,
-    check_intervals,
-    check_probabilities,
-    intervals,
-)
+from sklearn_mtl.estimators.predictions import PredictsByTask
 from sklearn_mtl.estimators.rows import FitData
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.estimators.task_scores import ScoresByTask
@@ -27,7 +22,9 @@ from sklearn_mtl.estimators.warm_start import declared_classes, fit_batch, fit_f
 from sklearn_mtl.inference import bag_predictions, bag_representation
 
 
-class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByTask, NestedParameters):
+class BaseMultiTask(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, PredictsByTask, ScoresByTask, NestedParameters
+):
     """What the three estimators have in common; not to be used itself."""
 
     # Decides on the kinds of the tasks that ``tasks`` does not name; each estimator has its own.
@@ -199,52 +196,6 @@ class BaseMultiTask(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ScoresByT
         inputs, index = self._encoded(X)
         predictions = bag_predictions(self.nets_, self._fitted.tasks, inputs)
         return self._fitted.layout.restore(predictions, index=index)
-
-    @available_where(check_probabilities)
-    def predict_proba(self, X: Any) -> Any:
-        """Predict class probabilities of the tasks that have classes.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_rows, n_features, ...)
-            Features of the rows, as in `fit`.
-
-        Returns
-        -------
-        MultiTaskTarget
-            By task, float64 of shape (n_rows, n_classes), columns as in ``classes_``; for a multilabel
-            task (n_rows, n_labels), the probability of each label. For a one-dimensional y that array
-            itself, for a two-dimensional y a list of them.
-        """
-        parts, _ = self._responses(X)
-        probabilities = {
-            name: task.predict_proba(parts[name])
-            for name, task in self.tasks_.items()
-            if task.has_probabilities
-        }
-        return self._fitted.layout.restore_blocks(probabilities)
-
-    @available_where(check_intervals)
-    def predict_interval(self, X: Any, coverage: float = 0.9) -> Any:
-        """Predict central intervals of the regression tasks with a quantile or Gaussian loss.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_rows, n_features, ...)
-            Features of the rows, as in `fit`.
-        coverage : float, default=0.9
-            Share of labels that the interval should hold, in (0, 1). A quantile task must have both
-            its ends among its quantiles.
-
-        Returns
-        -------
-        MultiTaskTarget
-            By task, float64 of shape (n_rows, 2), or (n_rows, n_outputs, 2): lower and upper end, in
-            the units of the labels. For a one-dimensional y that array itself, for a two-dimensional y
-            a list of them.
-        """
-        parts, _ = self._responses(X)
-        return self._fitted.layout.restore_blocks(intervals(self.tasks_, parts, coverage))
 
     def transform(self, X: Any) -> Any:
         """Return the shared representation.

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_mtl.estimators.kinds import SeenLabels
 from sklearn_mtl.estimators.rows import AcceptedInput, Rows
 from sklearn_mtl.features import EncodedRows, FeatureEncoder, SharedRows
-from sklearn_mtl.inference import bag_responses
+from sklearn_mtl.inference import bag_log_responses, bag_responses
 from sklearn_mtl.network import Blueprint, resolve_device
 from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import KINDS, Responses, TaskKind, TaskSet
@@ -186,6 +186,11 @@ class FittedEstimator(BaseEstimator):
         """Return the averaged responses of each task, and the index of X where it has one."""
         inputs, index = self._encoded(X)
         return bag_responses(self.nets_, self._fitted.tasks, inputs), index
+
+    def _log_responses(self, X: Any) -> Responses:
+        """Return the logarithms of the responses, for tasks whose responses are probabilities."""
+        inputs, _ = self._encoded(X)
+        return bag_log_responses(self.nets_, self._fitted.tasks, inputs)
 
     def _keep(
         self, fitted: Fitted, reader: BaseEstimator | None = None, *, interrupted: bool | None = None

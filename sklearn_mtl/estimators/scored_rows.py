@@ -113,7 +113,8 @@ class ScoredRows:
         rows = np.flatnonzero(_labelled(column, scorer))
         every = len(rows) == len(column)
         X = self.X if every else take_rows(self.X, rows)
-        view = PredictedView(view_of(self.estimator, task), X, self.responses[task][rows])
+        log_odds = "predict_proba" not in _methods_of(scorer)
+        view = PredictedView(view_of(self.estimator, task), X, self.responses[task][rows], log_odds)
         labels = self.estimator.tasks_[task].matched(column.values[rows])
         _check_predicts(task, metric, scorer, view)
         metadata = {"sample_weight": weight[rows]} if self.weighted and scorer_takes_weights(scorer) else {}
@@ -163,6 +164,7 @@ class PredictedView:
 
     Metrics take arrays of numpy: predictions that are categories, nullable integers and the like are turned
     into such, as those of y are. In everything else this is the view.
+    It has no log-odds unless it is told so: a scorer that takes probabilities as well goes by these.
 
     Parameters
     ----------
@@ -172,12 +174,15 @@ class PredictedView:
         Rows whose response is known; others go through the network.
     response : ndarray
         The averaged response to them.
+    log_odds : bool, default=False
+        Whether it has ``decision_function``, for which the rows go through the network again.
     """
 
-    def __init__(self, view: TaskView, X: Any, response: np.ndarray) -> None:
+    def __init__(self, view: TaskView, X: Any, response: np.ndarray, log_odds: bool = False) -> None:
         self._view = view
         self._X = X
         self._known = response
+        self._log_odds = log_odds
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predictions as numpy holds them."""
@@ -198,8 +203,8 @@ class PredictedView:
 
     def __getattr__(self, name: str) -> Any:
         """Return what the view has; also ``fit``, by which scikit-learn knows an estimator."""
-        if name == "_view":
-            # A copy that is being made has no view yet.
+        # A copy that is being made has no view yet.
+        if name == "_view" or (name == "decision_function" and not self._log_odds):
             raise AttributeError(name)
         return getattr(self._view, name)
 
@@ -218,10 +223,16 @@ def _rule(task: str, view: PredictedView) -> str:
 
 def _check_predicts(task: str, metric: Metric, scorer: Scorer, view: PredictedView) -> None:
     """Raise a ``ValueError`` where a scorer asks for what the task does not predict."""
-    asked = np.atleast_1d(response_method_of(scorer)).tolist()
+    asked = _methods_of(scorer)
     if not any(hasattr(view, method) for method in asked):
         needs = "probabilities" if "predict_proba" in asked else " or ".join(asked)
         raise ValueError(f"{_rule(task, view)} Found {in_words(metric)}, which needs {needs}: it has none.")
+
+
+def _methods_of(scorer: Scorer) -> list[str]:
+    """Return the methods that a scorer takes, the first that an estimator has."""
+    found: list[str] = np.atleast_1d(response_method_of(scorer)).tolist()
+    return found
 
 
 def _with_all_classes(scorer: Any, view: PredictedView) -> Scorer:
@@ -229,7 +240,7 @@ def _with_all_classes(scorer: Any, view: PredictedView) -> Scorer:
     function, classes = metric_of(scorer), getattr(view, "classes_", None)
     if function is None or not isinstance(classes, np.ndarray):
         return scorer
-    asks = np.atleast_1d(response_method_of(scorer)).tolist() == ["predict_proba"]
+    asks = _methods_of(scorer) == ["predict_proba"]
     if not asks or "labels" in metric_arguments(scorer) or "labels" not in signature(function).parameters:
         return scorer
     found: Scorer = with_arguments(scorer, labels=classes)

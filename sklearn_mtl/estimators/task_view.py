@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_mtl.estimators.fitted import FittedEstimator
 from sklearn_mtl.estimators.label_warnings import warn_of_other_order, warn_of_unknown_labels
 from sklearn_mtl.estimators.scikit_learn_private import check_sample_weight
 from sklearn_mtl.estimators.wrapped import held_by, innermost
@@ -145,15 +146,23 @@ class TaskView(BaseEstimator):
         return found.tasks_[self.name]
 
     def _response(self, X: Any) -> np.ndarray:
+        found, X = self._within(X)
+        parts, _ = found._responses(X)
+        return parts[self.name]
+
+    def _log_response(self, X: Any) -> np.ndarray:
+        found, X = self._within(X)
+        return found._log_responses(X)[self.name]
+
+    def _within(self, X: Any) -> tuple[FittedEstimator, Any]:
+        """Return the estimator that predicts, and X as its methods take it."""
         check_is_fitted(self)
         names = getattr(self.estimator_, "feature_names_in_", None)
         taken_away = names is not None and getattr(self, "feature_names_in_", names) is None
         if taken_away and not hasattr(X, "columns"):
             # Who takes the names away, as SHAP does, passes the columns by position.
             X = pd.DataFrame(X, columns=names)
-        found, X = innermost(self.estimator_, X)
-        parts, _ = found._responses(X)
-        return parts[self.name]
+        return innermost(self.estimator_, X)
 
     def __sklearn_tags__(self) -> Tags:
         """Say what scikit-learn asks about the estimator."""
@@ -199,6 +208,16 @@ class TaskClassifier(ClassifierMixin, TaskView):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities, shape (n_rows, n_classes)."""
         found: np.ndarray = self._task.predict_proba(self._response(X))
+        return found
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithms of the probabilities, finite, in the shape of ``predict_proba``."""
+        found: np.ndarray = self._task.predict_log_proba(self._log_response(X))
+        return found
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the log-odds: of the second of two classes (n_rows,), else (n_rows, n_classes)."""
+        found: np.ndarray = self._task.decision_function(self._log_response(X))
         return found
 
 

@@ -31,11 +31,12 @@ Examples
 1
 """
 
-from sklearn_mtl.inference.bag import bag_predictions, bag_representation, bag_responses
+from sklearn_mtl.inference.bag import bag_log_responses, bag_predictions, bag_representation, bag_responses
 from sklearn_mtl.inference.calibration import calibrate
 from sklearn_mtl.inference.prediction import raw_outputs, rows_at_once
 
 __all__ = [
+    "bag_log_responses",
     "bag_predictions",
     "bag_representation",
     "bag_responses",

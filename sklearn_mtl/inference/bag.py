@@ -8,7 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from sklearn_mtl.data import DeviceRows, InputRows, Reader, ReadRows
-from sklearn_mtl.inference.prediction import mean_decisions, mean_responses, representations
+from sklearn_mtl.inference.prediction import (
+    mean_decisions,
+    mean_log_responses,
+    mean_responses,
+    representations,
+)
 from sklearn_mtl.network import BalancedLoss, MultiTaskModule
 from sklearn_mtl.tasks import Responses, TaskSet
 
@@ -43,6 +48,23 @@ def bag_responses(nets: Sequence[TrainedNet], tasks: TaskSet, inputs: Inputs) ->
         For each task an ndarray of float64, shape (n_rows, n_columns, loss.width).
     """
     return tasks.split(_of_bag(mean_responses, nets, inputs))
+
+
+def bag_log_responses(nets: Sequence[TrainedNet], tasks: TaskSet, inputs: Inputs) -> Responses:
+    """Return the logarithms of the responses, of tasks whose responses are probabilities.
+
+    Parameters
+    ----------
+    nets, tasks, inputs
+        The same as in `bag_responses`.
+
+    Returns
+    -------
+    Responses
+        For each task an ndarray of float64, shape (n_rows, n_columns, loss.width or more), as
+        `RowLoss.log_response` has them.
+    """
+    return tasks.split(_of_bag(mean_log_responses, nets, inputs))
 
 
 def bag_predictions(nets: Sequence[TrainedNet], tasks: TaskSet, inputs: Inputs) -> dict[str, Any]:

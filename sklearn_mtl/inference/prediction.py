@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -73,6 +74,24 @@ def mean_responses(
     return _by_networks(modules, losses, inputs, lambda means: means)
 
 
+def mean_log_responses(
+    modules: Sequence[MultiTaskModule], losses: Sequence[TaskLosses], inputs: Inputs
+) -> list[Tensor]:
+    """Return the logarithms of the `mean_responses`, as far as these are probabilities.
+
+    Parameters
+    ----------
+    modules, losses, inputs
+        The same as in `mean_responses`.
+
+    Returns
+    -------
+    list of tensor of shape (rows, group.n_columns, loss.width or more)
+        One for each group, float64 on the CPU; see `RowLoss.log_response`.
+    """
+    return _by_networks(modules, losses, inputs, lambda means: means, TaskLosses.log_responses, _log_mean)
+
+
 def mean_decisions(
     modules: Sequence[MultiTaskModule], losses: Sequence[TaskLosses], inputs: Inputs
 ) -> list[Tensor]:
@@ -91,19 +110,30 @@ def mean_decisions(
     return _by_networks(modules, losses, inputs, losses[0].decisions)
 
 
+def _mean(of_nets: Sequence[Tensor]) -> Tensor:
+    total: Any = sum(of_nets)
+    return total / len(of_nets)
+
+
+def _log_mean(of_nets: Sequence[Tensor]) -> Tensor:
+    return torch.stack(tuple(of_nets)).logsumexp(0) - math.log(len(of_nets))
+
+
 def _by_networks(
     modules: Sequence[MultiTaskModule],
     losses: Sequence[TaskLosses],
     inputs: Inputs,
     then: Callable[[list[Tensor]], list[Tensor]],
+    responses: Callable[[TaskLosses, Tensor], list[Tensor]] = TaskLosses.responses,
+    mean: Callable[[Sequence[Tensor]], Tensor] = _mean,
 ) -> list[Tensor]:
     def forward(chunk: Mapping[str, Tensor]) -> list[Tensor]:
         # Several networks are given copies: one may work in place, and the next takes the same rows.
         each = [
-            _responses(module, loss, chunk if len(modules) == 1 else _copied(chunk))
+            responses(loss, _padded(module, chunk if len(modules) == 1 else _copied(chunk)))
             for module, loss in zip(modules, losses, strict=True)
         ]
-        return then(each[0] if len(each) == 1 else [sum(of) / len(each) for of in zip(*each, strict=True)])
+        return then(each[0] if len(each) == 1 else [mean(of_nets) for of_nets in zip(*each, strict=True)])
 
     for module in modules:
         _in_evaluation_mode(module)
@@ -192,9 +222,9 @@ def _largest_activation(module: MultiTaskModule, rows: Mapping[str, Tensor]) -> 
     return largest
 
 
-def _responses(module: MultiTaskModule, losses: TaskLosses, chunk: Mapping[str, Tensor]) -> list[Tensor]:
+def _padded(module: MultiTaskModule, chunk: Mapping[str, Tensor]) -> Tensor:
     # Rows beyond a whole number of vectors would be computed one at a time, and rounded in another way.
-    return losses.responses(pad_to_multiple(module.calibrated(chunk).cpu().double()))
+    return pad_to_multiple(module.calibrated(chunk).cpu().double())
 
 
 def _run_chunk(

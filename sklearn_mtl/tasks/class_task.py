@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_mtl.targets import Column, restore_dtype
+from sklearn_mtl.tasks.log_odds import log_odds
 from sklearn_mtl.tasks.task import Task
 
 # With at most so many classes, comparing labels with each of them is quicker than hashing labels.
@@ -33,7 +34,8 @@ class ClassTask(Task):
     """A task of one class for each row, whose labels were seen.
 
     The loss knows a class by its code, its place in `coded`. The response of the loss is the probability
-    of each class; where there are two, it may be that of the second alone. The decision is a code.
+    of each class; where there are two, it may be that of the second alone. The decision is a code. A hook is
+    `predict_log_proba` (the logarithms of the response), for probabilities unlike those of the response.
 
     Parameters
     ----------
@@ -146,6 +148,22 @@ class ClassTask(Task):
         probabilities[:, 1] = response[:, 0, 0]
         np.subtract(1, probabilities[:, 1], out=probabilities[:, 0])
         return probabilities
+
+    def predict_log_proba(self, log_response: np.ndarray) -> np.ndarray:
+        """Return the logarithms of the probabilities, shape (n_rows, n_classes), of the sorted classes."""
+        if not self._has_all_classes(log_response):
+            return super().predict_log_proba(log_response)
+        return log_response[:, 0, self.codes(self.classes)]
+
+    def decision_function(self, log_response: np.ndarray) -> np.ndarray:
+        """Return the log-odds of the sorted classes, by the probabilities that ``predict`` goes by."""
+        if not self._has_all_classes(log_response):
+            return super().decision_function(log_response)
+        return log_odds(log_response[:, 0, self.codes(self.classes)])
+
+    def _has_all_classes(self, log_response: np.ndarray) -> bool:
+        """Whether there is a logarithm for each class: a loss of one's own may have other responses."""
+        return log_response.shape[-1] == len(self.classes)
 
     def _labels(self, codes: np.ndarray) -> np.ndarray:
         """Return the classes of codes, shape (tasks, n_rows); of two classes, codes may be booleans."""

@@ -13,6 +13,7 @@ import pandas as pd
 
 from sklearn_mtl.targets import Column, holds_labels, read_column
 from sklearn_mtl.tasks.class_task import ClassTask, check_one_column, distinct_labels, strata_of_classes
+from sklearn_mtl.tasks.log_odds import SMALLEST_LOG, log_of, normalized
 from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy, ClassLoss, CrossEntropy
 from sklearn_mtl.tasks.losses.row_loss import RowLoss, check_loss
 from sklearn_mtl.tasks.task import TaskKind, check_labelled
@@ -53,6 +54,15 @@ class ClassificationTask(ClassTask):
         weight = self.class_weight
         odds = np.divide(probabilities, weight, out=np.zeros_like(probabilities), where=weight > 0)
         return odds / odds.sum(axis=1, keepdims=True)
+
+    def predict_log_proba(self, log_response: np.ndarray) -> np.ndarray:
+        """Return the logarithms of the probabilities, shape (n_rows, n_classes)."""
+        logs = super().predict_log_proba(log_response)
+        if not self.corrected or (self.class_weight == 1).all():
+            return logs
+        # A class of weight 0 has no probability.
+        weighed = np.where(self.class_weight > 0, logs - log_of(self.class_weight), SMALLEST_LOG)
+        return normalized(weighed)
 
     def cell_weight(self, encoded: np.ndarray) -> np.ndarray | float:
         """Return the class weight of each cell."""

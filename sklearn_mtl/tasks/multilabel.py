@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from scipy.special import log_expit
 
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy
@@ -81,6 +82,19 @@ class MultilabelTask(Task):
             return probabilities
         odds = probabilities / self.pos_weight
         return odds / (odds + 1 - probabilities)
+
+    def predict_log_proba(self, log_response: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the probability that each label is set, shape (n_rows, n_columns)."""
+        odds = self.decision_function(log_response)
+        if self.corrected:
+            odds = odds - np.log(self.pos_weight)
+        found: np.ndarray = log_expit(odds)
+        return found
+
+    def decision_function(self, log_response: np.ndarray) -> np.ndarray:
+        """Return the log-odds of each label, by the probabilities that ``predict`` goes by."""
+        found: np.ndarray = log_response[..., 1] - log_response[..., 0]
+        return found
 
     def calibrated_by(self, calibrate: bool) -> MultilabelTask:
         """Return the task whose probabilities are, or are not, corrected for `pos_weight`."""

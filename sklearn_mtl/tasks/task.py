@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.targets import Column, pack_dtype, unpack_dtype
+from sklearn_mtl.tasks.log_odds import log_odds, log_of
 from sklearn_mtl.tasks.losses.row_loss import RowLoss
 
 
@@ -24,7 +25,8 @@ class Task(ABC):
     probabilities if it defines ``predict_proba(response)``, classes if it defines ``classes``, intervals if
     it defines ``interval(response, coverage)``, survival curves if it defines ``survival(response, times)``.
 
-    The rest are hooks, which may be overridden and have a default: `n_label_columns` (any number),
+    The rest are hooks, which may be overridden and have a default: `predict_log_proba` and
+    `decision_function` (by ``predict_proba``), `n_label_columns` (any number),
     `cell_weight` (1), `decode_all` (task by task), `calibrated_by` and `widened_by` (the task as it is),
     `unknown` and `unknown_labels` (none are), `matched` (the labels as they are), `metric` (that of the
     loss), `only_class` (none), `labels_in_words` and `has_interval`.
@@ -172,6 +174,39 @@ class Task(ABC):
     def _decided(self, response: np.ndarray) -> np.ndarray:
         decision: np.ndarray = self.loss.decision(torch.from_numpy(response)).numpy()
         return decision
+
+    def predict_log_proba(self, log_response: np.ndarray) -> np.ndarray:
+        """Return the logarithms of the probabilities of a task that has some, finite.
+
+        Parameters
+        ----------
+        log_response : ndarray of float64, shape (n_rows, n_columns, loss.width or more)
+            The logarithms of the averaged response, as ``log_response`` of the loss has them.
+        """
+        return log_of(self._probabilities_of(log_response))
+
+    def decision_function(self, log_response: np.ndarray) -> np.ndarray:
+        """Return the log-odds of the classes of a task that has probabilities.
+
+        Parameters
+        ----------
+        log_response : ndarray of float64, shape (n_rows, n_columns, loss.width or more)
+            The same as in `predict_log_proba`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_classes)
+            As `log_odds` has them; of a task with a list of classes those of each label.
+        """
+        probabilities = self._probabilities_of(log_response)
+        if isinstance(getattr(self, "classes", None), list):
+            return log_of(probabilities) - log_of(1 - probabilities)
+        return log_odds(log_of(probabilities))
+
+    def _probabilities_of(self, log_response: np.ndarray) -> np.ndarray:
+        task: Any = self
+        found: np.ndarray = task.predict_proba(np.exp(log_response[..., -self.loss.width :]))
+        return found
 
     def calibrated_by(self, calibrate: bool) -> Task:
         """Return the task for an estimator with ``calibrate=True``, or with ``calibrate=False``.

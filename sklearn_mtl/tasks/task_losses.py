@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -199,6 +200,25 @@ class TaskLosses(nn.Module):
             _over_members(group.loss.response(outputs.contiguous()), -3)
             for group, outputs in zip(self.groups, self._cut(raw), strict=True)
         ]
+
+    def log_responses(self, raw: Tensor) -> list[Tensor]:
+        """Return the logarithm of the response of each group, where that is a probability.
+
+        Parameters
+        ----------
+        raw : tensor of shape (rows, members, raw_width)
+            Raw outputs.
+
+        Returns
+        -------
+        list of tensor of shape (rows, group.n_columns, loss.width or more)
+            Logarithms of the averages over members, as `RowLoss.log_response` has them.
+        """
+        logs = [
+            group.loss.log_response(outputs.contiguous())
+            for group, outputs in zip(self.groups, self._cut(raw), strict=True)
+        ]
+        return [log.logsumexp(-3) - math.log(log.shape[-3]) for log in logs]
 
     def decisions(self, responses: list[Tensor]) -> list[Tensor]:
         """Return the decisions of each group by its averaged responses, shape (rows, group.n_columns)."""

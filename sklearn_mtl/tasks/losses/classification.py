@@ -74,6 +74,10 @@ class BinaryCrossEntropy(ProbabilityLoss):
         """Return the probability of the second class."""
         return raw.sigmoid()
 
+    def log_response(self, raw: Tensor) -> Tensor:
+        """Return the log-probabilities of both classes."""
+        return torch.cat([F.logsigmoid(-raw), F.logsigmoid(raw)], dim=-1)
+
     def decision(self, response: Tensor) -> Tensor:
         """Return whether it is the second class."""
         return response[..., 0] > 0.5
@@ -223,6 +227,10 @@ class CrossEntropy(ClassLoss):
             loss.mul_(1 - self.label_smoothing).sub_(log_probability.mean(-1), alpha=self.label_smoothing)
             slope.sub_(self.label_smoothing / self.n_classes)
         return loss, slope.scatter_(-1, code, self.label_smoothing - 1, reduce="add")
+
+    def log_response(self, raw: Tensor) -> Tensor:
+        """Return the log-probabilities of the classes."""
+        return raw.log_softmax(-1)
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the logarithm of the smoothed prior; with focusing, the result of a search from there."""

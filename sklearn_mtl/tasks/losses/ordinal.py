@@ -60,6 +60,15 @@ class CumulativeLink(CodeLoss):
             append=below.new_ones(1).expand_as(below[..., :1]),
         )
 
+    def log_response(self, raw: Tensor) -> Tensor:
+        """Return the log-probabilities of the classes."""
+        logit = self._cumulative(raw)
+        below, above = F.logsigmoid(logit), F.logsigmoid(-logit)
+        # As in the loss; classes without room between their thresholds have the smallest number there is.
+        gap = logit.diff(dim=-1).clamp_min(torch.finfo(raw.dtype).tiny)
+        between = below[..., 1:] + above[..., :-1] + torch.log(-torch.expm1(-gap))
+        return torch.cat([below[..., :1], between, above[..., -1:]], dim=-1)
+
     def link(self, response: Tensor) -> Tensor:
         """Return f = 0 and the thresholds of the cumulated probabilities."""
         below = response.cumsum(-1)[..., :-1]

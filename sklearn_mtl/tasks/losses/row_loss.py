@@ -32,7 +32,8 @@ class RowLoss(ABC):
     weigh nothing later.
 
     Hooks may be overridden, and have a default: `with_slope` (by automatic differentiation), `reference`
-    (the loss of `constant`), `n_constant` (0) and `has_temperature`. A loss whose responses are probabilities
+    (the loss of `constant`), `log_response` (the logarithm of `response`), `n_constant` (0) and
+    `has_temperature`. A loss whose responses are probabilities
     also defines ``log_loss(response, y)``, as a `ProbabilityLoss` does.
 
     Attributes
@@ -155,6 +156,25 @@ class RowLoss(ABC):
     @abstractmethod
     def response(self, raw: Tensor) -> Tensor:
         """Return what may be averaged over members and networks, shape (..., columns, width)."""
+
+    def log_response(self, raw: Tensor) -> Tensor:
+        """Return the logarithms of the response, of one that holds probabilities.
+
+        They have digits left where a probability is 1 to all of its own.
+
+        Parameters
+        ----------
+        raw : tensor of shape (..., columns, width)
+            Raw outputs.
+
+        Returns
+        -------
+        tensor of shape (..., columns, width or more)
+            The logarithms of the response are the last ones. Before them may be that of the first of two
+            classes, where the response is the probability of the second alone.
+        """
+        response = self.response(raw)
+        return response.clamp_min(torch.finfo(response.dtype).tiny).log()
 
     @abstractmethod
     def decision(self, response: Tensor) -> Tensor:
