@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from sklearn.base import RegressorMixin
 
 from sklearn_mtl.estimators.base import BaseMultiTask
@@ -44,3 +46,28 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
     _kind_rule = KindsOfType("regressor", column=Regression, block=Regression)
     # The score of all tasks: that of RegressorMixin, left of the base, knows arrays without gaps only.
     score = BaseMultiTask.score
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # type: ignore[override]
+        """Train for one epoch on a part of the data.
+
+        Tasks, scales and preprocessing are those of the first call; no row is held out. As in other
+        regressors of scikit-learn, weights come third.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        Self
+            The estimator, trained on.
+
+        Raises
+        ------
+        ValueError
+            If a later call brings a task that the first did not know.
+        KeyboardInterrupt
+            As in `fit`; nets that have not finished this epoch stay as they were.
+        """
+        return super().partial_fit(X, y, sample_weight=sample_weight)

@@ -1,11 +1,14 @@
 """Training goes on where it stopped: `warm_start` and `partial_fit`."""
 
+from inspect import signature
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 
-from sklearn_mtl import MultiTaskClassifier, MultiTaskRegressor
+from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
 from sklearn_mtl.trunks import MLP, TabM
 
 TRUNKS = {"mlp": MLP((8,), dropout=0.2), "tabm": TabM((8,), members=2)}
@@ -283,3 +286,33 @@ def test_partial_fit_goes_on_from_a_fit(quick, houses):
     est = quick(max_epochs=2).fit(X, Y).partial_fit(X, Y)
     assert est.n_iter_ == 3
     assert_same(est, quick(max_epochs=3).fit(X, Y), X)
+
+
+def test_the_weights_of_a_regressor_come_third_as_in_scikit_learn():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.normal(size=60)
+    weight = np.repeat([1.0, 0.0], 30)
+
+    def make():
+        return MultiTaskRegressor(trunk=MLP((8,)), n_bags=1, random_state=0)
+
+    third = make().partial_fit(X, y, weight).partial_fit(X, y, weight)
+    named = make().partial_fit(X, y, sample_weight=weight).partial_fit(X, y, sample_weight=weight)
+    without = make().partial_fit(X, y).partial_fit(X, y)
+    np.testing.assert_array_equal(third.predict(X), named.predict(X))
+    assert (third.predict(X) != without.predict(X)).any()
+
+
+@pytest.mark.parametrize(
+    ("cls", "parameters"),
+    [
+        (MultiTaskRegressor, ["sample_weight"]),
+        (MultiTaskClassifier, ["classes", "sample_weight"]),
+        (MultiTaskClassifierRegressor, ["classes", "sample_weight"]),
+    ],
+)
+def test_partial_fit_asks_for_what_scikit_learn_knows(cls, parameters):
+    with config_context(enable_metadata_routing=True):
+        est = cls().set_partial_fit_request(**dict.fromkeys(parameters, True))
+        assert sorted(est.get_metadata_routing().partial_fit.requests) == parameters
+    assert list(signature(cls.partial_fit).parameters)[3:] == parameters
