@@ -2,7 +2,8 @@
 
 A trunk, a way of sharing, a balancer and a kind of task are recipes. Beside the classes of each lies one dict
 of their short names, a `Recipes`, which also holds what None stands for; `resolve` goes from whatever a user
-has given to the recipe, and `fingerprint` tells whether two are equal.
+has given to the recipe, and `fingerprint` tells whether two are equal. `is_number`, `is_integer` and
+`sizes_of` say whether what a parameter was set to is a number or sizes of layers.
 
 Examples
 --------
@@ -18,15 +19,20 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
 from pickle import PicklingError
 from typing import Any, TypeVar, cast
 
+import numpy as np
 import torch
 from joblib.hashing import NumpyHasher
 from torch import Tensor
 
-__all__ = ["Recipes", "fingerprint", "resolve"]
+from sklearn_mtl.messages import shown
+
+__all__ = ["Recipes", "fingerprint", "is_integer", "is_number", "resolve", "sizes_of"]
 
 R = TypeVar("R")
 
@@ -90,7 +96,47 @@ def resolve(recipes: Recipes[R], value: Any, place: str = "") -> R:
     for of, wrap in recipes.wraps.items():
         if isinstance(value, of):
             return wrap(value)
-    raise ValueError(f"{recipes.rule.format(names=sorted(recipes))}. Found {value!r}{place}.")
+    raise ValueError(f"{recipes.rule.format(names=sorted(recipes))}. Found {shown(value)}{place}.")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a parameter is a finite real number of a size that floats have; booleans are none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mtl.recipes import is_number
+    >>> [is_number(value) for value in (1, np.float32(0.5), True, "1", float("inf"), 10**400)]
+    [True, True, False, False, False, False]
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        # Python's integers and fractions know no bounds.
+        return False
+
+
+def is_integer(value: object) -> bool:
+    """Whether a parameter is an integer: numpy's, which grids are full of, are; booleans are not."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def sizes_of(given: Any) -> tuple[int, ...] | None:
+    """Return the sizes of layers, given as one or as a row of them; None where that is not what it is.
+
+    Parameters
+    ----------
+    given : object
+        The value of a parameter. Text is no row of sizes, nor is a set, which has no order.
+    """
+    row = (given,) if is_integer(given) else given
+    if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str | bytes | bytearray | memoryview):
+        return None
+    if np.ndim(row) != 1 or not all(is_integer(size) and 0 < size < 2**31 for size in row):
+        return None
+    return tuple(map(int, row))
 
 
 def fingerprint(value: Any) -> Any:

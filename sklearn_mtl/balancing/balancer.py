@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 from torch.func import vmap
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.tasks import StepLosses
 
 
@@ -203,7 +204,7 @@ def checked(found: Any, shape: tuple[int, ...], balancer: Balancer, expected: st
     """Return what a balancer's ``forward`` has returned; raise an error if it is no tensor of this shape."""
     rule = f"`forward` of {type(balancer).__name__} must return {expected}."
     if not isinstance(found, Tensor):
-        raise TypeError(f"{rule} Found {found!r}, of type {type(found).__name__}.")
+        raise TypeError(f"{rule} Found {shown(found)}, of type {type(found).__name__}.")
     if found.shape != shape:
         raise ValueError(f"{rule} Found a tensor of shape {tuple(found.shape)}.")
     return found

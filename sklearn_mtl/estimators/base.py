@@ -136,13 +136,14 @@ class BaseMultiTask(
             ``interrupted_`` is True; where there is none, the estimator is as it was before.
         """
         data = FitData(X, y, sample_weight, X_val, y_val, groups)
-        before = getattr(self, "_fitted", None) if self.warm_start else None
         with self._fitting() as keep:
+            parameters = self._fit_parameters()
+            before = getattr(self, "_fitted", None) if self.warm_start else None
             if before is None:
-                planned = self._plan(data, Stages())
+                planned = plan_fit(parameters, data, Stages())
                 keep(planned.train(), planned.reader)
             else:
-                keep(fit_further(self._fit_parameters(), before, data, reader=self))
+                keep(fit_further(parameters, before, data, reader=self))
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -15,8 +13,9 @@ from sklearn_mtl.estimators.callback_parameters import check_names
 from sklearn_mtl.estimators.held_out import is_splitter
 from sklearn_mtl.estimators.kinds import KindRule
 from sklearn_mtl.estimators.rows import by_task
+from sklearn_mtl.messages import shown
 from sklearn_mtl.network import resolve_autocast, resolve_device, resolve_precision
-from sklearn_mtl.recipes import resolve
+from sklearn_mtl.recipes import is_integer, is_number, resolve, sizes_of
 from sklearn_mtl.sharing import SHARINGS, Sharing
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import KINDS, TaskKind
@@ -29,8 +28,6 @@ from sklearn_mtl.training import (
 )
 from sklearn_mtl.trunks import TRUNKS, Trunk
 
-# Characters of a wrong value that a message shows.
-MOST_SHOWN = 100
 SMALL_DATA = 1000
 
 
@@ -148,7 +145,7 @@ class FitParameters:
             All tasks.
         """
         asked = by_task("tasks", self.tasks, names)
-        return {name: resolve(KINDS, kind, f" for task {name!r}") for name, kind in asked.items()}
+        return {name: resolve(KINDS, kind, f" for task {shown(name)}") for name, kind in asked.items()}
 
     def kinds_of(
         self, columns: Mapping[str, Column], classes: Mapping[str, Any] | None = None
@@ -182,10 +179,10 @@ class FitParameters:
         given = by_task("task_weights", self.task_weights, names)
         found = [given.get(name, 1.0) for name in names]
         for name, weight in zip(names, found, strict=True):
-            if not _is_real(weight) or weight < 0:
+            if not is_number(weight) or weight < 0:
                 raise ValueError(
-                    f"`task_weights` must hold finite non-negative numbers. Found {weight!r} for task "
-                    f"{name!r}."
+                    f"`task_weights` must hold finite non-negative numbers. Found {shown(weight)} for task "
+                    f"{shown(name)}."
                 )
         if not any(found):
             raise ValueError("`task_weights` must leave a task of positive weight. Found 0 for every task.")
@@ -228,28 +225,44 @@ def auto_batch_size(n_rows: int) -> int:
 
 
 Rule = tuple[str, Callable[[Any], bool]]
-_POSITIVE: Rule = ("a positive number", lambda v: _is_real(v) and v > 0)
-_AT_LEAST_ZERO: Rule = ("a non-negative number", lambda v: _is_real(v) and v >= 0)
-_COUNT: Rule = ("a positive integer", lambda v: _is_integer(v) and v >= 1)
+_POSITIVE: Rule = ("a positive number", lambda v: is_number(v) and v > 0)
+_AT_LEAST_ZERO: Rule = ("a non-negative number", lambda v: is_number(v) and v >= 0)
+_COUNT: Rule = ("a positive integer, below 2**31", lambda v: is_integer(v) and 1 <= v < 2**31)
 _FLAG: Rule = ("True or False", lambda v: isinstance(v, bool | np.bool_))
 _RULES: dict[str, Rule] = {
     "lr": _POSITIVE,
     "weight_decay": _AT_LEAST_ZERO,
-    "batch_size": ("'auto' or a positive integer", lambda v: _is_auto(v) or _COUNT[1](v)),
+    "batch_size": ("'auto' or a positive integer, below 2**31", lambda v: _is_auto(v) or _COUNT[1](v)),
     "max_epochs": _COUNT,
     "gradient_clip": ("None or a positive number", lambda v: v is None or _POSITIVE[1](v)),
-    "patience": ("'auto' or a positive integer", lambda v: _is_auto(v) or _COUNT[1](v)),
+    "patience": ("'auto' or a positive integer, below 2**31", lambda v: _is_auto(v) or _COUNT[1](v)),
     "validation_fraction": (
         "a number between 0 and 1, or a splitter with split(X, y, groups); early_stopping=False "
         "holds out no rows",
-        lambda v: is_splitter(v) or (_is_real(v) and 0 < v < 1),
+        lambda v: is_splitter(v) or (is_number(v) and 0 < v < 1),
     ),
-    "n_bags": ("'auto' or a positive integer", lambda v: _is_auto(v) or _COUNT[1](v)),
-    "ema_decay": ("None or a number in [0, 1)", lambda v: v is None or (_is_real(v) and 0 <= v < 1)),
+    "n_bags": (
+        "'auto' or a positive integer, at most 10,000",
+        lambda v: _is_auto(v) or (_COUNT[1](v) and v <= 10_000),
+    ),
+    "ema_decay": ("None or a number in [0, 1)", lambda v: v is None or (is_number(v) and 0 <= v < 1)),
     "early_stopping": _FLAG,
     "calibrate": _FLAG,
     "compile": _FLAG,
     "warm_start": _FLAG,
+    "verbose": (
+        "a boolean or a non-negative integer, below 2**31",
+        lambda v: _FLAG[1](v) or (is_integer(v) and 0 <= v < 2**31),
+    ),
+    "random_state": (
+        "None, an integer from 0 to 2**32 - 1 or a numpy RandomState",
+        lambda v: (
+            v is None
+            or v is np.random
+            or isinstance(v, np.random.RandomState)
+            or (is_integer(v) and 0 <= v < 2**32)
+        ),
+    ),
 }
 
 
@@ -257,7 +270,7 @@ def _check_rules(estimator: Any) -> None:
     for name, (rule, holds) in _RULES.items():
         value = getattr(estimator, name)
         if not holds(value):
-            raise ValueError(f"`{name}` must be {rule}. Found {textwrap.shorten(repr(value), MOST_SHOWN)}.")
+            raise ValueError(f"`{name}` must be {rule}. Found {shown(value)}.")
     if estimator.callbacks is not None:
         check_callbacks(estimator.callbacks, estimator.ema_decay)
         check_names(estimator.callbacks)
@@ -293,23 +306,14 @@ def _without(mapping: Any, names: Sequence[str]) -> Any:
 
 
 def _sizes(sizes: Any) -> tuple[int, ...]:
-    found = (sizes,) if _is_integer(sizes) else sizes
-    if not isinstance(found, Sequence | np.ndarray) or not all(
-        _is_integer(size) and size > 0 for size in found
-    ):
+    found = sizes_of(sizes)
+    if found is None:
         raise ValueError(
-            f"`head_hidden_sizes` must be a sequence of positive integers, or such by task. Found {sizes!r}."
+            "`head_hidden_sizes` must be a sequence of positive integers, below 2**31, or such by "
+            f"task. Found {shown(sizes)}."
         )
-    return tuple(map(int, found))
-
-
-def _is_real(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(float(value)))
+    return found
 
 
 def _is_auto(value: Any) -> bool:
     return isinstance(value, str) and value == "auto"
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -288,12 +288,12 @@ def tasks_html(fitted: Fitted) -> str:
     """
     blueprint = fitted.blueprint
     weights = dict(zip(fitted.tasks.names, blueprint.task_weights, strict=True))
-    shown = list(fitted.tasks)[:MOST_ROWS]
+    first = list(fitted.tasks)[:MOST_ROWS]
     rows = [
         [task.name, task.kind, type(task.loss).__name__, task.labels_in_words, f"{weights[task.name]:g}"]
-        for task in shown
+        for task in first
     ]
-    more = len(fitted.tasks) - len(shown)
+    more = len(fitted.tasks) - len(first)
     if more:
         rows.append([f"… {more} more", "", "", "", ""])
     nets = f"{len(fitted.nets)} nets" if len(fitted.nets) > 1 else "1 net"

@@ -13,6 +13,7 @@ from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.data import RowSplit
 from sklearn_mtl.estimators.label_warnings import warn_of_other_order
 from sklearn_mtl.estimators.rows import Rows
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, MultiTaskTarget
 
 # Of fewer rows, a held-out share says nothing about when to stop.
@@ -264,7 +265,7 @@ def split_by_splitter(
     if not found or any(len(split.train) == 0 for split in found):
         raise ValueError(
             "`validation_fraction` as a splitter must give splits with labelled rows to learn from. "
-            f"Found {len(found)} splits of {splitter!r}."
+            f"Found {len(found)} splits of {shown(splitter)}."
         )
     found = [split.with_every_class_in_training(strata, numbers) for split in found]
     return [found[net % len(found)] for net in range(n_nets)]
@@ -275,7 +276,7 @@ def _splits(splitter: Any, X: Any, y: Any, groups: Any) -> list[Any]:
     try:
         return list(splitter.split(X, y, groups))
     except (TypeError, ValueError) as error:
-        found, why = f"`validation_fraction` can't split the rows. Found {splitter!r}", str(error)
+        found, why = f"`validation_fraction` can't split the rows. Found {shown(splitter)}", str(error)
         if groups is None and "groups" in why:
             why = "which needs groups; fit(X, y, groups=...) says them."
         elif isinstance(error, TypeError) and isinstance(y, MultiTaskTarget):

@@ -13,6 +13,7 @@ import pandas as pd
 
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.estimators.rows import Rows
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, infer_kinds
 from sklearn_mtl.targets.kinds import MOST_CLASSES
 from sklearn_mtl.tasks import KINDS, TaskKind
@@ -97,7 +98,8 @@ class KindsOfType(KindRule):
                 raise ValueError(
                     f"`tasks` of {owner} must hold {' or '.join(ours)}, or kinds of `estimator_type` "
                     f"{self.estimator_type!r}, only. "
-                    f"Found {kind!r} for task {name!r}; MultiTaskClassifierRegressor takes all kinds."
+                    f"Found {shown(kind)} for task {shown(name)}; MultiTaskClassifierRegressor takes "
+                    "all kinds."
                 )
 
 

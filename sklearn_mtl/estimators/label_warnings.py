@@ -10,6 +10,7 @@ import pandas as pd
 
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features import listed, named
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import Task
 
@@ -43,9 +44,9 @@ def warn_of_other_order(X: Any, others: Mapping[str, Any], name: str = "X") -> N
     if not isinstance(X, pd.DataFrame | pd.Series):
         return
     shuffled = [
-        of_other
+        parameter + "".join(f"[{shown(name)}]" for name in names)
         for parameter, given in others.items()
-        for of_other, index in _indexes(parameter, given)
+        for names, index in _indexes(given)
         if _has_other_order(X.index, index)
     ]
     if shuffled:
@@ -80,10 +81,10 @@ def warn_of_labels_in(X: Any, columns: Mapping[str, Column]) -> None:
             alike = [*([task] if task in names else []), *(numeric[i] for i in _alike(head, labels))]
             found += [(task, name) for name in dict.fromkeys(alike) if _is_equal(X[name], labels)]
     if found:
-        shown = listed([f"those of task {task!r} in {name!r}" for task, name in found])
+        places = listed([f"those of task {shown(task)} in {shown(name)}" for task, name in found])
         warn_caller(
-            f"Columns of `X` hold the labels of tasks: {shown}. With them nothing is predicted, only copied: "
-            "drop them from `X`.",
+            f"Columns of `X` hold the labels of tasks: {places}. With them nothing is predicted, only "
+            "copied: drop them from `X`.",
         )
 
 
@@ -107,12 +108,13 @@ def warn_of_unknown_labels(scored: Iterable[tuple[Task, Column, np.ndarray]]) ->
         )
 
 
-def _indexes(parameter: str, given: Any) -> Iterator[tuple[str, pd.Index]]:
+def _indexes(given: Any, *names: Any) -> Iterator[tuple[tuple[Any, ...], pd.Index]]:
+    """Yield each index, with the names of what it is of in the mappings around it."""
     if isinstance(given, Mapping):
         for name, of_task in given.items():
-            yield from _indexes(f"{parameter}[{name!r}]", of_task)
+            yield from _indexes(of_task, *names, name)
     elif isinstance(given, pd.DataFrame | pd.Series):
-        yield parameter, given.index
+        yield names, given.index
 
 
 def _has_other_order(index: pd.Index, other: pd.Index) -> bool:
@@ -157,6 +159,7 @@ def _unknown(task: Any, column: Column, weight: np.ndarray) -> str:
     if len(unknown) < len(labels) and n_telling < SHARE * len(labels):
         return ""
     return (
-        f"{len(unknown)} of {len(labels)} labels of task {task.name!r}, such as {counts.index[:5].tolist()} "
-        f"for the classes {task.classes[:5].tolist()}"
+        f"{len(unknown)} of {len(labels)} labels of task {shown(task.name)}, such as "
+        f"{shown(counts.index[:5].tolist())} "
+        f"for the classes {shown(task.classes[:5].tolist())}"
     )

@@ -10,6 +10,7 @@ from typing import Any
 from sklearn.metrics import check_scoring, get_scorer, get_scorer_names, make_scorer
 
 from sklearn_mtl.estimators.scikit_learn_private import metric_of, response_method_of
+from sklearn_mtl.messages import shown
 
 Scorer = Callable[..., float]
 # A scorer's name, a scorer, or None for the task's own default score.
@@ -27,15 +28,19 @@ def check_metric(task: object, metric: Any) -> None:
         The metric or metrics as the user gave them.
     """
     if not isinstance(task, str):
-        raise TypeError(f"A scorer's task must be a string. Found {task!r}.")
+        raise TypeError(f"A scorer's task must be a string. Found {shown(task)}.")
     if metric is not None and not isinstance(metric, str) and not callable(metric):
         raise TypeError(
-            f"The metric of task {task!r} must be None, a scorer's name or a callable. Found {metric!r}."
+            f"The metric of task {shown(task)} must be None, a scorer's name or a callable. Found "
+            f"{shown(metric)}."
         )
-    rule = f"The metric of task {task!r} must be a scikit-learn scorer or its name. Found {in_words(metric)}"
+    rule = (
+        f"The metric of task {shown(task)} must be a scikit-learn scorer or its name. "
+        f"Found {in_words(metric)}"
+    )
     if isinstance(metric, str) and metric not in get_scorer_names():
         nearest = get_close_matches(metric, get_scorer_names(), 1)
-        hint = f"the nearest name is {nearest[0]!r}; " if nearest else ""
+        hint = f"the nearest name is {shown(nearest[0])}; " if nearest else ""
         raise ValueError(f"{rule}; {hint}`sklearn.metrics.get_scorer_names()` has them all.")
     try:
         resolved(metric)
@@ -45,7 +50,7 @@ def check_metric(task: object, metric: Any) -> None:
 
 def in_words(metric: Metric) -> str:
     """Return a metric as messages show it: a function by its name."""
-    return getattr(metric, "__name__", repr(metric))
+    return getattr(metric, "__name__", shown(metric))
 
 
 def resolved(metric: Metric) -> Scorer | None:
@@ -88,7 +93,9 @@ def metrics_by_task(metrics: Any, tasks: Sequence[str]) -> dict[str, Any]:
         return dict.fromkeys(tasks, metrics)
     unknown = [task for task in metrics if task not in tasks]
     if unknown:
-        raise ValueError(f"`metrics` names unknown tasks {unknown}; the tasks are {list(tasks)}.")
+        raise ValueError(
+            f"`metrics` names unknown tasks {shown(unknown)}; the tasks are {shown(list(tasks))}."
+        )
     return dict(metrics)
 
 
@@ -96,7 +103,7 @@ def metric_name(metric: Metric, default: str = "score") -> str:
     """Return the name of a metric; ``default`` for the task's own default score."""
     if metric is None or isinstance(metric, str):
         return metric or default
-    return getattr(metric, "__name__", repr(metric))
+    return getattr(metric, "__name__", shown(metric))
 
 
 def scorer_of(task: str, metric: Metric) -> Scorer | None:

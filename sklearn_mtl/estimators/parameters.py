@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, clone
 
 from sklearn_mtl.balancing import BALANCERS
 from sklearn_mtl.estimators.callback_parameters import callback_parameters, callbacks_with, schedule_with
+from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import Recipes, resolve
 from sklearn_mtl.sharing import SHARINGS
 from sklearn_mtl.tasks import KINDS, TaskKind
@@ -68,8 +69,8 @@ def by_name(init: Callable[P, None]) -> Callable[P, None]:
         unknown = [name for name in parameters if name not in names]
         if unknown:
             nearest = nearest_of(unknown[0], names)
-            hint = f"; the nearest is {nearest!r}" if nearest else ""
-            raise TypeError(f"{owner} has no parameter {unknown[0]!r}{hint}. It has {names}.")
+            hint = f"; the nearest is {shown(nearest)}" if nearest else ""
+            raise TypeError(f"{owner} has no parameter {shown(unknown[0])}{hint}. It has {shown(names)}.")
         if len(args) > 1:
             raise TypeError(
                 f"{owner} takes its parameters by name, such as {names[0]}=…. "
@@ -149,7 +150,8 @@ def _mapping_with(parameter: str, current: Any, entries: Mapping[str, Any]) -> d
     is_empty = isinstance(current, Sequence) and len(current) == 0
     if current is not None and not is_empty and not isinstance(current, Mapping):
         raise ValueError(
-            f"`{parameter}` must be a mapping by task before entries of it can be set. Found {current!r}."
+            f"`{parameter}` must be a mapping by task before entries of it can be set. Found "
+            f"{shown(current)}."
         )
     merged = dict(current or {})
     # Whole entries first, so that `tasks__type` and `tasks__type__loss` can be set together.
@@ -160,7 +162,7 @@ def _mapping_with(parameter: str, current: Any, entries: Mapping[str, Any]) -> d
         elif parameter == "tasks":
             merged[task] = _kind_with(task, merged.get(task), {rest: entries[key]})
         else:
-            raise ValueError(f"`{parameter}__{task}` has no parameters of its own. Found {rest!r}.")
+            raise ValueError(f"`{parameter}__{task}` has no parameters of its own. Found {shown(rest)}.")
     return merged
 
 
@@ -171,18 +173,18 @@ def _kind_with(task: str, current: Any, entries: Mapping[str, Any]) -> TaskKind:
         return KINDS[current]().set_params(**entries)
     (name,) = entries
     of_kinds = {kind: kind().get_params() for kind in KINDS.values()}
+    parameter = shown(f"tasks__{task}__{name}").strip("'")
     owners = [kind for kind, parameters in of_kinds.items() if name in parameters]
     if not owners:
         every = sorted(set().union(*of_kinds.values()))
         nearest = nearest_of(name, every)
-        hint = f"; the nearest is {nearest!r}" if nearest else ""
-        raise ValueError(
-            f"`tasks__{task}__{name}` is a parameter of no kind of task{hint}. They have {every}."
-        )
+        hint = f"; the nearest is {shown(nearest)}" if nearest else ""
+        raise ValueError(f"`{parameter}` is a parameter of no kind of task{hint}. They have {every}.")
     if len(owners) > 1:
         raise ValueError(
-            f"`tasks__{task}__{name}` needs to know the kind of task {task!r}: set `tasks__{task}` to one of "
-            f"{sorted(KINDS)} first. Found {current!r}."
+            f"`{parameter}` needs to know the kind of task {shown(task)}: set its entry of `tasks` "
+            "to one of "
+            f"{sorted(KINDS)} first. Found {shown(current)}."
         )
     return owners[0]().set_params(**entries)
 

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
 from sklearn_mtl.estimators.fitted import FittedEstimator
+from sklearn_mtl.messages import shown
 from sklearn_mtl.tasks import Task
 
 # Tasks in a message.
@@ -109,9 +110,9 @@ def _lacks(estimator: FittedEstimator, has: Callable[[Task], bool]) -> bool:
 
 def _needs(estimator: FittedEstimator, method: str, wanted: str) -> str:
     fitted: Mapping[str, Task] = getattr(estimator, "tasks_", {})
-    kinds = [f"{name!r} ({task.kind}, {type(task.loss).__name__})" for name, task in fitted.items()]
-    shown = [*kinds[:MOST_NAMED], *(["..."] if len(kinds) > MOST_NAMED else [])]
-    found = f" Found {', '.join(shown)}." if shown else ""
+    kinds = [f"{shown(name)} ({task.kind}, {type(task.loss).__name__})" for name, task in fitted.items()]
+    first = [*kinds[:MOST_NAMED], *(["..."] if len(kinds) > MOST_NAMED else [])]
+    found = f" Found {', '.join(first)}." if first else ""
     return f"`{method}` of {type(estimator).__name__} needs {wanted}.{found}"
 
 
@@ -130,7 +131,7 @@ def intervals(
         Share of labels that the intervals should hold, in (0, 1).
     """
     if not 0 < coverage < 1:
-        raise ValueError(f"`coverage` must be a number between 0 and 1. Found {coverage!r}.")
+        raise ValueError(f"`coverage` must be a number between 0 and 1. Found {shown(coverage)}.")
     return {name: task.interval(parts[name], coverage) for name, task in tasks.items() if task.has_interval}
 
 

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn_mtl.estimators.label_warnings import warn_of_labels_in, warn_of_other_order
 from sklearn_mtl.estimators.scikit_learn_private import check_sample_weight
 from sklearn_mtl.features import is_built_in, read_features, takes_texts
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, Targets, frame_columns, is_frame, read_targets
 
 
@@ -114,7 +115,7 @@ class Rows:
         if not useful.any():
             raise ValueError(
                 f"`{name}` must hold at least one label of positive weight. Found none in {len(self)} rows "
-                f"of the tasks {list(self.columns)}."
+                f"of the tasks {shown(list(self.columns))}."
             )
         return self.take(np.flatnonzero(useful))
 
@@ -199,7 +200,9 @@ def read_rows(
         warn_of_labels_in(X, columns)
     else:
         if set(columns) - set(left_out) != set(tasks):
-            raise ValueError(f"`{name}` must have the tasks of `fit`, {list(tasks)}. Found {list(columns)}.")
+            raise ValueError(
+                f"`{name}` must have the tasks of `fit`, {shown(list(tasks))}. Found {shown(list(columns))}."
+            )
         columns = {task: columns[task] for task in tasks}
     weight = read_sample_weight(sample_weight, list(columns), len(X))
     # Only ratios count; in single precision 1e39 would be infinite.
@@ -284,10 +287,12 @@ def by_task(parameter: str, mapping: Any, names: Sequence[str]) -> Mapping[str, 
     if mapping is None:
         return {}
     if not isinstance(mapping, Mapping):
-        raise TypeError(f"`{parameter}` must be None or a mapping by task. Found {mapping!r}.")
+        raise TypeError(f"`{parameter}` must be None or a mapping by task. Found {shown(mapping)}.")
     unknown = [name for name in mapping if name not in names]
     if unknown:
-        raise ValueError(f"`{parameter}` names unknown tasks {unknown}; the tasks are {list(names)}.")
+        raise ValueError(
+            f"`{parameter}` names unknown tasks {shown(unknown)}; the tasks are {shown(list(names))}."
+        )
     return mapping
 
 
@@ -296,7 +301,7 @@ def _weights_of_tasks(given: Mapping, names: Sequence[str], n_rows: int) -> np.n
     found = np.ones((n_rows, len(names)))
     for position, name in enumerate(names):
         if name in given:
-            found[:, position] = _weight_of_task(given[name], n_rows, f"sample_weight[{name!r}]")
+            found[:, position] = _weight_of_task(given[name], n_rows, f"sample_weight[{shown(name)}]")
     return found
 
 

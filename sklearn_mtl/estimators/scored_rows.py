@@ -25,6 +25,7 @@ from sklearn_mtl.estimators.scikit_learn_private import (
     with_arguments,
 )
 from sklearn_mtl.estimators.task_view import TaskView, view_of
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, Targets, read_column, read_targets
 
 
@@ -140,11 +141,11 @@ class ScoredRows:
     def _labels(self, task: str) -> Column:
         if task not in self._places:
             raise ValueError(
-                f"A scorer's task must be one of the estimator's tasks {self.tasks}. Found {task!r}."
+                f"A scorer's task must be one of the estimator's tasks {self.tasks}. Found {shown(task)}."
             )
         if task not in self.targets.columns:
             raise ValueError(
-                f"y must hold task {task!r}, which is scored. Found {list(self.targets.columns)}."
+                f"y must hold task {shown(task)}, which is scored. Found {shown(list(self.targets.columns))}."
             )
         column = self.targets.columns[task]
         if task not in self.left_out:
@@ -218,7 +219,7 @@ def _labelled(column: Column, scorer: Scorer | None) -> np.ndarray:
 
 
 def _rule(task: str, view: PredictedView) -> str:
-    return f"The metric of task {task!r} must be one for its kind, {view._task.kind}."
+    return f"The metric of task {shown(task)} must be one for its kind, {view._task.kind}."
 
 
 def _check_predicts(task: str, metric: Metric, scorer: Scorer, view: PredictedView) -> None:

@@ -20,6 +20,7 @@ from sklearn_mtl.estimators.held_out import (
 from sklearn_mtl.estimators.kinds import SeenLabels, seen_labels
 from sklearn_mtl.estimators.rows import AcceptedInput, FitData, ReadData, Rows, read_data, read_rows
 from sklearn_mtl.features import EncodedRows, FeatureEncoder, listed
+from sklearn_mtl.messages import shown
 from sklearn_mtl.network import Blueprint
 from sklearn_mtl.tasks import TaskKind, TaskSet
 from sklearn_mtl.training import TrainingSettings
@@ -143,7 +144,9 @@ class Stages:
                 for i, (name, kind) in enumerate(kinds.items())
             )
         )
-        single = [f"{task.name!r} has one class only, {task.only_class}" for task in tasks if task.only_class]
+        single = [
+            f"{shown(task.name)} has one class only, {task.only_class}" for task in tasks if task.only_class
+        ]
         if single:
             warn_caller(f"Task {listed(single)}: there is nothing to learn.")
         return tasks
@@ -272,7 +275,7 @@ class Stages:
             reader, X, y, accepted=accepted, tasks=tasks.names, left_out=left_out, name="y_val"
         )
         unknown = {task.name: task.unknown_labels(rows.columns[task.name])[:5] for task in tasks}
-        found = [f"{labels} of task {name!r}" for name, labels in unknown.items() if labels]
+        found = [f"{labels} of task {shown(name)}" for name, labels in unknown.items() if labels]
         if found:
             warn_caller(f"`y_val` has labels that y has not, {listed(found)}: they are left out.")
         return rows

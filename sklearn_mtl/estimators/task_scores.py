@@ -12,6 +12,7 @@ from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.estimators.fitted import FittedEstimator
 from sklearn_mtl.estimators.metrics import are_several, metric_name, metrics_by_task, scorer_of
 from sklearn_mtl.estimators.scored_rows import ScoredRows
+from sklearn_mtl.messages import shown
 
 
 class ScoresByTask(FittedEstimator):
@@ -126,7 +127,7 @@ def score_by_metric(
             name = metric_name(metric, default)
             if (task, name) in found:
                 raise ValueError(
-                    f"`metrics` must have different names. Found {name!r} of task {task!r} twice."
+                    f"`metrics` must have different names. Found {shown(name)} of task {shown(task)} twice."
                 )
             found[task, name] = rows.score(task, metric, scorer_of(task, metric))
     if not found:
@@ -146,7 +147,7 @@ def _tasks_of(rows: ScoredRows, *, every: bool) -> list[str]:
     missing = [task for task in tasks if task not in given] if every else []
     if missing or set(given) - set(tasks):
         lacks = f", without {missing}; `score_tasks` takes some tasks, by name" if missing else ""
-        raise ValueError(f"y must have the tasks of `fit`, {tasks}. Found {list(given)}{lacks}.")
+        raise ValueError(f"y must have the tasks of `fit`, {tasks}. Found {shown(list(given))}{lacks}.")
     return [task for task in tasks if task in given]
 
 

@@ -16,6 +16,7 @@ from sklearn_mtl.estimators.fitted import FittedEstimator
 from sklearn_mtl.estimators.label_warnings import warn_of_other_order, warn_of_unknown_labels
 from sklearn_mtl.estimators.scikit_learn_private import check_sample_weight
 from sklearn_mtl.estimators.wrapped import held_by, innermost
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import MultiTaskTarget, read_column
 
 
@@ -233,7 +234,7 @@ def view_of(estimator: Any, name: str) -> TaskView:
     """
     found, _ = innermost(estimator)
     if name not in found.tasks_:
-        raise ValueError(f"`name` must be one of the tasks {list(found.tasks_)}. Found {name!r}.")
+        raise ValueError(f"`name` must be one of the tasks {shown(list(found.tasks_))}. Found {shown(name)}.")
     views = {"classifier": TaskClassifier, "regressor": TaskRegressor, None: TaskView}
     view = views[found._fitted.kinds[name].estimator_type](estimator, name)
     return view._around(estimator)

@@ -17,6 +17,7 @@ from sklearn_mtl.estimators.fitting import PlannedFit
 from sklearn_mtl.estimators.rows import AcceptedInput, FitData, Rows, by_task, read_rows
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.features import named
+from sklearn_mtl.messages import shown
 from sklearn_mtl.network import in_default_modes
 from sklearn_mtl.recipes import fingerprint
 from sklearn_mtl.targets import read_column
@@ -190,6 +191,6 @@ def _check_same_classes(tasks: TaskSet, classes: Mapping[str, Any] | None) -> No
             again = read_column(name, declared[name]).values.tolist()
             if set(again) != set(known.tolist()):
                 raise ValueError(
-                    f"`classes` of task {name!r} is not the same as on last call to partial_fit, was: "
-                    f"{known.tolist()}. Found {again}."
+                    f"`classes` of task {shown(name)} is not the same as on last call to partial_fit, was: "
+                    f"{shown(known.tolist())}. Found {shown(again)}."
                 )

@@ -14,6 +14,7 @@ from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features.encoder import FeatureEncoder
 from sklearn_mtl.features.kinds import as_texts, content_of, dates_of, listed, named, numbers_of
 from sklearn_mtl.features.streamed import StreamedRows
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import may_mean_missing
 
 # Nearly always one of the first rows holds a value as in `fit`, and no others need be looked at.
@@ -126,7 +127,7 @@ def warn_of_unfamiliar_columns(transformer: Any, X: Any) -> None:
         return
     readings = transformer[0].readings_
     unread = [
-        f"{name!r} as {_IN_TEXT[readings[i]]}, such as {example!r}"
+        f"{shown(name)} as {_IN_TEXT[readings[i]]}, such as {shown(example)}"
         for i, name, column in _columns(X, [i for i, reading in enumerate(readings) if reading in _IN_TEXT])
         if (example := _unread(column, readings[i])) is not None
     ]

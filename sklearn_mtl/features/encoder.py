@@ -22,6 +22,7 @@ from sklearn_mtl.features.table import (
     with_text_of,
 )
 from sklearn_mtl.features.transformer import as_array, check_transformer, fit_transformer, given_to
+from sklearn_mtl.messages import shown
 
 # So many rows are enough to find the quantiles, the levels and what the columns hold.
 ROWS_FOR_STATISTICS = 100_000
@@ -73,7 +74,7 @@ class FeatureSpec:
         if len(self.blocks) != 1:
             names = [block.name for block in self.blocks]
             raise ValueError(
-                f"This trunk takes one input block. Found {len(names)}: {names}; "
+                f"This trunk takes one input block. Found {len(names)}: {shown(names)}; "
                 "combine them with a trunk for several inputs."
             )
         return self.blocks[0]

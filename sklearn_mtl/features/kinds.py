@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import may_mean_missing
 
 Kind = Literal["continuous", "bit", "date", "duration", "text"]
@@ -258,7 +259,7 @@ def named(names: Iterable[Any]) -> str:
     >>> named(["area", "rooms"])
     "['area', 'rooms']"
     """
-    return f"[{listed(list(map(repr, names)))}]"
+    return f"[{listed(list(map(shown, names)))}]"
 
 
 def listed(items: Sequence[str]) -> str:

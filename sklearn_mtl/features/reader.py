@@ -25,6 +25,7 @@ from sklearn_mtl.features.kinds import (
     numbers_in,
     refuse_sequences,
 )
+from sklearn_mtl.messages import shown
 
 Reading = Literal["number", "date", "duration", "number in text", "date in text", "level", "nothing"]
 
@@ -246,11 +247,11 @@ def _numbers(name: Any, column: pd.Series) -> np.ndarray:
     try:
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"Column {name!r} of `X` must hold numbers. Found: {error}.") from error
+        raise ValueError(f"Column {shown(name)} of `X` must hold numbers. Found: {error}.") from error
     if np.isinf(numbers).any():
         raise ValueError(
-            f"Input X contains infinity or a value too large for {numbers.dtype!r}. Found it in column "
-            f"{name!r}."
+            f"Input X contains infinity or a value too large for {shown(numbers.dtype)}. Found it in column "
+            f"{shown(name)}."
         )
     return numbers
 
@@ -260,7 +261,7 @@ def _dates(name: Any, column: pd.Series) -> pd.Series:
         return to_dates(column)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
-            f"Column {name!r} of `X` must hold dates that pandas can read as one. Found: {error}."
+            f"Column {shown(name)} of `X` must hold dates that pandas can read as one. Found: {error}."
         ) from error
 
 
@@ -307,13 +308,13 @@ def _how_it_parsed(name: Any, texts: np.ndarray, reading: Reading) -> str:
     parsed = numbers_in(texts) if reading == "number in text" else dates_in(texts).to_numpy()
     failed = texts[np.isnan(parsed) & pd.notna(texts)]
     if not len(failed):
-        return repr(name)
-    return f"{name!r} ({len(failed)} of {len(texts)} values did not parse, such as {_short(failed[0])})"
+        return shown(name)
+    return f"{shown(name)} ({len(failed)} of {len(texts)} values did not parse, such as {_short(failed[0])})"
 
 
 def _short(value: Any) -> str:
-    shown = str(value) if isinstance(value, np.generic) else repr(value)
-    return shown if len(shown) <= 40 else f"{shown[:40]}…"
+    text = str(value) if isinstance(value, np.generic) else repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def _warn_of_parsed_text(said: dict[str, list[str]]) -> None:

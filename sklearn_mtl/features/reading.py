@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from sklearn_mtl.features.kinds import Content, content_of, named, refuse_sequences
 from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
+from sklearn_mtl.messages import shown
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 # What scikit-learn makes floats of, or refuses itself.
@@ -180,13 +181,13 @@ def _read_objects(estimator: BaseEstimator, X: np.ndarray, *, reset: bool, allow
 
 def _check_column(name: Any, column: pd.Series, *, allow_nan: bool) -> None:
     if column.dtype.kind == "c":
-        raise ValueError(f"Complex data not supported. Found it in column {name!r} of X.")
+        raise ValueError(f"Complex data not supported. Found it in column {shown(name)} of X.")
     if not allow_nan and column.isna().any():
-        raise ValueError(f"Input X contains NaN. Found it in column {name!r}.")
+        raise ValueError(f"Input X contains NaN. Found it in column {shown(name)}.")
     if column.dtype.kind == "f" and np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan)).any():
         raise ValueError(
-            f"Input X contains infinity or a value too large for {column.dtype!r}. "
-            f"Found it in column {name!r}."
+            f"Input X contains infinity or a value too large for {shown(column.dtype)}. "
+            f"Found it in column {shown(name)}."
         )
 
 

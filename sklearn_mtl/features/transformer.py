@@ -12,6 +12,7 @@ from sklearn.utils.validation import has_fit_parameter
 from sklearn_mtl.features.kinds import columns_not_numeric, named
 from sklearn_mtl.features.reading import takes_texts
 from sklearn_mtl.features.table import to_numbers
+from sklearn_mtl.messages import shown
 
 
 def check_transformer(preprocessing: Any) -> None:
@@ -19,7 +20,8 @@ def check_transformer(preprocessing: Any) -> None:
     methods = ("fit", "transform", "get_params")
     if isinstance(preprocessing, type) or not all(hasattr(preprocessing, method) for method in methods):
         raise TypeError(
-            f"`preprocessing` must be 'auto', None or a scikit-learn transformer. Found {preprocessing!r}."
+            "`preprocessing` must be 'auto', None or a scikit-learn transformer. Found "
+            f"{shown(preprocessing)}."
         )
 
 

@@ -16,6 +16,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn_mtl.estimators.predictions import intervals
 from sklearn_mtl.estimators.scikit_learn_private import n_rows_of, params_of_rows, take_rows
 from sklearn_mtl.estimators.wrapped import innermost
+from sklearn_mtl.messages import shown
 from sklearn_mtl.model_selection.all_targets import AllTargets
 from sklearn_mtl.model_selection.splitting.splitter import splittable
 from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
@@ -109,7 +110,7 @@ def cross_val_predict_tasks(
     (60, 2)
     """
     if method not in METHODS:
-        raise ValueError(f"`method` must be one of {list(METHODS)}. Found {method!r}.")
+        raise ValueError(f"`method` must be one of {list(METHODS)}. Found {shown(method)}.")
     innermost(estimator)
     targets = read_targets(y, n_rows=n_rows_of(X))
     X, y, groups = indexable(X, splittable(y), groups)
@@ -170,7 +171,7 @@ def _joined(
             "predict_proba": "a task with classes, such as a classification",
             "predict_interval": "a regression task with a quantile or Gaussian loss",
         }
-        raise ValueError(f"`method`={method!r} needs {needed[method]}. Found none.")
+        raise ValueError(f"`method`={shown(method)} needs {needed[method]}. Found none.")
     by_fold = [{name: predicted for name, (*_, predicted) in fold.items()} for fold in folds]
     for name in names:
         _check_one_kind(name, [fold[name][1].kind for fold in folds if name in fold])
@@ -189,7 +190,7 @@ def _check_one_kind(name: str, kinds: list[str]) -> None:
     if len(set(kinds)) > 1:
         raise ValueError(
             f"A task must be of the same kind in every fold; say it with `tasks=`. Found {kinds} for task "
-            f"{name!r}."
+            f"{shown(name)}."
         )
 
 

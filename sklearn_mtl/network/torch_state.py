@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.network.torch_private import forked_after_cuda_started
 
 P = ParamSpec("P")
@@ -28,6 +29,7 @@ _AUTOCAST = ("cpu", "cuda", "mps")
 _END = object()
 # Torch has one generator for all threads: one thread at a time seeds it.
 _ONE_AT_A_TIME = RLock()
+_CPU = torch.device("cpu")
 
 PRECISIONS: dict[str, torch.dtype] = {
     "float32": torch.float32,
@@ -189,16 +191,44 @@ def resolve_device(device: str | torch.device) -> torch.device:
     RuntimeError
         If it is CUDA, and this process was forked from one that had started it.
     """
-    if device == "auto":
-        found = _own_gpu() if torch.cuda.is_available() else torch.device("cpu")
+    if isinstance(device, str) and device == "auto":
+        found = _own_gpu() if torch.cuda.is_available() else _CPU
     else:
-        try:
-            found = torch.device(device)
-        except (RuntimeError, TypeError) as error:
-            raise ValueError(f"`device` must be 'auto' or a torch device. Found {device!r}.") from error
+        found = _named_device(device)
     if found.type == "cuda":
         _check_cuda(device)
+    if found.type == "cpu" and not found.index:
+        return _CPU
+    if not _computes(found):
+        raise ValueError(
+            f"`device` must be a device of this machine. Found {shown(device)}, on which torch can't compute "
+            "here; 'auto' takes one that is."
+        )
     return found
+
+
+def _named_device(device: Any) -> torch.device:
+    try:
+        if isinstance(device, bool):
+            raise TypeError
+        return torch.device(device)
+    # Torch looks at words, types and numbers in turn, each with errors of its own.
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"`device` must be 'auto' or a torch device. Found {shown(device)}.") from error
+
+
+def _computes(device: torch.device) -> bool:
+    """Whether torch computes on a device; kinds of devices have no common way to say that they are there."""
+    if device.type == "cpu":
+        # There is one CPU, whatever the number; torch would take any.
+        return not device.index
+    if device.type == "cuda":
+        # Counting starts nothing on the card.
+        return (device.index or 0) < torch.cuda.device_count()
+    try:
+        return torch.ones(1, device=device).item() == 1
+    except Exception:
+        return False
 
 
 def _own_gpu() -> torch.device:
@@ -214,21 +244,22 @@ def _own_gpu() -> torch.device:
 def _check_cuda(device: str | torch.device) -> None:
     if not torch.cuda.is_available():
         raise ValueError(
-            f"`device` must be a device of this machine. Found {device!r}, and torch sees no CUDA here; "
+            f"`device` must be a device of this machine. Found {shown(device)}, and torch sees no CUDA here; "
             "'auto' falls back to the CPU."
         )
     if forked_after_cuda_started():
         raise RuntimeError(
             f"`device` must not be CUDA in a process that was forked after CUDA had started. Found "
-            f"{device!r} in such a process, which would hang: start workers anew (joblib's default backend "
+            f"{shown(device)} in such a process, which would hang: start workers anew (joblib's default "
+            "backend "
             'does, or multiprocessing with "spawn"), or set device="cpu".'
         )
 
 
 def resolve_precision(precision: str) -> torch.dtype:
     """Return the dtype of weights and data; a ``ValueError`` for an unknown word."""
-    if precision not in PRECISIONS:
-        raise ValueError(f"`precision` must be one of {sorted(PRECISIONS)}. Found {precision!r}.")
+    if not isinstance(precision, str) or precision not in PRECISIONS:
+        raise ValueError(f"`precision` must be one of {sorted(PRECISIONS)}. Found {shown(precision)}.")
     return PRECISIONS[precision]
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray, ExtensionDtype
 
+from sklearn_mtl.messages import shown
+
 # What a cell of objects may not be.
 CONTAINERS = (list, dict, set, frozenset, np.ndarray)
 
@@ -93,7 +95,7 @@ def read_column(name: str, values: Any) -> Column:
         array = array[:, 0]
     if array.ndim not in (1, 2):
         raise ValueError(
-            f"Labels must have one or two dimensions. Found shape {array.shape} for task {name!r}."
+            f"Labels must have one or two dimensions. Found shape {array.shape} for task {shown(name)}."
         )
     if not isinstance(array, np.ndarray):
         return _from_extension(name, array)
@@ -145,7 +147,7 @@ def check_lengths(lengths: Mapping[str, int], n_rows: int | None = None) -> None
             if length != n_rows:
                 raise ValueError(
                     "X and y have inconsistent numbers of samples: "
-                    f"X has {n_rows} rows, task {name!r} has {length}."
+                    f"X has {n_rows} rows, task {shown(name)} has {length}."
                 )
     if len(set(lengths.values())) > 1:
         raise ValueError(f"The tasks of y must have the same number of rows. Found {dict(lengths)}.")
@@ -227,8 +229,9 @@ def _from_structured(name: str, array: np.ndarray) -> Column:
     if not holds_survival(array.dtype):
         raise ValueError(
             "Labels must not be a structured array, but for one field of booleans and one of numbers, the "
-            f"event and the time of a survival task. Found the fields {list(array.dtype.names or ())} in "
-            f"task {name!r}; pass y as a mapping, {{field: y[field], ...}}."
+            "event and the time of a survival task. Found the fields "
+            f"{shown(list(array.dtype.names or ()))} in "
+            f"task {shown(name)}; pass y as a mapping, {{field: y[field], ...}}."
         )
     fields = sorted(array.dtype.names or (), key=lambda field: array.dtype[field].kind == "b")
     values = np.column_stack([array[field].astype(np.float64) for field in fields])
@@ -306,20 +309,21 @@ def _refuse_nested(name: str, values: Any) -> None:
 def _nested(name: str, found: str) -> ValueError:
     return ValueError(
         f"Labels must be one value for each row, or an array of shape (n_rows, n_outputs). Found {found} in "
-        f"task {name!r}."
+        f"task {shown(name)}."
     )
 
 
 def _refuse_complex(name: str, values: np.ndarray, missing: np.ndarray) -> None:
     of_objects = values.dtype.kind == "O" and pd.api.types.infer_dtype(values[~missing]) == "complex"
     if values.dtype.kind == "c" or of_objects:
-        raise ValueError(f"Complex data not supported. Found it in task {name!r}.")
+        raise ValueError(f"Complex data not supported. Found it in task {shown(name)}.")
 
 
 def _refuse_infinite(name: str, values: np.ndarray) -> None:
     if values.dtype.kind == "f" and np.isinf(values).any():
         raise ValueError(
-            f"Input y contains infinity or a value too large for {values.dtype!r}: task {name!r} has "
+            f"Input y contains infinity or a value too large for {shown(values.dtype)}: task "
+            f"{shown(name)} has "
             f"{int(np.isinf(values).sum())} infinite labels."
         )
 

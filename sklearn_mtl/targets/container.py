@@ -8,6 +8,7 @@ from typing import Any, NoReturn, Self
 import numpy as np
 import pandas as pd
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets.column import (
     are_numbers_of_one_dtype,
     as_array,
@@ -61,7 +62,7 @@ class MultiTaskTarget(dict[str, Any]):
         given = frame_columns(data) if is_frame(data) else data
         for name in given:
             if not isinstance(name, str):
-                raise TypeError(f"Task names must be strings. Found {name!r}.")
+                raise TypeError(f"Task names must be strings. Found {shown(name)}.")
         super().__init__({name: as_array(given[name]) for name in given})
         if not self.keys():
             raise ValueError("`data` of MultiTaskTarget must hold at least one task. Found none.")
@@ -80,7 +81,7 @@ class MultiTaskTarget(dict[str, Any]):
         """Return a task's array for a name, the rows as a MultiTaskTarget for anything else."""
         if isinstance(key, str):
             if key not in self:
-                raise KeyError(f"There is no task {key!r}; the tasks are {list(self)}.")
+                raise KeyError(f"There is no task {shown(key)}; the tasks are {shown(list(self))}.")
             return super().__getitem__(key)
         if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
             key = key[0]
@@ -95,7 +96,7 @@ class MultiTaskTarget(dict[str, Any]):
         ):
             raise TypeError(
                 "A MultiTaskTarget is indexed by the name of one task, or by rows: an integer, a slice, "
-                f"positions or a mask. Found {key!r}."
+                f"positions or a mask. Found {shown(key)}."
             )
         return type(self)({name: values[rows] for name, values in self.items()})
 
@@ -171,10 +172,12 @@ class MultiTaskTarget(dict[str, Any]):
     def _refusal(self, what: str) -> str:
         first = next(iter(self))
         return (
-            f"A MultiTaskTarget of the tasks {list(self)} {what}. Take one task, y[{first!r}]; tools "
-            f"for a single target, such as Bagging, Voting or Stacking, take est.task({first!r}) of a fitted "
+            f"A MultiTaskTarget of the tasks {shown(list(self))} {what}. Take one task, "
+            f"y[{shown(first)}]; tools "
+            f"for a single target, such as Bagging, Voting or Stacking, take est.task({shown(first)}) "
+            "of a fitted "
             "estimator and y of that task; scorers of one task are made by "
-            f"sklearn_mtl.model_selection.task_scorer({first!r}, ...)."
+            f"sklearn_mtl.model_selection.task_scorer({shown(first)}, ...)."
         )
 
     @classmethod
@@ -185,7 +188,7 @@ class MultiTaskTarget(dict[str, Any]):
                 found = list(part) if isinstance(part, MultiTaskTarget) else type(part).__name__
                 raise TypeError(
                     "A MultiTaskTarget is only joined with others of the same tasks. "
-                    f"Found {names} and {found}."
+                    f"Found {shown(names)} and {found}."
                 )
         return cls({name: _concatenate([part[name] for part in parts]) for name in names})
 

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionDtype
 
+from sklearn_mtl.messages import shown
+
 # Dtypes of Arrow that are made by a call; all others are known by their name.
 ARROW = ("binary", "decimal32", "decimal64", "decimal128", "decimal256", "timestamp", "dictionary")
 
@@ -169,7 +171,7 @@ def _arrow_type(packed: Mapping[str, Any]) -> Any:
         return arrow.type_for_alias(packed["arrow"])
     # The name comes from a file, and what it names is called.
     if packed["arrow"] not in ARROW:
-        raise ValueError(f"An Arrow dtype must be one of {ARROW}. Found {packed['arrow']!r}.")
+        raise ValueError(f"An Arrow dtype must be one of {ARROW}. Found {shown(packed['arrow'])}.")
     args = [_arrow_type(arg) if isinstance(arg, Mapping) else arg for arg in packed["args"]]
     return getattr(arrow, packed["arrow"])(*args)
 
@@ -199,7 +201,7 @@ def _polars_dtype(packed: Mapping[str, Any]) -> Any:
     kind = getattr(polars, packed["polars"], None)
     # The name comes from a file, and what it names is called.
     if not isinstance(kind, type) or not issubclass(kind, polars.DataType):
-        raise ValueError(f"A polars dtype must be one that polars has. Found {packed['polars']!r}.")
+        raise ValueError(f"A polars dtype must be one that polars has. Found {shown(packed['polars'])}.")
     if "categories" in packed:
         return kind(packed["categories"])
     if "named" in packed:
@@ -211,5 +213,5 @@ def _polars_dtype(packed: Mapping[str, Any]) -> Any:
 def _refusal(dtype: Any, of: str) -> ValueError:
     return ValueError(
         f"The dtype of {of} must be one that can be read back, for the estimator to be pickled or saved. "
-        f"Found {dtype!r}; give the labels as numbers, text or a plain categorical."
+        f"Found {shown(dtype)}; give the labels as numbers, text or a plain categorical."
     )

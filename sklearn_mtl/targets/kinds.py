@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_mtl.caller_warning import warn_caller
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets.column import Column, holds_survival, is_missing_marker, may_mean_missing
 
 Kind = Literal["regression", "classification", "multilabel", "survival"]
@@ -300,15 +301,17 @@ def _is_number(text: str | bytes) -> bool:
 def _doubtful(guess: Guess, same: Mapping[str, Guess]) -> str:
     names = list(same)
     details = sorted({detail for each in same.values() for detail in each.found}, key=str)
-    found = guess.doubt.format(", ".join(map(repr, details)))
+    found = guess.doubt.format(", ".join(map(shown, details[:MOST_NAMED])))
     has, is_ = ("has", "is") if len(names) == 1 else ("have", "are")
     other = "regression" if guess.kind == "classification" else "classification"
     otherwise = f"tasks={_tasks_argument(names, other)} says otherwise"
     if guess == ONE_HOT:
-        otherwise = f"numpy.argmax(y[{names[0]!r}], axis=1) makes one classification of it"
+        otherwise = f"numpy.argmax(y[{shown(names[0])}], axis=1) makes one classification of it"
     elif guess == MISSING_MARKERS:
         marks = details if len(details) > 1 else details[0]
-        otherwise = f"missing labels are None or NaN, which y.replace({marks!r}, None) of pandas makes of it"
+        otherwise = (
+            f"missing labels are None or NaN, which y.replace({shown(marks)}, None) of pandas makes of it"
+        )
     return (
         f"{_subject(names)} {has} {found}, and {is_} taken as {guess.kind!r}; {otherwise}, and "
         f"tasks={_tasks_argument(names, str(guess.kind))} keeps it without this warning."
@@ -324,7 +327,7 @@ def _refusal(guess: Guess, names: list[str], columns: Mapping[str, Column]) -> s
     elif guess == INTEGER_BLOCK:
         kind, other = "regression", ", or make a task of each column"
     subject = _subject(names)
-    found = f"Found {guess.doubt}, such as {columns[names[0]].known[:3].tolist()}."
+    found = f"Found {guess.doubt}, such as {shown(columns[names[0]].known[:3].tolist())}."
     if guess == OTHER_BLOCK:
         return f"{subject} must be a task for each column. {found}"
     return (
@@ -334,14 +337,14 @@ def _refusal(guess: Guess, names: list[str], columns: Mapping[str, Column]) -> s
 
 
 def _subject(names: list[str]) -> str:
-    return f"Task {names[0]!r}" if len(names) == 1 else f"Tasks {_first_names(names)}"
+    return f"Task {shown(names[0])}" if len(names) == 1 else f"Tasks {_first_names(names)}"
 
 
 def _first_names(names: list[str]) -> str:
     more = len(names) - MOST_NAMED
-    return f"{names[:MOST_NAMED]}" + (f" and {more} more" if more > 0 else "")
+    return f"{shown(names[:MOST_NAMED])}" + (f" and {more} more" if more > 0 else "")
 
 
 def _tasks_argument(names: list[str], kind: str) -> str:
-    entries = [f"{name!r}: {kind!r}" for name in names[:MOST_NAMED]]
+    entries = [f"{shown(name)}: {kind!r}" for name in names[:MOST_NAMED]]
     return "{" + ", ".join(entries + ["..."] * (len(names) > MOST_NAMED)) + "}"

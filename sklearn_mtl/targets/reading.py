@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_array, column_or_1d
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets.column import (
     Column,
     as_array,
@@ -196,9 +197,11 @@ def _check_names(names: list[Any]) -> None:
         raise ValueError("y must have at least one task. Found none.")
     for name in names:
         if not isinstance(name, str):
-            raise TypeError(f"Task names must be strings. Found {name!r} of type {type(name).__name__}.")
+            raise TypeError(f"Task names must be strings. Found {shown(name)} of type {type(name).__name__}.")
         if "__" in name:
-            raise ValueError(f"Task names must not hold '__', which separates parameters. Found {name!r}.")
+            raise ValueError(
+                f"Task names must not hold '__', which separates parameters. Found {shown(name)}."
+            )
 
 
 def _refuse_list_of_tasks(y: Any, n_rows: int | None) -> None:

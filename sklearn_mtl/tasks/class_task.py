@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, restore_dtype
 from sklearn_mtl.tasks.log_odds import log_odds
 from sklearn_mtl.tasks.task import Task
@@ -124,15 +125,15 @@ class ClassTask(Task):
         others = label_types(unknown) - own
         if others:
             raise ValueError(
-                f"Labels of task {self.name!r} must be {in_words(own)}, as its classes are. "
-                f"Found {in_words(others)} such as {unknown[:3].tolist()} for the classes "
-                f"{self.classes[:5].tolist()}; pass labels in the dtype of `fit`, {self.dtype}."
+                f"Labels of task {shown(self.name)} must be {in_words(own)}, as its classes are. "
+                f"Found {in_words(others)} such as {shown(unknown[:3].tolist())} for the classes "
+                f"{shown(self.classes[:5].tolist())}; pass labels in the dtype of `fit`, {self.dtype}."
             )
 
     @property
     def only_class(self) -> str:
         """The class, quoted, where there is one only."""
-        return repr(self.classes.tolist()[0]) if len(self.classes) == 1 else ""
+        return shown(self.classes.tolist()[0]) if len(self.classes) == 1 else ""
 
     @property
     def labels_in_words(self) -> str:
@@ -282,7 +283,7 @@ def check_one_column(column: Column) -> None:
     """Raise a ``ValueError`` unless there is one label for each row, as a classification needs it."""
     if column.values.ndim != 1:
         raise ValueError(
-            f"Task {column.name!r} is a classification and needs one label for each row. "
+            f"Task {shown(column.name)} is a classification and needs one label for each row. "
             f"Found labels of shape {column.values.shape}; a block of 0 and 1 is 'multilabel'."
         )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from numbers import Real
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 
+from sklearn_mtl.messages import shown
+from sklearn_mtl.recipes import is_number
 from sklearn_mtl.targets import Column, holds_labels, read_column
 from sklearn_mtl.tasks.class_task import ClassTask, check_one_column, distinct_labels, strata_of_classes
 from sklearn_mtl.tasks.log_odds import SMALLEST_LOG, log_of, normalized
@@ -154,16 +155,16 @@ class Classification(TaskKind):
         if not own and not (isinstance(self.loss, str) and self.loss in ("cross_entropy", "focal")):
             raise ValueError(
                 "`loss` of Classification must be 'cross_entropy' or 'focal', or a ClassLoss of your own. "
-                f"Found {self.loss!r}."
+                f"Found {shown(self.loss)}."
             )
-        if not isinstance(self.label_smoothing, Real) or not 0 <= self.label_smoothing < 1:
+        if not is_number(self.label_smoothing) or not 0 <= self.label_smoothing < 1:
             raise ValueError(
-                f"`label_smoothing` of Classification must be in [0, 1). Found {self.label_smoothing!r}."
+                f"`label_smoothing` of Classification must be in [0, 1). Found {shown(self.label_smoothing)}."
             )
         if own and self.label_smoothing:
             raise ValueError(
                 "`label_smoothing` of Classification must be 0 with a loss of your own, which can have it as "
-                f"a parameter. Found {self.label_smoothing!r} with {self.loss!r}."
+                f"a parameter. Found {shown(self.label_smoothing)} with {shown(self.loss)}."
             )
 
     def _factors(self, name: str, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -173,20 +174,21 @@ class Classification(TaskKind):
             return np.where(mass > 0, mass.sum() / (len(classes) * np.where(mass > 0, mass, 1.0)), 1.0)
         if not isinstance(self.class_weight, Mapping):
             raise ValueError(
-                f"`class_weight` of task {name!r} must be None, 'balanced' or a mapping from class to "
-                f"weight. Found {self.class_weight!r}."
+                f"`class_weight` of task {shown(name)} must be None, 'balanced' or a mapping from class to "
+                f"weight. Found {shown(self.class_weight)}."
             )
         unknown = [label for label in self.class_weight if label not in classes.tolist()]
         if unknown:
             raise ValueError(
-                f"`class_weight` of task {name!r} names unknown classes {unknown}; "
-                f"the classes are {classes.tolist()}."
+                f"`class_weight` of task {shown(name)} names unknown classes {shown(unknown)}; "
+                f"the classes are {shown(classes.tolist())}."
             )
-        factors = np.array([float(self.class_weight.get(label, 1.0)) for label in classes.tolist()])
+        weights = [self.class_weight.get(label, 1.0) for label in classes.tolist()]
+        factors = np.array([float(value) if is_number(value) else np.nan for value in weights])
         if not np.isfinite(factors).all() or (factors < 0).any() or not factors.any():
             raise ValueError(
-                f"`class_weight` of task {name!r} must hold finite non-negative numbers, not all 0. "
-                f"Found {dict(self.class_weight)}."
+                f"`class_weight` of task {shown(name)} must hold finite non-negative numbers, not all 0. "
+                f"Found {shown(dict(self.class_weight))}."
             )
         return factors
 
@@ -203,6 +205,6 @@ def _refuse_fractions(name: str, labels: np.ndarray) -> None:
     fractions = labels[labels != np.rint(labels)]
     if len(fractions):
         raise ValueError(
-            f"Unknown label type: continuous. Task {name!r} is a classification, whose labels must be "
-            f"classes; numbers with fractions are a 'regression'. Found {fractions[:3].tolist()}."
+            f"Unknown label type: continuous. Task {shown(name)} is a classification, whose labels must be "
+            f"classes; numbers with fractions are a 'regression'. Found {shown(fractions[:3].tolist())}."
         )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from scipy.special import log_expit
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy
 from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
@@ -130,7 +132,7 @@ class Multilabel(TaskKind):
         """Return the task for the labels of the training rows."""
         if column.values.ndim != 2:
             raise ValueError(
-                f"Task {column.name!r} is multilabel and needs a two-dimensional block of 0 and 1. "
+                f"Task {shown(column.name)} is multilabel and needs a two-dimensional block of 0 and 1. "
                 f"Found labels of shape {column.values.shape}."
             )
         check_labelled(column, weight)
@@ -148,15 +150,20 @@ class Multilabel(TaskKind):
             # A label that is never set, or always, has no ratio to balance.
             return np.where((positive > 0) & (negative > 0), negative / np.maximum(positive, 1e-300), 1.0)
         try:
-            factors = np.broadcast_to(np.asarray(self.pos_weight, dtype=np.float64), values.shape[1:]).copy()
-        except (TypeError, ValueError) as error:
+            given = np.asarray(self.pos_weight, dtype=object)
+            if not all(isinstance(one, Real) and not isinstance(one, bool) for one in given.ravel()):
+                raise TypeError
+            factors = np.broadcast_to(given.astype(np.float64), values.shape[1:]).copy()
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
-                f"`pos_weight` of task {name!r} must be None, 'balanced', a number or one number for each of "
-                f"{values.shape[1]} labels. Found {self.pos_weight!r}."
+                f"`pos_weight` of task {shown(name)} must be None, 'balanced', a number or one number "
+                "for each of "
+                f"{values.shape[1]} labels. Found {shown(self.pos_weight)}."
             ) from error
         if not np.isfinite(factors).all() or (factors <= 0).any():
             raise ValueError(
-                f"`pos_weight` of task {name!r} must be positive and finite. Found {self.pos_weight!r}."
+                f"`pos_weight` of task {shown(name)} must be positive and finite. Found "
+                f"{shown(self.pos_weight)}."
             )
         return factors
 
@@ -170,6 +177,8 @@ def _zero_one(column: Column) -> np.ndarray:
     others = labels[(labels != 0) & (labels != 1)] if labels.dtype.kind in "biuf" else labels
     wrong = list(dict.fromkeys(label for label in others.tolist() if label not in (0, 1)))
     if wrong:
-        raise ValueError(f"Task {column.name!r} is multilabel and needs labels 0 and 1. Found {wrong[:5]}.")
+        raise ValueError(
+            f"Task {shown(column.name)} is multilabel and needs labels 0 and 1. Found {shown(wrong[:5])}."
+        )
     values[known] = labels.astype(np.float64)
     return values

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, holds_labels, read_column
 from sklearn_mtl.targets.kinds import MOST_CLASSES, NEARLY_ALL
 from sklearn_mtl.tasks.class_task import ClassTask, distinct_labels, strata_of_classes
@@ -110,7 +111,7 @@ class Ordinal(TaskKind):
         """Return the task for the labels of the training rows."""
         if column.values.ndim != 1:
             raise ValueError(
-                f"Task {column.name!r} is ordinal and needs one label for each row. "
+                f"Task {shown(column.name)} is ordinal and needs one label for each row. "
                 f"Found labels of shape {column.values.shape}."
             )
         check_labelled(column, weight)
@@ -124,8 +125,9 @@ class Ordinal(TaskKind):
         unknown = task.unknown_labels(column)
         if unknown:
             raise ValueError(
-                f"The order of task {column.name!r} must hold all its labels. Found {unknown[:5]} besides "
-                f"{found.tolist()}."
+                f"The order of task {shown(column.name)} must hold all its labels. Found "
+                f"{shown(unknown[:5])} besides "
+                f"{shown(found.tolist())}."
             )
         return task
 
@@ -136,20 +138,21 @@ class Ordinal(TaskKind):
         if declared is not None:
             if not isinstance(declared, list | tuple) and np.ndim(declared) == 0:
                 raise ValueError(
-                    f"`order` of task {column.name!r} must be a list of the classes, lowest first. "
-                    f"Found {declared!r}."
+                    f"`order` of task {shown(column.name)} must be a list of the classes, lowest first. "
+                    f"Found {shown(declared)}."
                 )
             found = read_column(column.name, declared)
             if found.values.ndim != 1 or found.missing.any() or len(set(found.values.tolist())) < len(found):
                 raise ValueError(
-                    f"`order` of task {column.name!r} must name every class once. Found {self.order!r}."
+                    f"`order` of task {shown(column.name)} must name every class once. Found "
+                    f"{shown(self.order)}."
                 )
             return found.values
         if labels.dtype.kind not in "biuf":
             raise ValueError(
-                f"Task {column.name!r} is ordinal, and its labels need an order: numbers and an ordered "
+                f"Task {shown(column.name)} is ordinal, and its labels need an order: numbers and an ordered "
                 "pandas Categorical have one, and Ordinal(order=[...]) says it, lowest first. "
-                f"Found labels such as {labels[:3].tolist()}."
+                f"Found labels such as {shown(labels[:3].tolist())}."
             )
         if classes is not None:
             return np.unique(read_column(column.name, classes).values)
@@ -162,7 +165,9 @@ def _refuse_continuous(name: str, labels: np.ndarray, distinct: np.ndarray) -> N
     is_many = len(distinct) > max(MOST_CLASSES, NEARLY_ALL * len(labels))
     if is_many and labels.dtype.kind == "f" and (distinct != np.rint(distinct)).any():
         raise ValueError(
-            f"Unknown label type: continuous. Task {name!r} is ordinal, whose labels must be classes in an "
+            f"Unknown label type: continuous. Task {shown(name)} is ordinal, whose labels must be "
+            "classes in an "
             "order; numbers with fractions of which nearly all are distinct are a 'regression'. "
-            f"Found {len(distinct)} distinct values in {len(labels)} rows, such as {labels[:3].tolist()}."
+            f"Found {len(distinct)} distinct values in {len(labels)} rows, such as "
+            f"{shown(labels[:3].tolist())}."
         )

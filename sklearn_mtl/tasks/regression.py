@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from sklearn.metrics import r2_score
 
+from sklearn_mtl.messages import shown
+from sklearn_mtl.recipes import is_number
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks.losses.regression import (
     AbsoluteError,
@@ -121,12 +122,12 @@ class RegressionTask(Task):
         if not self.has_interval:
             raise ValueError(
                 f"predict_interval needs a task of loss 'quantile' or 'gaussian_nll'. "
-                f"Found task {self.name!r} of loss {type(self.loss).__name__}."
+                f"Found task {shown(self.name)} of loss {type(self.loss).__name__}."
             )
         try:
             found = self.loss.interval(torch.from_numpy(response), coverage).numpy()
         except ValueError as error:
-            raise ValueError(f"Task {self.name!r}: {error}") from error
+            raise ValueError(f"Task {shown(self.name)}: {error}") from error
         ends = found * self.scale[:, None] + self.loc[:, None]
         # The prediction may have been clipped to the range of the labels; it must lie in its interval.
         point = self.predict(response).reshape(ends.shape[:2])
@@ -209,22 +210,27 @@ class Regression(TaskKind):
         if not isinstance(self.loss, str) or self.loss not in _LOSSES:
             raise ValueError(
                 f"`loss` of Regression must be one of {sorted(_LOSSES)} or a RegressionLoss, such as a "
-                f"PointLoss of your own. Found {self.loss!r}."
+                f"PointLoss of your own. Found {shown(self.loss)}."
             )
         return _LOSSES[self.loss](self)
 
 
 def _huber(kind: Regression) -> RegressionLoss:
-    if not isinstance(kind.delta, Real) or not kind.delta > 0:
-        raise ValueError(f"`delta` of Regression must be a positive number. Found {kind.delta!r}.")
+    delta = kind.delta
+    if not is_number(delta) or delta <= 0:
+        raise ValueError(f"`delta` of Regression must be a positive number. Found {shown(kind.delta)}.")
     return Huber(float(kind.delta))
 
 
 def _pinball(kind: Regression) -> RegressionLoss:
-    levels = tuple(float(level) for level in np.ravel(kind.quantiles))
+    given: Any = kind.quantiles
+    numbers: Any = [given] if is_number(given) else given
+    is_row = isinstance(numbers, Sequence | np.ndarray) and np.ndim(numbers) == 1
+    levels = tuple(map(float, numbers)) if is_row and all(map(is_number, numbers)) else ()
     if not levels or not all(0 < level < 1 for level in levels) or list(levels) != sorted(set(levels)):
         raise ValueError(
-            f"`quantiles` of Regression must be increasing numbers between 0 and 1. Found {kind.quantiles!r}."
+            "`quantiles` of Regression must be increasing numbers between 0 and 1. Found "
+            f"{shown(kind.quantiles)}."
         )
     return Pinball(levels)
 
@@ -253,8 +259,8 @@ def _numbers(column: Column) -> np.ndarray:
     # numpy reads numbers from text, too.
     if values is None or (column.values.dtype == object and any(map(_is_text, column.known))):
         raise ValueError(
-            f"Task {column.name!r} is a regression and needs numbers. "
-            f"Found labels such as {column.known[:3].tolist()}."
+            f"Task {shown(column.name)} is a regression and needs numbers. "
+            f"Found labels such as {shown(column.known[:3].tolist())}."
         )
     values[column.missing] = np.nan
     return values.reshape(len(values), -1)
@@ -294,7 +300,8 @@ def _standardisation(
         wrong = values[(weight > 0) & ~np.where(weight > 0, holds(values), True)]
         if len(wrong):
             raise ValueError(
-                f"Task {name!r} with loss {given!r} needs {loss.support} labels. Found {len(wrong)} others, "
+                f"Task {shown(name)} with loss {shown(given)} needs {loss.support} labels. Found "
+                f"{len(wrong)} others, "
                 f"the first {wrong[0]:g}."
             )
         return np.zeros_like(mean), np.where(mean > 0, mean, 1.0)
@@ -302,7 +309,7 @@ def _standardisation(
         deviation = np.sqrt((weight * (filled - mean) ** 2).sum(axis=0) / total)
     if not np.isfinite(deviation).all():
         raise ValueError(
-            f"Task {name!r} needs labels whose squares are finite. "
+            f"Task {shown(name)} needs labels whose squares are finite. "
             f"Found labels up to {np.abs(filled).max():.3g}; divide them by a constant."
         )
     # Rounding leaves a constant column a deviation of some 1e-16 of its size.

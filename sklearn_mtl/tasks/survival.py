@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks.concordance import concordance_index
 from sklearn_mtl.tasks.losses.survival import DiscreteHazards
@@ -85,7 +86,7 @@ class SurvivalTask(Task):
             return response[:, 0]
         at = _numbers(times)
         if at.ndim != 1 or np.isnan(at).any() or (at < 0).any():
-            raise ValueError(f"`times` must be a list of times of 0 or more. Found {times!r}.")
+            raise ValueError(f"`times` must be a list of times of 0 or more. Found {shown(times)}.")
         curve = np.concatenate([np.ones((len(response), 1)), response[:, 0]], axis=1)
         place = np.interp(at, np.concatenate([[0.0], self.ends]), np.arange(len(self.ends) + 1))
         left = np.minimum(place.astype(np.intp), len(self.ends) - 1)
@@ -167,7 +168,8 @@ class Survival(TaskKind):
         seen = ~np.isnan(time) & (weight > 0) & (event == 1) & (time > 0)
         if not seen.any():
             raise ValueError(
-                f"Task {column.name!r} needs at least one event at a time above 0. Found {len(column)} rows "
+                f"Task {shown(column.name)} needs at least one event at a time above 0. Found "
+                f"{len(column)} rows "
                 f"and {int((event == 1).sum())} events."
             )
         ends = self._ends(column.name, time, event, weight)
@@ -179,13 +181,16 @@ class Survival(TaskKind):
             increasing = ends.ndim == 1 and len(ends) and (np.diff(ends, prepend=0.0) > 0).all()
             if not increasing or not np.isfinite(ends).all():
                 raise ValueError(
-                    f"`ends` of task {name!r} must be a list of positive and increasing, finite times. "
-                    f"Found {self.ends!r}."
+                    f"`ends` of task {shown(name)} must be a list of positive and increasing, finite times. "
+                    f"Found {shown(self.ends)}."
                 )
             return ends
         number = self.n_intervals
-        if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
-            raise ValueError(f"`n_intervals` of task {name!r} must be a positive integer. Found {number!r}.")
+        if not isinstance(number, Integral) or isinstance(number, bool) or not 1 <= number < 2**31:
+            raise ValueError(
+                f"`n_intervals` of task {shown(name)} must be a positive integer, below 2**31. "
+                f"Found {shown(number)}."
+            )
         times, survival = _kaplan_meier(time, event, weight)
         steps = np.linspace(0, 1 - survival[-1], int(self.n_intervals) + 1)[1:]
         places = np.searchsorted(1 - survival, steps - TIE)
@@ -197,7 +202,7 @@ def _numbers(times: Any) -> np.ndarray:
     """Return a copy of times as float64; a single nan for anything that holds no numbers."""
     try:
         return np.array(times, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return np.array(np.nan)
 
 
@@ -216,27 +221,30 @@ def _times_and_events(column: Column) -> tuple[np.ndarray, np.ndarray]:
     """Return times, NaN where one of the two is missing, and events."""
     if column.values.ndim != 2 or column.values.shape[1] != 2:
         raise ValueError(
-            f"Task {column.name!r} is survival and needs two columns, the time and whether the event was "
-            f"seen, such as {{{column.name!r}: numpy.column_stack([time, event])}}. "
+            f"Task {shown(column.name)} is survival and needs two columns, the time and whether the "
+            "event was "
+            f"seen, such as {{{shown(column.name)}: numpy.column_stack([time, event])}}. "
             f"Found labels of shape {column.values.shape}."
         )
     try:
         values = np.where(column.missing, np.nan, column.values).astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"Task {column.name!r} is survival and needs numbers. Found labels such as "
-            f"{column.values[:2].tolist()}."
+            f"Task {shown(column.name)} is survival and needs numbers. Found labels such as "
+            f"{shown(column.values[:2].tolist())}."
         ) from error
     known = ~column.missing.any(axis=1)
     time, event = np.where(known, values[:, 0], np.nan), np.where(known, values[:, 1], 0.0)
     wrong = event[(event != 0) & (event != 1)]
     if len(wrong):
         raise ValueError(
-            f"The second column of task {column.name!r} must say whether the event was seen, 1 or 0; the "
-            f"first is the time. Found {wrong[:3].tolist()}."
+            f"The second column of task {shown(column.name)} must say whether the event was seen, 1 or "
+            "0; the "
+            f"first is the time. Found {shown(wrong[:3].tolist())}."
         )
     if (time < 0).any():
         raise ValueError(
-            f"The times of task {column.name!r} must be 0 or more. Found {time[time < 0][:3].tolist()}."
+            f"The times of task {shown(column.name)} must be 0 or more. Found "
+            f"{shown(time[time < 0][:3].tolist())}."
         )
     return time, event

@@ -12,6 +12,7 @@ import torch
 from sklearn.base import BaseEstimator
 
 from sklearn_mtl.caller_warning import warn_caller
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, pack_dtype, unpack_dtype
 from sklearn_mtl.tasks.log_odds import log_odds, log_of
 from sklearn_mtl.tasks.losses.row_loss import RowLoss
@@ -126,7 +127,7 @@ class Task(ABC):
         shape, expected = column.values.shape, self.n_label_columns
         if expected is not None and (1 if len(shape) == 1 else shape[1]) != expected:
             raise ValueError(
-                f"Labels of task {self.name!r} must have the shape of those of `fit`, "
+                f"Labels of task {shown(self.name)} must have the shape of those of `fit`, "
                 f"{'(n_rows,)' if expected == 1 else f'(n_rows, {expected})'}. Found shape {shape}."
             )
 
@@ -237,8 +238,8 @@ class Task(ABC):
         unknown = self.unknown_labels(column)
         if unknown:
             raise ValueError(
-                f"Labels of task {self.name!r} must be among the classes of the first fit. "
-                f"Found {unknown[:5]}; the first `partial_fit` can declare more by `classes`."
+                f"Labels of task {shown(self.name)} must be among the classes of the first fit. "
+                f"Found {shown(unknown[:5])}; the first `partial_fit` can declare more by `classes`."
             )
 
     @property
@@ -326,17 +327,18 @@ def check_labelled(column: Column, weight: np.ndarray) -> None:
     known = column.has_label
     if not known.any():
         raise ValueError(
-            f"Task {column.name!r} needs at least one label. Found {len(column)} rows and no label; "
+            f"Task {shown(column.name)} needs at least one label. Found {len(column)} rows and no label; "
             "drop the task, or look whether its labels were lost on the way. In a fold of a search or "
             "cross-validation, spread them: cv=TaskStratifiedKFold() of sklearn_mtl.model_selection."
         )
     if column.missing.ndim == 2 and column.missing.all(axis=0).any():
         warn_caller(
-            f"Task {column.name!r} has no label in the columns "
-            f"{np.flatnonzero(column.missing.all(axis=0))[:5].tolist()}: predictions there mean nothing.",
+            f"Task {shown(column.name)} has no label in the columns "
+            f"{shown(np.flatnonzero(column.missing.all(axis=0))[:5].tolist())}: predictions there mean "
+            "nothing.",
         )
     if not ((weight > 0) & known).any():
         raise ValueError(
-            f"Task {column.name!r} needs at least one labelled row of positive weight. "
+            f"Task {shown(column.name)} needs at least one labelled row of positive weight. "
             f"Found {int(known.sum())} labelled rows, all of weight 0."
         )

@@ -32,6 +32,7 @@ from skorch.callbacks import (
 )
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.training.callback_copies import copied
 
 _SCORING = (
@@ -64,7 +65,7 @@ def check_callbacks(callbacks: Any, ema_decay: float | None) -> None:
     if not is_list or not all(map(_is_callback, map(_callback_of, enabled(callbacks)))):
         raise ValueError(
             "`callbacks` must be None or a list of skorch callbacks, each alone or as (name, callback). "
-            f"Found {callbacks!r}."
+            f"Found {shown(callbacks)}."
         )
     for callback in map(_callback_of, enabled(callbacks)):
         reason = _why_refused(callback, averaged=ema_decay is not None)
@@ -242,14 +243,15 @@ def check_monitors(
         if not validated and monitor.startswith("valid_"):
             raise ValueError(
                 f"`callbacks` must not monitor validation where rows are not held out. Found {name} with "
-                f"{monitor!r}; there are 'train_loss' and 'train_loss_best'."
+                f"{shown(monitor)}; there are 'train_loss' and 'train_loss_best'."
             )
         if all_known and monitor not in known:
             nearest = get_close_matches(monitor, sorted(known), n=1)
+            hint = f"; the nearest is {nearest[0]!r}" if nearest else ""
             raise ValueError(
-                f"`callbacks` must monitor what is written down of an epoch before they see it. Found {name} "
-                f"with monitor={monitor!r}{f'; the nearest is {nearest[0]!r}' if nearest else ''}. There are "
-                f"{_listed(plain)}; losses and scores have a flag each, such as 'train_loss_best'."
+                "`callbacks` must monitor what is written down of an epoch before they see it. Found "
+                f"{name} with monitor={shown(monitor)}{hint}. There are {_listed(plain)}; "
+                "losses and scores have a flag each, such as 'train_loss_best'."
             )
 
 

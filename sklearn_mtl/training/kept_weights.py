@@ -12,6 +12,7 @@ import torch
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.network import GeneratorState, MultiTaskModule
 from sklearn_mtl.training.steps import WeightAverage
 
@@ -264,7 +265,7 @@ class FiniteLosses(WeightKeeper):
                 continue
             losses = net.epoch_of(net.history[-1])[key]
             bad = net.broken_tasks_ if len(net.broken_tasks_) else np.flatnonzero(~np.isfinite(losses))
-            return ", ".join(f"task {self.names[i]!r}" for i in bad[:5]) or "all tasks together"
+            return ", ".join(f"task {shown(self.names[i])}" for i in bad[:5]) or "all tasks together"
         # No loss was computed with the weights of the last step, unless rows are held out.
         finite = "valid_loss" in net.history[-1] or all(map(_is_finite, net.evaluated.parameters()))
         return None if finite else "all tasks together (the weights are no longer finite)"

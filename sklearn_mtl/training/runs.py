@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.data import Table, WholeBatches
 from sklearn_mtl.inference import calibrate, rows_at_once
+from sklearn_mtl.messages import shown
 from sklearn_mtl.network import BalancedLoss, Blueprint, GeneratorState, MultiTaskModule, seeded
 from sklearn_mtl.training.callbacks import check_monitors, check_places, copies_of, instantiated
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
@@ -80,10 +81,12 @@ class NetPlan:
             found: Any = self.blueprint.fit_statistics(self.train.sample(ROWS_FOR_STATISTICS))
         rule = f"`fit_statistics` of {type(self.blueprint.trunk).__name__} must return a dict of tensors."
         if not isinstance(found, Mapping):
-            raise TypeError(f"{rule} Found {found!r}, of type {type(found).__name__}.")
+            raise TypeError(f"{rule} Found {shown(found)}, of type {type(found).__name__}.")
         for name, value in found.items():
             if not isinstance(value, Tensor):
-                raise TypeError(f"{rule} Found {value!r}, of type {type(value).__name__}, for {name!r}.")
+                raise TypeError(
+                    f"{rule} Found {shown(value)}, of type {type(value).__name__}, for {shown(name)}."
+                )
         return dict(found)
 
 

@@ -13,6 +13,7 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import Tensor
 
 from sklearn_mtl.balancing import Balancer
+from sklearn_mtl.messages import shown
 from sklearn_mtl.training.callback_copies import copied
 from sklearn_mtl.training.schedules import SCHEDULES, StepSchedule
 from sklearn_mtl.training.steps import FusedAdamW
@@ -121,7 +122,8 @@ def resolve_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
     if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
         return optimizer
     raise ValueError(
-        f"`optimizer` must be a torch optimizer class or one of {sorted(OPTIMIZERS)}. Found {optimizer!r}."
+        f"`optimizer` must be a torch optimizer class or one of {sorted(OPTIMIZERS)}. Found "
+        f"{shown(optimizer)}."
     )
 
 
@@ -207,5 +209,5 @@ def check_lr_schedule(lr_schedule: Any) -> None:
     if not known and not (isinstance(lr_schedule, str) and lr_schedule in SCHEDULES):
         raise ValueError(
             f"`lr_schedule` must be None, one of {sorted(SCHEDULES)} or a skorch LRScheduler. "
-            f"Found {lr_schedule!r}."
+            f"Found {shown(lr_schedule)}."
         )

@@ -9,6 +9,7 @@ from typing import Any, Self
 from torch import Tensor
 
 from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.messages import shown
 from sklearn_mtl.trunks.mlp import MLP
 from sklearn_mtl.trunks.tabm import TabM
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
@@ -49,7 +50,7 @@ class DefaultTrunk(Trunk):
         unknown = [name for name in params if name not in known]
         if unknown:
             raise ValueError(
-                f"Invalid parameter {unknown[0]!r} for estimator {self}. Valid parameters are: {known}."
+                f"Invalid parameter {shown(unknown[0])} for estimator {self}. Valid parameters are: {known}."
             )
         for name, value in params.items():
             setattr(self, name, value)
@@ -76,7 +77,8 @@ class DefaultTrunk(Trunk):
                 shapes = ", ".join(str(block.shape) for block in spec.blocks)
                 raise ValueError(
                     f"`trunk__{name}` must be a parameter of {kind.__name__}, the default trunk for rows of "
-                    f"shape {shapes}: one of {sorted(known)}. Found {name}={value!r}; `trunk` names another."
+                    f"shape {shapes}: one of {shown(sorted(known))}. Found {name}={shown(value)}; "
+                    "`trunk` names another."
                 )
         return kind(**self.get_params())
 

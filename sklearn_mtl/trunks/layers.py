@@ -46,8 +46,9 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        self.p = p
-        self.dropped_levels = min(round(p * LEVELS), LEVELS - 1)
+        # A half-precision number of numpy would overflow below.
+        self.p = float(p)
+        self.dropped_levels = min(round(self.p * LEVELS), LEVELS - 1)
 
     def draw(
         self,

@@ -9,6 +9,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.messages import shown
 from sklearn_mtl.trunks.layers import Dropout
 from sklearn_mtl.trunks.trunk import ACTIVATIONS, Trunk, TrunkModule, check_hidden_layers
 
@@ -53,10 +54,11 @@ class MLP(Trunk):
         """Return a new trunk."""
         block = spec.single
         sizes = check_hidden_layers("MLP", self.hidden_sizes, self.activation, self.dropout)
-        if self.normalization is not None and self.normalization not in NORMALIZATIONS:
+        named = isinstance(self.normalization, str) and self.normalization in NORMALIZATIONS
+        if self.normalization is not None and not named:
             raise ValueError(
                 f"`normalization` of MLP must be None or one of {sorted(NORMALIZATIONS)}. "
-                f"Found {self.normalization!r}."
+                f"Found {shown(self.normalization)}."
             )
         entry = Flatten(block.name)
         widths = (math.prod(block.shape), *sizes)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.features import Block, FeatureSpec
+from sklearn_mtl.messages import shown
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
 N_ROWS_TO_TRY = 2
@@ -42,7 +43,7 @@ class ModuleTrunk(Trunk):
     def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a copy of the module, its width found by running two rows through it."""
         if not isinstance(self.module, nn.Module):
-            raise TypeError(f"`module` of ModuleTrunk must be an nn.Module. Found {self.module!r}.")
+            raise TypeError(f"`module` of ModuleTrunk must be an nn.Module. Found {shown(self.module)}.")
         copy = deepcopy(self.module).to("cpu", torch.float32)
         if isinstance(copy, TrunkModule):
             self._try(copy, spec.blocks)

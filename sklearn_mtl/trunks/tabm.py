@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.messages import shown
+from sklearn_mtl.recipes import is_integer
 from sklearn_mtl.trunks.layers import BatchEnsembleLinear, Dropout, PiecewiseLinearEmbedding, bin_edges
-from sklearn_mtl.trunks.trunk import ACTIVATIONS, Trunk, TrunkModule, check_hidden_layers, is_integer
+from sklearn_mtl.trunks.trunk import ACTIVATIONS, Trunk, TrunkModule, check_hidden_layers
 
 # With fewer rows for each continuous feature, embeddings overfit (411 features and 236 rows: R² -0.014).
 ROWS_PER_EMBEDDED_FEATURE = 4
@@ -114,14 +116,19 @@ class TabM(Trunk):
         sizes = check_hidden_layers("TabM", self.hidden_sizes, self.activation, self.dropout)
         if not sizes:
             raise ValueError("`hidden_sizes` of TabM must hold at least one size. Found none.")
-        if self.embedding not in (None, "auto", "piecewise_linear"):
+        known = isinstance(self.embedding, str) and self.embedding in ("auto", "piecewise_linear")
+        if self.embedding is not None and not known:
             raise ValueError(
-                f"`embedding` of TabM must be None, 'auto' or 'piecewise_linear'. Found {self.embedding!r}."
+                "`embedding` of TabM must be None, 'auto' or 'piecewise_linear'. Found "
+                f"{shown(self.embedding)}."
             )
         for name, least in (("members", 1), ("n_bins", 2), ("embedding_size", 1)):
             value = getattr(self, name)
-            if not is_integer(value) or value < least:
-                raise ValueError(f"`{name}` of TabM must be an integer of at least {least}. Found {value!r}.")
+            if not is_integer(value) or not least <= value < 2**31:
+                raise ValueError(
+                    f"`{name}` of TabM must be an integer of at least {least}, below 2**31. "
+                    f"Found {shown(value)}."
+                )
         return sizes
 
     def _stage(self, linear: nn.Module) -> nn.Module:

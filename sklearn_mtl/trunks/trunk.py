@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.messages import shown
+from sklearn_mtl.recipes import is_number, sizes_of
 
 
 class TrunkModule(nn.Module):
@@ -117,18 +118,16 @@ def check_hidden_layers(
     owner: str, hidden_sizes: Sequence[int], activation: str, dropout: float
 ) -> tuple[int, ...]:
     """Return the hidden sizes as a tuple; raise a ``ValueError`` if any of the three can't be used."""
-    sizes = tuple(hidden_sizes) if isinstance(hidden_sizes, Iterable) else (hidden_sizes,)
-    if not all(is_integer(size) and size > 0 for size in sizes):
-        raise ValueError(f"`hidden_sizes` of {owner} must hold positive integers. Found {hidden_sizes!r}.")
-    if activation not in ACTIVATIONS:
+    sizes = sizes_of(hidden_sizes)
+    if sizes is None:
         raise ValueError(
-            f"`activation` of {owner} must be one of {sorted(ACTIVATIONS)}. Found {activation!r}."
+            f"`hidden_sizes` of {owner} must hold positive integers, below 2**31. "
+            f"Found {shown(hidden_sizes)}."
         )
-    if not isinstance(dropout, Real) or not 0 <= dropout < 1:
-        raise ValueError(f"`dropout` of {owner} must be in [0, 1). Found {dropout!r}.")
-    return tuple(int(size) for size in sizes)
-
-
-def is_integer(value: object) -> bool:
-    """Whether a parameter is an integer: numpy's, which grids are full of, are; booleans are not."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise ValueError(
+            f"`activation` of {owner} must be one of {sorted(ACTIVATIONS)}. Found {shown(activation)}."
+        )
+    if not is_number(dropout) or not 0 <= dropout < 1:
+        raise ValueError(f"`dropout` of {owner} must be in [0, 1). Found {shown(dropout)}.")
+    return sizes

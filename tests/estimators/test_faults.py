@@ -316,3 +316,19 @@ def test_a_search_whose_best_is_not_fitted_has_none(error, monkeypatch):
         assert search.interrupted_ is True
         assert not hasattr(search, "best_estimator_")
         assert search.cv_results_ is not start["cv_results_"]
+
+
+# ------------------------------------------------------------------------------------------- devices
+
+
+@pytest.mark.parametrize("device", ["mps", "meta", "cuda:7", "hpu"])
+def test_what_was_trained_on_another_machine_predicts_here_and_says_where_it_can_not_train(device):
+    est = quick().fit(X, Y)
+    moved = pickle.loads(pickle.dumps(est.set_params(device=device)))
+    assert moved.device == device
+    start, expected = dict(vars(moved)), expected_of(est)
+    for train in (moved.partial_fit, moved.fit):
+        with pytest.raises(ValueError, match=f"`device` must be a device of this machine. Found '{device}'"):
+            train(X, Y)
+        assert_as_before("device", moved, start, expected, False)
+    assert moved.set_params(device="cpu").fit(X, Y).nets_

@@ -138,6 +138,53 @@ def test_cuda_is_refused_where_there_is_none(device):
         resolve_device(device)
 
 
+NOT_HERE = ["mps", "xpu", "meta", "hpu", "privateuseone", "vulkan", "mtia", "cpu:3", "xpu:1"]
+
+
+@pytest.mark.parametrize("device", [*NOT_HERE, torch.device("meta"), torch.device("cpu", 3)], ids=str)
+def test_a_device_that_does_not_compute_here_is_refused(device):
+    # A Mac has one of them.
+    if str(device) == "mps" and torch.backends.mps.is_available():
+        pytest.skip("it is there")
+    with pytest.raises(ValueError, match=r"`device` must be a device of this machine\. Found"):
+        resolve_device(device)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        True,
+        -1,
+        2**80,
+        1j,
+        [],
+        ["cpu"],
+        {},
+        object(),
+        np.int64(-1),
+        np.array("cpu"),
+        "cpu:x",
+        "cuda:-1",
+    ],
+    ids=lambda value: type(value).__name__ + (value if isinstance(value, str) else ""),
+)
+def test_what_is_neither_a_name_nor_a_device_is_refused(device):
+    with pytest.raises(ValueError, match=r"`device` must be 'auto' or a torch device\. Found"):
+        resolve_device(device)
+
+
+@pytest.mark.parametrize("device", ["cpu:0", torch.device("cpu", 0)], ids=repr)
+def test_there_is_one_cpu(device):
+    assert resolve_device(device) == torch.device("cpu")
+
+
+@pytest.mark.usefixtures("three_cards")
+@pytest.mark.parametrize("device", ["cuda:7", torch.device("cuda:3")], ids=str)
+def test_a_card_beyond_the_last_is_refused(device):
+    with pytest.raises(ValueError, match=r"`device` must be a device of this machine\. Found"):
+        resolve_device(device)
+
+
 @pytest.fixture
 def three_cards(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

@@ -108,7 +108,7 @@ def test_two_columns_of_a_frame():
         ([[-1, 1], [2, 0]], {}, r"times .* must be 0 or more. Found \[-1"),
         ([[1, 0], [2, 0]], {}, "needs at least one event at a time above 0. Found .* rows and 0 events"),
         ([["a", 1], ["b", 0]], {}, "is survival and needs numbers"),
-        ([[1, 1], [2, 0]], {"n_intervals": 0}, "`n_intervals` .* positive integer. Found 0"),
+        ([[1, 1], [2, 0]], {"n_intervals": 0}, "`n_intervals` .* positive integer, below 2.*Found 0"),
         ([[1, 1], [2, 0]], {"ends": [0, 1]}, "`ends` .* must be a list of positive and increasing, finite"),
         ([[1, 1], [2, 0]], {"ends": [1.0, np.inf]}, r"`ends` .* finite times. Found \[1.0, inf\]"),
         ([[1, 1], [2, 0]], {"ends": ["a"]}, r"`ends` of task 'relapse' must be a list.*Found \['a'\]"),

@@ -101,7 +101,7 @@ def test_parameters_are_set_and_read():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"hidden_sizes": (8, 0)}, r"`hidden_sizes` of \w+ must hold positive integers. Found \(8, 0\)"),
+        ({"hidden_sizes": (8, 0)}, r"`hidden_sizes` of \w+ must hold positive integers.*Found \(8, 0\)"),
         ({"hidden_sizes": (8, -2)}, "`hidden_sizes` of .* positive integers"),
         ({"hidden_sizes": (8, 2.5)}, "`hidden_sizes` of .* positive integers"),
         ({"hidden_sizes": (True,)}, "`hidden_sizes` of .* positive integers"),

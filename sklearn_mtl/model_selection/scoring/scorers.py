@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,8 @@ from sklearn_mtl.estimators.metrics import (
 )
 from sklearn_mtl.estimators.scored_rows import ScoredRows
 from sklearn_mtl.estimators.wrapped import innermost
+from sklearn_mtl.messages import shown
+from sklearn_mtl.recipes import is_number
 from sklearn_mtl.targets import read_targets
 from sklearn_mtl.tasks import KINDS, TaskKind
 
@@ -60,7 +61,7 @@ class TaskScorer(BaseEstimator):
         scorer = resolved(self.scoring)
         if not rows.has_rows(self.task, scorer) and self.task not in rows.left_out:
             warn_caller(
-                f"Task {self.task!r} has no labelled row of positive weight among these "
+                f"Task {shown(self.task)} has no labelled row of positive weight among these "
                 f"{len(rows.weight)} rows: its score is nan."
             )
         score = rows.score(self.task, self.scoring, scorer)
@@ -141,7 +142,7 @@ def check_scored(scoring: Any, y: Any) -> None:
     tasks = list(read_targets(y).columns)
     unknown = [task for task in dict.fromkeys(chain(*scored)) if task not in tasks]
     if unknown:
-        raise ValueError(f"`scoring` names unknown tasks {unknown}; the tasks are {tasks}.")
+        raise ValueError(f"`scoring` names unknown tasks {shown(unknown)}; the tasks are {tasks}.")
 
 
 def task_scorer(task: str, scoring: Metric = None) -> TaskScorer:
@@ -225,7 +226,7 @@ def multitask_scorer(
                     weights={'price': 2.0})
     """
     if not isinstance(scoring, Mapping):
-        raise TypeError(f"`scoring` must be a mapping from task to metric. Found {scoring!r}.")
+        raise TypeError(f"`scoring` must be a mapping from task to metric. Found {shown(scoring)}.")
     if not scoring:
         raise ValueError("`scoring` must name at least one task. Found none.")
     for task, of_task in scoring.items():
@@ -274,7 +275,8 @@ def multitask_scoring(
             if name in found or name == "mean":
                 raise ValueError(
                     "The names of scores, 'task' or 'task_metric', must be unique and none be 'mean'. "
-                    f"Found {name!r} of task {task!r} again; make the mapping by hand with task_scorer."
+                    f"Found {shown(name)} of task {shown(task)} again; make the mapping by hand with "
+                    "task_scorer."
                 )
             found[name] = task_scorer(task, one)
     for_all: Any = None if isinstance(metrics, Mapping) or are_several(metrics) else metrics
@@ -305,14 +307,17 @@ def _check_weights(weights: Any, tasks: Sequence[str]) -> None:
     if weights is None:
         return
     if not isinstance(weights, Mapping):
-        raise TypeError(f"`weights` must be None or a mapping by task. Found {weights!r}.")
+        raise TypeError(f"`weights` must be None or a mapping by task. Found {shown(weights)}.")
     unknown = [task for task in weights if task not in tasks]
     if unknown:
-        raise ValueError(f"`weights` names unknown tasks {unknown}; the scored tasks are {list(tasks)}.")
+        raise ValueError(
+            f"`weights` names unknown tasks {shown(unknown)}; the scored tasks are {shown(list(tasks))}."
+        )
     for task, weight in weights.items():
-        if not isinstance(weight, Real) or not 0 <= float(weight) < float("inf"):
+        if not is_number(weight) or weight < 0:
             raise ValueError(
-                f"`weights` must hold finite non-negative numbers. Found {weight!r} for task {task!r}."
+                f"`weights` must hold finite non-negative numbers. Found {shown(weight)} for task "
+                f"{shown(task)}."
             )
     if not any(weights.get(task, 1.0) for task in tasks):
         raise ValueError("`weights` must leave a task of positive weight. Found 0 for every task.")

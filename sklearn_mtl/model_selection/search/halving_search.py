@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sklearn_mtl.estimators.scikit_learn_private import constraints_of
+from sklearn_mtl.messages import shown
 from sklearn_mtl.model_selection.search.grid_search import StackedGridSearchCV
 from sklearn_mtl.model_selection.search.results import SearchResults, TrialResult, in_order, over_folds
 from sklearn_mtl.model_selection.search.runner import TrialRunner
 from sklearn_mtl.model_selection.search.trials import Trial
+from sklearn_mtl.recipes import is_number
 
 
 class StackedHalvingGridSearchCV(StackedGridSearchCV):
@@ -142,15 +144,15 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             self.n_remaining_candidates_ = len(left)
 
     def _check_halving(self, candidates: Sequence[Mapping[str, Any]]) -> None:
-        if self.factor <= 1:
-            raise ValueError(f"`factor` must be greater than 1. Found {self.factor!r}.")
+        if not is_number(self.factor) or self.factor <= 1:
+            raise ValueError(f"`factor` must be greater than 1. Found {shown(self.factor)}.")
         if self.min_epochs < 1:
-            raise ValueError(f"`min_epochs` must be a positive integer. Found {self.min_epochs!r}.")
+            raise ValueError(f"`min_epochs` must be a positive integer. Found {shown(self.min_epochs)}.")
         searched = {name for params in candidates for name in params if name.split("__")[-1] == "max_epochs"}
         if searched:
             raise ValueError(
                 "`param_grid` of a search by halving can't hold the number of epochs, which is what is "
-                f"halved by. Found {sorted(searched)}."
+                f"halved by. Found {shown(sorted(searched))}."
             )
 
     def _set_schedule(self, n_candidates: int, trials: Sequence[Trial]) -> None:
@@ -183,8 +185,8 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             return float(scores)
         if not isinstance(self.refit, str) or self.refit not in scores:
             raise ValueError(
-                f"`refit` must name the score by which candidates are dropped, one of {list(scores)}. "
-                f"Found {self.refit!r}."
+                f"`refit` must name the score by which candidates are dropped, one of {shown(list(scores))}. "
+                f"Found {shown(self.refit)}."
             )
         return float(scores[self.refit])
 

@@ -24,6 +24,7 @@ from sklearn_mtl.estimators.scikit_learn_private import (
     scorers_by_name,
     search_scorers,
 )
+from sklearn_mtl.messages import shown
 from sklearn_mtl.model_selection.all_targets import AllTargets
 from sklearn_mtl.model_selection.scoring.scorers import check_scored
 from sklearn_mtl.model_selection.search.folds import Fold
@@ -134,7 +135,9 @@ class StackedSearch(BaseSearchCV):
 
     def _check(self, y: Any) -> None:
         if self.max_members is not None and self.max_members < 1:
-            raise ValueError(f"`max_members` must be None or a positive integer. Found {self.max_members!r}.")
+            raise ValueError(
+                f"`max_members` must be None or a positive integer. Found {shown(self.max_members)}."
+            )
         check_scored(self.scoring, y)
 
     def _fit_by_scikit_learn(self, X: Any, y: Any, params: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state, indexable
 
 from sklearn_mtl.caller_warning import warn_caller
+from sklearn_mtl.messages import shown
 from sklearn_mtl.model_selection.splitting.stratification import Strata, strata_of
 from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
 
@@ -114,7 +115,7 @@ def read_strata(y: Any, task: Tasks, n_bins: int, fewest: int) -> tuple[dict[str
     if not several or not all(isinstance(name, str) for name in tasks):
         raise ValueError(
             "`task` must be None, the name of a task, a list of such, or a mapping from name to kind. "
-            f"Found {task!r}."
+            f"Found {shown(task)}."
         )
     return columns, strata_of(columns, tasks, n_bins, fewest)
 
@@ -122,16 +123,16 @@ def read_strata(y: Any, task: Tasks, n_bins: int, fewest: int) -> tuple[dict[str
 def check_count(name: str, count: Any, least: int) -> None:
     """Raise a ``ValueError`` unless a parameter is an integer of at least so much."""
     if not isinstance(count, Integral) or isinstance(count, bool) or count < least:
-        raise ValueError(f"`{name}` must be an integer of at least {least}. Found {count!r}.")
+        raise ValueError(f"`{name}` must be an integer of at least {least}. Found {shown(count)}.")
 
 
 def _check_shuffle(shuffle: Any, random_state: Any) -> None:
     if not isinstance(shuffle, bool):
-        raise TypeError(f"`shuffle` must be True or False. Found {shuffle!r}.")
+        raise TypeError(f"`shuffle` must be True or False. Found {shown(shuffle)}.")
     if not shuffle and random_state is not None:
         raise ValueError(
             "`random_state` must be None unless `shuffle` is True: it has no effect otherwise. "
-            f"Found {random_state!r}."
+            f"Found {shown(random_state)}."
         )
 
 
@@ -160,10 +161,11 @@ def warn_of_losses(
         lost = [label for label, count in zip(one.classes, counts, strict=False) if count == 0]
         if lost:
             warn_caller(
-                f"A training part has no row of the classes {lost} of task {one.task!r}: too few rows have "
+                f"A training part has no row of the classes {shown(lost)} of task {shown(one.task)}: "
+                "too few rows have "
                 "them for this many parts."
             )
     for name, column in columns.items():
         for part, rows in (("training", train), ("test", test)):
             if column.missing[rows].all() and not column.missing.all():
-                warn_caller(f"A {part} part has no label of task {name!r}.")
+                warn_caller(f"A {part} part has no label of task {shown(name)}.")

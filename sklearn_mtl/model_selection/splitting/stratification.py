@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import resolve
 from sklearn_mtl.targets import Column
 from sklearn_mtl.targets.kinds import MOST_CLASSES
@@ -68,7 +69,9 @@ def strata_of(
     """
     unknown = [task for task in tasks if task not in columns]
     if unknown:
-        raise ValueError(f"`task` must be among the tasks of y, {list(columns)}. Found {unknown[0]!r}.")
+        raise ValueError(
+            f"`task` must be among the tasks of y, {shown(list(columns))}. Found {shown(unknown[0])}."
+        )
     found: list[Strata] = []
     for task in tasks:
         of_kind = _of_kind(columns[task], tasks[task]) if isinstance(tasks, Mapping) else None
@@ -84,7 +87,7 @@ def strata_of(
 
 def _of_kind(column: Column, kind: str | TaskKind) -> Strata | None:
     """Return the strata that a kind finds, named by their first labels; None where it finds only one."""
-    codes = resolve(KINDS, kind, f" for task {column.name!r}").strata(column)
+    codes = resolve(KINDS, kind, f" for task {shown(column.name)}").strata(column)
     n_strata = int(codes.max(initial=-1)) + 1
     if n_strata < 2:
         return None

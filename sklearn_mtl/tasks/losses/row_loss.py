@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import fingerprint
 
 # Fewer columns are summed as quickly as it is found out whether they are the same.
@@ -252,14 +253,16 @@ def check_loss(name: str, loss: RowLoss, encoded: np.ndarray, weight: np.ndarray
     cells = loss(y.new_zeros((*y.shape, loss.width)), y)
     if cells.shape != y.shape:
         raise ValueError(
-            f"`loss` of task {name!r} must give the loss of each cell, here of shape {tuple(y.shape)}. "
-            f"Found {loss!r}, which gives the shape {tuple(cells.shape)}."
+            f"`loss` of task {shown(name)} must give the loss of each cell, here of shape {tuple(y.shape)}. "
+            f"Found {shown(loss)}, which gives the shape {tuple(cells.shape)}."
         )
     least = loss.reference(y, mass)
     if not (least.isfinite() & (least >= 0)).all():
         raise ValueError(
-            f"`loss` of task {name!r} must have a finite loss of its best constant, 0 or more, which it is "
-            f"divided by. Found {loss!r} with {least.tolist()[:5]} in all; `reference` can say another."
+            f"`loss` of task {shown(name)} must have a finite loss of its best constant, 0 or more, "
+            "which it is "
+            f"divided by. Found {shown(loss)} with {shown(least.tolist()[:5])} in all; `reference` can "
+            "say another."
         )
 
 
