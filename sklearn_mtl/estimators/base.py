@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, ClassVar, Self
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -10,11 +11,13 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.fit_parameters import FitParameters
+from sklearn_mtl.estimators.fit_tasks import FitTasks
 from sklearn_mtl.estimators.fitting import PlannedFit, plan_fit
 from sklearn_mtl.estimators.kinds import KindRule
 from sklearn_mtl.estimators.parameters import NestedParameters, by_name
 from sklearn_mtl.estimators.predictions import PredictsByTask
 from sklearn_mtl.estimators.rows import FitData
+from sklearn_mtl.estimators.scikit_learn_private import CALLBACKS, CallbackSupportMixin, with_callbacks
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.estimators.task_scores import ScoresByTask
 from sklearn_mtl.estimators.task_view import TaskView, view_of
@@ -23,7 +26,12 @@ from sklearn_mtl.inference import bag_predictions, bag_representation
 
 
 class BaseMultiTask(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, PredictsByTask, ScoresByTask, NestedParameters
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    PredictsByTask,
+    ScoresByTask,
+    NestedParameters,
 ):
     """What the three estimators have in common; not to be used itself."""
 
@@ -92,6 +100,7 @@ class BaseMultiTask(
         self.warm_start = warm_start
         self.random_state = random_state
 
+    @with_callbacks
     def fit(
         self,
         X: Any,
@@ -136,14 +145,15 @@ class BaseMultiTask(
             ``interrupted_`` is True; where there is none, the estimator is as it was before.
         """
         data = FitData(X, y, sample_weight, X_val, y_val, groups)
-        with self._fitting() as keep:
-            parameters = self._fit_parameters()
+        tasks = FitTasks(self, data) if getattr(self, CALLBACKS, None) else nullcontext()
+        with self._fitting() as keep, tasks:
+            parameters, observed = self._fit_parameters(), getattr(tasks, "observed", None)
             before = getattr(self, "_fitted", None) if self.warm_start else None
             if before is None:
                 planned = plan_fit(parameters, data, Stages())
-                keep(planned.train(), planned.reader)
+                keep(planned.train(observed), planned.reader)
             else:
-                keep(fit_further(parameters, before, data, reader=self))
+                keep(fit_further(parameters, before, data, self, observed))
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:

@@ -206,15 +206,10 @@ class FittedEstimator(BaseEstimator):
         interrupted : bool, optional
             Whether Ctrl-C has ended the fit; by default as it was, and at first False.
         """
-        of_features = {
-            name: value
-            for name, value in vars(self if reader is None else reader).items()
-            if name in FEATURES
-        }
         kept = {name: value for name, value in vars(self).items() if name not in DERIVED | FEATURES}
         was = kept.get("interrupted_", False)
-        new = {"interrupted_": was if interrupted is None else interrupted, **of_features}
-        self.__dict__ = {**kept, **new, **_derived(fitted)}
+        new = {"interrupted_": was if interrupted is None else interrupted}
+        self.__dict__ = {**kept, **new, **attributes_of(fitted, self if reader is None else reader)}
         return self
 
     @contextmanager
@@ -263,9 +258,19 @@ class FittedEstimator(BaseEstimator):
             self._keep(Fitted.unpacked(packed, self.device))
 
 
-def _derived(fitted: Fitted) -> dict[str, Any]:
-    """Return the attributes of an estimator that are made from what was fitted."""
-    found = {
+def attributes_of(fitted: Fitted, reader: BaseEstimator | None) -> dict[str, Any]:
+    """Return the attributes of an estimator that are made from what was fitted.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        Encoder, tasks and nets that ``fit`` made.
+    reader : BaseEstimator or None
+        Has the number and names of the features; None for an estimator that has them.
+    """
+    of_features = {} if reader is None else vars(reader)
+    found: dict[str, Any] = {
+        **{name: value for name, value in of_features.items() if name in FEATURES},
         # An exception holds all frames that it has passed, and their data.
         "_fitted": replace(fitted, interrupt=None),
         "tasks_": {task.name: task for task in fitted.tasks},

@@ -150,16 +150,21 @@ class PlannedFit:
         """The first error of a net."""
         return next((found.error for found in self.outcomes if isinstance(found.error, Exception)), None)
 
-    def train(self) -> Fitted:
+    def train(self, observed: Observed | None = None) -> Fitted:
         """Train the nets, and return what is fitted; the first error of one is raised.
 
         After Ctrl-C, nets have the epochs that are over. One that has none is what it was before, if it
         was trained on, or else left out; Ctrl-C is raised where no net has any.
+
+        Parameters
+        ----------
+        observed : callable, optional
+            From this fit to its plans with observers.
         """
         found: dict[int, MultiTaskNet] = {}
         interrupt = None
         try:
-            for position, outcome in train_nets(self.plans):
+            for position, outcome in train_nets(self.plans if observed is None else observed(self)):
                 if outcome.net is not None or not outcome.interrupted:
                     found[position] = outcome.trained()
         except KeyboardInterrupt as ctrl_c:
@@ -253,6 +258,10 @@ def train_together(
         if len(found[fit]) == len(todo[fit]):
             yield fit, fits[fit].with_outcomes(found[fit], epochs)
             found[fit] = {}
+
+
+# From a fit to its plans, each with an observer of its net.
+Observed = Callable[[PlannedFit], Sequence[NetPlan]]
 
 
 def _joined(before: Outcome | None, found: Outcome | None) -> Outcome:

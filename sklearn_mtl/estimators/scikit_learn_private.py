@@ -22,10 +22,25 @@ from sklearn.model_selection._validation import (
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params, _check_sample_weight, _num_samples
 
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands for that of scikit-learn 1.9: before it there are no callbacks."""
+
+    def with_callbacks(method: Any) -> Any:
+        """Return the method as it is."""
+        return method
+
+
 __all__ = [
+    "CALLBACKS",
     "HOOKS",
     "BaseSearchCV",
+    "CallbackSupportMixin",
     "best_index",
+    "callback_context",
     "check_refit",
     "check_sample_weight",
     "checks_parameters",
@@ -45,6 +60,7 @@ __all__ = [
     "search_scorers",
     "take_rows",
     "with_arguments",
+    "with_callbacks",
 ]
 
 # Names that scikit-learn looks for on objects of ours, and what happens if it looks for others.
@@ -70,6 +86,25 @@ def params_of_rows(X: Any, params: dict[str, Any], rows: Any = None) -> dict[str
     """
     found: dict[str, Any] = _check_method_params(X, params=params, indices=rows)
     return found
+
+
+# Callbacks of scikit-learn, from 1.9 on. An estimator that has some has this attribute, and tells them of its
+# tasks through a context, to which there is no public way. Were they named otherwise, callbacks would be told
+# of nothing, and a stacked search would not leave them to scikit-learn's.
+CALLBACKS = "_skl_callbacks"
+
+
+def has_callbacks(estimator: Any) -> bool:
+    """Whether an estimator or a search has callbacks of scikit-learn."""
+    return bool(getattr(estimator, CALLBACKS, None))
+
+
+def callback_context(estimator: Any, max_subtasks: int) -> Any:
+    """Begin a fit with callbacks: set them up, and return the context of the outermost task.
+
+    The fit must be decorated by `with_callbacks`, which ends it.
+    """
+    return estimator._init_callback_context(max_subtasks=max_subtasks)
 
 
 # Scorers. A scorer made by `make_scorer` does not tell publicly what it was made of. Without that, metrics
@@ -118,11 +153,6 @@ checks_parameters = _fit_context(prefer_skip_nested_validation=False)
 def constraints_of(search: type[BaseSearchCV], **more: Any) -> dict[str, Any]:
     """Return the types of a search's parameters and of further ones, for `_parameter_constraints`."""
     return {**search._parameter_constraints, **more}
-
-
-def has_callbacks(search: BaseSearchCV) -> bool:
-    """Whether the search has callbacks of scikit-learn, which only its own `fit` calls."""
-    return bool(getattr(search, "_skl_callbacks", None))
 
 
 def search_scorers(search: BaseSearchCV) -> tuple[Any, str]:

@@ -13,7 +13,7 @@ from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.data import RowSplit, Table
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fitted import Fitted
-from sklearn_mtl.estimators.fitting import PlannedFit
+from sklearn_mtl.estimators.fitting import Observed, PlannedFit
 from sklearn_mtl.estimators.rows import AcceptedInput, FitData, Rows, by_task, read_rows
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.features import named
@@ -26,7 +26,13 @@ from sklearn_mtl.training import TrainingSettings, plan_further
 
 
 @in_default_modes
-def fit_further(parameters: FitParameters, fitted: Fitted, data: FitData, reader: BaseEstimator) -> Fitted:
+def fit_further(
+    parameters: FitParameters,
+    fitted: Fitted,
+    data: FitData,
+    reader: BaseEstimator,
+    observed: Observed | None = None,
+) -> Fitted:
     """Train on from where the last ``fit`` ended, up to ``max_epochs`` in all.
 
     Parameters
@@ -39,6 +45,8 @@ def fit_further(parameters: FitParameters, fitted: Fitted, data: FitData, reader
         Rows and labels that ``fit`` was given.
     reader : BaseEstimator
         Has the number and names of the features.
+    observed : callable, optional
+        As in `PlannedFit.train`.
     """
     rows = _read(fitted, data, reader)
     fitted = _updated(parameters, fitted, rows)
@@ -58,7 +66,7 @@ def fit_further(parameters: FitParameters, fitted: Fitted, data: FitData, reader
     validation = stages.validation_table(
         reader, data, fitted.encoder, fitted.blueprint, settings, left_out=fitted.left_out
     )
-    return _trained_on(fitted, rows, splits, validation, settings, settings.max_epochs - done)
+    return _trained_on(fitted, rows, splits, validation, settings, settings.max_epochs - done, observed)
 
 
 @in_default_modes
@@ -125,12 +133,13 @@ def _trained_on(
     validation: Table | None,
     settings: TrainingSettings,
     epochs: int,
+    observed: Observed | None = None,
 ) -> Fitted:
     stages = Stages()
     table = stages.encode(rows, fitted.encoder, fitted.tasks, settings)
     parts = stages.train_and_validation(fitted.blueprint, table, splits, validation)
     plans = plan_further(fitted.nets, fitted.blueprint, parts, settings, epochs)
-    return PlannedFit(fitted, tuple(plans)).train()
+    return PlannedFit(fitted, tuple(plans)).train(observed)
 
 
 def _warn_of_what_stays(parameters: FitParameters, fitted: Fitted) -> None:

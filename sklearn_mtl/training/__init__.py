@@ -67,6 +67,7 @@ from sklearn_mtl.training.callback_copies import copied
 from sklearn_mtl.training.callbacks import check_callbacks, enabled, names_of_writers
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses, StopTraining, has_ended
 from sklearn_mtl.training.net import MultiTaskNet
+from sklearn_mtl.training.observer import NetObserver
 from sklearn_mtl.training.recording import history_frame
 from sklearn_mtl.training.runs import NetPlan, plan_bag, plan_further
 from sklearn_mtl.training.settings import (
@@ -76,19 +77,21 @@ from sklearn_mtl.training.settings import (
     resolve_optimizer,
 )
 from sklearn_mtl.training.stacking import Outcome, RunJobs, train_nets
-from sklearn_mtl.training.state import NetState, pack_module, pack_net, unpack_module, unpack_net
+from sklearn_mtl.training.state import NetState, as_of_now, pack_module, pack_net, unpack_module, unpack_net
 
 __all__ = [
     "OPTIMIZERS",
     "BestEpoch",
     "FiniteLosses",
     "MultiTaskNet",
+    "NetObserver",
     "NetPlan",
     "NetState",
     "Outcome",
     "RunJobs",
     "StopTraining",
     "TrainingSettings",
+    "as_of_now",
     "check_callbacks",
     "check_lr_schedule",
     "copied",

@@ -17,6 +17,7 @@ from sklearn_mtl.network import BalancedLoss, Blueprint, GeneratorState, MultiTa
 from sklearn_mtl.training.callbacks import check_monitors, check_places, copies_of, instantiated
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
 from sklearn_mtl.training.net import MultiTaskNet
+from sklearn_mtl.training.observer import NetObserver
 from sklearn_mtl.training.recording import columns_by_task, history_keys
 from sklearn_mtl.training.settings import TrainingSettings
 
@@ -48,6 +49,8 @@ class NetPlan:
         go on where its training stopped. It is left as it is.
     prefix : str, default=""
         Put before the names of the files that callbacks write, to tell the nets of a bag apart.
+    observer : NetObserver, optional
+        Told of the net's epochs.
     """
 
     blueprint: Blueprint
@@ -58,6 +61,7 @@ class NetPlan:
     epochs: int | None = None
     before: MultiTaskNet | None = None
     prefix: str = ""
+    observer: NetObserver | None = None
 
     @property
     def n_batches(self) -> int:
@@ -245,6 +249,7 @@ def make_net(
     done: int = 0,
     valid_size: int = 0,
     prefix: str = "",
+    observer: NetObserver | None = None,
 ) -> MultiTaskNet:
     """Return a net around a module and its loss, not yet trained.
 
@@ -276,6 +281,8 @@ def make_net(
     ]
     if settings.patience is not None and stops_early:
         callbacks.append(("best_epoch", BestEpoch(settings.patience)))
+    if observer is not None:
+        callbacks.append(("observer", observer))
     net = MultiTaskNet(
         module,
         loss,
@@ -310,6 +317,7 @@ def _new(plan: NetPlan, statistics: Mapping[str, Tensor]) -> MultiTaskNet:
         plan.n_batches,
         valid_size=_valid_size(module, plan.valid),
         prefix=plan.prefix,
+        observer=plan.observer,
     )
     net.statistics_ = dict(statistics)
     return net
@@ -331,6 +339,7 @@ def _continued(plan: NetPlan, before: MultiTaskNet) -> MultiTaskNet:
         done=before.n_steps,
         valid_size=_valid_size(module, plan.valid),
         prefix=plan.prefix,
+        observer=plan.observer,
     )
     return net.continue_from(before)
 

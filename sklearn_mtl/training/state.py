@@ -73,6 +73,20 @@ def unpack_net(state: NetState, blueprint: Blueprint, device: torch.device) -> M
     return net
 
 
+def as_of_now(net: MultiTaskNet, blueprint: Blueprint) -> MultiTaskNet:
+    """Return a net that predicts as one in training would if its training ended now.
+
+    Parameters
+    ----------
+    net : MultiTaskNet
+        The net, which is left as it is.
+    blueprint : Blueprint
+        The blueprint that the net was built from.
+    """
+    state = {**pack_net(net), "weights": _arrays(net.evaluated.state_dict())}
+    return unpack_net(state, blueprint, torch.device(net.device))
+
+
 def pack_module(module: nn.Module) -> dict[str, np.ndarray]:
     """Return the weights and buffers of any module as arrays."""
     return _arrays(module.state_dict())
