@@ -104,7 +104,7 @@ def ames() -> tuple[Data, pd.DataFrame]:
     """Return the Ames houses, encoded by this package's default preprocessing, and as they come."""
     X, y = fetch_ames_housing(return_X_y=True)
     encoder = FeatureEncoder("auto").fit(X)
-    encoded = encoder.transform(X)["x"]
+    encoded = np.asarray(encoder.transform(X)["x"])
     code = np.unique(y["type"], return_inverse=True)[1].astype(np.int64)
     data = Data(encoded, _standardised(y["price"].to_numpy()), code, encoder.spec.single.n_continuous)
     return data, X

@@ -22,6 +22,7 @@ from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.estimators.task_scores import ScoresByTask
 from sklearn_mtl.estimators.task_view import TaskView, view_of
 from sklearn_mtl.estimators.warm_start import declared_classes, fit_batch, fit_further
+from sklearn_mtl.features import takes_sparse
 from sklearn_mtl.inference import bag_predictions, bag_representation
 
 
@@ -115,10 +116,10 @@ class BaseMultiTask(
 
         Parameters
         ----------
-        X : DataFrame of pandas or polars, or array-like of shape (n_rows, n_features, ...)
-            Features; one column of texts, or a list of them, where ``preprocessing`` takes texts. The
-            rows of a ``numpy.memmap`` or a ``torch.utils.data.Dataset`` are read when they are needed,
-            here and in the other methods.
+        X : DataFrame of pandas or polars, array-like or sparse matrix of shape (n_rows, n_features, ...)
+            Features; one column of texts, or a list of them, where ``preprocessing`` takes texts. A
+            sparse matrix is made dense a batch at a time. The rows of a ``numpy.memmap`` or a
+            ``torch.utils.data.Dataset`` are read when they are needed, here and in the other methods.
         y : mapping, DataFrame or array-like
             Labels by task, each of shape (n_rows,) or (n_rows, n_outputs); NaN, None, NA and NaT are
             missing. A two-dimensional array has the tasks y0, y1, …, and may have NaN; a
@@ -196,7 +197,7 @@ class BaseMultiTask(
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+        X : DataFrame, array-like or sparse matrix of shape (n_rows, n_features, ...)
             Features of the rows, as in `fit`.
 
         Returns
@@ -213,7 +214,7 @@ class BaseMultiTask(
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+        X : DataFrame, array-like or sparse matrix of shape (n_rows, n_features, ...)
             Features of the rows, as in `fit`.
 
         Returns
@@ -281,6 +282,7 @@ class BaseMultiTask(
         tags.target_tags.single_output = True
         tags.input_tags.allow_nan = isinstance(self.preprocessing, str)
         tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = takes_sparse(self.preprocessing)
         # The representation has the network's precision, whatever X came in.
         tags.transformer_tags.preserves_dtype = []
         return tags

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sklearn.utils import ClassifierTags, Tags
+
 from sklearn_mtl.estimators.base import BaseMultiTask
 from sklearn_mtl.estimators.kinds import KindsFromLabels
 
@@ -146,3 +148,10 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     """
 
     _kind_rule = KindsFromLabels()
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say what scikit-learn asks about the estimator."""
+        tags = super().__sklearn_tags__()
+        # It is no classifier, but where it has `predict_proba` scikit-learn looks for how many classes.
+        tags.classifier_tags = ClassifierTags()
+        return tags

@@ -1,8 +1,9 @@
 """Features: from X as a user has it to the arrays that the network takes.
 
 X is a table (a pandas or polars DataFrame, or a two-dimensional array), an array of more dimensions (images,
-sequences), a memory map or a torch Dataset of either, or a column of texts where the preprocessing takes one.
-`read_features` checks it as scikit-learn does and records its width and names on the estimator.
+sequences), a memory map or a torch Dataset of either, a sparse matrix, or a column of texts where the
+preprocessing takes one. `read_features` checks it as scikit-learn does and records its width and names on the
+estimator.
 `FeatureEncoder` preprocesses it and returns blocks: arrays under a name, described by a `FeatureSpec`. A
 table becomes one block ``"x"`` of shape ``(n_rows, n_columns)``; an array of more dimensions passes as it is.
 ``preprocessing="auto"`` is `default_preprocessing`: a `reader` that finds what each column holds, and
@@ -11,9 +12,11 @@ scikit-learn's transformers. `EncodedRows` are rows that are encoded when they a
 ====================  =========================================================================
 `reading`             `read_features`: any X checked, and read as an array or a frame
 `streamed`            rows that are read from a memory map or a Dataset when they are asked for
+`sparse`              rows of a sparse matrix, which are made dense when they are asked for
 `kinds`, `dates`      what the columns of a table hold, also as text
 `reader`, `table`     the default preprocessing: columns read, then encoded as numbers
 `transformer`         a user's transformer as preprocessing
+`scaling`             scales of sparse tables, and of what comes out of a user's transformer
 `encoder`             blocks for the network, and their description
 `encoded`             rows that are encoded when they are read
 ====================  =========================================================================
@@ -41,7 +44,9 @@ array([[0., 0., 0., 0.]], dtype=float32)
 from sklearn_mtl.features.encoded import EncodedRows, SharedRows
 from sklearn_mtl.features.encoder import Block, FeatureEncoder, FeatureSpec
 from sklearn_mtl.features.kinds import listed, named
-from sklearn_mtl.features.reading import is_built_in, read_features, takes_texts
+from sklearn_mtl.features.reading import is_built_in, read_features, takes_sparse, takes_texts
+from sklearn_mtl.features.scaling import Scaling
+from sklearn_mtl.features.sparse import SparseRows
 from sklearn_mtl.features.streamed import StreamedRows
 from sklearn_mtl.features.table import default_preprocessing
 
@@ -50,12 +55,15 @@ __all__ = [
     "EncodedRows",
     "FeatureEncoder",
     "FeatureSpec",
+    "Scaling",
     "SharedRows",
+    "SparseRows",
     "StreamedRows",
     "default_preprocessing",
     "is_built_in",
     "listed",
     "named",
     "read_features",
+    "takes_sparse",
     "takes_texts",
 ]

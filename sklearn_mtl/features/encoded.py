@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features.encoder import FeatureEncoder
 from sklearn_mtl.features.kinds import as_texts, content_of, dates_of, listed, named, numbers_of
+from sklearn_mtl.features.sparse import SparseRows
 from sklearn_mtl.features.streamed import StreamedRows
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import may_mean_missing
@@ -27,13 +28,14 @@ _IN_TEXT = {"number in text": "numbers", "date in text": "dates"}
 class EncodedRows:
     """Rows of X, encoded when they are read, so that X is never encoded in memory as a whole.
 
-    With a user's own preprocessing, X is encoded at once: it might do something else to parts of X.
+    With a user's own preprocessing, X is encoded at once: it might do something else to parts of X. What is
+    sparse is encoded at once too, and made dense when it is read.
 
     Parameters
     ----------
     encoder : FeatureEncoder
         A fitted encoder.
-    X : ndarray, pandas.DataFrame or StreamedRows
+    X : ndarray, pandas.DataFrame, StreamedRows or SparseRows
         X as `read_features` returns it.
     rows : ndarray of int, optional
         Positions of the rows; all of X by default.
@@ -58,7 +60,9 @@ class EncodedRows:
         self._encoder = encoder
         self._X = X
         self._rows = rows
-        self._encoded = encoder.transform(X, rows) if at_once or not encoder.is_built_in else None
+        self._encoded: dict[str, np.ndarray | SparseRows] | None = None
+        if at_once or not encoder.encodes_when_read(X):
+            self._encoded = encoder.transform(X, rows)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -66,8 +70,9 @@ class EncodedRows:
 
     @property
     def is_streamed(self) -> bool:
-        """Whether X is not in memory, so that there is something to wait for."""
-        return isinstance(self._X, StreamedRows)
+        """Whether the rows are not in memory as they are read, so that there is something to wait for."""
+        kept = [self._X] if self._encoded is None else self._encoded.values()
+        return any(isinstance(rows, StreamedRows | SparseRows) for rows in kept)
 
     def read(self, rows: slice | np.ndarray) -> dict[str, np.ndarray]:
         """Return the blocks of some rows, which may be views of X where there is nothing to encode.
@@ -79,7 +84,8 @@ class EncodedRows:
         """
         if self._encoded is not None:
             return {name: block[rows] for name, block in self._encoded.items()}
-        return self._encoder.transform(self._X, rows if self._rows is None else self._rows[rows])
+        encoded = self._encoder.transform(self._X, rows if self._rows is None else self._rows[rows])
+        return {name: block[:] for name, block in encoded.items()}
 
 
 @dataclass(eq=False)

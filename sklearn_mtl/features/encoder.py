@@ -8,20 +8,23 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite
 
-from sklearn_mtl.features.kinds import holds_bits, which_vary
 from sklearn_mtl.features.reading import is_built_in
+from sklearn_mtl.features.scaling import Scaling, scales_itself, scaling_of
+from sklearn_mtl.features.sparse import SparseRows
 from sklearn_mtl.features.table import (
-    default_preprocessing,
-    refuse_other_than_numbers,
-    source_columns,
+    bit_columns,
+    columns_in_order,
+    is_table,
+    new_transformer,
+    take_rows,
     to_numbers,
     warn_of_constant_columns,
     with_text_of,
 )
-from sklearn_mtl.features.transformer import as_array, check_transformer, fit_transformer, given_to
+from sklearn_mtl.features.transformer import as_rows, fit_transformer, given_to
 from sklearn_mtl.messages import shown
 
 # So many rows are enough to find the quantiles, the levels and what the columns hold.
@@ -47,6 +50,9 @@ class Block:
         hold only 0 and 1.
     cardinalities : tuple of int
         The number of codes of each column of a block of codes.
+    wide_sparse : bool
+        Whether the rows come from a sparse matrix of many columns: nearly all of a row is 0, and there is
+        no telling which columns are continuous.
     """
 
     name: str
@@ -54,6 +60,7 @@ class Block:
     kind: Literal["float", "codes"] = "float"
     n_continuous: int = 0
     cardinalities: tuple[int, ...] = ()
+    wide_sparse: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,9 +93,10 @@ class FeatureEncoder:
     Parameters
     ----------
     preprocessing : "auto", None or transformer
-        ``"auto"`` is `default_preprocessing` for tables and nothing for arrays of three or more
-        dimensions; ``None`` is nothing. A transformer is cloned, and given the sample weights if its
-        ``fit`` takes them.
+        ``"auto"`` is `default_preprocessing` for tables, `scaling_of` for sparse ones, and nothing for
+        arrays of three or more dimensions; ``None`` is nothing. A transformer is cloned, and given the
+        sample weights if its ``fit`` takes them. The table that comes out of it is scaled, by `scaling_of`,
+        unless it is a pipeline that ends in ``"passthrough"``.
     dtype : {numpy.float32, numpy.float64}
         The dtype of the blocks.
 
@@ -108,9 +116,12 @@ class FeatureEncoder:
     up to the last continuous one.
 
     Of 200,000 rows or more, ``"auto"`` and ``None`` look at evenly spaced ones, at least 100,000; a
-    user's transformer is fitted on all. Every row is encoded by itself: what comes out for a row does not
-    depend on the others. ``"auto"`` therefore encodes a stretch of rows at a time, to save memory; a
-    user's transformer is given all rows at once.
+    user's transformer is fitted on all, as is what scales a sparse table. Every row is encoded by itself:
+    what comes out for a row does not depend on the others. ``"auto"`` therefore encodes a stretch of rows
+    at a time, to save memory; a user's transformer is given all rows at once.
+
+    What is sparse stays so, X as well as what a transformer makes of it. In a block of more than 256
+    columns that are sparse none counts as continuous.
 
     Examples
     --------
@@ -130,6 +141,10 @@ class FeatureEncoder:
 
     spec: FeatureSpec
     transformer: Any
+    # False in files of versions that took no sparse X: a sparse one is then made dense, stretch by stretch.
+    _takes_sparse = False
+    # None in files of versions that did not scale.
+    _scaling: Scaling | None = None
 
     def __init__(
         self,
@@ -141,7 +156,7 @@ class FeatureEncoder:
 
     def fit(
         self,
-        X: np.ndarray | pd.DataFrame,
+        X: np.ndarray | pd.DataFrame | SparseRows,
         sample_weight: np.ndarray | None = None,
         rows: np.ndarray | None = None,
     ) -> FeatureEncoder:
@@ -149,16 +164,16 @@ class FeatureEncoder:
 
         Parameters
         ----------
-        X : ndarray or pandas.DataFrame
+        X : ndarray, pandas.DataFrame or SparseRows
             X as `read_features` returns it.
         sample_weight : ndarray of shape (n_rows,), optional
             Weights of the rows.
         rows : ndarray of int of shape (n_rows,), optional
             Positions of the rows to fit on; all of X by default.
         """
-        self.transformer = _new_transformer(self.preprocessing, X)
+        self.transformer = new_transformer(self.preprocessing, X)
         used, sample_weight = self._rows_to_fit(X, sample_weight, rows)
-        sample = _take(X, slice(None) if len(used) == len(X) and rows is None else used)
+        sample = take_rows(X, slice(None) if len(used) == len(X) and rows is None else used)
         if self.transformer is None:
             # An array: an index of pandas would go into pickles and files.
             self._names = np.array(X.columns.astype(str), object) if isinstance(X, pd.DataFrame) else None
@@ -167,50 +182,60 @@ class FeatureEncoder:
             self.transformer.fit(sample)
         else:
             fit_transformer(self.transformer, given_to(self.transformer, sample), sample_weight)
+        is_for_dense = self.is_built_in and self.transformer is not None
+        self._takes_sparse = isinstance(X, SparseRows) or not is_for_dense
         self._kept = None
-        values = self._encode(sample)
+        self._scaling = None
+        values = self._before_scaling(sample)
+        if values.ndim == 2 and self._is_to_be_scaled(values):
+            self._scaling = scaling_of(values, sample_weight)
+        values = self._scaled(values)
         self._row_shape = values.shape[1:]
         n_continuous = 0
         if values.ndim == 2:
-            if self.is_built_in:
-                self._warn_of_constants(sample, values)
+            if self.is_built_in and isinstance(values, np.ndarray):
+                warn_of_constant_columns(self.transformer, sample, values)
             if isinstance(self.preprocessing, str):
-                self._kept, n_continuous = _in_order(values)
+                self._kept, n_continuous = columns_in_order(values)
             else:
-                n_continuous = int(np.max(np.flatnonzero(~holds_bits(values)), initial=-1)) + 1
+                n_continuous = int(np.max(np.flatnonzero(~bit_columns(values)), initial=-1)) + 1
         shape = self._row_shape if self._kept is None else (len(self._kept),)
-        self.spec = FeatureSpec((Block("x", shape, n_continuous=n_continuous),))
+        wide = isinstance(values, SparseRows) and values.is_wide
+        block = Block("x", shape, n_continuous=0 if wide else n_continuous, wide_sparse=wide)
+        self.spec = FeatureSpec((block,))
         return self
 
     def transform(
-        self, X: np.ndarray | pd.DataFrame, rows: np.ndarray | slice | None = None
-    ) -> dict[str, np.ndarray]:
+        self, X: np.ndarray | pd.DataFrame | SparseRows, rows: np.ndarray | slice | None = None
+    ) -> dict[str, np.ndarray | SparseRows]:
         """Encode X.
 
         Parameters
         ----------
-        X : ndarray or pandas.DataFrame
+        X : ndarray, pandas.DataFrame or SparseRows
             X as `read_features` returns it.
         rows : slice or ndarray of int of shape (n_rows,), optional
             The rows to encode; all of X by default.
 
         Returns
         -------
-        dict of str to ndarray
+        dict of str to ndarray or SparseRows
             For each block of `spec` a C-contiguous, writeable array of shape ``(n_rows, *block.shape)``;
-            X itself where there is nothing to encode.
+            X itself where there is nothing to encode, and what is sparse still sparse.
         """
         if isinstance(rows, slice):
-            X, rows = _take(X, rows), None
+            X, rows = take_rows(X, rows), None
         n_rows = len(X) if rows is None else len(rows)
         at_once = max(1, NUMBERS_AT_ONCE // math.prod(X.shape[1:]))
         if n_rows <= at_once or not self._by_stretches(X):
-            values = self._arranged(X if rows is None else _take(X, rows))
+            values = self._arranged(X if rows is None else take_rows(X, rows))
+            if isinstance(values, SparseRows):
+                return {"x": values}
             return {"x": np.require(values, requirements=["C", "W"])}
         encoded = np.empty((n_rows, *self.spec.single.shape), self.dtype)
         for start in range(0, n_rows, at_once):
             stretch = slice(start, start + at_once)
-            encoded[stretch] = self._arranged(_take(X, stretch if rows is None else rows[stretch]))
+            encoded[stretch] = self._arranged(take_rows(X, stretch if rows is None else rows[stretch]))
         return {"x": encoded}
 
     def get_feature_names_out(self) -> np.ndarray:
@@ -238,6 +263,18 @@ class FeatureEncoder:
         """Whether the preprocessing is the package's, not a user's transformer."""
         return is_built_in(self.preprocessing)
 
+    def encodes_when_read(self, X: Any) -> bool:
+        """Whether rows are to be encoded when they are read, not all of X at once.
+
+        A user's transformer might do something else to parts of X, and what stays sparse is small.
+
+        Parameters
+        ----------
+        X : object
+            X as `read_features` returns it.
+        """
+        return self.is_built_in and not (isinstance(X, SparseRows) and self._takes_sparse)
+
     def _rows_to_fit(
         self, X: np.ndarray | pd.DataFrame, sample_weight: np.ndarray | None, rows: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray | None]:
@@ -248,75 +285,59 @@ class FeatureEncoder:
             used, sample_weight = used[keep], np.asarray(sample_weight)[keep]
         if not self.is_built_in:
             return used, sample_weight
+        if isinstance(X, SparseRows):
+            return used, sample_weight
         # Only the shape of images and sequences is looked at.
         every = max(1, len(used) // ROWS_FOR_STATISTICS) if X.ndim == 2 else len(used)
         return used[::every], None if sample_weight is None else sample_weight[::every]
 
-    def _warn_of_constants(self, sample: np.ndarray | pd.DataFrame, values: np.ndarray) -> None:
-        """Warn of columns that are lost on the way from a sample to its encoded values."""
-        if self.transformer is None:
-            warn_of_constant_columns(sample, values, np.arange(values.shape[1]))
-        else:
-            free_text = self.transformer[0].free_text_
-            warn_of_constant_columns(sample, values, source_columns(self.transformer), free_text)
-
     def _by_stretches(self, X: np.ndarray | pd.DataFrame) -> bool:
         """Whether to encode a stretch of rows at a time: encoding copies, and treats each row by itself."""
-        return self.is_built_in and (self.transformer is not None or isinstance(X, pd.DataFrame))
+        is_copied = self.transformer is not None or isinstance(X, pd.DataFrame)
+        return self.encodes_when_read(X) and is_copied
 
-    def _arranged(self, X: np.ndarray | pd.DataFrame) -> np.ndarray:
+    def _arranged(self, X: np.ndarray | pd.DataFrame | SparseRows) -> np.ndarray | SparseRows:
         """Encode X and put its columns in order."""
         values = self._encode(X)
         if values.shape[1:] != self._row_shape:
             raise ValueError(
                 f"Rows of `X` must have shape {self._row_shape}, as in `fit`. Found {values.shape[1:]}."
             )
-        return values if self._kept is None else np.take(values, self._kept, axis=1)
+        if self._kept is None:
+            return values
+        if isinstance(values, SparseRows):
+            return values.columns(self._kept)
+        return np.take(values, self._kept, axis=1)
 
-    def _encode(self, X: np.ndarray | pd.DataFrame) -> np.ndarray:
-        if self.transformer is None and isinstance(X, np.ndarray) and X.dtype == self.dtype:
-            return X
+    def _encode(self, X: np.ndarray | pd.DataFrame | SparseRows) -> np.ndarray | SparseRows:
+        return self._scaled(self._before_scaling(X))
+
+    def _before_scaling(self, X: np.ndarray | pd.DataFrame | SparseRows) -> np.ndarray | SparseRows:
+        if isinstance(X, SparseRows) and not self._takes_sparse:
+            X = X[:]
         if self.transformer is None:
-            values = to_numbers(X) if _is_table(X) else X
-        elif self.is_built_in:
-            values = self.transformer.transform(X)
-        else:
-            values = as_array(self.transformer.transform(given_to(self.transformer, X)), self.dtype)
+            return to_numbers(X) if is_table(X) else X
+        if self.is_built_in:
+            encoded: np.ndarray = self.transformer.transform(X)
+            return encoded
+        return as_rows(self.transformer.transform(given_to(self.transformer, X)))
+
+    def _is_to_be_scaled(self, values: np.ndarray | SparseRows) -> bool:
+        if self.is_built_in:
+            return isinstance(self.preprocessing, str) and isinstance(values, SparseRows)
+        return not scales_itself(self.preprocessing)
+
+    def _scaled(self, values: np.ndarray | SparseRows) -> np.ndarray | SparseRows:
+        """Scale, and return the numbers in the dtype of the blocks, having seen that all are finite."""
+        if self._scaling is not None:
+            values = self._scaling.scaled(values)
+        elif self.transformer is None and isinstance(values, np.ndarray) and values.dtype == self.dtype:
+            return values
         with np.errstate(over="ignore", invalid="ignore"):
             # Numbers that do not fit become infinite, and are reported next.
             values = values.astype(self.dtype, copy=False)
-            finite = np.isfinite(values.sum())
-        if not finite:
-            # Called only now, for its message: for one row it takes longer than a network.
-            assert_all_finite(values, input_name="X after preprocessing")
+            numbers = values.matrix.data if isinstance(values, SparseRows) else values
+            if not np.isfinite(numbers.sum()):
+                # Called only now, for its message: for one row it takes longer than a network.
+                assert_all_finite(numbers, input_name="X after preprocessing")
         return values
-
-
-def _take(X: Any, rows: np.ndarray | slice) -> Any:
-    return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
-
-
-def _is_table(X: Any) -> bool:
-    """Whether the columns of X may be of several kinds."""
-    return isinstance(X, pd.DataFrame) or (isinstance(X, np.ndarray) and X.dtype.kind not in "biufc")
-
-
-def _new_transformer(preprocessing: Any, X: np.ndarray | pd.DataFrame) -> Any:
-    if preprocessing is None:
-        if _is_table(X):
-            refuse_other_than_numbers(X)
-        return None
-    if isinstance(preprocessing, str) and preprocessing == "auto":
-        return default_preprocessing() if X.ndim == 2 else None
-    check_transformer(preprocessing)
-    return clone(preprocessing)
-
-
-def _in_order(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the positions of the columns to keep, and how many of them, at the front, are continuous."""
-    varies = which_vary(values)
-    if not varies.any():
-        varies[0] = True
-    bits = holds_bits(values)
-    continuous = np.flatnonzero(varies & ~bits)
-    return np.concatenate([continuous, np.flatnonzero(varies & bits)]), len(continuous)

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.utils import check_array, get_tags
+from sklearn.utils import InputTags, check_array, get_tags
 from sklearn.utils.validation import validate_data
 from torch.utils.data import Dataset
 
 from sklearn_mtl.features.kinds import Content, content_of, named, refuse_sequences
+from sklearn_mtl.features.sparse import SparseRows, read_sparse
 from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
 from sklearn_mtl.messages import shown
 
@@ -32,19 +34,20 @@ def read_features(
     dtype: type[np.floating] = np.float32,
     stream: bool = False,
     texts: bool = False,
-) -> np.ndarray | pd.DataFrame | StreamedRows:
+) -> np.ndarray | pd.DataFrame | StreamedRows | SparseRows:
     """Check X and record, or compare with, ``n_features_in_`` and ``feature_names_in_``.
 
     Parameters
     ----------
     estimator : BaseEstimator
         The estimator that keeps the number and the names of the features.
-    X : DataFrame of pandas or polars, or array-like of shape (n_rows, n_features, ...)
+    X : DataFrame of pandas or polars, or array-like or sparse matrix of shape (n_rows, n_features, ...)
         The input. The mask of a masked array marks missing values.
     reset : bool
         Whether to record (in ``fit``) or to compare (in ``predict``).
     allow_nan : bool
-        Whether a table may have missing values. Arrays of three or more dimensions never may.
+        Whether a table may have missing values. Arrays of three or more dimensions never may, and a sparse
+        table only where a user's transformer takes it, which is where nothing is streamed.
     dtype : {numpy.float32, numpy.float64}
         The dtype in which arrays of three or more dimensions are returned.
     stream : bool, default=False
@@ -55,10 +58,11 @@ def read_features(
 
     Returns
     -------
-    ndarray, pandas.DataFrame or StreamedRows
-        A pandas frame for a frame of either library, and `StreamedRows` for a memory map or a Dataset that
-        is streamed. Otherwise an array: in two dimensions of float64 or float32 as it was given, since
-        scaling gains from more precision; of objects, text or dates, where some columns hold no numbers.
+    ndarray, pandas.DataFrame, StreamedRows or SparseRows
+        A pandas frame for a frame of either library, `StreamedRows` for a memory map or a Dataset that
+        is streamed, and `SparseRows` for a sparse matrix. Otherwise an array: in two dimensions of float64
+        or float32 as it was given, since scaling gains from more precision; of objects, text or dates,
+        where some columns hold no numbers.
 
     Examples
     --------
@@ -81,6 +85,9 @@ def read_features(
         return X
     if isinstance(X, Dataset) or (stream and isinstance(X, np.memmap)):
         return _read_streamed(estimator, X, reset=reset, allow_nan=allow_nan, dtype=dtype, stream=stream)
+    if issparse(X) and not texts:
+        # What scales a sparse table keeps its zeros, and knows no value for a gap.
+        return read_sparse(estimator, X, reset=reset, allow_nan=allow_nan and not stream)
     if isinstance(X, Mapping):
         raise TypeError(f"`X` must be an array or a DataFrame. Found {type(X).__name__} with keys {list(X)}.")
     if is_polars(X):
@@ -108,6 +115,16 @@ def is_built_in(preprocessing: Any) -> bool:
     return preprocessing is None or isinstance(preprocessing, str)
 
 
+def check_transformer(preprocessing: Any) -> None:
+    """Raise a ``TypeError`` unless it is a transformer."""
+    methods = ("fit", "transform", "get_params")
+    if isinstance(preprocessing, type) or not all(hasattr(preprocessing, method) for method in methods):
+        raise TypeError(
+            "`preprocessing` must be 'auto', None or a scikit-learn transformer. Found "
+            f"{shown(preprocessing)}."
+        )
+
+
 def takes_texts(preprocessing: Any) -> bool:
     """Whether a transformer takes a sequence of texts, not a table: a vectorizer, or what begins with one.
 
@@ -124,10 +141,26 @@ def takes_texts(preprocessing: Any) -> bool:
         else:
             parts = first.steps if isinstance(first, Pipeline) else first.transformer_list
             first = parts[0][1] if parts else None
-    if isinstance(first, type) or not hasattr(first, "__sklearn_tags__"):
-        return False
-    tags = get_tags(first).input_tags
-    return bool(tags.string and not tags.two_d_array)
+    tags = _input_tags(first)
+    return tags is not None and bool(tags.string and not tags.two_d_array)
+
+
+def takes_sparse(preprocessing: Any) -> bool:
+    """Whether a preprocessing takes a sparse matrix, by what it says of itself.
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> [takes_sparse(given) for given in ("auto", StandardScaler(), StandardScaler(with_mean=False))]
+    [True, False, True]
+    """
+    tags = _input_tags(preprocessing)
+    return is_built_in(preprocessing) or (tags is not None and bool(tags.sparse))
+
+
+def _input_tags(transformer: Any) -> InputTags | None:
+    has_tags = hasattr(transformer, "__sklearn_tags__") and not isinstance(transformer, type)
+    return get_tags(transformer).input_tags if has_tags else None
 
 
 def _read_streamed(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_object_dtype
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -20,11 +20,14 @@ from sklearn_mtl.features.kinds import (
     columns_not_numeric,
     columns_with_gaps,
     content_of,
+    holds_bits,
     named,
     refuse_sequences,
     which_vary,
 )
 from sklearn_mtl.features.reader import TableReader, as_frame, read_columns
+from sklearn_mtl.features.reading import check_transformer
+from sklearn_mtl.features.sparse import SparseRows
 
 # The first value and the number of values of what repeats.
 _CYCLES = {"month": (1, 12), "day_of_week": (0, 7), "hour": (0, 24)}
@@ -256,22 +259,64 @@ def with_text_of(table: Any, sample: np.ndarray | pd.DataFrame) -> np.ndarray | 
     return some if isinstance(sample, pd.DataFrame) else some.to_numpy(dtype=object)
 
 
+def take_rows(X: Any, rows: np.ndarray | slice) -> Any:
+    """Return rows of X as `read_features` returns it; of a sparse table they are still sparse."""
+    if isinstance(X, SparseRows):
+        return X.take(rows)
+    return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
+
+
+def is_table(X: Any) -> bool:
+    """Whether the columns of X may be of several kinds."""
+    return isinstance(X, pd.DataFrame) or (isinstance(X, np.ndarray) and X.dtype.kind not in "biufc")
+
+
+def new_transformer(preprocessing: Any, X: np.ndarray | pd.DataFrame | SparseRows) -> Any:
+    """Return the transformer of X that a preprocessing stands for, not fitted; None where it is none."""
+    if preprocessing is None:
+        if is_table(X):
+            refuse_other_than_numbers(X)
+        return None
+    if isinstance(preprocessing, str) and preprocessing == "auto":
+        if isinstance(X, SparseRows):
+            return None
+        return default_preprocessing() if X.ndim == 2 else None
+    check_transformer(preprocessing)
+    return clone(preprocessing)
+
+
+def bit_columns(values: np.ndarray | SparseRows) -> np.ndarray:
+    """Return for each column whether it holds nothing but 0 and 1."""
+    return values.holds_bits() if isinstance(values, SparseRows) else holds_bits(values)
+
+
+def columns_in_order(values: np.ndarray | SparseRows) -> tuple[np.ndarray, int]:
+    """Return the positions of the columns to keep, and how many of them, at the front, are continuous."""
+    varies = values.which_vary() if isinstance(values, SparseRows) else which_vary(values)
+    if not varies.any():
+        varies[0] = True
+    bits = bit_columns(values)
+    continuous = np.flatnonzero(varies & ~bits)
+    return np.concatenate([continuous, np.flatnonzero(varies & bits)]), len(continuous)
+
+
 def warn_of_constant_columns(
-    X: np.ndarray | pd.DataFrame, encoded: np.ndarray, sources: np.ndarray, known: Iterable[int] = ()
+    transformer: Pipeline | None, X: np.ndarray | pd.DataFrame, encoded: np.ndarray
 ) -> None:
     """Warn of the columns of a table that vary, though nothing that is made of them does.
 
     Parameters
     ----------
+    transformer : Pipeline or None
+        The fitted `default_preprocessing`, if there is any preprocessing.
     X : ndarray or DataFrame
         The fitted rows.
     encoded : ndarray of shape (n_rows, n_encoded)
         The same rows, encoded.
-    sources : ndarray of int, shape (n_encoded,)
-        Position of the column of X that each encoded column is made of.
-    known : iterable of int
-        Positions of columns that were warned of already.
     """
+    sources = np.arange(X.shape[1]) if transformer is None else source_columns(transformer)
+    # Of free text there was a warning already.
+    known = () if transformer is None else transformer[0].free_text_
     silent = set(range(X.shape[1])) - set(sources[which_vary(encoded)].tolist()) - set(known)
     lost = [i for i in sorted(silent) if _varies(X, i)]
     if lost:

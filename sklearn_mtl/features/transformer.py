@@ -11,18 +11,8 @@ from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_mtl.features.kinds import columns_not_numeric, named
 from sklearn_mtl.features.reading import takes_texts
+from sklearn_mtl.features.sparse import SparseRows
 from sklearn_mtl.features.table import to_numbers
-from sklearn_mtl.messages import shown
-
-
-def check_transformer(preprocessing: Any) -> None:
-    """Raise a ``TypeError`` unless it is a transformer."""
-    methods = ("fit", "transform", "get_params")
-    if isinstance(preprocessing, type) or not all(hasattr(preprocessing, method) for method in methods):
-        raise TypeError(
-            "`preprocessing` must be 'auto', None or a scikit-learn transformer. Found "
-            f"{shown(preprocessing)}."
-        )
 
 
 def fit_transformer(transformer: Any, X: Any, sample_weight: np.ndarray | None) -> None:
@@ -47,29 +37,29 @@ def fit_transformer(transformer: Any, X: Any, sample_weight: np.ndarray | None) 
 
 
 def given_to(transformer: Any, X: Any) -> Any:
-    """Return X as a transformer takes it; a list of texts for one that takes texts.
+    """Return X as a transformer takes it: sparse as a matrix, a list of texts where it takes texts.
 
     Parameters
     ----------
     transformer : transformer
         The transformer that will be given X.
-    X : ndarray or DataFrame
+    X : ndarray, DataFrame or SparseRows
         X as `read_features` returns it.
     """
+    if isinstance(X, SparseRows):
+        return X.matrix
     if not takes_texts(transformer):
         return X
     return (X.iloc[:, 0] if isinstance(X, pd.DataFrame) else X[:, 0]).tolist()
 
 
-def as_array(values: Any, dtype: type[np.floating]) -> np.ndarray:
-    """Return the output of a transformer as one array.
+def as_rows(values: Any) -> np.ndarray | SparseRows:
+    """Return the output of a transformer as one array, or as the rows of a sparse matrix.
 
     Parameters
     ----------
     values : array, sparse matrix or DataFrame
         The table that ``transform`` returned.
-    dtype : {numpy.float32, numpy.float64}
-        The dtype in which a sparse matrix is made dense, which saves memory.
 
     Raises
     ------
@@ -77,9 +67,7 @@ def as_array(values: Any, dtype: type[np.floating]) -> np.ndarray:
         If a column of a frame holds no numbers.
     """
     if issparse(values):
-        with np.errstate(over="ignore"):
-            dense: np.ndarray = values.astype(dtype).toarray()
-        return dense
+        return SparseRows(values.tocsr())
     if not isinstance(values, pd.DataFrame):
         return np.asarray(values)
     others = values.columns[columns_not_numeric(values)].tolist()

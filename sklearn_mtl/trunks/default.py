@@ -16,7 +16,7 @@ from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
 
 class DefaultTrunk(Trunk):
-    """The trunk that suits the input: `TabM` for a table, `MLP` for everything else.
+    """The trunk that suits the input: `TabM` for a table, `MLP` for everything else, wide sparse tables too.
 
     ``trunk=None`` is this trunk, and ``set_params(trunk__dropout=0.1)`` gives it a parameter before the input
     is known. Which of the two is built is decided in ``fit``.
@@ -69,7 +69,8 @@ class DefaultTrunk(Trunk):
         ValueError
             If a parameter was set that this trunk does not have.
         """
-        is_table = len(spec.blocks) == 1 and len(spec.single.shape) == 1
+        # Of a wide sparse table, TabM would write out a matrix of all columns for each member.
+        is_table = len(spec.blocks) == 1 and len(spec.single.shape) == 1 and not spec.single.wide_sparse
         kind: type[Trunk] = TabM if is_table else MLP
         known = _parameters_of(kind)
         for name, value in self.get_params().items():

@@ -76,10 +76,10 @@ class TabM(Trunk):
         """Return the bin edges of the continuous features, a row for each, filled up with nan."""
         self._check()
         n_continuous = spec.single.n_continuous
-        table = sample[spec.single.name]
-        n_rows = len(table)
         if n_continuous == 0 or self.embedding is None:
             return {}
+        table = sample[spec.single.name]
+        n_rows = len(table)
         if self.embedding == "auto" and n_rows < max(ROWS_PER_EMBEDDED_FEATURE * n_continuous, FEWEST_ROWS):
             return {}
         if n_rows < FEWEST_ROWS:

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_mtl.features import Block, FeatureEncoder, FeatureSpec, read_features
+from sklearn_mtl.features import Block, FeatureEncoder, FeatureSpec, SparseRows, read_features
 from sklearn_mtl.features import encoder as encoder_module
 
 RNG = np.random.default_rng(0)
@@ -45,12 +47,13 @@ class Encoding(TransformerMixin, BaseEstimator):
         self.preprocessing = preprocessing
 
     def fit(self, X, y=None):
-        X = read_features(self, X, reset=True, allow_nan=self._allow_nan)
+        X = read_features(self, X, reset=True, allow_nan=self._allow_nan and not issparse(X))
         self.encoder_ = FeatureEncoder(self.preprocessing, np.float64).fit(X)
         return self
 
     def transform(self, X):
-        return self.encoder_.transform(read_features(self, X, reset=False, allow_nan=self._allow_nan))["x"]
+        X = read_features(self, X, reset=False, allow_nan=self._allow_nan and not issparse(X))
+        return self.encoder_.transform(X)["x"][:]
 
     @property
     def _allow_nan(self):
@@ -59,6 +62,7 @@ class Encoding(TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self._allow_nan
+        tags.input_tags.sparse = True
         return tags
 
 
@@ -149,7 +153,7 @@ def test_weights_reach_a_transformer_that_takes_them():
     weight = 1.0 + np.arange(60) % 3
     expected = StandardScaler().fit(X, sample_weight=weight).transform(X)
     values = FeatureEncoder(StandardScaler(), np.float64).fit(X, weight).transform(X)["x"]
-    np.testing.assert_array_equal(values, expected)
+    np.testing.assert_allclose(values, expected, atol=1e-12)
     FeatureEncoder(PCA(2)).fit(X, weight)
 
 
@@ -222,7 +226,9 @@ def test_a_transformer_is_given_images_too():
 def test_output_of_a_transformer(transformer):
     X = pd.DataFrame({"a": ["u", "v", "u"]})
     encoder = FeatureEncoder(transformer).fit(X)
-    values = encoder.transform(X)["x"]
+    block = encoder.transform(X)["x"]
+    assert isinstance(block, SparseRows) == (transformer.sparse_output is True)
+    values = block[:]
     assert values.tolist() == [[1, 0], [0, 1], [1, 0]]
     assert values.flags.c_contiguous
     assert encoder.get_feature_names_out().tolist() == ["a_u", "a_v"]
@@ -311,7 +317,7 @@ def test_a_transformer_of_the_users_sees_all_rows_at_once(monkeypatch):
     monkeypatch.setattr(encoder_module, "ROWS_FOR_STATISTICS", 10)
     monkeypatch.setattr(encoder_module, "NUMBERS_AT_ONCE", 10)
     X = make_array()
-    centred = FunctionTransformer(lambda X: X - X.mean(axis=0))
+    centred = make_pipeline(FunctionTransformer(lambda X: X - X.mean(axis=0)), "passthrough")
     values = FeatureEncoder(centred, np.float64).fit(X).transform(X)["x"]
     np.testing.assert_array_equal(values, X - X.mean(axis=0))
     fitted = FeatureEncoder(StandardScaler()).fit(X)

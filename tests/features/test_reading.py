@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
 from sklearn.base import BaseEstimator
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import TruncatedSVD
@@ -151,7 +151,11 @@ def test_table_dtypes(dtype, expected):
         (np.ones((0, 3)), ValueError, r"0 sample\(s\)"),
         (np.ones((3, 0)), ValueError, r"0 feature\(s\)"),
         (np.ones((3, 2)) * 1j, ValueError, "Complex data not supported"),
-        (csr_array(np.eye(3)), TypeError, "Sparse data was passed"),
+        (csr_array(np.eye(3) * 1j), ValueError, "Complex data not supported"),
+        (csr_array(np.full((3, 3), np.inf)), ValueError, "Input X contains infinity"),
+        (csr_array((0, 3)), ValueError, r"0 sample\(s\)"),
+        (csr_array((3, 0)), ValueError, r"0 feature\(s\)"),
+        (coo_array([1.0, 2.0]), ValueError, r"two dimensions where it is sparse\. Found shape \(2,\)"),
         ([[np.inf, 1.0]], ValueError, "Input X contains infinity"),
         (np.array([[{"k": 1}, 1.0]]), TypeError, r"single values.* in the columns \[0\]"),
         ([[1.0], [2.0, 3.0]], ValueError, "inhomogeneous"),
