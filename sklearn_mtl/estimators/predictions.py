@@ -144,7 +144,7 @@ class PredictsByTask(FittedEstimator):
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+        X : DataFrame, array-like or sparse matrix of shape (n_rows, n_features, ...)
             Features of the rows, as in `fit`.
 
         Returns
@@ -162,7 +162,7 @@ class PredictsByTask(FittedEstimator):
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+        X : DataFrame, array-like or sparse matrix of shape (n_rows, n_features, ...)
             Features of the rows, as in `fit`.
 
         Returns
@@ -182,7 +182,7 @@ class PredictsByTask(FittedEstimator):
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+        X : DataFrame, array-like or sparse matrix of shape (n_rows, n_features, ...)
             Features of the rows, as in `fit`.
 
         Returns
@@ -207,7 +207,7 @@ class PredictsByTask(FittedEstimator):
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+        X : DataFrame, array-like or sparse matrix of shape (n_rows, n_features, ...)
             Features of the rows, as in `fit`.
         coverage : float, default=0.9
             Share of labels that the interval should hold, in (0, 1). A quantile task must have both

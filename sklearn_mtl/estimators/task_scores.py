@@ -25,7 +25,7 @@ class ScoresByTask(FittedEstimator):
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+        X : DataFrame, array-like or sparse matrix of shape (n_rows, n_features, ...)
             Features of the rows, as in `fit`.
         y : mapping, DataFrame or array-like
             True labels; missing ones are left out.

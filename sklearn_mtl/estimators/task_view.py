@@ -53,7 +53,7 @@ class TaskView(BaseEstimator):
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+        X : DataFrame, array-like or sparse matrix of shape (n_rows, n_features, ...)
             Features of the rows, as in `fit`.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
             Labels of this task.
@@ -83,7 +83,7 @@ class TaskView(BaseEstimator):
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+        X : DataFrame, array-like or sparse matrix of shape (n_rows, n_features, ...)
             Features of the rows, as in `fit`.
         times : array-like of shape (n_times,), optional
             In the units of the labels; by default ``ends`` of the task, where its intervals end.
@@ -105,7 +105,7 @@ class TaskView(BaseEstimator):
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+        X : DataFrame, array-like or sparse matrix of shape (n_rows, n_features, ...)
             Features of the rows, as in `fit`.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
             Labels of this task; missing ones are left out.

@@ -62,7 +62,7 @@ class StackedSearch(BaseSearchCV):
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_rows, n_features, ...)
+        X : DataFrame, array-like or sparse matrix of shape (n_rows, n_features, ...)
             Features, as the estimator takes them.
         y : mapping, DataFrame or array-like
             Labels by task; a plain dict too.
