@@ -217,7 +217,7 @@ def dates_in(texts: np.ndarray) -> pd.Series:
     [Timestamp('2024-02-29 00:00:00'), Timestamp('2024-02-29 00:00:00'), NaT]
     """
     codes, distinct = pd.factorize(texts)
-    return pd.concat([dates_of(distinct), pd.Series([pd.NaT])], ignore_index=True).iloc[codes]
+    return pd.Series(np.append(dates_of(distinct), np.datetime64("NaT", "us"))[codes])
 
 
 def numbers_of(distinct: np.ndarray) -> np.ndarray:
@@ -227,12 +227,20 @@ def numbers_of(distinct: np.ndarray) -> np.ndarray:
 
 
 def dates_of(distinct: np.ndarray) -> pd.Series:
-    """Return the dates of distinct texts."""
+    """Return the dates of distinct texts, in microseconds."""
     # pandas would also take numbers, and "now".
     matches = [_DATE.fullmatch(text.strip()) for text in distinct]
-    cleaned = [None if match is None else match[1] + (match[3] or "") for match in matches]
+    # The calendar repeats every 400 years, which are 146,097 days. All are read in the years 1700 to 2099
+    # and moved back: up to pandas 2 they are read in nanoseconds, which end in 2262.
+    years = np.array([0 if match is None else int(match[1][:4]) for match in matches], dtype=int)
+    cycles = (years - 1700) // 400
+    cleaned = [
+        f"{year}{match[1][4:]}{match[3] or ''}" if match is not None and match[1][:4] != "0000" else None
+        for match, year in zip(matches, years - 400 * cycles, strict=True)
+    ]
     dates = pd.to_datetime(pd.Series(cleaned, dtype=object), format="ISO8601", errors="coerce", utc=True)
-    return dates.dt.tz_localize(None)
+    read = dates.dt.tz_localize(None).to_numpy("datetime64[us]")
+    return pd.Series(read + (146_097 * cycles).astype("timedelta64[D]"))
 
 
 def is_free_text(texts: np.ndarray, distinct: np.ndarray) -> bool:

@@ -336,7 +336,7 @@ def _from_series(series: Any) -> pd.Series:
         return pd.Series(numbers.to_numpy())
     if dtype.is_nested():
         return pd.Series(series.to_list(), dtype=object)
-    if hasattr(dtype, "categories"):
+    if dtype.base_type().__name__ in ("Categorical", "Enum"):
         return pd.Series(series.to_list(), dtype="category")
     zone = getattr(dtype, "time_zone", None)
     values = series.to_numpy()

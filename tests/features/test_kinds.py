@@ -128,7 +128,8 @@ def texts(*values):
     ],
 )
 def test_numbers(text, number):
-    assert numbers_in(texts(text, None)).tolist()[0] == number
+    # Up to pandas 2 the last digit of a text this long may differ.
+    assert numbers_in(texts(text, None)).tolist()[0] == pytest.approx(number, rel=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +167,9 @@ def test_what_reads_differently_elsewhere_is_no_number(text):
         ("2024-02-29T09:00+09:00", "2024-02-29T00:00"),
         ("2024-02-29T09:00:00+0900", "2024-02-29T00:00"),
         ("0001-01-01", "0001-01-01"),
+        ("1582-10-15T12:00+01:00", "1582-10-15T11:00"),
+        ("1600-02-29", "1600-02-29"),
+        ("2262-04-12", "2262-04-12"),
         ("9999-12-31", "9999-12-31"),
     ],
 )
@@ -180,6 +184,9 @@ def test_dates(text, date):
     "text",
     [
         "2023-02-29",
+        "1900-02-29",
+        "2300-02-29",
+        "0000-01-01",
         "2024-13-01",
         "29.2.2024",
         "02/29/2024",
