@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -32,6 +34,19 @@ T = TypeVar("T")
 def _as_method(function: Callable[P, T]) -> Callable[Concatenate[Any, P], T]:
     """Make a function a method that does the same, so that `CachedStages` can override it."""
     return lambda _stages, *sources, **parameters: function(*sources, **parameters)
+
+
+def _unlogged() -> AbstractContextManager[None]:
+    """Return the context in which mlflow, where the user has loaded it, logs no fit by itself.
+
+    Its ``autolog`` takes a Pipeline or a PCA that is a part of an estimator of ours for the model.
+    """
+    autologging: Any = sys.modules.get("mlflow.utils.autologging_utils")
+    # Its context can't be nested: the inner one would end the outer one, as that around `cross_val_score`.
+    if autologging is None or vars(autologging).get("_AUTOLOGGING_GLOBALLY_DISABLED", False):
+        return nullcontext()
+    found: AbstractContextManager[None] = autologging.disable_autologging()
+    return found
 
 
 class Stages:
@@ -154,7 +169,8 @@ class Stages:
     def fit_encoder(self, rows: Rows, *, preprocessing: Any, dtype: type[np.floating]) -> FeatureEncoder:
         """Return the encoder of X, fitted to the rows to learn from."""
         encoder = FeatureEncoder(preprocessing, dtype)
-        return encoder.fit(rows.X, rows.weight.max(axis=1) if rows.weighted else None, rows.index)
+        with _unlogged():
+            return encoder.fit(rows.X, rows.weight.max(axis=1) if rows.weighted else None, rows.index)
 
     def encode(
         self, rows: Rows, encoder: FeatureEncoder, tasks: TaskSet, settings: TrainingSettings

@@ -6,10 +6,13 @@ import numpy as np
 import optuna
 import pytest
 from optuna_integration.skorch import SkorchPruningCallback
-from sklearn.model_selection import cross_val_score
+from sklearn import model_selection
+from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, MlflowLogger, TensorBoard
 
-from sklearn_mtl import MultiTaskClassifierRegressor
+from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.trunks import MLP
@@ -146,3 +149,45 @@ def test_mlflow_logger_has_every_task_and_the_weights(experiment):
         logged = client.get_metric_history(run.info.run_id, column)
         assert [metric.value for metric in logged] == est.history_[column].tolist()
     assert "params.pth" in [artifact.path for artifact in client.list_artifacts(run.info.run_id)]
+
+
+@pytest.fixture
+def runs(experiment):
+    """Turn autologging on, and return what lists the estimators, parameters and metrics that were logged."""
+    mlflow.sklearn.autolog(log_models=False, log_datasets=False, silent=True)
+    return lambda: [
+        (run.data.tags["estimator_name"], run.data.params, run.data.metrics)
+        for run in MlflowClient().search_runs([experiment])
+    ]
+
+
+@pytest.mark.parametrize("preprocessing", ["auto", "pca"])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_autolog_does_not_take_a_part_of_the_estimator_for_the_model(runs, preprocessing, method):
+    parameter = PCA(2) if preprocessing == "pca" else preprocessing
+    getattr(make(preprocessing=parameter), method)(X, Y)
+    StackedGridSearchCV(make(preprocessing=parameter), {"lr": [0.01, 0.02]}, cv=2).fit(X, Y)
+    assert runs() == []
+    # Autologging is still on.
+    PCA(2).fit(X)
+    assert [name for name, *_ in runs()] == ["PCA"]
+
+
+def test_autolog_has_the_estimator_in_a_pipeline(runs):
+    pipe = make_pipeline(make()).fit(X, Y)
+    ((name, params, metrics),) = runs()
+    assert name == "Pipeline"
+    assert params["multitaskclassifierregressor__lr"] == "0.02"
+    assert metrics == {"training_score": pytest.approx(pipe.score(X, Y))}
+
+
+def test_autolog_has_a_search_with_its_candidates(runs):
+    GridSearchCV(make(), {"lr": [0.01, 0.02]}, cv=2).fit(X, MultiTaskTarget(Y))
+    logged = [name for name, *_ in runs()]
+    assert sorted(logged) == ["GridSearchCV", *["MultiTaskClassifierRegressor"] * 2]
+
+
+def test_folds_are_not_logged(runs):
+    # By this name autologging finds it.
+    model_selection.cross_val_score(make_pipeline(make()), X, MultiTaskTarget(Y), cv=3)
+    assert runs() == []
