@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import struct
+import zlib
 from collections.abc import Mapping
 from hashlib import sha256
 from os import PathLike
@@ -11,11 +13,15 @@ from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from sklearn_mtl.export.replacing import file_name, replacing
+from sklearn_mtl.export.zips import checked_zip
 
 FORMAT = "sklearn_mtl"
 #: To be raised when earlier versions of the package can no longer read what this one writes.
 VERSION = 1
 MANIFEST = "manifest.json"
+LONGEST_MANIFEST = 2**16
+MOST_LETTERS = 300
+_BROKEN = (struct.error, zlib.error)
 
 
 def write_archive(path: str | PathLike[str], members: Mapping[str, bytes], package_version: str) -> None:
@@ -44,7 +50,7 @@ def write_archive(path: str | PathLike[str], members: Mapping[str, bytes], packa
 
 
 def read_archive(path: str | PathLike[str]) -> dict[str, bytes]:
-    """Return the members of a file, their digests checked.
+    """Return the members of a file, their digests checked; no more is read than the file is long.
 
     Parameters
     ----------
@@ -61,44 +67,50 @@ def read_archive(path: str | PathLike[str]) -> dict[str, bytes]:
     name = file_name(path)
     if os.path.isdir(name):
         raise not_a_file_of_ours(path, "a directory")
-    try:
-        with ZipFile(name) as file:
-            members = {info.filename: _content(file, info, path) for info in _members(file, path)}
-    # zipfile raises any of these for archives that are damaged or made up.
-    except (BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise not_a_file_of_ours(
-            path, f"one that is no zip archive, or is truncated or damaged ({error})"
-        ) from error
-    digests = _digests(members.pop(MANIFEST), path)
-    missing = sorted(set(digests) - set(members))
-    if missing:
-        raise not_a_file_of_ours(path, f"one without its members {missing}")
-    changed = sorted(
-        name for name, content in members.items() if digests.get(name) != sha256(content).hexdigest()
-    )
-    if changed:
-        raise not_a_file_of_ours(path, f"one whose members {changed} were changed after it was written")
-    return members
+    with open(name, "rb") as file:
+        try:
+            length = os.fstat(file.fileno()).st_size
+            with checked_zip(file, length, compressed=False) as archive:
+                return _read_members(archive, path)
+        # zipfile raises any of these for archives that are damaged or made up; names may be no UTF-8.
+        except (BadZipFile, EOFError, NotImplementedError, RuntimeError, UnicodeError, *_BROKEN) as error:
+            found = f"one that is no zip archive, or is truncated or damaged ({error})"
+            raise not_a_file_of_ours(path, found) from error
 
 
-def not_a_file_of_ours(path: str | PathLike[str], found: str) -> ValueError:
+class UnreadableFile(ValueError):
+    """The error for a file that `load` can't read."""
+
+
+def not_a_file_of_ours(path: str | PathLike[str], found: str) -> UnreadableFile:
     """Return the error for a file that can't be read."""
-    return ValueError(f"`path` must be a file that `sklearn_mtl.export.save` wrote. Found {found}: {path}.")
+    return UnreadableFile(
+        f"`path` must be a file that `sklearn_mtl.export.save` wrote. Found {found}: {path}."
+    )
 
 
-def _members(file: ZipFile, path: str | PathLike[str]) -> list[ZipInfo]:
-    members = file.infolist()
-    names = [info.filename for info in members]
-    if MANIFEST not in names or len(set(names)) < len(names):
-        raise not_a_file_of_ours(path, f"a zip archive with the members {names[:10]}")
+def _read_members(archive: ZipFile, path: str | PathLike[str]) -> dict[str, bytes]:
+    sizes = {info.filename: info.file_size for info in archive.infolist()}
+    if sizes.get(MANIFEST, LONGEST_MANIFEST + 1) > LONGEST_MANIFEST:
+        raise not_a_file_of_ours(path, f"a zip archive with the members {shortened(repr(list(sizes)))}")
+    digests = _digests(archive.read(MANIFEST), path)
+    missing, unnamed = sorted(set(digests) - set(sizes)), sorted(set(sizes) - {MANIFEST, *digests})
+    if missing:
+        raise not_a_file_of_ours(path, f"one without its members {shortened(repr(missing))}")
+    if unnamed:
+        raise not_a_file_of_ours(path, f"one with members that it does not name, {shortened(repr(unnamed))}")
+    members = {name: archive.read(name) for name in digests}
+    changed = [name for name, content in members.items() if sha256(content).hexdigest() != digests[name]]
+    if changed:
+        raise not_a_file_of_ours(
+            path, f"one whose members {shortened(repr(changed))} were changed after it was written"
+        )
     return members
 
 
-def _content(file: ZipFile, info: ZipInfo, path: str | PathLike[str]) -> bytes:
-    # A few compressed bytes could fill the memory.
-    if info.compress_type != ZIP_STORED:
-        raise not_a_file_of_ours(path, f"one whose member {info.filename!r} is compressed")
-    return file.read(info)
+def shortened(words: str) -> str:
+    """Return words for a message; those of a forged file may be a megabyte long."""
+    return words if len(words) <= MOST_LETTERS else f"{words[:MOST_LETTERS]}…"
 
 
 def _digests(content: bytes, path: str | PathLike[str]) -> dict[str, Any]:
@@ -110,11 +122,11 @@ def _digests(content: bytes, path: str | PathLike[str]) -> dict[str, Any]:
         raise not_a_file_of_ours(path, "a zip archive of another format")
     version, digests = manifest.get("version"), manifest.get("sha256")
     if type(version) is not int or version < 1 or not isinstance(digests, dict):
-        raise not_a_file_of_ours(path, f"one of format version {version!r}")
+        raise not_a_file_of_ours(path, f"one of format version {shortened(repr(version))}")
     if version > VERSION:
-        raise ValueError(
+        writer = shortened(str(manifest.get("package_version")))
+        raise UnreadableFile(
             f"`path` must be a file of format {VERSION} or earlier, which this sklearn_mtl reads: upgrade "
-            f"sklearn_mtl. Found format {version}, written by sklearn_mtl {manifest.get('package_version')}: "
-            f"{path}."
+            f"sklearn_mtl. Found format {shortened(repr(version))}, written by sklearn_mtl {writer}: {path}."
         )
     return digests

@@ -24,6 +24,11 @@ ESTIMATORS: dict[str, type] = {
     estimator.__name__: estimator
     for estimator in (MultiTaskClassifierRegressor, MultiTaskClassifier, MultiTaskRegressor)
 }
+# Deeper than any estimator is, and far from where Python gives up.
+DEEPEST = 100
+# Letters of numpy take four bytes each, and each text of an array as many as the longest: all of a file.
+MOST_BYTES_OF_TEXT = 2**26
+
 # The bases of which a user may have classes.
 EXTENSIBLE = (Trunk, Sharing, Balancer, TaskKind, Task, RowLoss)
 

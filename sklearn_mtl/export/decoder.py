@@ -1,6 +1,7 @@
 """From JSON, arrays and transformers to objects.
 
 No name in a file is ever imported, and nothing is called but the classes in `KNOWN` and those of the caller.
+What a file says of sizes is compared with what it holds before anything is made of that size.
 """
 
 from __future__ import annotations
@@ -12,9 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_mtl.export.classes import EXTENSIBLE, KNOWN
+from sklearn_mtl.export.classes import DEEPEST, EXTENSIBLE, KNOWN, MOST_BYTES_OF_TEXT
 from sklearn_mtl.targets import unpack_dtype
+from sklearn_mtl.tasks import TaskSet
 from sklearn_mtl.training import OPTIMIZERS, unpack_module
+
+# Numbers that a Mersenne Twister draws from one state; beyond them numpy would read other memory.
+WORDS_OF_STATE = 624
+
+
+class WrongModules(ValueError):
+    """The error for what the caller of `load` has handed over, or left out."""
 
 
 class Decoder:
@@ -53,13 +62,15 @@ class Decoder:
         own: Mapping[str, Mapping[str, Any]],
         given: Mapping[str, Any],
     ) -> None:
-        self._arrays = arrays
+        # Each is decoded once: to refer to a long one costs a file a few bytes.
+        self._arrays = dict(arrays)
+        self._n_numbers = sum(array.size for array in arrays.values())
+        self._bytes_of_text = self._depth = 0
         self._transformers = transformers
         self._classes = _given_classes(own["classes"], given, own["modules"])
-        self._modules = {
-            name: _given_module(name, given[name], self.decode(module["weights"]))
-            for name, module in own["modules"].items()
-        }
+        self._given = given
+        self._own_modules = own["modules"]
+        self._modules: dict[str, Any] = {}
 
     def decode(self, node: Any) -> Any:
         """Return the object.
@@ -74,15 +85,26 @@ class Decoder:
         ValueError
             If it is not what `Encoder` makes.
         """
-        if isinstance(node, list):
-            return [self.decode(item) for item in node]
-        if not isinstance(node, dict):
+        if not isinstance(node, list | dict):
             return node
-        tag, content = next(iter(node.items())) if len(node) == 1 else ("", None)
-        read = getattr(type(self), f"_read_{tag}", None)
-        if read is None:
-            raise ValueError(f"The file holds an object that sklearn_mtl does not know: {sorted(node)}.")
-        return read(self, content)
+        if self._depth == DEEPEST:
+            raise ValueError(f"The file holds objects that are nested more than {DEEPEST} deep.")
+        self._depth += 1
+        try:
+            if isinstance(node, list):
+                return [self.decode(item) for item in node]
+            tag, content = next(iter(node.items())) if len(node) == 1 else ("", None)
+            read = getattr(type(self), f"_read_{tag}", None)
+            if read is None:
+                raise ValueError(f"The file holds an object that sklearn_mtl does not know: {sorted(node)}.")
+            return read(self, content)
+        finally:
+            self._depth -= 1
+
+    @property
+    def has_own(self) -> bool:
+        """Whether the file needs classes or modules of the caller."""
+        return bool(self._classes or self._own_modules)
 
     def _read_float(self, text: Any) -> float:
         return float(text)
@@ -101,31 +123,37 @@ class Decoder:
 
     def _read_scalar(self, content: Any) -> Any:
         dtype, value = content
-        return np.dtype(dtype).type(self.decode(value))
+        return _numpy_dtype(dtype).type(self.decode(value))
 
     def _read_scalar_type(self, dtype: Any) -> type:
-        return np.dtype(dtype).type
+        return _numpy_dtype(dtype).type
 
     def _read_array(self, key: Any) -> np.ndarray:
         if key not in self._arrays:
             raise ValueError(f"The file lacks the array {key!r}.")
         # A copy: the bytes of a file are not to be written to.
-        return self._arrays[key].copy()
+        return self._arrays.pop(key).copy()
 
     def _read_times(self, content: Any) -> np.ndarray:
         dtype, values = content
-        return self.decode(values).view(np.dtype(dtype))
+        return self.decode(values).view(_numpy_dtype(dtype))
 
     def _read_items(self, content: Any) -> np.ndarray:
-        values = [self.decode(item) for item in content["values"]]
+        values, dtype = [self.decode(item) for item in content["values"]], _numpy_dtype(content["dtype"])
+        self._bytes_of_text += len(values) * dtype.itemsize if dtype.kind in ("U", "S") else 0
+        if self._bytes_of_text > MOST_BYTES_OF_TEXT:
+            raise ValueError(f"The file holds arrays of text of more than {MOST_BYTES_OF_TEXT} bytes.")
         array = np.empty(len(values), dtype=object)
         for position, value in enumerate(values):
             array[position] = value
-        return array.astype(np.dtype(content["dtype"])).reshape(content["shape"])
+        return array.astype(dtype).reshape(content["shape"])
 
-    def _read_random_state(self, state: Any) -> np.random.RandomState:
+    def _read_random_state(self, content: Any) -> np.random.RandomState:
+        state = self.decode(content)
+        if not 0 <= state["state"]["pos"] <= WORDS_OF_STATE:
+            raise ValueError(f"The file holds a random state at position {state['state']['pos']!r}.")
         found = np.random.RandomState()
-        found.set_state(self.decode(state))
+        found.set_state(state)
         return found
 
     def _read_optimizer(self, name: Any) -> type:
@@ -137,12 +165,24 @@ class Decoder:
     def _read_object(self, content: Any) -> Any:
         if content["class"] not in KNOWN:
             raise ValueError(f"The file names a class that sklearn_mtl does not have: {content['class']!r}.")
-        return KNOWN[content["class"]](**self._read_map(content["fields"]))
+        known, fields = KNOWN[content["class"]], self._read_map(content["fields"])
+        if known is TaskSet:
+            self._check_columns(fields["tasks"])
+        return known(**fields)
+
+    def _check_columns(self, tasks: Any) -> None:
+        """Raise a ``ValueError`` if tasks claim more columns than there are numbers: each has a head."""
+        counts = [task.n_columns for task in tasks]
+        if not all(type(count) is int and count > 0 for count in counts) or sum(counts) > self._n_numbers:
+            raise ValueError("The file holds tasks of more columns than it has numbers.")
 
     def _read_own(self, content: Any) -> Any:
         return self._classes[content["class"]](**self._read_map(content["fields"]))
 
     def _read_module(self, name: Any) -> Any:
+        if name not in self._modules:
+            weights = self.decode(self._own_modules[name]["weights"])
+            self._modules[name] = _given_module(name, self._given[name], weights)
         return self._modules[name]
 
     def _read_transformer(self, position: Any) -> Any:
@@ -156,14 +196,14 @@ def _given_classes(
     missing = {name: needed[name] for name in needed if name not in given}
     if missing:
         wanted = ", ".join(f"{name!r} ({qualified})" for name, qualified in missing.items())
-        raise ValueError(
+        raise WrongModules(
             "`modules` must hold the classes and modules of the file that are not sklearn_mtl's own; "
-            f"it lacks {wanted}. Found {sorted(given)}."
+            f"it lacks {wanted}. Found {list(given)}."
         )
     for name in classes:
         if not isinstance(given[name], type) or not issubclass(given[name], EXTENSIBLE):
             bases = ", ".join(base.__name__ for base in EXTENSIBLE)
-            raise ValueError(
+            raise WrongModules(
                 f"`modules[{name!r}]` must be a class derived from one of {bases}. Found {given[name]!r}."
             )
     return {name: given[name] for name in classes}
@@ -172,16 +212,23 @@ def _given_classes(
 def _given_module(name: str, given: Any, weights: Mapping[str, np.ndarray]) -> Any:
     try:
         module = given() if isinstance(given, type) else deepcopy(given)
-    except TypeError as error:
-        raise ValueError(
+    # A class of the user's own may raise anything.
+    except Exception as error:
+        raise WrongModules(
             f"`modules[{name!r}]` must be a module, or a class that is made without arguments. "
             f"Found {given!r}: {error}"
         ) from error
     if not hasattr(module, "load_state_dict"):
-        raise ValueError(f"`modules[{name!r}]` must be an nn.Module or a class of one. Found {given!r}.")
+        raise WrongModules(f"`modules[{name!r}]` must be an nn.Module or a class of one. Found {given!r}.")
     try:
         return unpack_module(module, weights)
     except RuntimeError as error:
-        raise ValueError(
+        raise WrongModules(
             f"`modules[{name!r}]` must have the weights that were saved. Found others: {error}"
         ) from error
+
+
+def _numpy_dtype(name: Any) -> np.dtype:
+    """Return a dtype of numpy by its name."""
+    found: np.dtype = unpack_dtype({"numpy": name})
+    return found

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 from pandas.api.extensions import ExtensionDtype
 
-from sklearn_mtl.export.classes import EXTENSIBLE, KNOWN, own_fields, qualified_name
+from sklearn_mtl.export.classes import (
+    DEEPEST,
+    EXTENSIBLE,
+    KNOWN,
+    MOST_BYTES_OF_TEXT,
+    own_fields,
+    qualified_name,
+)
 from sklearn_mtl.targets import pack_dtype
 from sklearn_mtl.tasks import Task
 from sklearn_mtl.training import OPTIMIZERS, pack_module
@@ -57,6 +64,7 @@ class Encoder:
         self.transformers: list[Any] = []
         self.classes: dict[str, type] = {}
         self.modules: dict[str, Any] = {}
+        self._depth = self._bytes_of_text = 0
 
     def encode(self, value: Any, where: str) -> Json:
         """Return the JSON for an object.
@@ -75,10 +83,17 @@ class Encoder:
         """
         if value is None or type(value) in (bool, int, str):
             return value
-        for of, encode in self._by_type():
-            if isinstance(value, of):
-                return encode(value, where)
-        return self._encode_other(value, where)
+        self._depth += 1
+        try:
+            # A list that holds itself, for one.
+            if self._depth > DEEPEST // 2:
+                raise _refusal(f"nested more than {DEEPEST // 2} deep", where)
+            for of, encode in self._by_type():
+                if isinstance(value, of):
+                    return encode(value, where)
+            return self._encode_other(value, where)
+        finally:
+            self._depth -= 1
 
     def _by_type(self) -> Iterable[tuple[type | tuple[type, ...], Callable[[Any, str], Json]]]:
         # np.float64 is a float, and np.str_ a str: numpy's come first.
@@ -152,6 +167,9 @@ class Encoder:
         if array.dtype.kind in ("M", "m"):
             return {"times": [array.dtype.str, self._array(array.view(np.int64), where)]}
         if array.dtype.kind in ("O", "U", "S"):
+            self._bytes_of_text += 0 if array.dtype.kind == "O" else array.nbytes
+            if self._bytes_of_text > MOST_BYTES_OF_TEXT:
+                raise _refusal(f"arrays of {self._bytes_of_text} bytes of text", where)
             items = self._items(array.ravel().tolist(), where)
             return {"items": {"dtype": array.dtype.str, "shape": list(array.shape), "values": items}}
         if array.dtype.kind not in _NUMBERS or _too_long(array.dtype):

@@ -11,24 +11,16 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl import __version__
-from sklearn_mtl.export.archive import not_a_file_of_ours, read_archive, write_archive
+from sklearn_mtl.export.archive import not_a_file_of_ours, read_archive, shortened, write_archive
+from sklearn_mtl.export.claims import check_arrays, check_networks
 from sklearn_mtl.export.classes import ESTIMATORS, extra
-from sklearn_mtl.export.decoder import Decoder
+from sklearn_mtl.export.decoder import Decoder, WrongModules
 from sklearn_mtl.export.encoder import Encoder
 from sklearn_mtl.export.preprocessing import pack_transformers, unpack_transformers
 from sklearn_mtl.export.replacing import file_to_write
 from sklearn_mtl.features import FeatureEncoder
 
 MODEL, TENSORS, PREPROCESSING = "model.json", "tensors.safetensors", "preprocessing.skops"
-_MALFORMED = (
-    AttributeError,
-    IndexError,
-    KeyError,
-    RuntimeError,
-    TypeError,
-    UnicodeDecodeError,
-    json.JSONDecodeError,
-)
 
 
 def save(estimator: Any, path: str | PathLike[str]) -> None:
@@ -131,15 +123,22 @@ def load(path: str | PathLike[str], *, modules: Mapping[str, Any] | None = None)
         )
     safetensors = extra("safetensors.numpy")
     members = read_archive(path)
+    if PREPROCESSING in members:
+        extra("skops.io")
     try:
-        arrays = safetensors.load(members[TENSORS])
-        model = json.loads(members[MODEL])
-        packed = members.get(PREPROCESSING)
+        arrays = safetensors.load(members.pop(TENSORS))
+        check_arrays(arrays)
+        model = json.loads(members.pop(MODEL))
+        packed = members.pop(PREPROCESSING, None)
         transformers = [] if packed is None else unpack_transformers(packed)
-        return _estimator(model, Decoder(arrays, transformers, model["own"], modules or {}))
+        return _estimator(model, Decoder(arrays, transformers, _own(model), modules or {}))
+    # What the caller is to mend, or the machine.
+    except (WrongModules, MemoryError):
+        raise
     # A file that was made up, or damaged before its digests were taken, may hold anything.
-    except (*_MALFORMED, extra("safetensors").SafetensorError) as error:
-        raise not_a_file_of_ours(path, f"one that describes no estimator ({error!r})") from error
+    except Exception as error:
+        found = f"one that describes no estimator ({type(error).__name__}: {shortened(str(error))})"
+        raise not_a_file_of_ours(path, found) from error
 
 
 def _described(estimator: Any, encoder: Encoder) -> dict[str, Any]:
@@ -161,10 +160,23 @@ def _described(estimator: Any, encoder: Encoder) -> dict[str, Any]:
     }
 
 
+def _own(model: Any) -> dict[str, Any]:
+    """Return what a file says of the caller's classes and modules; a ``ValueError`` if it is none of that."""
+    classes, modules = model["own"]["classes"], model["own"]["modules"]
+    if not all(isinstance(name, str) for name in classes.values()):
+        raise ValueError("the names of classes are no strings")
+    if not all(isinstance(module["class"], str) for module in modules.values()):
+        raise ValueError("the names of the classes of modules are no strings")
+    return {"classes": classes, "modules": modules}
+
+
 def _estimator(model: Mapping[str, Any], decoder: Decoder) -> Any:
     parameters = {name: decoder.decode(value) for name, value in model["parameters"].items()}
     attributes = {name: decoder.decode(value) for name, value in model["attributes"].items()}
-    nets = [{**net, "epochs": _rows(net["epochs"])} for net in decoder.decode(model["nets"])]
+    _check_attributes(ESTIMATORS[model["estimator"]], attributes)
+    nets = [
+        {**net, "epochs": _rows(net["epochs"], len(net["history"]))} for net in decoder.decode(model["nets"])
+    ]
     fitted = {
         "encoder": _feature_encoder(decoder.decode(model["encoder"])),
         "blueprint": decoder.decode(model["blueprint"]),
@@ -174,6 +186,7 @@ def _estimator(model: Mapping[str, Any], decoder: Decoder) -> Any:
         "kinds": decoder.decode(model.get("kinds")),
         "n_splits": model.get("n_splits", len(nets)),
     }
+    check_networks(fitted["blueprint"], nets, has_own=decoder.has_own)
     estimator = ESTIMATORS[model["estimator"]](**parameters)
     estimator.__setstate__({**attributes, "_fitted": fitted})
     return estimator
@@ -181,8 +194,16 @@ def _estimator(model: Mapping[str, Any], decoder: Decoder) -> Any:
 
 def _feature_encoder(state: dict[str, Any]) -> FeatureEncoder:
     encoder = FeatureEncoder(state.pop("preprocessing"), state.pop("dtype"))
+    _check_attributes(FeatureEncoder, state)
     vars(encoder).update(state)
     return encoder
+
+
+def _check_attributes(of: type, attributes: Mapping[str, Any]) -> None:
+    """Raise a ``ValueError`` if attributes would hide methods."""
+    hidden = [name for name in attributes if callable(getattr(of, name, None))]
+    if hidden:
+        raise ValueError(f"it has values in the place of the methods {hidden}")
 
 
 def _columns(epochs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
@@ -195,8 +216,10 @@ def _columns(epochs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
     return columns
 
 
-def _rows(columns: dict[str, Any]) -> list[dict[str, np.ndarray]]:
-    epochs: list[dict[str, np.ndarray]] = [{} for _ in range(columns.pop("n_epochs"))]
+def _rows(columns: dict[str, Any], n_epochs: int) -> list[dict[str, np.ndarray]]:
+    if columns.pop("n_epochs") != n_epochs:
+        raise ValueError(f"it has a record of more or fewer epochs than the {n_epochs} of its history")
+    epochs: list[dict[str, np.ndarray]] = [{} for _ in range(n_epochs)]
     for key, (rows, values) in columns.items():
         for row, value in zip(rows, values, strict=True):
             epochs[row][key] = value

@@ -7,6 +7,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED
 
 from sklearn_mtl.export.classes import extra
+from sklearn_mtl.export.skops_zip import canonical, check_bounds
 from sklearn_mtl.features import default_preprocessing
 
 # Harmless, although skops asks about them: numpy's dtypes (in SimpleImputer), and what scikit-learn's own
@@ -36,7 +37,7 @@ def pack_transformers(transformers: Sequence[Any]) -> bytes:
     skops = extra("skops.io")
     try:
         # Uncompressed, the JSON that skops writes is twenty times as long.
-        content: bytes = skops.dumps(list(transformers), compression=ZIP_DEFLATED)
+        content = canonical(skops.dumps(list(transformers), compression=ZIP_DEFLATED))
         untrusted = _untrusted(content)
     # Objects that skops can't hold raise errors of any kind.
     except Exception as error:
@@ -66,10 +67,13 @@ def unpack_transformers(content: bytes) -> list[Any]:
     """
     skops = extra("skops.io")
     try:
+        check_bounds(content)
         untrusted = _untrusted(content)
         if not untrusted:
             found: list[Any] = skops.loads(content, trusted=sorted(_trusted()))
             return found
+    except MemoryError:
+        raise
     # So does made-up content.
     except Exception as error:
         raise ValueError(

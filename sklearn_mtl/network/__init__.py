@@ -6,7 +6,8 @@ of one shape as one tensor operation. Raw outputs are (rows, members, raw output
 being the networks of an ensemble such as TabM, or one.
 
 Torch's global state is the user's: `in_default_modes` and `seeded` change it for a while and put it back.
-`resolve_device` and `resolve_precision` say where and in which dtypes to compute.
+`resolve_device` and `resolve_precision` say where and in which dtypes to compute. `shapes_of` says what a
+blueprint would build.
 
 Examples
 --------
@@ -35,6 +36,7 @@ tensor([1.0000, 0.5000], dtype=torch.float64)
 """
 
 from sklearn_mtl.network.module import BalancedLoss, Blueprint, Heads, MultiTaskModule
+from sklearn_mtl.network.shapes import TooMuchToBuild, shapes_of
 from sklearn_mtl.network.torch_state import (
     GeneratorState,
     each_in_default_modes,
@@ -53,6 +55,7 @@ __all__ = [
     "GeneratorState",
     "Heads",
     "MultiTaskModule",
+    "TooMuchToBuild",
     "each_in_default_modes",
     "in_default_modes",
     "numpy_dtype",
@@ -61,4 +64,5 @@ __all__ = [
     "resolve_device",
     "resolve_precision",
     "seeded",
+    "shapes_of",
 ]

@@ -15,6 +15,9 @@ from sklearn_mtl.messages import shown
 # Dtypes of Arrow that are made by a call; all others are known by their name.
 ARROW = ("binary", "decimal32", "decimal64", "decimal128", "decimal256", "timestamp", "dictionary")
 
+# Bytes of one label: more are claimed by a forged file alone, and would be taken for every row predicted.
+LONGEST_ITEM = 2**24
+
 
 def restore_dtype(values: np.ndarray, dtype: Any) -> Any:
     """Return predicted labels in the dtype that the labels came in.
@@ -118,7 +121,7 @@ def unpack_dtype(packed: Mapping[str, Any]) -> Any:
     """
     kind, content = next(iter(packed.items()))
     if kind == "numpy":
-        return np.dtype(content)
+        return _numpy_dtype(content)
     if kind == "pandas":
         return pd.api.types.pandas_dtype(content)
     if kind == "string":
@@ -131,6 +134,14 @@ def unpack_dtype(packed: Mapping[str, Any]) -> Any:
         return _polars_dtype(packed)
     categories = pd.Index(content["values"], dtype=unpack_dtype(content["dtype"]))
     return pd.CategoricalDtype(categories, ordered=packed["ordered"])
+
+
+def _numpy_dtype(name: Any) -> np.dtype:
+    """Return the dtype of a name, which comes from a file, and might ask for any number of bytes."""
+    dtype = np.dtype(name) if isinstance(name, str) else None
+    if dtype is None or dtype.kind == "V" or dtype.itemsize > LONGEST_ITEM:
+        raise ValueError(f"A numpy dtype must be one of numbers, text or objects. Found {name!r}.")
+    return dtype
 
 
 def _packed(dtype: Any) -> dict[str, Any]:
@@ -173,6 +184,8 @@ def _arrow_type(packed: Mapping[str, Any]) -> Any:
     if packed["arrow"] not in ARROW:
         raise ValueError(f"An Arrow dtype must be one of {ARROW}. Found {shown(packed['arrow'])}.")
     args = [_arrow_type(arg) if isinstance(arg, Mapping) else arg for arg in packed["args"]]
+    if any(isinstance(arg, int) and arg > LONGEST_ITEM for arg in args):
+        raise ValueError(f"An Arrow dtype must be of labels of 16 MiB at most. Found {args}.")
     return getattr(arrow, packed["arrow"])(*args)
 
 

@@ -44,7 +44,8 @@ class ModuleTrunk(Trunk):
         """Return a copy of the module, its width found by running two rows through it."""
         if not isinstance(self.module, nn.Module):
             raise TypeError(f"`module` of ModuleTrunk must be an nn.Module. Found {shown(self.module)}.")
-        copy = deepcopy(self.module).to("cpu", torch.float32)
+        # The default device is the CPU, or that on which only shapes are looked at.
+        copy = deepcopy(self.module).to(torch.get_default_device(), torch.float32)
         if isinstance(copy, TrunkModule):
             self._try(copy, spec.blocks)
             return _frozen(copy) if self.frozen else copy
