@@ -14,6 +14,7 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from sklearn_mtl.export.replacing import file_name, replacing
 from sklearn_mtl.export.zips import checked_zip
+from sklearn_mtl.messages import shown
 
 FORMAT = "sklearn_mtl"
 #: To be raised when earlier versions of the package can no longer read what this one writes.
@@ -92,18 +93,18 @@ def not_a_file_of_ours(path: str | PathLike[str], found: str) -> UnreadableFile:
 def _read_members(archive: ZipFile, path: str | PathLike[str]) -> dict[str, bytes]:
     sizes = {info.filename: info.file_size for info in archive.infolist()}
     if sizes.get(MANIFEST, LONGEST_MANIFEST + 1) > LONGEST_MANIFEST:
-        raise not_a_file_of_ours(path, f"a zip archive with the members {shortened(repr(list(sizes)))}")
+        raise not_a_file_of_ours(path, f"a zip archive with the members {shown(list(sizes))}")
     digests = _digests(archive.read(MANIFEST), path)
     missing, unnamed = sorted(set(digests) - set(sizes)), sorted(set(sizes) - {MANIFEST, *digests})
     if missing:
-        raise not_a_file_of_ours(path, f"one without its members {shortened(repr(missing))}")
+        raise not_a_file_of_ours(path, f"one without its members {shown(missing)}")
     if unnamed:
-        raise not_a_file_of_ours(path, f"one with members that it does not name, {shortened(repr(unnamed))}")
+        raise not_a_file_of_ours(path, f"one with members that it does not name, {shown(unnamed)}")
     members = {name: archive.read(name) for name in digests}
     changed = [name for name, content in members.items() if sha256(content).hexdigest() != digests[name]]
     if changed:
         raise not_a_file_of_ours(
-            path, f"one whose members {shortened(repr(changed))} were changed after it was written"
+            path, f"one whose members {shown(changed)} were changed after it was written"
         )
     return members
 
@@ -122,11 +123,11 @@ def _digests(content: bytes, path: str | PathLike[str]) -> dict[str, Any]:
         raise not_a_file_of_ours(path, "a zip archive of another format")
     version, digests = manifest.get("version"), manifest.get("sha256")
     if type(version) is not int or version < 1 or not isinstance(digests, dict):
-        raise not_a_file_of_ours(path, f"one of format version {shortened(repr(version))}")
+        raise not_a_file_of_ours(path, f"one of format version {shown(version)}")
     if version > VERSION:
         writer = shortened(str(manifest.get("package_version")))
         raise UnreadableFile(
             f"`path` must be a file of format {VERSION} or earlier, which this sklearn_mtl reads: upgrade "
-            f"sklearn_mtl. Found format {shortened(repr(version))}, written by sklearn_mtl {writer}: {path}."
+            f"sklearn_mtl. Found format {shown(version)}, written by sklearn_mtl {writer}: {path}."
         )
     return digests
