@@ -170,7 +170,9 @@ def _distinct(known: np.ndarray) -> np.ndarray:
         low, reach = int(known.min()), int(known.max()) - int(known.min())
         if reach < MOST_CLASSES:
             # Counting takes a fraction of the time of hashing.
-            return (np.flatnonzero(np.bincount((known - low).astype(np.intp))) + low).astype(known.dtype)
+            places = np.flatnonzero(np.bincount((known - low).astype(np.intp)))
+            # In the dtype of the labels: those beyond 2**63 are none of numpy's other integers.
+            return places.astype(known.dtype) + known.dtype.type(low)
     return pd.unique(known)
 
 

@@ -26,7 +26,9 @@ def to_dates(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.PeriodDtype):
         return column.dt.to_timestamp()
     if not types.is_object_dtype(column.dtype):
-        return pd.to_datetime(column)
+        dates = pd.to_datetime(column)
+        # They are counted in microseconds, of which dates of coarser units may be too many.
+        return dates.dt.as_unit("us") if dates.dt.unit in ("s", "ms") else dates
     column = column.map(_start_of_period)
     aware = {getattr(date, "tzinfo", None) is not None for date in column.dropna()}
     if len(aware) > 1:

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils import assert_all_finite
 
 from sklearn_mtl.features.reading import is_built_in
 from sklearn_mtl.features.scaling import Scaling, scales_itself, scaling_of
+from sklearn_mtl.features.sizes import refuse_not_finite
 from sklearn_mtl.features.sparse import SparseRows
 from sklearn_mtl.features.table import (
     bit_columns,
@@ -338,6 +338,6 @@ class FeatureEncoder:
             values = values.astype(self.dtype, copy=False)
             numbers = values.matrix.data if isinstance(values, SparseRows) else values
             if not np.isfinite(numbers.sum()):
-                # Called only now, for its message: for one row it takes longer than a network.
-                assert_all_finite(numbers, input_name="X after preprocessing")
+                # The columns are looked at only now: for one row it takes longer than a network.
+                refuse_not_finite(values, getattr(self, "_names", None))
         return values

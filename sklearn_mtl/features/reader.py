@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -11,7 +11,6 @@ import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils.validation import validate_data
 
-from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features.dates import on_the_clock_of, to_dates, zone_of
 from sklearn_mtl.features.kinds import (
     Content,
@@ -20,11 +19,12 @@ from sklearn_mtl.features.kinds import (
     dates_in,
     is_free_text,
     kind_of_text,
-    listed,
     named,
     numbers_in,
     refuse_sequences,
 )
+from sklearn_mtl.features.sizes import LARGEST, refuse_too_large
+from sklearn_mtl.features.text_warnings import warn_of_free_text, warn_of_parsed_text
 from sklearn_mtl.messages import shown
 
 Reading = Literal["number", "date", "duration", "number in text", "date in text", "level", "nothing"]
@@ -118,13 +118,14 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
         TypeError
             If cells are lists, arrays or dicts.
         ValueError
-            If numbers are complex, or dates can't be read.
+            If numbers are complex or too large to be scaled, or dates can't be read.
         """
         validate_data(self, X, skip_check_array=True)
         self.readings_ = ["number"] * X.shape[1]
         self.zones_ = [None] * X.shape[1]
         self.free_text_ = []
         if _holds_numbers(X):
+            self._check_sizes(range(X.shape[1]), dict(enumerate(_largest(X))))
             return self
         table = as_frame(X)
         contents = [content_of(column) for _, column in table.items()]
@@ -132,8 +133,10 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
         _refuse_complex(table, _where(contents, "complex numbers"))
         self.readings_ = [_BY_CONTENT.get(content, "level") for content in contents]
         for i in _where(contents, "dates"):
-            self.zones_[i] = zone_of(_dates(table.columns[i], table.iloc[:, i]))
+            self.zones_[i] = zone_of(_times(table.columns[i], table.iloc[:, i], "dates"))
         self._read_texts(table, _where(contents, "text"))
+        numbers = [i for i, reading in enumerate(self.readings_) if reading in ("number", "number in text")]
+        self._check_sizes(table.columns, {i: self._largest_of(table, i) for i in numbers})
         return self
 
     def transform(self, X: np.ndarray | pd.DataFrame) -> np.ndarray | pd.DataFrame:
@@ -160,6 +163,16 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
         names = getattr(self, "feature_names_in_", None)
         return read_columns(as_frame(X, names), self.readings_, self.zones_)
 
+    def _check_sizes(self, names: Sequence[Any], largest: Mapping[int, float]) -> None:
+        if max(largest.values(), default=0) > LARGEST:
+            refuse_too_large(names, {i: number for i, number in largest.items() if number > LARGEST})
+
+    def _largest_of(self, table: pd.DataFrame, i: int) -> float:
+        column = table.iloc[:, i]
+        plain = self.readings_[i] == "number" and _is_plain(column.dtype)
+        values = column.to_numpy() if plain else _read(table.columns[i], column, self.readings_[i], None)
+        return float(_largest(values))
+
     def _read_texts(self, table: pd.DataFrame, columns: Sequence[int]) -> None:
         """Find whether text reads as numbers or dates, or is free text, and warn of it."""
         said: dict[str, list[str]] = defaultdict(list)
@@ -172,9 +185,9 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
             elif is_free_text(texts, distinct):
                 self.free_text_.append(i)
         if said:
-            _warn_of_parsed_text(said)
+            warn_of_parsed_text(said)
         if self.free_text_:
-            _warn_of_free_text(table.columns[self.free_text_].tolist())
+            warn_of_free_text(table.columns[self.free_text_].tolist())
 
 
 def as_frame(X: np.ndarray | pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
@@ -234,11 +247,11 @@ def _read(name: Any, column: pd.Series, reading: Reading, zone: str | None) -> n
             return np.full(len(column), _GAP.get(reading, np.nan))
         raise _OtherContentError(f"{content} in place of {_EXPECTED[reading]}")
     if content == "durations":
-        return pd.to_timedelta(column).to_numpy()
+        return _times(name, column, content).to_numpy()
     if content in ("numbers", "booleans"):
         return _numbers(name, column)
     if content == "dates":
-        return _on_the_clock(_dates(name, column), reading, zone).to_numpy()
+        return _on_the_clock(_times(name, column, content), reading, zone).to_numpy()
     texts = as_texts(column)
     return numbers_in(texts) if reading == "number in text" else dates_in(texts).to_numpy()
 
@@ -256,13 +269,19 @@ def _numbers(name: Any, column: pd.Series) -> np.ndarray:
     return numbers
 
 
-def _dates(name: Any, column: pd.Series) -> pd.Series:
+def _times(name: Any, column: pd.Series, kind: str) -> pd.Series:
     try:
-        return to_dates(column)
+        return to_dates(column) if kind == "dates" else pd.to_timedelta(column)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
-            f"Column {shown(name)} of `X` must hold dates that pandas can read as one. Found: {error}."
+            f"Column {shown(name)} of `X` must hold {kind} that pandas can read as one. Found: {error}."
         ) from error
+
+
+def _largest(values: np.ndarray) -> np.ndarray:
+    """Return the largest absolute value of each column; 0 where there is none."""
+    high, low = (of.reduce(values, axis=0, initial=0) for of in (np.fmax, np.fmin))
+    return np.maximum(high.astype(np.float64), -low.astype(np.float64))
 
 
 def _on_the_clock(dates: pd.Series, reading: Reading, zone: str | None) -> pd.Series:
@@ -315,20 +334,3 @@ def _how_it_parsed(name: Any, texts: np.ndarray, reading: Reading) -> str:
 def _short(value: Any) -> str:
     text = str(value) if isinstance(value, np.generic) else repr(value)
     return text if len(text) <= 40 else f"{text[:40]}…"
-
-
-def _warn_of_parsed_text(said: dict[str, list[str]]) -> None:
-    kinds = "; ".join(f"as {kind}: {listed(columns)}" for kind, columns in said.items())
-    warn_caller(
-        f"Columns of `X` that hold text are read {kinds}. What does not parse is missing. Convert a column "
-        "yourself, with pandas.to_numeric, pandas.to_datetime, or X[name].astype('category') to keep each "
-        "text as a level of its own.",
-    )
-
-
-def _warn_of_free_text(names: list[Any]) -> None:
-    warn_caller(
-        f"Columns of `X` hold free text, several words that seldom repeat, which is not read as language: "
-        f"{named(names)}. Only texts that occur at least 5 times are told apart. Drop the columns, or make "
-        "numbers of their words first, as scikit-learn's TfidfVectorizer does.",
-    )

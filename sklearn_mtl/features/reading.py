@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 from torch.utils.data import Dataset
 
 from sklearn_mtl.features.kinds import Content, content_of, named, refuse_sequences
+from sklearn_mtl.features.sizes import is_beyond_floats
 from sklearn_mtl.features.sparse import SparseRows, read_sparse
 from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
 from sklearn_mtl.messages import shown
@@ -278,7 +279,8 @@ def holds_other_than_numbers(X: Any) -> bool:
         return False
     if X.dtype != object:
         return X.dtype.kind not in "biufcV"
-    return any(content_of(column) not in _FOR_FLOATS for _, column in pd.DataFrame(X).items())
+    columns = [column for _, column in pd.DataFrame(X).items()]
+    return any(content_of(column) not in _FOR_FLOATS or is_beyond_floats(column) for column in columns)
 
 
 def one_column(X: Any) -> Any:
@@ -332,8 +334,9 @@ def _from_series(series: Any) -> pd.Series:
     dtype = series.dtype
     if dtype.is_numeric():
         # Integers with nulls become floats with NaN by themselves, decimals do not.
-        numbers = series.cast(float) if dtype.is_decimal() else series
-        return pd.Series(numbers.to_numpy())
+        wide = type(dtype).__name__ in ("Decimal", "Int128", "UInt128")
+        # numpy has neither decimals nor integers of 128 bits.
+        return pd.Series((series.cast(float) if wide else series).to_numpy())
     if dtype.is_nested():
         return pd.Series(series.to_list(), dtype=object)
     if dtype.base_type().__name__ in ("Categorical", "Enum"):

@@ -63,7 +63,7 @@ DISTINCT = Guess(None, "text of which nearly all is distinct")
 NUMBERS = Guess(None, "text that reads as numbers")
 INTEGER_BLOCK = Guess(None, "a two-dimensional block of other integers than 0 and 1")
 OTHER_BLOCK = Guess(None, "a two-dimensional block of other labels than numbers")
-OTHERS = Guess(None, "labels that are neither numbers nor text throughout")
+OTHERS = Guess(None, "labels that are neither numbers nor text throughout, or integers beyond 64 bits")
 
 
 def guess_kind(column: Column) -> Guess:

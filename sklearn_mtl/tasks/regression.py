@@ -254,6 +254,11 @@ def _numbers(column: Column) -> np.ndarray:
     """Return labels as float64 of two dimensions, NaN where missing."""
     try:
         values = np.array(column.values, dtype=np.float64)
+    except OverflowError as error:
+        raise ValueError(
+            f"Task {shown(column.name)} is a regression and needs numbers of a size that floats have. "
+            f"Found labels such as {shown(column.known[:3].tolist())}."
+        ) from error
     except (TypeError, ValueError):
         values = None
     # numpy reads numbers from text, too.
