@@ -70,7 +70,7 @@ def plan_fit(
     declared = by_task("classes", classes, names)
     tasks = stages.bind(training, kinds=kinds, classes=declared, calibrate=settings.calibrate)
     dtype = numpy_dtype(settings.dtype)
-    encoder = stages.fit_encoder(training, preprocessing=parameters.preprocessing, dtype=dtype)
+    encoder = stages.fit_encoder(training, tasks, preprocessing=parameters.preprocessing, dtype=dtype)
     blueprint = Blueprint(
         spec=encoder.spec,
         tasks=tasks,

@@ -21,7 +21,7 @@ from sklearn_mtl.estimators.held_out import (
 )
 from sklearn_mtl.estimators.kinds import SeenLabels, seen_labels
 from sklearn_mtl.estimators.rows import AcceptedInput, FitData, ReadData, Rows, read_data, read_rows
-from sklearn_mtl.features import EncodedRows, FeatureEncoder, listed
+from sklearn_mtl.features import EncodedRows, FeatureEncoder, is_built_in, listed, takes_labels
 from sklearn_mtl.messages import shown
 from sklearn_mtl.network import Blueprint
 from sklearn_mtl.tasks import TaskKind, TaskSet
@@ -166,11 +166,23 @@ class Stages:
             warn_caller(f"Task {listed(single)}: there is nothing to learn.")
         return tasks
 
-    def fit_encoder(self, rows: Rows, *, preprocessing: Any, dtype: type[np.floating]) -> FeatureEncoder:
-        """Return the encoder of X, fitted to the rows to learn from."""
-        encoder = FeatureEncoder(preprocessing, dtype)
-        with _unlogged():
-            return encoder.fit(rows.X, rows.weight.max(axis=1) if rows.weighted else None, rows.index)
+    def fit_encoder(
+        self, rows: Rows, tasks: TaskSet, *, preprocessing: Any, dtype: type[np.floating]
+    ) -> FeatureEncoder:
+        """Return the encoder of X, fitted to the rows to learn from.
+
+        Parameters
+        ----------
+        rows : Rows
+            The rows to learn from.
+        tasks : TaskSet
+            They make numbers of the labels, for a preprocessing that takes y.
+        preprocessing, dtype
+            As in `FeatureEncoder`.
+        """
+        # Where no labels are taken, fits whose tasks differ share the encoder.
+        taken = tasks if not is_built_in(preprocessing) and takes_labels(preprocessing) else None
+        return self._fit_encoder(rows, taken, preprocessing=preprocessing, dtype=dtype)
 
     def encode(
         self, rows: Rows, encoder: FeatureEncoder, tasks: TaskSet, settings: TrainingSettings
@@ -269,6 +281,14 @@ class Stages:
 
     def _no_validation(self, rows: Rows) -> RowSplit:
         return RowSplit.from_validation(np.empty(0, dtype=np.intp), len(rows))
+
+    def _fit_encoder(
+        self, rows: Rows, tasks: TaskSet | None, *, preprocessing: Any, dtype: type[np.floating]
+    ) -> FeatureEncoder:
+        weight = rows.weight.max(axis=1) if rows.weighted else None
+        y = None if tasks is None else tasks.as_array(rows.columns)
+        with _unlogged():
+            return FeatureEncoder(preprocessing, dtype).fit(rows.X, weight, rows.index, y)
 
     def _inputs(self, rows: Rows, encoder: FeatureEncoder, *, device: Any, dtype: Any) -> InputRows:
         return rows_for_training(EncodedRows(encoder, rows.X, rows.index), device, dtype)

@@ -49,6 +49,7 @@ from sklearn_mtl.features.scaling import Scaling
 from sklearn_mtl.features.sparse import SparseRows
 from sklearn_mtl.features.streamed import StreamedRows
 from sklearn_mtl.features.table import default_preprocessing
+from sklearn_mtl.features.transformer import takes_labels
 
 __all__ = [
     "Block",
@@ -64,6 +65,7 @@ __all__ = [
     "listed",
     "named",
     "read_features",
+    "takes_labels",
     "takes_sparse",
     "takes_texts",
 ]

@@ -159,6 +159,7 @@ class FeatureEncoder:
         X: np.ndarray | pd.DataFrame | SparseRows,
         sample_weight: np.ndarray | None = None,
         rows: np.ndarray | None = None,
+        y: np.ndarray | None = None,
     ) -> FeatureEncoder:
         """Fit the preprocessing; rows of weight 0 are as if they were not there.
 
@@ -170,10 +171,14 @@ class FeatureEncoder:
             Weights of the rows.
         rows : ndarray of int of shape (n_rows,), optional
             Positions of the rows to fit on; all of X by default.
+        y : ndarray of shape (n_rows,) or (n_rows, n_columns), optional
+            Labels of the rows as numbers, for a transformer whose ``fit`` takes them.
         """
         self.transformer = new_transformer(self.preprocessing, X)
-        used, sample_weight = self._rows_to_fit(X, sample_weight, rows)
-        sample = take_rows(X, slice(None) if len(used) == len(X) and rows is None else used)
+        used = np.arange(len(X)) if rows is None else rows
+        chosen = self._chosen(X, len(used), sample_weight)
+        sample_weight, y = (None if of is None else np.asarray(of)[chosen] for of in (sample_weight, y))
+        sample = take_rows(X, slice(None) if len(chosen) == len(X) and rows is None else used[chosen])
         if self.transformer is None:
             # An array: an index of pandas would go into pickles and files.
             self._names = np.array(X.columns.astype(str), object) if isinstance(X, pd.DataFrame) else None
@@ -181,7 +186,7 @@ class FeatureEncoder:
             sample = with_text_of(X, sample)
             self.transformer.fit(sample)
         else:
-            fit_transformer(self.transformer, given_to(self.transformer, sample), sample_weight)
+            fit_transformer(self.transformer, given_to(self.transformer, sample), sample_weight, y)
         is_for_dense = self.is_built_in and self.transformer is not None
         self._takes_sparse = isinstance(X, SparseRows) or not is_for_dense
         self._kept = None
@@ -275,21 +280,13 @@ class FeatureEncoder:
         """
         return self.is_built_in and not (isinstance(X, SparseRows) and self._takes_sparse)
 
-    def _rows_to_fit(
-        self, X: np.ndarray | pd.DataFrame, sample_weight: np.ndarray | None, rows: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the positions of the rows to fit on, and their weights."""
-        used = np.arange(len(X)) if rows is None else rows
-        if sample_weight is not None:
-            keep = np.asarray(sample_weight) > 0
-            used, sample_weight = used[keep], np.asarray(sample_weight)[keep]
-        if not self.is_built_in:
-            return used, sample_weight
-        if isinstance(X, SparseRows):
-            return used, sample_weight
+    def _chosen(self, X: Any, n_rows: int, sample_weight: np.ndarray | None) -> np.ndarray:
+        """Return which of the rows to fit on: those of positive weight, or some of these."""
+        chosen = np.arange(n_rows) if sample_weight is None else np.flatnonzero(np.asarray(sample_weight) > 0)
+        if not self.is_built_in or isinstance(X, SparseRows):
+            return chosen
         # Only the shape of images and sequences is looked at.
-        every = max(1, len(used) // ROWS_FOR_STATISTICS) if X.ndim == 2 else len(used)
-        return used[::every], None if sample_weight is None else sample_weight[::every]
+        return chosen[:: max(1, len(chosen) // ROWS_FOR_STATISTICS) if X.ndim == 2 else len(chosen)]
 
     def _by_stretches(self, X: np.ndarray | pd.DataFrame) -> bool:
         """Whether to encode a stretch of rows at a time: encoding copies, and treats each row by itself."""

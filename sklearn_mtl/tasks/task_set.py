@@ -170,6 +170,26 @@ class TaskSet:
         cell_weight[missing] = 0.0
         return y, cell_weight
 
+    def as_array(self, columns: Mapping[str, Column]) -> np.ndarray:
+        """Return all labels as numbers, for a transformer that takes y.
+
+        Parameters
+        ----------
+        columns : mapping of str to Column
+            Labels of each task.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_columns)
+            The columns of the tasks in the user's order, each as its loss is given it: a class as its
+            position among the classes, a number standardised. Integers where all are classes and none is
+            missing, otherwise floats, NaN where a label is missing.
+        """
+        y = np.hstack([task.encode(columns[task.name]) for task in self.tasks])
+        if all(task.has_classes for task in self.tasks) and not np.isnan(y).any():
+            y = y.astype(np.int64)
+        return y[:, 0] if y.shape[1] == 1 else y
+
     def split(self, responses: Sequence[np.ndarray]) -> Responses:
         """Return each task's share of the groups' responses.
 

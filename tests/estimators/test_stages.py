@@ -20,7 +20,7 @@ def read(stages, n_rows=40):
 
 
 def fitted(stages, rows, preprocessing):
-    return stages.fit_encoder(rows, preprocessing=preprocessing, dtype=np.float32)
+    return stages.fit_encoder(rows, None, preprocessing=preprocessing, dtype=np.float32)
 
 
 def test_sources_are_told_apart_by_identity_and_parameters_by_value():
