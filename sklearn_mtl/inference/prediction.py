@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from sklearn_mtl.data.rows import DeviceRows, InputRows, cut
+from sklearn_mtl.inference.padding import (
+    ENOUGH_ROWS,
+    Forward,
+    pad_to_multiple,
+    run_padded,
+    widths_for_vectors,
+)
 from sklearn_mtl.network import MultiTaskModule, in_default_modes
 from sklearn_mtl.tasks import TaskLosses
 
-# In a multiple of so many rows each row is rounded alike. With fewer, a matrix product may take another path,
-# and rows beyond a whole number of vectors, or of a product's tiles, are computed unlike the rest.
-ENOUGH_ROWS = 64
-# Smaller numbers of rows that are tried, since fewer are faster. A single row always takes another path.
-SIZES_TO_TRY = (4, 8, 16, 32)
 # Largest activation of a chunk, in numbers: a core's caches are small, a GPU needs much to do at once.
 NUMBERS_AT_ONCE = 2**18
 NUMBERS_AT_ONCE_ON_GPU = 2**24
+# Torch gives a thread at least so many numbers of an activation. Two threads share whole vectors; three or
+# more may split one, the numbers of which are then computed singly.
+NUMBERS_OF_A_THREAD = 2**15
 # In chunks of fewer rows, launching the operations costs more than the caches save.
 FEWEST_ROWS_AT_ONCE = 3 * ENOUGH_ROWS
 
 Inputs = Mapping[str, Tensor] | InputRows
-Forward = Callable[[Mapping[str, Tensor]], list[Tensor]]
 
 # The largest activation of a row, by network.
 _numbers_per_row: WeakKeyDictionary[MultiTaskModule, int] = WeakKeyDictionary()
-# Numbers of rows that round alike, by network and number of threads.
-_sizes_that_round_alike: WeakKeyDictionary[MultiTaskModule, dict[int, list[int]]] = WeakKeyDictionary()
 
 
 def raw_outputs(module: MultiTaskModule, inputs: Inputs, *, calibrated: bool = True) -> Tensor:
@@ -49,7 +50,8 @@ def raw_outputs(module: MultiTaskModule, inputs: Inputs, *, calibrated: bool = T
         Whether to divide by the temperatures.
     """
     forward = module.calibrated if calibrated else module
-    return in_chunks(module, inputs, lambda chunk: [forward(chunk)])[0]
+    # Nobody compares them with those of other rows: they need no padding.
+    return in_chunks(module, inputs, lambda chunk: [forward(chunk)], padded=False)[0]
 
 
 def mean_responses(
@@ -130,7 +132,9 @@ def _by_networks(
     def forward(chunk: Mapping[str, Tensor]) -> list[Tensor]:
         # Several networks are given copies: one may work in place, and the next takes the same rows.
         each = [
-            responses(loss, _padded(module, chunk if len(modules) == 1 else _copied(chunk)))
+            _whole_vectors(
+                partial(responses, loss), _padded(module, chunk if len(modules) == 1 else _copied(chunk))
+            )
             for module, loss in zip(modules, losses, strict=True)
         ]
         return then(each[0] if len(each) == 1 else [mean(of_nets) for of_nets in zip(*each, strict=True)])
@@ -151,7 +155,9 @@ def representations(module: MultiTaskModule, inputs: Inputs) -> Tensor:
 
 @in_default_modes
 @torch.no_grad()
-def in_chunks(module: MultiTaskModule, inputs: Inputs, forward: Forward) -> list[Tensor]:
+def in_chunks(
+    module: MultiTaskModule, inputs: Inputs, forward: Forward, *, padded: bool = True
+) -> list[Tensor]:
     """Run rows through the network in chunks of bounded memory.
 
     Parameters
@@ -162,6 +168,8 @@ def in_chunks(module: MultiTaskModule, inputs: Inputs, forward: Forward) -> list
         Encoded rows, on the module's device.
     forward : callable
         Takes the input blocks of some rows, and returns tensors with as many rows.
+    padded : bool, default=True
+        Whether each row is to be rounded as among any others.
     """
     _in_evaluation_mode(module)
     rows = DeviceRows(dict(inputs)) if isinstance(inputs, Mapping) else inputs
@@ -169,11 +177,11 @@ def in_chunks(module: MultiTaskModule, inputs: Inputs, forward: Forward) -> list
     everything = rows.place(slice(None))
     if total <= size:
         (chunk,) = rows.iterate([everything])
-        return _run_chunk(module, chunk, total, forward)
+        return run_padded(module, chunk, total, forward) if padded else forward(chunk)
     bounds = [(start, min(start + size, total)) for start in range(0, total, size)]
     results: list[Tensor] = []
     for (start, stop), chunk in zip(bounds, rows.iterate(cut(everything, bounds)), strict=True):
-        parts = _run_chunk(module, chunk, stop - start, forward)
+        parts = run_padded(module, chunk, stop - start, forward) if padded else forward(chunk)
         if not results:
             results = [part.new_empty((total, *part.shape[1:])) for part in parts]
         for result, part in zip(results, parts, strict=True):
@@ -196,12 +204,20 @@ def rows_at_once(module: MultiTaskModule, rows: InputRows) -> int:
     if len(rows) <= ENOUGH_ROWS:
         return ENOUGH_ROWS
     if module not in _numbers_per_row:
-        few = next(iter(rows.iterate([rows.place(slice(ENOUGH_ROWS))])))
-        _numbers_per_row[module] = -(-_largest_activation(_in_evaluation_mode(module), few) // ENOUGH_ROWS)
-    on_cpu = module.raw_scale.device.type == "cpu"
-    numbers = NUMBERS_AT_ONCE * torch.get_num_threads() if on_cpu else NUMBERS_AT_ONCE_ON_GPU
-    at_once = numbers // _numbers_per_row[module] // ENOUGH_ROWS * ENOUGH_ROWS
-    return max(at_once, FEWEST_ROWS_AT_ONCE)
+        largest = _largest_activation(_in_evaluation_mode(module), _few(rows))
+        _numbers_per_row[module] = -(-largest // ENOUGH_ROWS)
+    n_threads, fewest = torch.get_num_threads(), FEWEST_ROWS_AT_ONCE
+    if module.raw_scale.device.type != "cpu":
+        numbers = NUMBERS_AT_ONCE_ON_GPU
+    elif n_threads > 2 and widths_for_vectors(module, lambda: _few(rows)):
+        numbers, fewest = 2 * NUMBERS_OF_A_THREAD, ENOUGH_ROWS
+    else:
+        numbers = NUMBERS_AT_ONCE * n_threads
+    return max(numbers // _numbers_per_row[module] // ENOUGH_ROWS * ENOUGH_ROWS, fewest)
+
+
+def _few(rows: InputRows) -> dict[str, Tensor]:
+    return next(iter(rows.iterate([rows.place(slice(ENOUGH_ROWS))])))
 
 
 @torch.no_grad()
@@ -227,98 +243,14 @@ def _padded(module: MultiTaskModule, chunk: Mapping[str, Tensor]) -> Tensor:
     return pad_to_multiple(module.calibrated(chunk).cpu().double())
 
 
-def _run_chunk(
-    module: MultiTaskModule, chunk: dict[str, Tensor], n_rows: int, forward: Forward
-) -> list[Tensor]:
-    if n_rows % ENOUGH_ROWS == 0:
-        return forward(chunk)
-    return [part[:n_rows] for part in forward(pad_rows(module, chunk))]
+def _whole_vectors(respond: Callable[[Tensor], list[Tensor]], raw: Tensor) -> list[Tensor]:
+    """Return what is made of raw outputs, by three threads or more in pieces of which each is one thread's."""
+    if torch.get_num_threads() < 3 or raw.numel() <= NUMBERS_OF_A_THREAD:
+        return respond(raw)
+    n_rows = max(NUMBERS_OF_A_THREAD // raw[0].numel() // ENOUGH_ROWS, 1) * ENOUGH_ROWS
+    return [torch.cat(parts) for parts in zip(*map(respond, raw.split(n_rows)), strict=True)]
 
 
 def _in_evaluation_mode(module: MultiTaskModule) -> MultiTaskModule:
     """Return the module in evaluation mode; the mode is asked first, since setting it visits every layer."""
     return module.eval() if module.training else module
-
-
-def pad_rows(module: MultiTaskModule, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the inputs with rows of zeros added, so that a row's result doesn't depend on their number.
-
-    Parameters
-    ----------
-    module : MultiTaskModule
-        The network that takes them, in evaluation mode.
-    inputs : dict of str to tensor
-        Rows on the module's device.
-    """
-    n_rows = len(next(iter(inputs.values())))
-    if n_rows >= ENOUGH_ROWS:
-        return {name: pad_to_multiple(block) for name, block in inputs.items()}
-    sizes = sizes_that_round_alike(module, inputs)
-    missing = sizes[bisect_left(sizes, n_rows)] - n_rows
-    return {name: _longer(block, missing) for name, block in inputs.items()}
-
-
-def pad_to_multiple(block: Tensor) -> Tensor:
-    """Return a tensor with rows of zeros added, up to the next multiple of 64."""
-    return _longer(block, -len(block) % ENOUGH_ROWS)
-
-
-def _longer(block: Tensor, missing: int) -> Tensor:
-    # Pairs of paddings, the last axis first.
-    return pad(block, (0, 0) * (block.ndim - 1) + (0, missing)) if missing else block
-
-
-def sizes_that_round_alike(module: MultiTaskModule, inputs: Mapping[str, Tensor]) -> list[int]:
-    """Return the numbers of rows, ascending, in which the network rounds each row as it does in many.
-
-    They are found once, by trying random rows, since they depend on the shapes of the products, the
-    processor and the number of threads.
-
-    Parameters
-    ----------
-    module : MultiTaskModule
-        The network, in evaluation mode.
-    inputs : mapping of str to tensor
-        Rows of the shapes and dtypes that it takes.
-    """
-    known, n_threads = _sizes_that_round_alike.get(module, {}), torch.get_num_threads()
-    if n_threads not in known:
-        on_cpu = module.raw_scale.device.type == "cpu"
-        known = _sizes_that_round_alike.setdefault(module, {})
-        known[n_threads] = _try_sizes(module, inputs) if on_cpu else [ENOUGH_ROWS]
-    return known[n_threads]
-
-
-@torch.no_grad()
-def _try_sizes(module: MultiTaskModule, inputs: Mapping[str, Tensor]) -> list[int]:
-    rows = {name: _random_rows(block) for name, block in inputs.items()}
-    expected = _results(module, rows)
-    return [*(size for size in SIZES_TO_TRY if _rounds_alike(module, rows, expected, size)), ENOUGH_ROWS]
-
-
-def _rounds_alike(
-    module: MultiTaskModule, rows: Mapping[str, Tensor], expected: list[Tensor], size: int
-) -> bool:
-    for start in (0, ENOUGH_ROWS - size):
-        part = slice(start, start + size)
-        found = _results(module, {name: block[part] for name, block in rows.items()})
-        if not all(torch.equal(few, many[part]) for few, many in zip(found, expected, strict=True)):
-            return False
-    return True
-
-
-def _results(module: MultiTaskModule, rows: Mapping[str, Tensor]) -> list[Tensor]:
-    """Return all that prediction makes of rows, each time of a copy, since a module may work in place."""
-    return [
-        forward({name: block.clone() for name, block in rows.items()})
-        for forward in (module.represent, module.calibrated)
-    ]
-
-
-def _random_rows(block: Tensor) -> Tensor:
-    """Return enough rows: noise, or the first row again and again where it holds codes."""
-    if not block.is_floating_point():
-        return block[:1].expand(ENOUGH_ROWS, *block.shape[1:]).contiguous()
-    # A generator of its own: the global one is the user's.
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn((ENOUGH_ROWS, *block.shape[1:]), generator=generator, dtype=block.dtype)

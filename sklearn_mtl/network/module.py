@@ -14,6 +14,7 @@ from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.sharing import Sharing, SharingModule
 from sklearn_mtl.tasks import TaskLosses, TaskSet
 from sklearn_mtl.trunks import Trunk, TrunkModule
+from sklearn_mtl.trunks.layers import aligned
 
 
 class MultiTaskModule(nn.Module):
@@ -268,14 +269,10 @@ class MemberLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output."""
-        weight = self.weight if self.training else _two_columns(self.weight)
-        n_out = self.weight.shape[1]
+        x, weight = (x, self.weight) if self.training else aligned(x, self.weight)
         if len(weight) > 1:
-            product = torch.bmm(x.transpose(0, 1), weight.transpose(1, 2)).transpose(0, 1)
-            return product[..., :n_out] + self.bias
-        if weight is self.weight:
-            return F.linear(x, weight.squeeze(0), self.bias.squeeze(0))
-        return F.linear(x, weight.squeeze(0))[..., :n_out] + self.bias.squeeze(0)
+            return torch.bmm(x.transpose(0, 1), weight.transpose(1, 2)).transpose(0, 1) + self.bias
+        return F.linear(x, weight.squeeze(0), self.bias.squeeze(0))
 
 
 class TaskLinear(nn.Module):
@@ -289,21 +286,10 @@ class TaskLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output."""
         members, n_tasks = self.weight.shape[:2]
+        x, weight = (x, self.weight) if self.training else aligned(x, self.weight)
         by_layer = x.permute(1, 2, 0, 3).flatten(0, 1)
-        weight = self.weight.flatten(0, 1)
-        weight = weight if self.training else _two_columns(weight)
-        product = torch.bmm(by_layer, weight.transpose(1, 2))[..., : self.weight.shape[2]]
+        product = torch.bmm(by_layer, weight.flatten(0, 1).transpose(1, 2))
         return product.unflatten(0, (members, n_tasks)).permute(2, 0, 1, 3) + self.bias
-
-
-def _two_columns(weight: Tensor) -> Tensor:
-    """Return weights, (layers, n_out, n_in), of which a single column of outputs has got a second.
-
-    A product of one column rounds a row by its place among the others, and a prediction must not depend on
-    it; to train, one column is three times as fast. Weights lie as a linear layer's do, rows of inputs: laid
-    the other way, products of few columns round by the place too.
-    """
-    return weight.expand(-1, 2, -1) if weight.shape[1] == 1 else weight
 
 
 def _branch(members: int, n_tasks: int, n_inputs: int, hidden: tuple[int, ...], n_outputs: int) -> nn.Module:

@@ -22,6 +22,44 @@ NUMBERS_PER_WORD = 4
 LEVELS = 2**16
 # Quantiles of this many rows place a few dozen bin edges well enough, and torch.quantile sorts them all.
 ROWS_FOR_BINS = 100_000
+# Rows of a multiple of so many numbers each begin at an address of whole vectors, in single precision the
+# widest of any processor.
+WHOLE_VECTORS = 16
+
+
+def aligned(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the two factors of a product over their last axes, filled up with zeros to whole vectors.
+
+    A product of few columns, and in double precision of many too, is computed from the first address of whole
+    vectors on. If that is elsewhere in each row, then rows are rounded by their place among the others, on
+    which a prediction must not depend. To train, products are faster as they are.
+
+    Parameters
+    ----------
+    x, weight : tensor of shape (..., n_in)
+        Rows, and the weights of each output.
+    """
+    missing = -weight.shape[-1] % WHOLE_VECTORS
+    return (F.pad(x, (0, missing)), F.pad(weight, (0, missing))) if missing else (x, weight)
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return what ``torch.nn.functional.linear`` does, each row rounded alike wherever it is.
+
+    Parameters
+    ----------
+    input, weight, bias : tensor
+        As in torch.
+    """
+    return F.linear(*aligned(input, weight), bias)
+
+
+class Linear(nn.Linear):
+    """torch's linear layer; in evaluation it rounds each row alike wherever it is among others."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the layer's output."""
+        return super().forward(x) if self.training else linear(x, self.weight, self.bias)
 
 
 class Dropout(nn.Module):
@@ -126,13 +164,16 @@ class BatchEnsembleLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output, shape (rows, members, n_out)."""
-        product = self._of_shared(x[:, 0]) if self.shared_input else F.linear(x * self.r, self.weight)
+        product_of = F.linear if self.training else linear
+        if self.shared_input:
+            product = product_of(x[:, 0], self._matrices()).unflatten(1, self.s.shape)
+        else:
+            product = product_of(x * self.r, self.weight)
         return torch.addcmul(self.bias, product, self.s)
 
-    def _of_shared(self, x: Tensor) -> Tensor:
-        """Return each member's product with the same rows, from the matrices W diag(r_k) written out."""
-        matrices = (self.weight * self.r[:, None]).flatten(0, 1)
-        return F.linear(x, matrices).unflatten(1, self.s.shape)
+    def _matrices(self) -> Tensor:
+        """Return the matrices W diag(r_k) of all members, one below the other."""
+        return (self.weight * self.r[:, None]).flatten(0, 1)
 
 
 def _scales(members: int, features: Sequence[int]) -> Tensor:
@@ -194,7 +235,10 @@ class PiecewiseLinearEmbedding(nn.Module):
         """
         x = x.unsqueeze(-1)
         encoding = torch.addcmul(self.offset, self.slope, x).clamp(self.lowest, self.highest)
-        curved = torch.bmm(encoding.transpose(0, 1), self.weight).transpose(0, 1)
+        # In training, the weights are laid out for the product as they are.
+        by_size = self.weight.transpose(1, 2)
+        encoding, by_size = (encoding, by_size) if self.training else aligned(encoding, by_size)
+        curved = torch.bmm(encoding.transpose(0, 1), by_size.transpose(1, 2)).transpose(0, 1)
         return (torch.addcmul(self.bias, self.scale, x) + curved).flatten(1)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
-from sklearn_mtl.trunks.layers import Dropout
+from sklearn_mtl.trunks.layers import Dropout, Linear
 from sklearn_mtl.trunks.trunk import ACTIVATIONS, Trunk, TrunkModule, check_hidden_layers
 
 NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm}
@@ -66,7 +66,7 @@ class MLP(Trunk):
         return TrunkModule(entry, stages, widths)
 
     def _stage(self, n_in: int, n_out: int) -> nn.Module:
-        layers: list[nn.Module] = [nn.Linear(n_in, n_out)]
+        layers: list[nn.Module] = [Linear(n_in, n_out)]
         if self.normalization is not None:
             layers.append(NORMALIZATIONS[self.normalization](n_out))
         layers.append(ACTIVATIONS[self.activation]())

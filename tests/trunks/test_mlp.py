@@ -38,7 +38,8 @@ def test_mlp_is_the_one_written_by_hand(activation, written, normalization, make
         for network, inputs in ((module, table.inputs), (by_hand, table.inputs["x"])):
             torch.manual_seed(0)
             outputs.append(network.train(mode)(inputs))
-        torch.testing.assert_close(outputs[0], outputs[1][:, None], rtol=0, atol=0)
+        # In evaluation products are filled up with zeros, which rounds otherwise.
+        torch.testing.assert_close(outputs[0], outputs[1][:, None], rtol=0, atol=0 if mode else 1e-5)
 
 
 def test_weights_are_drawn_as_torch_draws_them(make_table):
