@@ -244,7 +244,7 @@ def _padded(module: MultiTaskModule, chunk: Mapping[str, Tensor]) -> Tensor:
 
 
 def _whole_vectors(respond: Callable[[Tensor], list[Tensor]], raw: Tensor) -> list[Tensor]:
-    """Return what is made of raw outputs, by three threads or more in pieces of which each is one thread's."""
+    """Return what is made of raw outputs, by three threads or more in pieces that no two of them share."""
     if torch.get_num_threads() < 3 or raw.numel() <= NUMBERS_OF_A_THREAD:
         return respond(raw)
     n_rows = max(NUMBERS_OF_A_THREAD // raw[0].numel() // ENOUGH_ROWS, 1) * ENOUGH_ROWS
