@@ -13,7 +13,7 @@ PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-lowest test-newest lint types bench clean
+.PHONY: demo test test-lowest test-newest fuzz lint types bench clean
 
 demo: $(VENV)/.installed-examples
 	$(BIN)/python examples/house_price_and_type.py
@@ -33,6 +33,11 @@ test-lowest: $(VENV)-lowest/.installed
 test-newest: $(VENV)-newest/bin/python
 	$< $(INSTALL) --upgrade --upgrade-strategy eager "torch==$(TORCH)" --editable ".[dev]"
 	$< -m pytest -n 2 $(ARGS)
+
+# Made-up files for `load`, five kinds of as many each: `make fuzz FUZZ_CASES=5000`
+fuzz: export FUZZ_CASES ?= 1000
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -s tests/export/test_fuzz.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/python -m ruff check .

@@ -12,7 +12,10 @@ Nothing in a file is executed. A class is looked up by name among those of this 
 scikit-learn's transformers and the functions of ``preprocessing="auto"`` alone. `save` refuses what a file
 can't hold, such as callbacks or a transformer around a function of your own. Your own trunks, balancers and
 modules are handed to `load`. Digests find damage, not forgery: whoever can write a file can write its
-digests.
+digests. No size that a file states is believed: it is compared with what the file holds.
+
+A file is written beside the one that it replaces, and renamed when it is whole. The same estimator gives the
+same bytes.
 
 It takes ``pip install "sklearn-mtl[export]"``. Without it there are pickle and joblib, which hold
 everything, and run whatever a file says. ``skops.io`` holds a whole pipeline; there only types of

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import zipfile
+from copy import copy
 from hashlib import sha256
 from pathlib import Path
 
@@ -354,6 +355,32 @@ def test_a_device_that_is_not_here_gives_way_to_the_cpu(path, monkeypatch):
     with pytest.raises(ValueError, match=r"`device` must be a device of this machine. Found 'cuda'"):
         found.fit(X, FRAME)
     found.set_params(device="auto").fit(X, FRAME)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "cuda:7",
+        "mps",
+        "xpu",
+        "meta",
+        "hpu",
+        "cpu:3",
+        torch.device("cuda", 7),
+        torch.device("meta"),
+        "none",
+        3,
+    ],
+    ids=str,
+)
+def test_a_file_of_any_device_loads_where_it_is_not(fitted, path, device):
+    expected = fitted.predict(X)
+    save(copy(fitted).set_params(device=device), path)
+    found = load(path)
+    assert found.net_.module_.heads.branches[0].weight.device.type == "cpu"
+    assert_equal(found.predict(X), expected)
+    with pytest.raises(ValueError, match="`device` must be"):
+        found.fit(X, FRAME)
 
 
 # The file
@@ -866,6 +893,34 @@ def test_a_save_while_another_thread_predicts_is_like_any_other(fitted, path):
     stop.set()
     thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize(
+    "given",
+    [3, "Net", None, lambda: Net(), dict, nn.Linear, nn.Linear(2, 2), Wide, Halved()],
+    ids=lambda given: type(given).__name__,
+)
+def test_what_is_handed_over_in_the_place_of_a_module_is_refused(path, given):
+    save(quick(trunk=Net()).fit(X, FRAME), path)
+    with pytest.raises(ValueError, match=r"^`modules\['Net'\]` must (be|have)"):
+        load(path, modules={"Net": given})
+
+
+def test_names_of_what_is_handed_over_may_be_of_any_type(path):
+    save(quick(trunk=Net()).fit(X, FRAME), path)
+    with pytest.raises(ValueError, match=r"it lacks 'Net' .* Found \[1, 'Other', None\]"):
+        load(path, modules={1: Net, "Other": Net, None: Net})
+
+
+def test_a_class_that_fails_when_it_is_made_is_the_callers(path):
+    save(quick(trunk=Net()).fit(X, FRAME), path)
+
+    class Failing(nn.Module):
+        def __init__(self):
+            raise ZeroDivisionError("of the user's own")
+
+    with pytest.raises(ValueError, match=r"^`modules\['Net'\]` must be a module, .*of the user's own"):
+        load(path, modules={"Net": Failing})
 
 
 @pytest.mark.parametrize("modules", [[MLP], (MLP, TabM), MLP, "MLP"])
