@@ -159,7 +159,7 @@ class TaskView(BaseEstimator):
         """Return the estimator that predicts, and X as its methods take it."""
         check_is_fitted(self)
         names = getattr(self.estimator_, "feature_names_in_", None)
-        taken_away = names is not None and getattr(self, "feature_names_in_", names) is None
+        taken_away = names is not None and getattr(self, "feature_names_in_", None) is None
         if taken_away and not hasattr(X, "columns"):
             # Who takes the names away, as SHAP does, passes the columns by position.
             X = pd.DataFrame(X, columns=names)
@@ -195,8 +195,16 @@ class TaskClassifier(ClassifierMixin, TaskView):
 
     @property
     def classes_(self) -> Any:
-        """The classes, in the order of the columns of ``predict_proba``."""
-        return self._task.classes
+        """The classes, in the order of the columns of ``predict_proba``; others while some are set."""
+        return self.__dict__.get("classes_", self._task.classes)
+
+    @classes_.setter
+    def classes_(self, classes: Any) -> None:
+        self.__dict__["classes_"] = classes
+
+    @classes_.deleter
+    def classes_(self) -> None:
+        self.__dict__.pop("classes_", None)
 
     def _kinds(self, y: Any) -> dict[str, str]:
         is_block = read_column(self.name, y).values.ndim == 2

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,9 +8,13 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.inspection import partial_dependence, permutation_importance
 from sklearn.metrics import accuracy_score, get_scorer, r2_score, roc_auc_score
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from sklearn_mtl import MultiTaskTarget
 from sklearn_mtl.estimators import TaskClassifier, TaskRegressor
+from sklearn_mtl.model_selection import task_view
 from sklearn_mtl.tasks import Classification
 
 
@@ -138,3 +145,41 @@ def test_a_view_fitted_anew_has_the_names_of_its_own_rows(fitted, houses):
     assert again.feature_names_in_.tolist() == ["age", "area"]
     assert not hasattr(again.fit(X.to_numpy(), Y["price"]), "feature_names_in_")
     assert again.n_features_in_ == 4
+
+
+AROUND = {
+    "estimator": lambda est: est,
+    "pipeline": lambda est: make_pipeline(StandardScaler(), est),
+    "search": lambda est: GridSearchCV(est, {"lr": [0.01]}, cv=2),
+}
+COPIES = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda view: pickle.loads(pickle.dumps(view)),
+}
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_what_explainers_set_on_a_copy_of_a_view_is_set_there_alone(quick, houses, around):
+    X, Y = houses
+    view = task_view(AROUND[around](quick()).fit(X, MultiTaskTarget(Y)), "type")
+    expected = {"n_features_in_": [4], "feature_names_in_": list(X), "classes_": ["flat", "house"]}
+    for copied in (make(view) for make in COPIES.values()):
+        for name, values in expected.items():
+            assert np.atleast_1d(getattr(copied, name)).tolist() == values
+            setattr(copied, name, None)
+            assert getattr(copied, name) is None
+            delattr(copied, name)
+            assert np.atleast_1d(getattr(view, name)).tolist() == values
+        # Without the set ones, those of the task are there again.
+        assert copied.classes_.tolist() == expected["classes_"]
+        assert not hasattr(copied, "feature_names_in_")
+        np.testing.assert_array_equal(copied.predict_proba(X.to_numpy()), view.predict_proba(X))
+
+
+def test_the_classes_of_a_view_are_those_of_its_estimator_as_it_is_now(quick, houses):
+    X, Y = houses
+    est = quick().fit(X, Y)
+    view = est.task("type")
+    est.fit(X, Y.assign(type=Y["type"].replace("house", "villa")))
+    assert view.classes_.tolist() == ["flat", "villa"]
