@@ -240,7 +240,13 @@ class _OtherContentError(Exception):
     """A column holds something else than in ``fit``; the message says what in place of what."""
 
 
+def _are_categories_of_numbers(dtype: Any) -> bool:
+    return isinstance(dtype, pd.CategoricalDtype) and dtype.categories.dtype.kind in "iuf"
+
+
 def _read(name: Any, column: pd.Series, reading: Reading, zone: str | None) -> np.ndarray:
+    if reading == "number" and _are_categories_of_numbers(column.dtype):
+        return column.astype(np.float64).to_numpy()
     content = content_of(column)
     if content not in _ADMITTED[reading]:
         if reading == "nothing" or column.isna().all():

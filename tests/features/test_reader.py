@@ -173,6 +173,14 @@ COLUMNS = {
 }
 
 
+def test_categories_of_numbers_are_numbers_where_fit_saw_numbers():
+    X = pd.DataFrame({"x": [3.0, 1.0, 2.0, np.nan]})
+    reader = TableReader().fit(X)
+    for dtype in (np.float64, "Int64"):
+        new = X.assign(x=pd.Categorical(X["x"].astype(dtype)))
+        np.testing.assert_array_equal(reader.transform(new)["x"], X["x"])
+
+
 @pytest.mark.parametrize(
     ("before", "now", "message"),
     [
