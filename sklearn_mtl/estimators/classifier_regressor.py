@@ -79,7 +79,8 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     compile : bool, default=False
         Whether the network goes through ``torch.compile``.
     callbacks : list of skorch callbacks, default=None
-        Copied for each net; files of checkpoints get its number where there are several.
+        Each net gets copies, which share what the callbacks were constructed with, such as a trial or a
+        writer; files of checkpoints get the net's number where there are several.
     verbose : int, default=0
         Above 0, a line for each epoch.
     warm_start : bool, default=False
