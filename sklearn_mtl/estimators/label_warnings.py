@@ -71,8 +71,10 @@ def warn_of_labels_in(X: Any, columns: Mapping[str, Column]) -> None:
     """
     if not isinstance(X, pd.DataFrame):
         return
-    numeric = [name for name, dtype in X.dtypes.items() if _is_numeric(dtype)]
-    head = X[:ROWS_TO_COMPARE_FIRST][numeric].to_numpy(dtype=np.float64)
+    places = [place for place, dtype in enumerate(X.dtypes) if _is_numeric(dtype)]
+    # By position: a list of the one name True would be taken for a mask.
+    head = X.iloc[:ROWS_TO_COMPARE_FIRST, places].to_numpy(dtype=np.float64)
+    numeric = [X.columns[place] for place in places]
     # In a MultiIndex, too, a name is the name of one column.
     names = set(X.columns)
     found = []
@@ -81,9 +83,9 @@ def warn_of_labels_in(X: Any, columns: Mapping[str, Column]) -> None:
             alike = [*([task] if task in names else []), *(numeric[i] for i in _alike(head, labels))]
             found += [(task, name) for name in dict.fromkeys(alike) if _is_equal(X[name], labels)]
     if found:
-        places = listed([f"those of task {shown(task)} in {shown(name)}" for task, name in found])
+        copied = listed([f"those of task {shown(task)} in {shown(name)}" for task, name in found])
         warn_caller(
-            f"Columns of `X` hold the labels of tasks: {places}. With them nothing is predicted, only "
+            f"Columns of `X` hold the labels of tasks: {copied}. With them nothing is predicted, only "
             "copied: drop them from `X`.",
         )
 

@@ -181,7 +181,7 @@ class FeatureEncoder:
         sample = take_rows(X, slice(None) if len(chosen) == len(X) and rows is None else used[chosen])
         if self.transformer is None:
             # An array: an index of pandas would go into pickles and files.
-            self._names = np.array(X.columns.astype(str), object) if isinstance(X, pd.DataFrame) else None
+            self._names = np.array(X.columns.map(str), object) if isinstance(X, pd.DataFrame) else None
         elif self.is_built_in:
             sample = with_text_of(X, sample)
             self.transformer.fit(sample)

@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 from torch.utils.data import Dataset
 
 from sklearn_mtl.features.kinds import Content, content_of, named, refuse_sequences
+from sklearn_mtl.features.rows_of_values import as_rows_of_values
 from sklearn_mtl.features.sizes import is_beyond_floats
 from sklearn_mtl.features.sparse import SparseRows, read_sparse
 from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
@@ -97,7 +98,7 @@ def read_features(
         X = one_column(X)
     if isinstance(X, pd.DataFrame):
         return _read_frame(estimator, X, reset=reset, allow_nan=allow_nan)
-    X = unmasked(with_own_types(X))
+    X = unmasked(as_rows_of_values(X))
     if holds_other_than_numbers(X):
         return _read_objects(estimator, X, reset=reset, allow_nan=allow_nan)
     many = getattr(X, "ndim", 0) > 2
@@ -245,24 +246,6 @@ def unmasked(X: Any) -> Any:
         values = values.astype(object)
     gap = {"f": np.nan, "O": None}.get(values.dtype.kind, "NaT")
     return np.where(mask, np.array(gap, dtype=values.dtype), values)
-
-
-def with_own_types(X: Any) -> Any:
-    """Return a list of rows as an array in which a number beside text stays a number.
-
-    Examples
-    --------
-    >>> with_own_types([["u", 1.5]])
-    array([['u', 1.5]], dtype=object)
-    """
-    if not isinstance(X, list | tuple):
-        return X
-    try:
-        array = np.asarray(X)
-    except ValueError:
-        # The rows differ in length, which scikit-learn refuses later.
-        return X
-    return np.array(X, dtype=object) if array.dtype.kind in "US" else array
 
 
 def holds_other_than_numbers(X: Any) -> bool:

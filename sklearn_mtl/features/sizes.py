@@ -39,10 +39,10 @@ def refuse_too_large(names: Sequence[Any], largest: Mapping[int, float]) -> None
 
 
 def is_beyond_floats(column: pd.Series) -> bool:
-    """Whether a column has an integer that no float holds, of which a table says which column it is."""
+    """Whether a column has what no float holds, as huge integers: a table says which column it is."""
     try:
         column.to_numpy(dtype=np.float64, na_value=np.nan)
-    except OverflowError:
+    except (OverflowError, TypeError):
         return True
     return False
 

@@ -120,6 +120,9 @@ def as_array(values: Any) -> Any:
         return np.where(np.ma.getmaskarray(values), np.array(None), objects)
     if isinstance(values, np.ndarray):
         return values
+    if hasattr(values, "detach"):
+        # A tensor, wherever it is and whatever it belongs to.
+        return values.detach().cpu().numpy()
     if hasattr(values, "toarray"):
         raise TypeError("Sparse targets are not supported: labels must be dense. Pass y.toarray().")
     if hasattr(values, "null_count") and hasattr(values, "to_list"):

@@ -24,6 +24,9 @@ from sklearn_mtl.targets.column import (
 from sklearn_mtl.targets.container import MultiTaskTarget
 from sklearn_mtl.targets.dtypes import pack_dtype, unpack_dtype
 
+# What only a polars Series, a sparse matrix and a tensor have.
+OF_NO_ARRAY = ("null_count", "toarray", "detach")
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -176,7 +179,7 @@ def read_targets(y: Any, n_rows: int | None = None) -> Targets:
 def _from_array(y: Any) -> tuple[Layout, dict[str, Any]]:
     if isinstance(y, pd.Series) and isinstance(y.dtype, pd.api.extensions.ExtensionDtype):
         return Layout("1d"), {"y": y}
-    if isinstance(y, list | tuple) or hasattr(y, "null_count") or hasattr(y, "toarray"):
+    if isinstance(y, list | tuple) or any(hasattr(y, of) for of in OF_NO_ARRAY):
         # numpy would make the text "nan" of a missing value among strings.
         y = as_array(y)
     array = check_array(

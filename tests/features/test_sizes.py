@@ -1,5 +1,6 @@
 """Numbers that are too large to be scaled, or for the network, are refused by the name of their column."""
 
+import contextlib
 from datetime import timedelta
 from decimal import Decimal
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
 from sklearn_mtl.trunks import MLP
@@ -98,6 +100,51 @@ def test_wide_integers_of_polars_are_numbers(dtype):
     X = pl.DataFrame(whole.tolist(), schema={"a": dtype, "b": dtype}, orient="row")
     expected = quick().fit(whole, CLASSES)
     np.testing.assert_array_equal(quick().fit(X, CLASSES).predict(X), expected.predict(whole))
+
+
+def test_a_tensor_of_a_graph_is_read_like_its_array():
+    X, y = torch.tensor(Z, requires_grad=True), torch.tensor(CLASSES * 1.5, requires_grad=True)
+    expected = quick().fit(Z, CLASSES * 1.5)
+    np.testing.assert_array_equal(quick().fit(X, y).predict(X), expected.predict(Z))
+    assert X.requires_grad
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        pd.Series(["a", "b"] * 20),
+        pd.Series(pd.period_range("2000", periods=40, freq="M")),
+        np.array([b"x", b"y"] * 20),
+        ["a", "b"] * 20,
+        [None, 1] * 20,
+    ],
+    ids=["text", "periods", "bytes", "list", "objects"],
+)
+def test_one_dimension_of_anything_is_no_table(X):
+    with pytest.raises(ValueError, match="Expected 2D array, got 1D array instead"):
+        quick().fit(X, CLASSES)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[True, "b"], [("a", 1), ("b", 2)], [0.5, None], pd.MultiIndex.from_tuples([(0, 0), (1, 1)])],
+    ids=["booleans", "tuples", "mixed", "levels"],
+)
+@pytest.mark.filterwarnings("ignore:X has feature names")
+def test_columns_of_any_names_are_read(names):
+    X = pd.DataFrame(Z)
+    X.columns = names
+    for preprocessing in ("auto", None):
+        with contextlib.suppress(TypeError):
+            # scikit-learn takes names of one type only, and says so.
+            quick(preprocessing=preprocessing).fit(X, CLASSES)
+    one = pd.DataFrame({True: Z[:, 0]})
+    assert len(quick(preprocessing=None).fit(one, CLASSES).predict(one)) == 40
+
+
+def test_complex_objects_are_refused_in_words():
+    with pytest.raises(ValueError, match=r"[Cc]omplex"):
+        quick().fit((Z + 1j).astype(object), CLASSES)
 
 
 # ------------------------------------------------------------------------------------------- labels
