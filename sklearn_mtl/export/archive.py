@@ -75,7 +75,7 @@ def read_archive(path: str | PathLike[str]) -> dict[str, bytes]:
                 return _read_members(archive, path)
         # zipfile raises any of these for archives that are damaged or made up; names may be no UTF-8.
         except (BadZipFile, EOFError, NotImplementedError, RuntimeError, UnicodeError, *_BROKEN) as error:
-            found = f"one that is no zip archive, or is truncated or damaged ({error})"
+            found = f"one that is no zip archive, or is truncated or damaged ({shortened(str(error))})"
             raise not_a_file_of_ours(path, found) from error
 
 

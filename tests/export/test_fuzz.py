@@ -56,11 +56,18 @@ HOSTILE = st.one_of(
 OUTCOMES = Counter()
 
 
+class Honest(dict):
+    """The members of honest files; hypothesis tells of all arguments of a case that fails."""
+
+    def __repr__(self):
+        return f"members of {list(self)}"
+
+
 @pytest.fixture(scope="module")
 def members(tmp_path_factory):
     """Return the members of each of several honest files."""
     path = tmp_path_factory.mktemp("honest") / "model.mtl"
-    found = {}
+    found = Honest()
     for name, (params, x) in FRESH.items():
         params = {"trunk": MLP((8,)), "n_bags": 1, "max_epochs": 2, "random_state": 0, **params}
         save(MultiTaskClassifierRegressor(**params).fit(x, Y), path)
