@@ -539,8 +539,8 @@ def test_import_loads_nothing_heavy_beyond_its_dependencies():
     new = with_package - without
 
     new_packages = {name.partition(".")[0] for name in new} - sys.stdlib_module_names
-    # Of scikit-learn more parts than skorch imports: its transformers and metrics. In 1.8 one of them is known as
-    # `_loss` too.
+    # Of scikit-learn more parts than skorch imports: its transformers and metrics. In 1.8 one of them
+    # is known as `_loss` too.
     assert new_packages <= {"sklearn_mtl", "sklearn", "_loss"}
     slow_parts = {"scipy.stats", "torch._dynamo", "torch._inductor", "torch.onnx", "torch.utils.tensorboard"}
     assert new & slow_parts == set()

@@ -76,7 +76,10 @@ def test_what_the_network_can_not_hold_is_refused_by_name(method, container):
     ("X", "message"),
     [
         (np.array([[10**400 + i] for i in range(40)], dtype=object), "Column 0 of `X` must hold numbers"),
-        (pd.DataFrame({"a": [10**400 + i for i in range(40)]}), "Column 'a' of `X` must hold numbers"),
+        (
+            pd.DataFrame({"a": [10**400 + i for i in range(40)]}, dtype=object),
+            "Column 'a' of `X` must hold numbers",
+        ),
         (
             pd.DataFrame({"a": np.array([10**13 * i for i in range(40)], dtype="M8[s]")}),
             "Column 'a' of `X` must hold dates",
