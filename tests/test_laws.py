@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import clone
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -16,6 +17,8 @@ from sklearn_mtl.data import Batch
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.inference import bag_responses
 from sklearn_mtl.tasks import Classification, Ordinal, Regression, Survival
+from sklearn_mtl.training import steps
+from sklearn_mtl.training.stacking import weights
 from sklearn_mtl.trunks import MLP
 
 
@@ -421,6 +424,27 @@ def test_a_row_is_predicted_alone_as_among_others_with_two_threads(predictor):
 
 
 # Seeds and bags
+
+
+@pytest.mark.parametrize("n_bags", [1, 4])
+@pytest.mark.parametrize("trunk", [None, "mlp"])
+def test_what_others_draw_from_torch_while_training_changes_nothing(trunk, n_bags, monkeypatch):
+    X, Y = make_multitask(n_samples=120, n_features=5, n_regression=1, n_binary=1, random_state=0)
+    settings = {"trunk": trunk, "n_bags": n_bags, "max_epochs": 3, "random_state": 0}
+    est = MultiTaskClassifierRegressor(**settings).set_params(trunk__dropout=0.3)
+    expected = clone(est).fit(X, Y).predict_proba(X)["binary0"]
+    step = steps.fused_step
+
+    def with_another_thread(*args):
+        torch.manual_seed(7)
+        torch.rand(3)
+        step(*args)
+
+    for module in (steps, weights):
+        monkeypatch.setattr(module, "fused_step", with_another_thread)
+    with torch.random.fork_rng():
+        found = est.fit(X, Y).predict_proba(X)["binary0"]
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("settings", [{}, {"trunk": None, "early_stopping": True, "precision": "float32"}])

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sklearn_mtl.data.rows import DeviceRows, InputRows, Place, copy_rows, cut, to_tensor
+from sklearn_mtl.trunks.layers import own_generator
 
 
 class Batch(NamedTuple):
@@ -228,7 +229,7 @@ class WholeBatches:
     batch_size : int
         Rows in each batch.
     shuffle : bool, default=False
-        Whether to draw a new order for every pass, from torch's global generator.
+        Whether to draw a new order for every pass.
     """
 
     def __init__(self, table: Table, batch_size: int, *, shuffle: bool = False) -> None:
@@ -246,9 +247,10 @@ class WholeBatches:
         Parameters
         ----------
         generator : torch.Generator, optional
-            A generator of the CPU, so that a seed gives the same batches on every device; the global one
-            by default.
+            A generator of the CPU, so that a seed gives the same batches on every device; by default that of
+            the net in training, and torch's where there is none.
         """
+        generator = generator or own_generator()
         return torch.randperm(len(self.table), generator=generator).to(self.table.stored_y.device)
 
     def in_order(self, order: Tensor | None) -> Iterator[Batch]:

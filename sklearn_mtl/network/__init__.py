@@ -39,6 +39,7 @@ from sklearn_mtl.network.module import BalancedLoss, Blueprint, Heads, MultiTask
 from sklearn_mtl.network.shapes import TooMuchToBuild, shapes_of
 from sklearn_mtl.network.torch_state import (
     GeneratorState,
+    draws_alone,
     each_in_default_modes,
     in_default_modes,
     numpy_dtype,
@@ -56,6 +57,7 @@ __all__ = [
     "Heads",
     "MultiTaskModule",
     "TooMuchToBuild",
+    "draws_alone",
     "each_in_default_modes",
     "in_default_modes",
     "numpy_dtype",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from sklearn_mtl.data import Table, WholeBatches
 from sklearn_mtl.inference import calibrate, rows_at_once
 from sklearn_mtl.messages import shown
-from sklearn_mtl.network import BalancedLoss, Blueprint, GeneratorState, MultiTaskModule, seeded
+from sklearn_mtl.network import BalancedLoss, Blueprint, GeneratorState, MultiTaskModule, draws_alone, seeded
 from sklearn_mtl.training.callbacks import check_monitors, check_places, copies_of, instantiated
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
 from sklearn_mtl.training.net import MultiTaskNet
@@ -177,12 +177,19 @@ class ReadyNet:
     net : MultiTaskNet
         The net, not yet trained.
     generator : GeneratorState
-        The state of torch's generators with which its training begins.
+        The state of the random generators with which its training begins.
     """
 
     plan: NetPlan
     net: MultiTaskNet
     generator: GeneratorState
+
+    @property
+    def alone(self) -> bool:
+        """Whether its training draws from generators of its own alone; callbacks may draw from torch's."""
+        settings, parts = self.plan.settings, (self.net.network, self.net.criterion_)
+        listens = settings.callbacks or not isinstance(settings.lr_schedule, str | None)
+        return not listens and all(map(draws_alone, parts))
 
 
 def make_ready(plan: NetPlan, statistics: Mapping[str, Tensor] | None = None) -> ReadyNet:
@@ -209,7 +216,7 @@ def make_ready(plan: NetPlan, statistics: Mapping[str, Tensor] | None = None) ->
 def train_alone(ready: ReadyNet) -> MultiTaskNet:
     """Train one net by itself, and return it finished."""
     plan = ready.plan
-    with ready.generator.restored(plan.settings.device):
+    with ready.generator.restored(plan.settings.device, alone=ready.alone):
         ready.net.train(plan.train, plan.valid, plan.epochs)
     return finish(ready)
 
@@ -224,18 +231,7 @@ def finish(ready: ReadyNet) -> MultiTaskNet:
 
 
 def finish_interrupted(ready: ReadyNet) -> MultiTaskNet | None:
-    """Return a net whose training Ctrl-C has interrupted, finished with the epochs that are over.
-
-    Parameters
-    ----------
-    ready : ReadyNet
-        The net, maybe in the middle of a step.
-
-    Returns
-    -------
-    MultiTaskNet or None
-        The finished net; None where no epoch is over.
-    """
+    """Return a net whose training Ctrl-C has interrupted, finished with the epochs that are over, if any."""
     return finish(ready) if ready.net.finish_interrupted(ready.plan.train) else None
 
 

@@ -11,11 +11,15 @@ torch.Size([10, 3, 8])
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import local
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 # One random word of 64 bits makes four numbers of 16.
 NUMBERS_PER_WORD = 4
@@ -60,6 +64,77 @@ class Linear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output."""
         return super().forward(x) if self.training else linear(x, self.weight, self.bias)
+
+
+class _Own(local):
+    """The generators of the network that is built or trained in this thread; None where there is none."""
+
+    generators: tuple[torch.Generator, torch.Generator] | None = None
+
+
+_own = _Own()
+
+
+def own_generators() -> tuple[torch.Generator, torch.Generator] | None:
+    """Return the generators, of the CPU and of the device, of the network that this thread builds or trains.
+
+    Outside of both there are none: what is drawn is then drawn from torch's own.
+    """
+    return _own.generators
+
+
+def own_generator(device: torch.device | None = None) -> torch.Generator | None:
+    """Return the one of `own_generators` that is on a device, the CPU by default; None where none is."""
+    kind = "cpu" if device is None else device.type
+    return next((one for one in _own.generators or () if one.device.type == kind), None)
+
+
+@contextmanager
+def drawing_from(generators: tuple[torch.Generator, torch.Generator]) -> Iterator[None]:
+    """Let the layers of this package, in this thread, draw from generators of the CPU and of the device."""
+    before, _own.generators = _own.generators, generators
+    try:
+        yield
+    finally:
+        _own.generators = before
+
+
+class OwnDraws(TorchFunctionMode):
+    """Inside the block, tensors that this thread fills with random numbers are filled from its own generator.
+
+    Constructors of torch's layers take no generator, and draw from the one that all threads share.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Name the generator where a function takes one and none is named."""
+        kwargs = dict(kwargs or {})
+        if func in _FILLS and kwargs.get("generator") is None:
+            filled: Any = args[0] if args else kwargs["tensor"]
+            kwargs["generator"] = own_generator(filled.device)
+        return func(*args, **kwargs)
+
+
+# Under a mode, torch's initialisations are called as wholes: what they do inside is not seen.
+_FILLS = frozenset(
+    [
+        *(getattr(Tensor, name) for name in ("uniform_", "normal_", "random_", "bernoulli_", "exponential_")),
+        *(
+            getattr(nn.init, name)
+            for name in ("uniform_", "normal_", "trunc_normal_", "orthogonal_", "sparse_")
+        ),
+        *(
+            getattr(nn.init, f"{kind}_{form}_")
+            for kind in ("xavier", "kaiming")
+            for form in ("uniform", "normal")
+        ),
+    ]
+)
 
 
 class Dropout(nn.Module):
@@ -117,7 +192,9 @@ class Dropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the numbers, multiplied by a new mask in training."""
-        return x * self.draw(x.shape, dtype=x.dtype, device=x.device) if self.training else x
+        if not self.training:
+            return x
+        return x * self.draw(x.shape, own_generator(x.device), dtype=x.dtype, device=x.device)
 
     def extra_repr(self) -> str:
         """Show the share."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.data.table import Batch
 from sklearn_mtl.network.module import BalancedLoss
+from sklearn_mtl.network.torch_state import GeneratorState
 from sklearn_mtl.training.stacking.batches import RandomNumbers, dropout_layers
 from sklearn_mtl.training.stacking.grouping import first_changed, is_out_of_memory
 from sklearn_mtl.training.stacking.module import DropoutCall
@@ -58,12 +59,12 @@ def own_step(member: Member, batch: Batch, calls: Sequence[DropoutCall]) -> OwnS
     before = [_buffers(part) for part in (module, net.criterion_)]
     clear_gradients(member)
     try:
-        with member.ready.generator.restored(device):
+        with member.ready.generator.restored(device, alone=member.ready.alone):
             net.module_.train()
             raw, penalty = net.training_outputs(batch)
             step = net.put_gradients(batch, raw, penalty)
             balancer = _after_step(net.criterion_.balancer, step)
-            generator = torch.get_rng_state()
+            generator = GeneratorState.now(device).cpu
     # A user's module or balancer may raise anything, and does so again when the net is trained.
     except Exception as error:
         if is_out_of_memory(error):

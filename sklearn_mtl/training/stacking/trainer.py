@@ -220,7 +220,7 @@ class StackedTrainer:
             self.weights.release(slot)
             self.loss.balancer.release(slot)
             if member.error is None:
-                with self.batches.random_numbers_of(slot).state.restored(self.settings.device):
+                with self.batches.random_numbers_of(slot).state.restored(self.settings.device, alone=True):
                     member.net.close_training(member.ready.plan.train)
         self._go_on_without(leaving)
 
