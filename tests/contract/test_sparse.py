@@ -242,7 +242,9 @@ from scipy import sparse
 from sklearn_mtl import MultiTaskClassifier
 from sklearn_mtl.trunks import MLP
 
-X = sparse.random_array((20_000, 50_000), density=0.001, rng=np.random.default_rng(0), format="csr")
+rng = np.random.default_rng(0)
+index = rng.integers(50_000, size=20_000 * 50), np.arange(0, 20_001) * 50
+X = sparse.csr_array((rng.random(len(index[0])), *index), shape=(20_000, 50_000))
 y = np.arange(20_000) % 2
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 est = MultiTaskClassifier(trunk=MLP((4,)), n_bags=1, max_epochs=1, batch_size=1000, random_state=0).fit(X, y)

@@ -151,7 +151,7 @@ def test_what_is_made_dense_of_a_sparse_table_is_not_read_in_batches():
 
 
 def test_of_a_wide_table_no_column_is_continuous():
-    X = read(sparse.random_array((20, 300), density=0.5, rng=np.random.default_rng(0), format="csr"))
+    X = read(sparse.csr_array(RNG.integers(0, 3, size=(20, 300))))
     for preprocessing in ("auto", None, MaxAbsScaler()):
         block = FeatureEncoder(preprocessing).fit(X).spec.single
         assert block.wide_sparse
