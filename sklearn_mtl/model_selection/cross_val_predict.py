@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,14 @@ from sklearn_mtl.model_selection.splitting.splitter import splittable
 from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
 from sklearn_mtl.tasks import TaskKind
 
-Method = Literal["predict", "predict_proba", "predict_interval"]
-METHODS = ("predict", "predict_proba", "predict_interval")
+Method = Literal["predict", "predict_proba", "predict_log_proba", "decision_function", "predict_interval"]
+METHODS = get_args(Method)
+# What a class has that the training part did not have, by the methods that have columns for classes.
+ABSENT = {
+    "predict_proba": 0.0,
+    "predict_log_proba": np.finfo(np.float64).min,
+    "decision_function": np.finfo(np.float64).min,
+}
 
 
 def cross_val_predict_tasks(
@@ -56,8 +62,8 @@ def cross_val_predict_tasks(
         As in ``cross_val_predict`` of scikit-learn; every row must be in exactly one test part. A number
         stands for so many folds in the order of the rows; they are stratified for a classifier whose y is one
         column without missing labels, and for no other.
-    method : {"predict", "predict_proba", "predict_interval"}, default="predict"
-        Method of the estimator; tasks that do not have it are left out.
+    method : {"predict", "predict_proba", "predict_log_proba", "decision_function", "predict_interval"}
+        "predict" by default. Method of the estimator; tasks that do not have it are left out.
     groups : array-like of shape (n_rows,), optional
         Group of each row, which the splitter is given.
     n_jobs : int, optional
@@ -77,9 +83,10 @@ def cross_val_predict_tasks(
     MultiTaskTarget
         Predictions by task: numbers as float64, labels in their own dtype. Probabilities have a column for
         each class in all of y, sorted, with 0 where the training part did not have the class; those of a
-        multilabel task have a column for each label. Intervals have a column for the lower and one for the
-        upper end. Where a task has no label in the training part, its predictions of the test part are
-        missing.
+        multilabel task have a column for each label. Their logarithms and log-odds are the smallest float64
+        there, as in scikit-learn; log-odds of two classes in all of y are those of the second. Intervals have
+        a column for the lower and one for the upper end. Where a task has no label in the training part, its
+        predictions of the test part are missing.
 
     Raises
     ------
@@ -149,7 +156,8 @@ def _fold(
     params = params_of_rows(X, dict(params), train)
     estimator.fit(take_rows(X, train), take_rows(y, train), **params)
     found, X_test = innermost(estimator, take_rows(X, test))
-    parts, _ = found._responses(X_test)
+    of_logs = method in ("predict_log_proba", "decision_function")
+    parts = found._log_responses(X_test) if of_logs else found._responses(X_test)[0]
     if method == "predict_interval":
         predictions = intervals(found.tasks_, parts, coverage)
     else:
@@ -167,18 +175,17 @@ def _joined(
 ) -> MultiTaskTarget:
     names = [name for name in columns if any(name in fold for fold in folds)]
     if not names:
-        needed = {
-            "predict_proba": "a task with classes, such as a classification",
-            "predict_interval": "a regression task with a quantile or Gaussian loss",
-        }
-        raise ValueError(f"`method`={shown(method)} needs {needed[method]}. Found none.")
+        needed = "a task with classes, such as a classification"
+        if method == "predict_interval":
+            needed = "a regression task with a quantile or Gaussian loss"
+        raise ValueError(f"`method`={shown(method)} needs {needed}. Found none.")
     by_fold = [{name: predicted for name, (*_, predicted) in fold.items()} for fold in folds]
     for name in names:
         _check_one_kind(name, [fold[name][1].kind for fold in folds if name in fold])
         kind, task, predicted = next(fold[name] for fold in folds if name in fold)
         # A list of classes is of several labels, which have a column each.
-        if method == "predict_proba" and task.has_classes and isinstance(task.classes, np.ndarray):
-            predicted = _over_all_classes(name, kind, folds, by_fold, columns[name])
+        if method in ABSENT and task.has_classes and isinstance(task.classes, np.ndarray):
+            predicted = _over_all_classes(name, kind, folds, by_fold, columns[name], method)
         for found, size in zip(by_fold, sizes, strict=True):
             if name not in found:
                 found[name] = _missing(predicted, size)
@@ -195,17 +202,28 @@ def _check_one_kind(name: str, kinds: list[str]) -> None:
 
 
 def _over_all_classes(
-    name: str, kind: TaskKind, folds: list[Fold], by_fold: list[dict[str, Any]], column: Column
+    name: str,
+    kind: TaskKind,
+    folds: list[Fold],
+    by_fold: list[dict[str, Any]],
+    column: Column,
+    method: Method,
 ) -> np.ndarray:
-    """Give each fold's probabilities of a task a column for each class of y; return those of one fold."""
+    """Give what each fold has by class a column for each class of y; return that of one fold."""
     every: Any = kind.bind(column, np.ones(len(column)))
     classes = pd.Index(every.classes)
     wide = np.empty((0, len(classes)))
     for fold, predicted in zip(folds, by_fold, strict=True):
         if name in fold:
-            _, task, probabilities = fold[name]
-            wide = np.zeros((len(probabilities), len(classes)))
-            wide[:, classes.get_indexer(pd.Index(task.classes))] = probabilities
+            _, task, found = fold[name]
+            wide = found
+            if not classes.equals(pd.Index(task.classes)):
+                # Log-odds of two classes are those of the second, and those of one class its negative.
+                by_class = found if found.ndim == 2 else np.stack([-found, found], axis=1)
+                wide = np.full((len(found), len(classes)), ABSENT[method])
+                wide[:, classes.get_indexer(pd.Index(task.classes))] = by_class[:, : len(task.classes)]
+                if method == "decision_function" and len(classes) == 2:
+                    wide = wide[:, 1]
             predicted[name] = wide
     return wide
 

@@ -27,7 +27,7 @@ def by_hand(estimator, X, Y, cv, method="predict"):
     return found
 
 
-@pytest.mark.parametrize("method", ["predict", "predict_proba"])
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba", "decision_function"])
 def test_values(cheap, drawn, target, method):
     X, _ = drawn
     found = cross_val_predict_tasks(cheap(), X, target, cv=SHUFFLED, method=method)
@@ -103,6 +103,40 @@ def test_a_class_that_a_training_part_lacks_has_probability_0(cheap):
     assert (found["type"] > 0)[:20, 2].all()
 
 
+@pytest.mark.filterwarnings("ignore:.*one class")
+def test_a_class_that_a_training_part_lacks_has_the_smallest_log_odds(cheap):
+    smallest = np.finfo(np.float64).min
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    three = np.array(["b"] * 10 + ["c"] * 10 + ["b"] * 8 + ["c"] * 9 + ["a"] * 3)
+    two = np.array(["b"] * 10 + ["c"] * 10 + ["b"] * 20)
+    Y = {"three": three, "two": two}
+    first, second = slice(None, 20), slice(20, None)
+    second_alone = np.where(two == "b", "c", "b")
+    found = cross_val_predict_tasks(cheap(), X, {"two": second_alone}, cv=2, method="decision_function")
+    assert (found["two"][first] > 100).all()
+    found = cross_val_predict_tasks(cheap(), X, Y, cv=2, method="predict_log_proba")
+    shares = cross_val_predict_tasks(cheap(), X, Y, cv=2, method="predict_proba")
+    for name, n_classes in (("three", 3), ("two", 2)):
+        assert found[name].shape == (40, n_classes)
+        there = shares[name] > 0
+        np.testing.assert_allclose(found[name][there], np.log(shares[name][there]), atol=1e-6)
+        assert (found[name][~there] == smallest).all()
+    assert (shares["three"][second, 0] == 0).all()
+    assert (shares["two"][first, 1] == 0).all()
+
+    found = cross_val_predict_tasks(cheap(), X, Y, cv=2, method="decision_function")
+    assert found["three"].shape == (40, 3)
+    odds = np.log(shares["three"][:, 2]) - np.log1p(-shares["three"][:, 2])
+    np.testing.assert_allclose(found["three"][:, 2], odds, atol=1e-5)
+    assert (found["three"][second, 0] == smallest).all()
+    np.testing.assert_array_equal(found["three"][second, 1], -found["three"][second, 2])
+    # Of two classes in all of y the log-odds of the second, which the first part was predicted without.
+    assert found["two"].shape == (40,)
+    assert (found["two"][first] == smallest).all()
+    odds = np.log(shares["two"][second, 1]) - np.log(shares["two"][second, 0])
+    np.testing.assert_allclose(found["two"][second], odds, atol=1e-5)
+
+
 def test_a_pipeline_and_a_search(cheap, drawn, target):
     X, _ = drawn
     pipeline = make_pipeline(StandardScaler(), cheap(preprocessing=None))
@@ -165,6 +199,8 @@ def test_test_parts_must_be_a_partition(cheap, drawn):
     [
         ("transform", "`method` must be one of .* Found 'transform'"),
         ("predict_proba", "needs a task with classes, such as a classification. Found none"),
+        ("predict_log_proba", "needs a task with classes, such as a classification. Found none"),
+        ("decision_function", "needs a task with classes, such as a classification. Found none"),
         ("predict_interval", "needs a regression task with a quantile or Gaussian loss. Found none"),
     ],
 )
