@@ -37,8 +37,10 @@ from sklearn.model_selection import (
     TunedThresholdClassifierCV,
     cross_val_score,
 )
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import get_tags
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
@@ -241,6 +243,37 @@ def test_ensembles_that_refit(fitted, houses, price):
         "house",
     }
     assert BaggingRegressor(fitted.task("price"), n_estimators=2).fit(X, price).predict(X).shape == (80,)
+
+
+AROUND = {
+    "one against the rest": OneVsRestClassifier,
+    "soft votes": lambda est: VotingClassifier(
+        [("net", est), ("trees", DecisionTreeClassifier())], voting="soft"
+    ),
+    "stack": lambda est: StackingClassifier([("net", est)], final_estimator=LogisticRegression(), cv=2),
+    "stack of log-odds": lambda est: StackingClassifier(
+        [("net", est)], final_estimator=LogisticRegression(), stack_method="decision_function", cv=2
+    ),
+    "sigmoid": lambda est: CalibratedClassifierCV(est, method="sigmoid", cv=2),
+    "isotonic": lambda est: CalibratedClassifierCV(est, method="isotonic", cv=2),
+}
+
+
+@pytest.mark.parametrize("target", ["type", "quality"])
+@pytest.mark.parametrize("of_view", [False, True], ids=["classifier", "view"])
+@pytest.mark.parametrize("around", AROUND)
+def test_meta_estimators_that_refit_a_classifier(quick, houses, target, of_view, around):
+    X, Y = houses
+    est = quick(MultiTaskClassifier, max_epochs=30, lr=0.05)
+    if of_view:
+        est = est.fit(X, Y[["type", "quality"]]).task(target)
+    y = Y[target]
+    made = AROUND[around](est).fit(X, y)
+    probabilities = made.predict_proba(X)
+    np.testing.assert_array_equal(made.classes_, np.unique(y))
+    assert probabilities.shape == (80, len(made.classes_))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert made.score(X, y) > 0.8
 
 
 def test_it_goes_into_a_pipeline(fitted, houses):
