@@ -40,6 +40,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for entry, reason in module.MUST_FAIL.items():
             if matches(item.name, entry):
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
-        for entry, reason in module.TOO_SLOW.items():
+        for entry, reason in module.NOT_RUN.items():
             if matches(item.name, entry):
                 item.add_marker(pytest.mark.skip(reason=reason))

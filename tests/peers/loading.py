@@ -21,7 +21,7 @@ COUNTED = "1.9."
 
 
 def run_with_ours(
-    name: str, *, fail: Mapping[str, str], slow: Mapping[str, str] | None = None, n_run: int
+    name: str, *, fail: Mapping[str, str], skip: Mapping[str, str] | None = None, n_run: int
 ) -> dict[str, Any]:
     """Return what a test file of scikit-learn defines, our estimators in the place of its own.
 
@@ -29,9 +29,9 @@ def run_with_ours(
     ----------
     name : str
         The file, below the installed package.
-    fail, slow : mapping of str to str
-        Tests that must fail, and tests that are not run as they take too long, each with the reason: names,
-        or single cases of parametrized tests.
+    fail, skip : mapping of str to str
+        Tests that must fail, and tests that are not run, each with the reason: names, or single cases of
+        parametrized tests.
     n_run : int
         The number of all other cases.
     """
@@ -58,7 +58,7 @@ def run_with_ours(
         warnings.simplefilter("ignore", SkipTestWarning)  # of estimators that need more to be made
         exec(compile(ast.fix_missing_locations(tree), str(path), "exec"), vars(module))
 
-    left_out = {**fail, **(slow or {})}
+    left_out = {**fail, **(skip or {})}
 
     def test_all_are_run_but_for_those_that_are_listed(request: pytest.FixtureRequest) -> None:
         module = request.node.getparent(pytest.Module)
@@ -74,7 +74,7 @@ def run_with_ours(
     return {
         **defined,
         "MUST_FAIL": fail,
-        "TOO_SLOW": slow or {},
+        "NOT_RUN": skip or {},
         "test_all_are_run_but_for_those_that_are_listed": test_all_are_run_but_for_those_that_are_listed,
     }
 

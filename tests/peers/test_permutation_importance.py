@@ -10,8 +10,8 @@ FAIL = {
 }
 
 PROCESSES = "starts processes, which import torch"
-SLOW = {"test_permutation_importance_correlated_feature_regression[None-0.5-2]": PROCESSES}
+SKIP = {"test_permutation_importance_correlated_feature_regression[None-0.5-2]": PROCESSES}
 
 globals().update(
-    run_with_ours("inspection/tests/test_permutation_importance.py", fail=FAIL, slow=SLOW, n_run=29)
+    run_with_ours("inspection/tests/test_permutation_importance.py", fail=FAIL, skip=SKIP, n_run=29)
 )
