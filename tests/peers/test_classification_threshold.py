@@ -13,4 +13,20 @@ FAIL = {
     "test_tuned_threshold_classifier_refit": COEFFICIENTS,
 }
 
-globals().update(run_with_ours("model_selection/tests/test_classification_threshold.py", fail=FAIL, n_run=50))
+ALIKE = "of names and methods that are the same here as those of another case, with the same data"
+SKIP = {
+    **{
+        f"test_threshold_classifier_estimator_response_methods[{around}-{method}-estimator{place}]": ALIKE
+        for around in ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
+        for method in ("predict_proba", "predict_log_proba", "decision_function")
+        for place in (1, 2)
+    },
+    "test_tuned_threshold_classifier_with_string_targets[metric0-auto]": ALIKE,
+    "test_tuned_threshold_classifier_with_string_targets[metric1-auto]": ALIKE,
+    "test_tuned_threshold_classifier_metric_with_parameter": (
+        "computes 1,500 scores, and asks nothing of the estimator that others do not ask"
+    ),
+}
+
+FILE = "model_selection/tests/test_classification_threshold.py"
+globals().update(run_with_ours(FILE, fail=FAIL, skip=SKIP, n_run=35))
