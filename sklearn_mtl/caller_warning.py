@@ -21,7 +21,7 @@ from typing import Any
 __all__ = ["warn_caller"]
 
 # What may lie between the line of the user's and what warns: pipelines, searches, scorers, training loops.
-BETWEEN = {"sklearn_mtl", "sklearn", "skorch", "joblib"}
+BETWEEN = {"sklearn_mtl", "sklearn", "skorch", "joblib", "mlflow"}
 
 
 def warn_caller(message: str) -> None:

@@ -10,6 +10,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_mtl.estimators.autologging import autologged
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fit_tasks import FitTasks
 from sklearn_mtl.estimators.fitting import PlannedFit, plan_fit
@@ -101,6 +102,7 @@ class BaseMultiTask(
         self.warm_start = warm_start
         self.random_state = random_state
 
+    @autologged
     @with_callbacks
     def fit(
         self,

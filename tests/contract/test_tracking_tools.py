@@ -1,6 +1,7 @@
 """Optuna, TensorBoard and MLflow, as their users use them: what was reported is read back from them."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import optuna
@@ -12,7 +13,12 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, MlflowLogger, TensorBoard
 
-from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
+from sklearn_mtl import (
+    MultiTaskClassifier,
+    MultiTaskClassifierRegressor,
+    MultiTaskRegressor,
+    MultiTaskTarget,
+)
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.trunks import MLP
@@ -162,15 +168,125 @@ def runs(experiment):
 
 
 @pytest.mark.parametrize("preprocessing", ["auto", "pca"])
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "search"])
 def test_autolog_does_not_take_a_part_of_the_estimator_for_the_model(runs, preprocessing, method):
-    parameter = PCA(2) if preprocessing == "pca" else preprocessing
-    getattr(make(preprocessing=parameter), method)(X, Y)
-    StackedGridSearchCV(make(preprocessing=parameter), {"lr": [0.01, 0.02]}, cv=2).fit(X, Y)
-    assert runs() == []
+    est = make(preprocessing=PCA(2) if preprocessing == "pca" else preprocessing)
+    if method == "search":
+        StackedGridSearchCV(est, {"lr": [0.01, 0.02]}, cv=2).fit(X, Y)
+    else:
+        getattr(est, method)(X, Y)
+    assert "PCA" not in [name for name, *_ in runs()]
     # Autologging is still on.
     PCA(2).fit(X)
-    assert [name for name, *_ in runs()] == ["PCA"]
+    assert "PCA" in [name for name, *_ in runs()]
+
+
+def by_position(est, weights):
+    return est.fit(X, Y, weights)
+
+
+def by_name(est, weights):
+    return est.fit(y=Y, X=X, sample_weight=weights)
+
+
+@pytest.mark.parametrize("fit", [by_position, by_name])
+def test_autolog_has_the_estimator_with_parameters_and_weighted_score(runs, fit):
+    weights = np.linspace(0, 3, len(X))
+    est = make()
+    assert fit(est, weights) is est
+    ((name, params, metrics),) = runs()
+    assert name == "MultiTaskClassifierRegressor"
+    assert params["lr"] == "0.02"
+    assert params["max_epochs"] == "5"
+    assert metrics == {"training_score": pytest.approx(est.score(X, Y, weights))}
+    assert est.score(X, Y, weights) != pytest.approx(est.score(X, Y))
+
+
+def test_autolog_has_the_same_fit_as_without_it(runs):
+    logged = make().fit(X, Y, X_val=X[:30], y_val={name: values[:30] for name, values in Y.items()})
+    mlflow.sklearn.autolog(disable=True)
+    plain = make().fit(X, Y, X_val=X[:30], y_val={name: values[:30] for name, values in Y.items()})
+    np.testing.assert_array_equal(logged.predict(X)["price"], plain.predict(X)["price"])
+    assert len(runs()) == 1
+
+
+@pytest.mark.parametrize("kind", [MultiTaskClassifier, MultiTaskRegressor])
+def test_autolog_has_the_metrics_of_one_task(runs, kind):
+    y = Y["kind"] if kind is MultiTaskClassifier else Y["price"]
+    est = kind(trunk=MLP((16,)), n_bags=1, max_epochs=2, random_state=0).fit(X, y)
+    ((name, _, metrics),) = runs()
+    assert name == kind.__name__
+    known = "training_accuracy_score" if kind is MultiTaskClassifier else "training_r2_score"
+    assert metrics[known] == pytest.approx(est.score(X, y))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_autolog_has_the_model(runs, monkeypatch):
+    # Which packages a model needs takes it seconds to find out.
+    log_model = partial(mlflow.sklearn.log_model, pip_requirements=["scikit-learn"])
+    monkeypatch.setattr(mlflow.sklearn, "log_model", log_model)
+    mlflow.sklearn.autolog(log_models=True, log_datasets=False, silent=True)
+    est = make().fit(X, Y)
+    (model,) = mlflow.search_logged_models(output_format="list")
+    again = mlflow.sklearn.load_model(model.model_uri)
+    np.testing.assert_array_equal(again.predict(X)["price"], est.predict(X)["price"])
+
+
+def test_autolog_writes_into_the_run_that_is_active_unless_it_is_exclusive(runs):
+    with mlflow.start_run() as run:
+        make().fit(X, Y)
+        assert mlflow.active_run() is run
+    assert "training_score" in MlflowClient().get_run(run.info.run_id).data.metrics
+    mlflow.sklearn.autolog(log_models=False, log_datasets=False, silent=True, exclusive=True)
+    with mlflow.start_run() as run:
+        make().fit(X, Y)
+    assert MlflowClient().get_run(run.info.run_id).data.metrics == {}
+
+
+def test_a_fit_that_mlflow_can_not_log_is_a_fit(runs, monkeypatch):
+    def refused(*_, **__):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(MlflowClient, "create_run", refused)
+    est = make().fit(X, Y)
+    assert est.predict(X)["price"].shape == (len(X),)
+
+
+class Raising(Callback):
+    def __init__(self, error):
+        self.error = error
+
+    def on_epoch_end(self, net, **kwargs):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [OSError("from the callback"), KeyboardInterrupt()])
+def test_an_error_of_the_fit_ends_the_run(runs, experiment, error):
+    est = make(Raising(error))
+    with pytest.raises(type(error)) as raised:
+        est.fit(X, Y)
+    assert raised.value is error
+    assert mlflow.active_run() is None
+    (run,) = MlflowClient().search_runs([experiment])
+    assert run.info.status == "FAILED"
+    # The next fit is logged as any other.
+    make().fit(X, Y)
+    assert len(MlflowClient().search_runs([experiment])) == 2
+
+
+def test_an_estimator_that_a_callback_fits_is_not_logged(runs):
+    class Inner(Callback):
+        def on_train_end(self, net, **kwargs):
+            make().fit(X, Y)
+
+    make(Inner()).fit(X, Y)
+    assert [name for name, *_ in runs()] == ["MultiTaskClassifierRegressor"]
+
+
+def test_warnings_of_a_logged_fit_point_at_its_line(runs):
+    with pytest.warns(UserWarning, match="nothing to learn") as caught:
+        make().fit(X, {"one": ["a"] * len(X)})
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_autolog_has_the_estimator_in_a_pipeline(runs):
@@ -181,10 +297,13 @@ def test_autolog_has_the_estimator_in_a_pipeline(runs):
     assert metrics == {"training_score": pytest.approx(pipe.score(X, Y))}
 
 
-def test_autolog_has_a_search_with_its_candidates(runs):
-    GridSearchCV(make(), {"lr": [0.01, 0.02]}, cv=2).fit(X, MultiTaskTarget(Y))
+@pytest.mark.parametrize("kind", [GridSearchCV, StackedGridSearchCV])
+def test_autolog_has_a_search_with_its_candidates(runs, kind):
+    search = kind(make(), {"lr": [0.01, 0.02]}, cv=2).fit(X, MultiTaskTarget(Y))
     logged = [name for name, *_ in runs()]
-    assert sorted(logged) == ["GridSearchCV", *["MultiTaskClassifierRegressor"] * 2]
+    assert sorted(logged) == sorted([kind.__name__, *["MultiTaskClassifierRegressor"] * 2])
+    (metrics,) = [metrics for name, _, metrics in runs() if name == kind.__name__]
+    assert metrics["best_cv_score"] == pytest.approx(search.best_score_)
 
 
 def test_folds_are_not_logged(runs):

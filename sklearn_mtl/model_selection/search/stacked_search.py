@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_mtl.estimators.autologging import autologged
 from sklearn_mtl.estimators.scikit_learn_private import (
     BaseSearchCV,
     best_index,
@@ -56,6 +57,7 @@ class StackedSearch(BaseSearchCV):
     def _candidates(self) -> Iterable[dict[str, Any]]:
         """Return the parameters of each candidate."""
 
+    @autologged
     @checks_parameters
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Try all candidates on all folds, their nets trained together.
