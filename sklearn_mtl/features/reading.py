@@ -184,7 +184,8 @@ def _is_plain(estimator: BaseEstimator, X: Any) -> bool:
     """Whether X would pass all checks unchanged; for one row, the checks take longer than the network."""
     if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in _FLOATS or not len(X):
         return False
-    if X.shape[1] != estimator.n_features_in_ or hasattr(estimator, "feature_names_in_"):
+    # Who takes the number of features away gets the checks of scikit-learn, which do without.
+    if X.shape[1] != getattr(estimator, "n_features_in_", None) or hasattr(estimator, "feature_names_in_"):
         return False
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(X.sum()))

@@ -77,6 +77,14 @@ def test_a_copy_is_the_same(fitted, copied):
     assert_same(copied(est), est, X)
 
 
+def test_it_predicts_without_the_number_of_features(quick, houses):
+    X = houses[0].to_numpy()
+    est = quick(MultiTaskRegressor).fit(X, X[:, 0])
+    expected = est.predict(X)
+    del est.n_features_in_
+    np.testing.assert_array_equal(est.predict(X), expected)
+
+
 def test_a_copy_is_fitted_anew_to_the_same_result(fitted, houses, copied):
     est, X = fitted
     assert_same(copied(est).fit(X, houses[1]), est, X)
