@@ -203,6 +203,10 @@ class FeatureEncoder:
             if isinstance(self.preprocessing, str):
                 self._kept, n_continuous = columns_in_order(values)
             else:
+                if self._scaling is not None and isinstance(values, SparseRows):
+                    # Most of what a HashingVectorizer gives is columns that hold nothing.
+                    self._kept = np.sort(columns_in_order(values)[0])
+                    values = values.columns(self._kept)
                 n_continuous = int(np.max(np.flatnonzero(~bit_columns(values)), initial=-1)) + 1
         shape = self._row_shape if self._kept is None else (len(self._kept),)
         wide = isinstance(values, SparseRows) and values.is_wide
@@ -336,5 +340,7 @@ class FeatureEncoder:
             numbers = values.matrix.data if isinstance(values, SparseRows) else values
             if not np.isfinite(numbers.sum()):
                 # The columns are looked at only now: for one row it takes longer than a network.
-                refuse_not_finite(values, getattr(self, "_names", None))
+                was_sparse = self.transformer is None and self._scaling is not None
+                about_gaps = " A sparse X was fitted, so nothing fills the gaps of a dense one." * was_sparse
+                refuse_not_finite(values, getattr(self, "_names", None), about_gaps)
         return values

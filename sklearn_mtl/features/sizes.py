@@ -47,7 +47,9 @@ def is_beyond_floats(column: pd.Series) -> bool:
     return False
 
 
-def refuse_not_finite(values: np.ndarray | SparseRows, names: Sequence[Any] | None) -> None:
+def refuse_not_finite(
+    values: np.ndarray | SparseRows, names: Sequence[Any] | None, about_gaps: str = ""
+) -> None:
     """Raise a ``ValueError`` that names the encoded columns which are missing, or too large for their dtype.
 
     Parameters
@@ -56,6 +58,8 @@ def refuse_not_finite(values: np.ndarray | SparseRows, names: Sequence[Any] | No
         What is given to the network, in its dtype.
     names : sequence or None
         The names of its columns, where they have any.
+    about_gaps : str, default=""
+        What else is to be said of missing values.
     """
     if isinstance(values, SparseRows):
         numbers, places = values.matrix.data, values.matrix.indices
@@ -63,8 +67,8 @@ def refuse_not_finite(values: np.ndarray | SparseRows, names: Sequence[Any] | No
         numbers = values.reshape(len(values), -1)
         places = np.broadcast_to(np.arange(numbers.shape[1]), numbers.shape)
     too_large = f"infinity or a value too large for {numbers.dtype!r}"
-    for wrong, what in ((np.isnan(numbers), "NaN"), (np.isinf(numbers), too_large)):
+    for wrong, what, more in ((np.isnan(numbers), "NaN", about_gaps), (np.isinf(numbers), too_large, "")):
         if wrong.any():
             columns = np.unique(places[wrong]).tolist()
             where = named(columns if names is None else [names[i] for i in columns])
-            raise ValueError(f"Input X after preprocessing contains {what}. Found it in {where}.")
+            raise ValueError(f"Input X after preprocessing contains {what}. Found it in {where}.{more}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.sparsefuncs import min_max_axis
 from sklearn.utils.validation import validate_data
+
+from sklearn_mtl.features.kinds import named
 
 # Of a wider sparse table no column is told apart from the others: to embed each would take a dense table.
 WIDEST_TO_TELL_APART = 256
@@ -68,14 +71,28 @@ class SparseRows:
         """Return the rows with numbers of another dtype."""
         return type(self)(self.matrix.astype(dtype, copy=copy))
 
-    def divided_by(self, scale: np.ndarray) -> Self:
-        """Return the rows with each column divided by its scale, in double precision."""
+    def with_numbers(self, change: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Self:
+        """Return the rows with other numbers in the places that are stored, in double precision.
+
+        Parameters
+        ----------
+        change : callable
+            What makes of the stored numbers, and the columns that they are in, other numbers.
+        """
         matrix = self.matrix.astype(np.float64)
-        matrix.data /= scale[matrix.indices]
+        matrix.data = change(matrix.data, matrix.indices)
         return type(self)(matrix)
 
-    def mean_sizes(self, weight: np.ndarray | None = None) -> np.ndarray:
-        """Return for each column the mean absolute value of its numbers other than 0; 0 where there are none.
+    def largest(self) -> np.ndarray:
+        """Return for each column its largest absolute value."""
+        lowest, highest = min_max_axis(self.matrix, axis=0)
+        found: np.ndarray = np.maximum(-lowest, highest)
+        return found
+
+    def typical_sizes(self, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return for each column the median size of its numbers other than 0, and their share of the rows.
+
+        Of two in the middle it is the lower one, and 0 where there are none.
 
         Parameters
         ----------
@@ -84,12 +101,20 @@ class SparseRows:
         """
         sizes = np.abs(self.matrix.data.astype(np.float64))
         of_rows = np.ones(len(self)) if weight is None else weight
-        weights = np.repeat(of_rows, np.diff(self.matrix.indptr)) * (sizes != 0)
-        total, count = (
-            np.bincount(self.matrix.indices, weights=numbers, minlength=self.shape[1])
-            for numbers in (sizes * weights, weights)
-        )
-        return np.divide(total, count, out=np.zeros(self.shape[1]), where=count > 0)
+        weights = np.repeat(of_rows, np.diff(self.matrix.indptr))
+        counted = np.flatnonzero((sizes > 0) & (weights > 0))
+        columns = self.matrix.indices[counted]
+        order = np.lexsort((sizes[counted], columns))
+        counted, columns = counted[order], columns[order]
+        reached = np.append(0, np.cumsum(weights[counted]))
+        ends = np.cumsum(np.bincount(columns, minlength=self.shape[1]))
+        starts = np.append(0, ends[:-1])
+        half = (reached[starts] + reached[ends]) / 2
+        median = np.zeros(self.shape[1])
+        filled = starts < ends
+        # The first at which half of the column's weight is reached.
+        median[filled] = sizes[counted[np.searchsorted(reached[1:], half[filled])]]
+        return median, (reached[ends] - reached[starts]) / of_rows.sum()
 
     def which_vary(self) -> np.ndarray:
         """Return for each column whether its values vary."""
@@ -119,10 +144,17 @@ def read_sparse(estimator: BaseEstimator, X: Any, *, reset: bool, allow_nan: boo
     """
     if X.ndim != 2:
         raise ValueError(f"`X` must have two dimensions where it is sparse. Found shape {X.shape}.")
+    X = X.tocsr()
+    if not allow_nan and X.dtype.kind == "f" and (missing := np.isnan(X.data)).any():
+        columns = np.unique(X.indices[missing]).tolist()
+        raise ValueError(
+            "Input X contains NaN. `X` must not hold missing values where it is sparse; a dense one may, for "
+            f"preprocessing='auto'. Found them in the columns {named(columns)}."
+        )
     # Converted first: scikit-learn looks into formats before it converts them, into parts that not all have.
     checked = validate_data(
         estimator,
-        X.tocsr(),
+        X,
         reset=reset,
         accept_sparse="csr",
         dtype=[np.float64, np.float32],

@@ -31,6 +31,8 @@ from sklearn_mtl.features.sparse import SparseRows
 
 # The first value and the number of values of what repeats.
 _CYCLES = {"month": (1, 12), "day_of_week": (0, 7), "hour": (0, 24)}
+# What scaled numbers are kept below.
+LIMIT = 3.0
 _DATE_PARTS = ("seconds", "year", *(f"{name}_{wave}" for name in _CYCLES for wave in ("sin", "cos")))
 
 
@@ -114,8 +116,8 @@ def _scaled(convert: Any, names: Any) -> Pipeline:
     )
 
 
-def smooth_clip(values: np.ndarray) -> np.ndarray:
-    """Squash values smoothly into (-3, 3), leaving small ones nearly as they are.
+def smooth_clip(values: np.ndarray, limit: float | np.ndarray = LIMIT) -> np.ndarray:
+    """Squash values smoothly between -limit and limit, leaving small ones nearly as they are.
 
     Examples
     --------
@@ -123,7 +125,7 @@ def smooth_clip(values: np.ndarray) -> np.ndarray:
     array([-3.   ,  0.1  ,  2.121])
     """
     # `hypot` is safe where a square would overflow.
-    return values / np.hypot(1, values / 3)
+    return values / np.hypot(1, values / limit)
 
 
 def to_numbers(X: np.ndarray | pd.DataFrame) -> np.ndarray:

@@ -66,21 +66,59 @@ def test_weights_count_and_are_as_good_as_rows_again():
 @pytest.mark.parametrize("number", [1e200, 1e300])
 def test_numbers_that_are_too_large_are_reported_not_made_0(number):
     X = np.array([[number], [0.0], [-number], [1.0]])
-    for made in (X, SparseRows(csr_array(X))):
-        scaling = scaling_of(made)
-        assert np.isfinite(scaling.scale).all()
-        values = scaling.scaled(made)[:]
-        assert np.abs(values[0]) > 0.1
+    scaling = scaling_of(X)
+    assert np.isfinite(scaling.scale).all()
+    assert np.abs(scaling.scaled(X)[0]) > 0.1
     if number == 1e300:
         with pytest.raises(ValueError, match="X after preprocessing contains infinity"):
             FeatureEncoder(FunctionTransformer()).fit(X)
+    text = rf"numbers whose squares are finite.* Found {number:g} in \[1\]".replace("+", r"\+")
+    sparse = SparseRows(csr_array(np.hstack([X > 0, -X])))
+    for preprocessing in ("auto", FunctionTransformer(accept_sparse=True)):
+        with pytest.raises(ValueError, match=text):
+            FeatureEncoder(preprocessing).fit(sparse)
 
 
-def test_sparse_columns_are_divided_by_the_mean_size_of_what_is_not_0():
-    X = np.array([[0.0, -3.0, 1.0], [4.0, 0.0, 0.0], [2.0, 5.0, 1.0], [0.0, 0.0, 0.0]])
-    assert scaling_of(SparseRows(csr_array(X))).scale.tolist() == [3, 4, 1]
+def test_sparse_columns_are_divided_by_about_the_root_of_their_mean_square():
+    X = np.array([[0.0, -3.0, 1.0], [4.0, 0.0, 0.0], [2.0, 5.0, 1.0], [0.0, -9.0, 0.0]])
+    np.testing.assert_allclose(scaling_of(SparseRows(csr_array(X))).scale, [2 * 0.5**0.5, 5 * 0.75**0.5, 1])
     weighted = scaling_of(SparseRows(csr_array(X)), np.array([1.0, 3.0, 1.0, 5.0]))
-    assert weighted.scale.tolist() == [3.5, 4, 1]
+    np.testing.assert_allclose(weighted.scale, [4 * 0.4**0.5, 9 * 0.7**0.5, 1])
+
+
+def test_the_median_of_each_sparse_column_is_that_of_its_numbers():
+    X = np.where(RNG.random((31, 40)) < 0.4, RNG.normal(size=(31, 40)), 0)
+    X[:, 7] = 0
+    medians, shares = SparseRows(csr_array(X)).typical_sizes()
+    np.testing.assert_allclose(shares, (X != 0).mean(axis=0))
+    for column, found in zip(X.T, medians, strict=True):
+        sizes = np.sort(np.abs(column[column != 0]))
+        assert found == (sizes[(len(sizes) - 1) // 2] if len(sizes) else 0)
+
+
+@pytest.mark.parametrize("far", [1e12, -1e140])
+def test_one_number_far_away_changes_no_other_of_a_sparse_column(far):
+    X = np.where(RNG.random((100, 3)) < 0.3, RNG.gamma(2, 3, size=(100, 3)), 0)
+    X[5] = 4.0
+    plain = FeatureEncoder("auto", np.float64).fit(SparseRows(csr_array(X)))
+    others = np.delete(np.arange(100), 5)
+    Z = X.copy()
+    Z[5, 1] = far
+    encoder = FeatureEncoder("auto", np.float64).fit(SparseRows(csr_array(Z)))
+    values = encoder.transform(SparseRows(csr_array(Z)))["x"][:]
+    np.testing.assert_allclose(values[5, 1], np.sign(far) * 3)
+    expected = plain.transform(SparseRows(csr_array(X)))["x"][:]
+    np.testing.assert_allclose(values[others], expected[others], rtol=0.2)
+    # Also where it comes up in `predict` alone, in rows of either kind.
+    for rows in (SparseRows(csr_array(Z)), Z):
+        found = plain.transform(rows)["x"][:]
+        np.testing.assert_array_equal(found[others], expected[others])
+        assert abs(found[5, 1]) <= 3
+
+
+def test_numbers_that_scaling_makes_infinite_are_at_the_limit():
+    encoder = FeatureEncoder("auto").fit(SparseRows(csr_array([[1e-20], [0.0], [3e-20]])))
+    assert encoder.transform(np.array([[1e300], [-1e300], [0.0]]))["x"].tolist() == [[3], [-3], [0]]
 
 
 def test_a_column_transformer_is_scaled_as_a_whole():

@@ -9,7 +9,9 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, MaxAbsScaler, OneHotEncoder
 
+from sklearn_mtl import MultiTaskRegressor
 from sklearn_mtl.features import EncodedRows, FeatureEncoder, SparseRows, read_features, takes_sparse
+from sklearn_mtl.features.table import smooth_clip
 
 RNG = np.random.default_rng(0)
 FORMATS = ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"]
@@ -80,8 +82,11 @@ def test_the_default_keeps_zeros_and_what_is_0_or_1_and_drops_constant_columns()
     assert encoder.get_feature_names_out().tolist() == [f"x{i}" for i in (0, 1, 2, 4, 5, 6, 8, 9, 10, 11, 7)]
     np.testing.assert_array_equal(values[:, 10], DENSE[:, 7])
     np.testing.assert_array_equal(values[:, :3] == 0, DENSE[:, :3] == 0)
-    means = [np.abs(column[column != 0]).mean() for column in values.T]
-    np.testing.assert_allclose(means, 1, rtol=1e-6)
+    used = DENSE[:, [0, 1, 2, 4, 5, 6, 8, 9, 10, 11]]
+    sizes = np.where(used == 0, np.nan, np.abs(used))
+    scale = np.nanquantile(sizes, 0.5, axis=0, method="lower") * (used != 0).mean(axis=0) ** 0.5
+    np.testing.assert_allclose(values[:, :10], smooth_clip(used / scale), rtol=1e-6)
+    assert np.abs(values).max() < 3
 
 
 def test_all_zero_is_one_column_and_rows_of_weight_0_tell_nothing():
@@ -141,6 +146,8 @@ def test_what_comes_out_sparse_stays_sparse(transformer, X):
     assert rows.is_streamed
     assert rows.read(slice(0, 2))["x"].shape == (2, *encoder.spec.single.shape)
     dense = transformer.fit_transform(X).toarray().astype(float)
+    # Columns that hold nothing are dropped.
+    dense = dense[:, (dense != dense[0]).any(axis=0)]
     is_zero = rows.read(slice(None))["x"] == 0
     np.testing.assert_array_equal(is_zero, dense == 0)
 
@@ -164,3 +171,16 @@ def test_a_transformer_that_takes_none_says_so():
     assert takes_sparse(None)
     with pytest.raises(TypeError, match="Sparse data was passed"):
         FeatureEncoder(KBinsDiscretizer()).fit(read(sparse.csr_array(DENSE)))
+
+
+def test_gaps_of_a_sparse_table_are_named_and_what_takes_them():
+    X = sparse.csr_array(np.array([[1.0, np.nan, 0.0], [0.0, 1.0, 2.0]] * 10))
+    text = r"`X` must not hold missing values where it is sparse; .* Found them in the columns \[1\]"
+    with pytest.raises(ValueError, match=text):
+        MultiTaskRegressor().fit(X, np.arange(20.0))
+    est = MultiTaskRegressor(trunk="mlp", n_bags=1, max_epochs=1)
+    est.fit(sparse.csr_array(np.nan_to_num(X.toarray())), np.arange(20.0))
+    with pytest.raises(ValueError, match=text):
+        est.predict(X)
+    with pytest.raises(ValueError, match=r"NaN. Found it in \[1\]. A sparse X was fitted, so nothing fills"):
+        est.predict(X.toarray())
