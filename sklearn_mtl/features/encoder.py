@@ -321,7 +321,7 @@ class FeatureEncoder:
         if self.is_built_in:
             encoded: np.ndarray = self.transformer.transform(X)
             return encoded
-        return as_rows(self.transformer.transform(given_to(self.transformer, X)))
+        return as_rows(self.transformer.transform(given_to(self.transformer, X)), len(X))
 
     def _is_to_be_scaled(self, values: np.ndarray | SparseRows) -> bool:
         if self.is_built_in:

@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 from torch.utils.data import Dataset
 
 from sklearn_mtl.features.kinds import Content, content_of, named, refuse_sequences
-from sklearn_mtl.features.rows_of_values import as_rows_of_values
+from sklearn_mtl.features.rows_of_values import as_rows_of_values, one_column
 from sklearn_mtl.features.sizes import is_beyond_floats
 from sklearn_mtl.features.sparse import SparseRows, read_sparse
 from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
@@ -56,7 +56,7 @@ def read_features(
         Whether rows may be read when they are asked for. Otherwise a memory map is read into memory, and
         a Dataset is refused.
     texts : bool, default=False
-        Whether X is one column of texts, which may then have one dimension too: a list, a Series.
+        Whether X is one column of texts or dicts, which may then have one dimension too: a list, a Series.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def read_features(
         return _read_frame(estimator, X, reset=reset, allow_nan=allow_nan)
     X = unmasked(as_rows_of_values(X))
     if holds_other_than_numbers(X):
-        return _read_objects(estimator, X, reset=reset, allow_nan=allow_nan)
+        return _read_objects(estimator, X, reset=reset, allow_nan=allow_nan, single=not texts)
     many = getattr(X, "ndim", 0) > 2
     return validate_data(
         estimator,
@@ -128,7 +128,7 @@ def check_transformer(preprocessing: Any) -> None:
 
 
 def takes_texts(preprocessing: Any) -> bool:
-    """Whether a transformer takes a sequence of texts, not a table: a vectorizer, or what begins with one.
+    """Whether a transformer takes a sequence of texts or dicts, not a table: a vectorizer, or what begins so.
 
     Examples
     --------
@@ -136,6 +136,25 @@ def takes_texts(preprocessing: Any) -> bool:
     >>> takes_texts(Pipeline([("words", TfidfVectorizer()), ("scale", "passthrough")]))
     True
     """
+    tags = _first_input_tags(preprocessing)
+    return tags is not None and bool((tags.string or tags.dict) and not tags.two_d_array)
+
+
+def takes_dicts(preprocessing: Any) -> bool:
+    """Whether what a transformer takes are dicts.
+
+    Examples
+    --------
+    >>> from sklearn.feature_extraction import DictVectorizer
+    >>> takes_dicts(DictVectorizer())
+    True
+    """
+    tags = _first_input_tags(preprocessing)
+    return tags is not None and bool(tags.dict)
+
+
+def _first_input_tags(preprocessing: Any) -> InputTags | None:
+    """Return what is said of its input by a transformer, or by the first step of a pipeline or a union."""
     first = preprocessing
     while isinstance(first, Pipeline | FeatureUnion | FrozenEstimator):
         if isinstance(first, FrozenEstimator):
@@ -143,8 +162,13 @@ def takes_texts(preprocessing: Any) -> bool:
         else:
             parts = first.steps if isinstance(first, Pipeline) else first.transformer_list
             first = parts[0][1] if parts else None
-    tags = _input_tags(first)
-    return tags is not None and bool(tags.string and not tags.two_d_array)
+    return _input_tags(first)
+
+
+def _input_tags(transformer: Any) -> InputTags | None:
+    """Return what a transformer says of its input; None where it says nothing."""
+    has_tags = hasattr(transformer, "__sklearn_tags__") and not isinstance(transformer, type)
+    return get_tags(transformer).input_tags if has_tags else None
 
 
 def takes_sparse(preprocessing: Any) -> bool:
@@ -158,11 +182,6 @@ def takes_sparse(preprocessing: Any) -> bool:
     """
     tags = _input_tags(preprocessing)
     return is_built_in(preprocessing) or (tags is not None and bool(tags.sparse))
-
-
-def _input_tags(transformer: Any) -> InputTags | None:
-    has_tags = hasattr(transformer, "__sklearn_tags__") and not isinstance(transformer, type)
-    return get_tags(transformer).input_tags if has_tags else None
 
 
 def _read_streamed(
@@ -204,11 +223,14 @@ def _read_frame(estimator: BaseEstimator, X: pd.DataFrame, *, reset: bool, allow
     return X
 
 
-def _read_objects(estimator: BaseEstimator, X: np.ndarray, *, reset: bool, allow_nan: bool) -> np.ndarray:
+def _read_objects(
+    estimator: BaseEstimator, X: np.ndarray, *, reset: bool, allow_nan: bool, single: bool
+) -> np.ndarray:
     """Check an array whose columns may be of several kinds, as a table has."""
     X = validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite=False)
     table = pd.DataFrame(X)
-    refuse_sequences(table, [i for i, column in table.items() if content_of(column) == "sequences"])
+    if single:
+        refuse_sequences(table, [i for i, column in table.items() if content_of(column) == "sequences"])
     gaps = [] if allow_nan else [i for i, column in table.items() if column.isna().any()]
     if gaps:
         raise ValueError(f"Input X contains NaN. Found it in the columns {named(gaps)}.")
@@ -265,37 +287,6 @@ def holds_other_than_numbers(X: Any) -> bool:
         return X.dtype.kind not in "biufcV"
     columns = [column for _, column in pd.DataFrame(X).items()]
     return any(content_of(column) not in _FOR_FLOATS or is_beyond_floats(column) for column in columns)
-
-
-def one_column(X: Any) -> Any:
-    """Return texts as a table of one column.
-
-    Parameters
-    ----------
-    X : DataFrame, Series, or array-like of str, of shape (n_rows,) or (n_rows, 1)
-        The texts.
-
-    Raises
-    ------
-    ValueError
-        If there is more than one column.
-
-    Examples
-    --------
-    >>> one_column(["a good film", "a bad film"]).shape
-    (2, 1)
-    """
-    if isinstance(X, pd.Series):
-        X = X.to_frame()
-    elif not isinstance(X, pd.DataFrame):
-        X = np.array(X.to_list() if hasattr(X, "to_list") else X, dtype=object)
-        X = X[:, None] if X.ndim == 1 else X
-    if X.ndim != 2 or X.shape[1] != 1:
-        raise ValueError(
-            "`X` must be one column of texts where `preprocessing` takes texts, as TfidfVectorizer does; a "
-            f"ColumnTransformer gives each of several columns a transformer. Found shape {X.shape}."
-        )
-    return X
 
 
 def is_polars(X: Any) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
+
+from sklearn_mtl.messages import shown
 
 
 def as_rows_of_values(X: Any) -> Any:
@@ -32,6 +35,47 @@ def as_rows_of_values(X: Any) -> Any:
             "single feature, or by array.reshape(1, -1) if it is a single sample."
         )
     return array
+
+
+def one_column(X: Any) -> Any:
+    """Return texts, or dicts, as a table of one column.
+
+    Parameters
+    ----------
+    X : DataFrame, Series, or array-like of str or dict, of shape (n_rows,) or (n_rows, 1)
+        The texts.
+
+    Raises
+    ------
+    ValueError
+        If there is more than one column, or it holds a number.
+
+    Examples
+    --------
+    >>> one_column(["a good film", "a bad film"]).shape
+    (2, 1)
+    """
+    if isinstance(X, pd.Series):
+        X = X.to_frame()
+    elif not isinstance(X, pd.DataFrame):
+        X = np.array(X.to_list() if hasattr(X, "to_list") else X, dtype=object)
+        # One kind of gap, which scikit-learn makes NaN of where there is nothing else.
+        X[pd.isna(X)] = None
+        X = X[:, None] if X.ndim == 1 else X
+    if X.ndim != 2 or X.shape[1] != 1:
+        raise ValueError(
+            "`X` must be one column of texts where `preprocessing` takes texts, as TfidfVectorizer does; a "
+            f"ColumnTransformer gives each of several columns a transformer. Found shape {X.shape}."
+        )
+    column = pd.Series(X[:, 0]) if isinstance(X, np.ndarray) else X.iloc[:, 0]
+    for row, value in enumerate(column):
+        # A gap may be NaN, which is a number.
+        if isinstance(value, Number) and not pd.isna(value):
+            raise ValueError(
+                "`X` must hold texts, or dicts, where `preprocessing` takes those, as TfidfVectorizer and "
+                f"DictVectorizer do. Found {shown(value)} in row {row}."
+            )
+    return X
 
 
 def _of_list(X: Any) -> Any:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_mtl.features.kinds import columns_not_numeric, named
-from sklearn_mtl.features.reading import takes_texts
+from sklearn_mtl.features.reader import as_frame
+from sklearn_mtl.features.reading import takes_dicts, takes_texts
 from sklearn_mtl.features.sparse import SparseRows
 from sklearn_mtl.features.table import to_numbers
 from sklearn_mtl.messages import shown
@@ -58,18 +61,34 @@ def fit_transformer(
         given["y"] = y
     if sample_weight is not None and has_fit_parameter(transformer, "sample_weight"):
         given["sample_weight"] = sample_weight
-    try:
+    found = "" if y is None else _unusual(y)
+    if not found:
         transformer.fit(X, **given)
+        return
+    try:
+        # What is warned of before an error is about gaps as well: numpy says that NaN is no integer.
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            transformer.fit(X, **given)
     except (ValueError, TypeError) as error:
-        found = "" if y is None else _unusual(y)
         # Errors about X are passed on.
-        if not found or not re.search(r"\b(y|[Ll]abels?|[Tt]argets?)\b", str(error)):
+        if not re.search(r"\b(y|[Ll]abels?|[Tt]argets?)\b", str(error)):
             raise
         raise ValueError(
             f"`preprocessing` must take the labels of all tasks as y, {found}, if it makes something of y. "
-            f"Found {shown(transformer)}, which says: {error} A FrozenEstimator is fitted beforehand, to the "
-            "labels of one task, and a transformer of one's own may choose among the columns of y."
+            f"Found {_named_steps(transformer)}, which says: {str(error).strip().rstrip('.')}. Fit it to "
+            "the labels of one task beforehand and give it as FrozenEstimator(transformer), or write a "
+            "transformer that chooses a column of y."
         ) from error
+    for each in warned:
+        warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+
+
+def _named_steps(transformer: Any) -> str:
+    """Return the names of the classes of a transformer, and of its steps where it is a pipeline."""
+    if isinstance(transformer, Pipeline):
+        return f"Pipeline({', '.join(_named_steps(step) for _, step in transformer.steps)})"
+    return shown(transformer) if isinstance(transformer, str) else type(transformer).__name__
 
 
 def _unusual(y: np.ndarray) -> str:
@@ -81,7 +100,9 @@ def _unusual(y: np.ndarray) -> str:
 
 
 def given_to(transformer: Any, X: Any) -> Any:
-    """Return X as a transformer takes it: sparse as a matrix, a list of texts where it takes texts.
+    """Return X as a transformer takes it: sparse as a matrix, a list where it takes texts or dicts.
+
+    A missing text is an empty one, and a missing dict too.
 
     Parameters
     ----------
@@ -94,27 +115,41 @@ def given_to(transformer: Any, X: Any) -> Any:
         return X.matrix
     if not takes_texts(transformer):
         return X
-    return (X.iloc[:, 0] if isinstance(X, pd.DataFrame) else X[:, 0]).tolist()
+    column = X.iloc[:, 0] if isinstance(X, pd.DataFrame) else pd.Series(X[:, 0])
+    gap: Any = {} if takes_dicts(transformer) else ""
+    return [gap if is_gap else value for value, is_gap in zip(column, column.isna(), strict=True)]
 
 
-def as_rows(values: Any) -> np.ndarray | SparseRows:
+def as_rows(values: Any, n_rows: int) -> np.ndarray | SparseRows:
     """Return the output of a transformer as one array, or as the rows of a sparse matrix.
 
     Parameters
     ----------
     values : array, sparse matrix or DataFrame
         The table that ``transform`` returned.
+    n_rows : int
+        The number of rows that it was given.
 
     Raises
     ------
     ValueError
-        If a column of a frame holds no numbers.
+        If there is not one row for each that was given, or a column holds no numbers.
     """
+    is_frame = isinstance(values, pd.DataFrame)
+    if not is_frame and not issparse(values):
+        values = np.asarray(values)
+    shape = tuple(values.shape)
+    if len(shape) < 2 or shape[0] != n_rows or 0 in shape[1:]:
+        raise ValueError(
+            "`preprocessing` must give one row for each row of `X`, of at least one column. Found shape "
+            f"{shape} for {n_rows} rows."
+        )
     if issparse(values):
         return SparseRows(values.tocsr())
-    if not isinstance(values, pd.DataFrame):
-        return np.asarray(values)
-    others = values.columns[columns_not_numeric(values)].tolist()
+    if not is_frame and (values.dtype.kind in "biuf" or values.ndim > 2):
+        return values
+    table = as_frame(values)
+    others = table.columns[columns_not_numeric(table)].tolist()
     if others:
         raise ValueError(f"`preprocessing` must give columns of numbers. Found others: {named(others)}.")
-    return to_numbers(values)
+    return to_numbers(table)
