@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Mapping
 from hashlib import sha256
 from os import PathLike
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
@@ -66,8 +67,10 @@ def read_archive(path: str | PathLike[str]) -> dict[str, bytes]:
         If ``path`` is no path.
     """
     name = file_name(path)
-    if os.path.isdir(name):
-        raise not_a_file_of_ours(path, "a directory")
+    mode = os.stat(name).st_mode
+    if not S_ISREG(mode):
+        # A pipe may keep its reader waiting, and a device may have no end.
+        raise not_a_file_of_ours(path, "a directory" if S_ISDIR(mode) else "a pipe or a device")
     with open(name, "rb") as file:
         try:
             length = os.fstat(file.fileno()).st_size

@@ -9,17 +9,21 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from sklearn_mtl.export.archive import shortened
 from sklearn_mtl.export.classes import DEEPEST, EXTENSIBLE, KNOWN, MOST_BYTES_OF_TEXT
+from sklearn_mtl.export.random_states import check_random_states
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import unpack_dtype
 from sklearn_mtl.tasks import TaskSet
 from sklearn_mtl.training import OPTIMIZERS, unpack_module
 
-# Numbers that a Mersenne Twister draws from one state; beyond them numpy would read other memory.
-WORDS_OF_STATE = 624
+# What JSON has for a scalar of numpy, by the kind of its dtype; a number would be a length of text or bytes.
+_PLAIN = {"U": (str,), "S": (bytes,), **dict.fromkeys("biuf", (bool, int, float))}
 
 
 class WrongModules(ValueError):
@@ -122,8 +126,10 @@ class Decoder:
         return {self.decode(key): self.decode(item) for key, item in pairs}
 
     def _read_scalar(self, content: Any) -> Any:
-        dtype, value = content
-        return _numpy_dtype(dtype).type(self.decode(value))
+        dtype, value = _numpy_dtype(content[0]), self.decode(content[1])
+        if type(value) not in _PLAIN.get(dtype.kind, ()):
+            raise ValueError(f"The file holds {shown(value)} for a scalar of numpy of type {dtype}.")
+        return dtype.type(value)
 
     def _read_scalar_type(self, dtype: Any) -> type:
         return _numpy_dtype(dtype).type
@@ -149,11 +155,9 @@ class Decoder:
         return array.astype(dtype).reshape(content["shape"])
 
     def _read_random_state(self, content: Any) -> np.random.RandomState:
-        state = self.decode(content)
-        if not 0 <= state["state"]["pos"] <= WORDS_OF_STATE:
-            raise ValueError(f"The file holds a random state at position {state['state']['pos']!r}.")
         found = np.random.RandomState()
-        found.set_state(state)
+        found.set_state(self.decode(content))
+        check_random_states(found)
         return found
 
     def _read_optimizer(self, name: Any) -> type:
@@ -195,10 +199,10 @@ def _given_classes(
     needed = {**classes, **{name: module["class"] for name, module in modules.items()}}
     missing = {name: needed[name] for name in needed if name not in given}
     if missing:
-        wanted = ", ".join(f"{name!r} ({qualified})" for name, qualified in missing.items())
+        wanted = ", ".join(f"{shown(name)} ({shortened(of)})" for name, of in islice(missing.items(), 10))
         raise WrongModules(
             "`modules` must hold the classes and modules of the file that are not sklearn_mtl's own; "
-            f"it lacks {wanted}. Found {list(given)}."
+            f"it lacks {wanted}. Found {shown(list(given))}."
         )
     for name in classes:
         if not isinstance(given[name], type) or not issubclass(given[name], EXTENSIBLE):

@@ -7,6 +7,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED
 
 from sklearn_mtl.export.classes import extra
+from sklearn_mtl.export.random_states import check_random_states
 from sklearn_mtl.export.skops_zip import canonical, check_bounds
 from sklearn_mtl.features import default_preprocessing
 
@@ -71,6 +72,7 @@ def unpack_transformers(content: bytes) -> list[Any]:
         untrusted = _untrusted(content)
         if not untrusted:
             found: list[Any] = skops.loads(content, trusted=sorted(_trusted()))
+            check_random_states(found)
             return found
     except MemoryError:
         raise

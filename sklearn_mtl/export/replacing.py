@@ -7,9 +7,12 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import ENAMETOOLONG
 from os import PathLike
 from stat import S_ISREG
 from typing import BinaryIO
+
+from sklearn_mtl.messages import shown
 
 
 def file_name(path: str | PathLike[str]) -> str:
@@ -37,8 +40,12 @@ def file_name(path: str | PathLike[str]) -> str:
     name = os.fspath(path) if isinstance(path, str | PathLike) else None
     if not isinstance(name, str):
         raise TypeError(f"`path` must be a str or a path such as pathlib.Path. Found {path!r}.")
-    if not name or "\0" in name:
-        raise ValueError(f"`path` must be the name of a file. Found {path!r}.")
+    try:
+        os.lstat(name)
+    except (ValueError, OSError) as error:
+        # No system takes a null character, and most take no lone surrogates.
+        if not name or isinstance(error, ValueError) or error.errno == ENAMETOOLONG:
+            raise ValueError(f"`path` must be the name of a file. Found {shown(path)}.") from error
     return name
 
 

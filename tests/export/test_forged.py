@@ -257,6 +257,19 @@ CLAIMS = {
         note={"items": {"dtype": "(1000000000,)i8", "shape": [1], "values": [1]}}
     ),
     "a scalar": lambda model: model["attributes"].update(note={"scalar": ["V1000000000", 1]}),
+    "a scalar of bytes": lambda model: model["parameters"].update(lr={"scalar": ["S1", 3 * 10**9]}),
+    "many scalars of bytes": lambda model: model["parameters"].update(lr=[{"scalar": ["S1", 10**8]}] * 50),
+    "a scalar of bytes by a nested one": lambda model: model["parameters"].update(
+        lr={"scalar": ["S1", {"scalar": ["i8", 10**9]}]}
+    ),
+    "a scalar of text": lambda model: model["parameters"].update(lr={"scalar": ["U1", 1]}),
+    "a scalar of bytes for text": lambda model: model["parameters"].update(
+        lr={"scalar": ["U1", {"bytes": "YQ=="}]}
+    ),
+    "a scalar of many numbers": lambda model: model["parameters"].update(
+        lr={"scalar": ["f8", [[1] * 1000] * 1000]}
+    ),
+    "a scalar of an object": lambda model: model["parameters"].update(lr={"scalar": ["O", 3]}),
     "dtype of labels": lambda model: fields(model, "tasks", "object", "fields", "tasks", "tuple")[1][
         "object"
     ]["fields"].update(dtype={"dtype": {"map": {"numpy": "<U500000000"}}}),
@@ -309,6 +322,15 @@ class Wide(Trunk):
 
     def build(self, spec, statistics):
         return MLP((self.width,)).build(spec, statistics)
+
+
+def test_the_classes_that_a_file_needs_are_told_shortly(bare):
+    long = "n" * 10**6
+    for own in ({"classes": {long: long}}, {"classes": {f"{i}": long for i in range(1000)}}):
+        forged(bare, lambda model, own=own: model["own"].update(own))
+        with pytest.raises(ValueError, match=r"`modules` must hold the classes .* it lacks '") as found:
+            load(bare)
+        assert len(str(found.value)) < 5000
 
 
 class Undecided(nn.Module):
@@ -423,6 +445,48 @@ def test_a_schema_that_is_nested_without_end_is_refused(path):
     members["schema.json"] = b"[" * 1_000_000
     forge(path, skops=zipped(members))
     refused(path)
+
+
+def random_state_at(position):
+    found = np.random.RandomState(0)
+    state = found.get_state(legacy=False)
+    state["state"]["pos"] = position
+    found.set_state(state)
+    return found
+
+
+def generator_at(bits, position):
+    found = np.random.Generator(bits(0))
+    state = found.bit_generator.state
+    (state if "buffer_pos" in state else state["state"]).update(
+        {"buffer_pos" if "buffer_pos" in state else "pos": position}
+    )
+    found.bit_generator.state = state
+    return found
+
+
+RANDOM = {
+    "a Mersenne Twister": (random_state_at, 2**30, 624),
+    "one before its state": (random_state_at, -1, 0),
+    "a generator": (lambda at: generator_at(np.random.MT19937, at), 2**30, 0),
+    "a Philox": (lambda at: generator_at(np.random.Philox, at), -(2**30), 4),
+}
+
+
+@pytest.mark.parametrize(("random_state", "position", "honest"), RANDOM.values(), ids=RANDOM)
+def test_a_random_state_of_a_transformer_has_the_position_that_it_claims(
+    bare, random_state, position, honest
+):
+    scaler = StandardScaler()
+    est = quick(preprocessing=scaler, max_epochs=1).fit(X, Y)
+    # Wherever it is; to draw from it would read other memory, or end the process.
+    for where in (lambda found: found, lambda found: [{"x": (found,)}]):
+        scaler.copy = where(random_state(honest))
+        save(est, bare)
+        assert np.isfinite(load(bare).predict(X)["price"]).all()
+        scaler.copy = where(random_state(position))
+        forge(bare, skops=skops.io.dumps([est._fitted.encoder.transformer, scaler]))
+        assert "random state at position" in refused(bare)
 
 
 # What is honest and long

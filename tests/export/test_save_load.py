@@ -792,11 +792,41 @@ def test_what_is_no_path_is_refused(fitted, wrong):
             use(wrong)
 
 
-@pytest.mark.parametrize("wrong", ["", "a\0b"])
-def test_what_names_no_file_is_refused(fitted, wrong):
+LONE_SURROGATE = pytest.param(
+    "a\ud800", marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows takes them")
+)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "a\0b", LONE_SURROGATE, "n" * 256, "n" * 10**6],
+    ids=["empty", "null", "surrogate", "long", "a megabyte"],
+)
+def test_what_names_no_file_is_refused(fitted, wrong, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for use in (load, lambda path: save(fitted, path)):
-        with pytest.raises(ValueError, match=r"`path` must be the name of a file. Found"):
+        with pytest.raises(ValueError, match=r"`path` must be the name of a file. Found") as found:
             use(wrong)
+        assert len(str(found.value)) < 300
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices of Unix")
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/urandom", "pipe"])
+def test_what_is_no_regular_file_is_not_read(name, tmp_path):
+    # Joined with a path from the root, that is what remains.
+    path = tmp_path / name
+    if name == "pipe":
+        os.mkfifo(path)
+    code = (
+        "import sys; from sklearn_mtl.export import load\n"
+        "try: load(sys.argv[1])\nexcept ValueError as error: print(error)"
+    )
+    # In a process of its own: before, reading had no end.
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(path)], cwd=ROOT, timeout=60, capture_output=True, text=True
+    )
+    assert found.stdout.startswith("`path` must be a file that `sklearn_mtl.export.save` wrote. Found a pipe")
 
 
 def test_a_directory_is_no_file(fitted, tmp_path):
