@@ -145,7 +145,7 @@ class BaseMultiTask(
             if a loss is nan or infinite in the first epoch.
         KeyboardInterrupt
             If Ctrl-C has ended the training. Nets that have finished an epoch are kept, and
-            ``interrupted_`` is True; where there is none, the estimator is as it was before.
+            ``interrupted_`` is True; where there is none, the estimator is as it was before, in that too.
         """
         data = FitData(X, y, sample_weight, X_val, y_val, groups)
         tasks = FitTasks(self, data) if getattr(self, CALLBACKS, None) else nullcontext()

@@ -112,7 +112,8 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     n_iter_ : int
         Number of epochs of the net that ran longest.
     interrupted_ : bool
-        Whether Ctrl-C has ended the last ``fit`` or ``partial_fit``.
+        Whether Ctrl-C has ended the ``fit`` or ``partial_fit`` that all of this is of. One that kept nothing
+        is no such fit, and changes no attribute.
 
     See Also
     --------

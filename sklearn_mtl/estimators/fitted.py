@@ -225,11 +225,7 @@ class FittedEstimator(BaseEstimator):
             self._keep(fitted, reader, interrupted=fitted.interrupt is not None)
             interrupt = fitted.interrupt
 
-        try:
-            yield keep
-        except KeyboardInterrupt:
-            self.interrupted_ = True
-            raise
+        yield keep
         if interrupt is not None:
             raise interrupt
 

@@ -61,11 +61,16 @@ class InterruptAtTheEnd(Interrupt):
             raise KeyboardInterrupt
 
 
-def interrupted(est, *data, method="fit", **kwargs):
+def interrupted(est, *data, method="fit", kept=True, **kwargs):
+    before = dict(vars(est))
     with pytest.raises(KeyboardInterrupt) as raised:
         getattr(est, method)(*(data or (X, Y)), **kwargs)
     assert type(raised.value) is KeyboardInterrupt
-    assert est.interrupted_ is True
+    if kept:
+        assert est.interrupted_ is True
+    else:
+        assert vars(est).keys() == before.keys()
+        assert all(vars(est)[name] is value for name, value in before.items())
     return est
 
 
@@ -117,12 +122,9 @@ def test_before_the_first_epoch_is_over_the_estimator_is_as_it_was(fitted):
     est = quick(max_epochs=2)
     if fitted:
         est.fit(X[:, :4], Y)
-    state = {name: value for name, value in vars(est).items() if name != "interrupted_"}
-    interrupted(est.set_params(callbacks=[Interrupt(1)]))
-    assert {name: vars(est)[name] for name in state if name != "callbacks"} == {
-        name: value for name, value in state.items() if name != "callbacks"
-    }
+    interrupted(est.set_params(callbacks=[Interrupt(1)]), kept=False)
     if fitted:
+        assert est.interrupted_ is False
         assert est.predict(X[:, :4])["regression0"].shape == (160,)
     else:
         assert not hasattr(est, "n_features_in_")
@@ -136,7 +138,7 @@ def test_ctrl_c_while_x_is_preprocessed_leaves_the_estimator_as_it_was():
 
     est = quick().fit(X, Y)
     before = est.predict(X)
-    interrupted(est.set_params(preprocessing=FunctionTransformer(press)), X[:, :3], Y)
+    interrupted(est.set_params(preprocessing=FunctionTransformer(press)), X[:, :3], Y, kept=False)
     assert est.n_features_in_ == 6
     np.testing.assert_array_equal(est.predict(X)["regression0"], before["regression0"])
 
@@ -208,7 +210,7 @@ def test_nets_that_have_left_the_stack_are_whole(monkeypatch):
 
 def test_ctrl_c_while_a_stack_is_tried_out(monkeypatch):
     interrupt_calls(monkeypatch, StackedTrainer, "forward", 1)
-    est = interrupted(quick(n_bags=4))
+    est = interrupted(quick(n_bags=4), kept=False)
     assert not hasattr(est, "nets_")
 
 
@@ -250,9 +252,9 @@ def test_a_signal(n_bags, streamed, tmp_path, monkeypatch):
 def test_warm_start_and_partial_fit_keep_what_was_there():
     est = quick(max_epochs=2, warm_start=True).fit(X, Y)
     before = est.predict_proba(X)["binary0"]
-    interrupted(est.set_params(max_epochs=6, callbacks=[Interrupt(3)]))
+    interrupted(est.set_params(max_epochs=6, callbacks=[Interrupt(3)]), kept=False)
     np.testing.assert_array_equal(est.predict_proba(X)["binary0"], before)
-    interrupted(est, method="partial_fit")
+    interrupted(est, method="partial_fit", kept=False)
     np.testing.assert_array_equal(est.predict_proba(X)["binary0"], before)
     assert est.n_iter_ == 2
     interrupted(est.set_params(callbacks=[Interrupt(5)]))

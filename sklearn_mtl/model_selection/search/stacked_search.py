@@ -82,7 +82,7 @@ class StackedSearch(BaseSearchCV):
         KeyboardInterrupt
             If Ctrl-C has ended the search. The results of the candidates that are done on every fold are
             kept, none is fitted to all rows, and ``interrupted_`` is True; where no candidate is done, the
-            search is left as it was.
+            search is left as it was, in that too.
         ValueError
             If a scorer of this package scores a task that is not in y, whatever ``error_score`` is. After
             this and any other error the search is as it was.
@@ -91,12 +91,11 @@ class StackedSearch(BaseSearchCV):
         try:
             self._search_and_refit(X, y, params)
         except BaseException as error:
-            is_ctrl_c = isinstance(error, KeyboardInterrupt)
             has_results = vars(self).get("cv_results_") is not before.get("cv_results_")
-            if not (is_ctrl_c and has_results):
-                self.__dict__ = before
-            if is_ctrl_c:
+            if isinstance(error, KeyboardInterrupt) and has_results:
                 self.interrupted_ = True
+            else:
+                self.__dict__ = before
             raise
         self.interrupted_ = False
         return self

@@ -35,11 +35,16 @@ def press_in(monkeypatch, of, name, number):
     monkeypatch.setattr(of, name, watched)
 
 
-def interrupted(search):
+def interrupted(search, *, kept=True):
+    before = dict(vars(search))
     with pytest.raises(KeyboardInterrupt) as raised:
         search.fit(X, Y)
     assert type(raised.value) is KeyboardInterrupt
-    assert search.interrupted_ is True
+    if kept:
+        assert search.interrupted_ is True
+    else:
+        assert vars(search).keys() == before.keys()
+        assert all(vars(search)[name] is value for name, value in before.items())
     return search
 
 
@@ -71,7 +76,8 @@ def test_a_search_without_a_candidate_that_is_done_is_as_it_was(monkeypatch):
     search = StackedRandomizedSearchCV(quick(), GRID, n_iter=2, cv=2, random_state=0, refit=False)
     before = search.fit(X, Y).cv_results_
     press_in(monkeypatch, StackedTrainer, "_train", 2)
-    interrupted(search)
+    interrupted(search, kept=False)
+    assert search.interrupted_ is False
     assert search.cv_results_ is before
 
 
