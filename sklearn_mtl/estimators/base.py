@@ -207,9 +207,10 @@ class BaseMultiTask(
         MultiTaskTarget, DataFrame or ndarray
             The container that y was given in; regression as float64, labels in their own dtype.
         """
-        inputs, index = self._encoded(X)
-        predictions = bag_predictions(self.nets_, self._fitted.tasks, inputs)
-        return self._fitted.layout.restore(predictions, index=index)
+        now = self._as_of_now()
+        inputs, index = now._encoded(X)
+        predictions = bag_predictions(now.nets_, now._fitted.tasks, inputs)
+        return now._fitted.layout.restore(predictions, index=index)
 
     def transform(self, X: Any) -> Any:
         """Return the shared representation.
@@ -225,8 +226,9 @@ class BaseMultiTask(
             The representation of the first net, averaged over its members. Where tasks have
             representations of their own, these are side by side.
         """
-        inputs, _ = self._encoded(X)
-        return bag_representation(self.nets_, inputs)
+        now = self._as_of_now()
+        inputs, _ = now._encoded(X)
+        return bag_representation(now.nets_, inputs)
 
     def task(self, name: str) -> TaskView:
         """Return one task as a fitted scikit-learn regressor or classifier.

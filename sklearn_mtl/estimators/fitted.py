@@ -167,10 +167,21 @@ class FittedEstimator(BaseEstimator):
     def score_tasks(self, X: Any, y: Any, sample_weight: Any = None, *, metrics: Any = None) -> pd.Series:
         """Return the score of each task."""
 
-    def _encoded(self, X: Any) -> tuple[EncodedRows, Any]:
-        """Return the rows, to be encoded when they are read, and the index of X where it has one."""
+    def _as_of_now(self) -> Self:
+        """Return what this estimator is now, to answer from; a ``NotFittedError`` where that is unfitted.
+
+        A method that answers asks this first: should a fit end in another thread meanwhile, all that the
+        answer is made of is still that of one fit.
+        """
         if not hasattr(self, "_fitted"):
             check_is_fitted(self, "_fitted")
+        now = object.__new__(type(self))
+        # No copy: `_keep` gives the estimator another dict, and leaves this one alone.
+        now.__dict__ = self.__dict__
+        return now
+
+    def _encoded(self, X: Any) -> tuple[EncodedRows, Any]:
+        """Return the rows, to be encoded when they are read, and the index of X where it has one."""
         index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
         shared = next((rows for rows in self._fitted.shared if rows.X is X), None)
         if shared is not None and shared.encoded is not None:
@@ -243,7 +254,7 @@ class FittedEstimator(BaseEstimator):
         state: dict[str, Any] = super().__getstate__()
         if "_fitted" in state:
             state = {key: value for key, value in state.items() if key not in {*DERIVED, "_fold"}}
-            state["_fitted"] = self._fitted.packed()
+            state["_fitted"] = state["_fitted"].packed()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

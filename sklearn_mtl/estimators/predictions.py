@@ -154,7 +154,8 @@ class PredictsByTask(FittedEstimator):
             task (n_rows, n_labels), the probability of each label. For a one-dimensional y that array
             itself, for a two-dimensional y a list of them.
         """
-        return self._of_classes("predict_proba", self._responses(X)[0])
+        now = self._as_of_now()
+        return now._of_classes("predict_proba", now._responses(X)[0])
 
     @available_where(check_probabilities)
     def predict_log_proba(self, X: Any) -> Any:
@@ -171,7 +172,8 @@ class PredictsByTask(FittedEstimator):
             The logarithms of what ``predict_proba`` returns, in its containers. They are computed from the
             logits of the networks, and are finite also where a probability is 0.
         """
-        return self._of_classes("predict_log_proba", self._log_responses(X))
+        now = self._as_of_now()
+        return now._of_classes("predict_log_proba", now._log_responses(X))
 
     @available_where(check_log_odds)
     def decision_function(self, X: Any) -> Any:
@@ -199,7 +201,8 @@ class PredictsByTask(FittedEstimator):
         0. That is so with class weights too, which ``predict_proba`` takes out of its probabilities and this
         method does not. An ordinal task predicts its median class instead, which may be another.
         """
-        return self._of_classes("decision_function", self._log_responses(X))
+        now = self._as_of_now()
+        return now._of_classes("decision_function", now._log_responses(X))
 
     @available_where(check_intervals)
     def predict_interval(self, X: Any, coverage: float = 0.9) -> Any:
@@ -220,8 +223,9 @@ class PredictsByTask(FittedEstimator):
             the units of the labels. For a one-dimensional y that array itself, for a two-dimensional y
             a list of them.
         """
-        parts, _ = self._responses(X)
-        return self._fitted.layout.restore_blocks(intervals(self.tasks_, parts, coverage))
+        now = self._as_of_now()
+        parts, _ = now._responses(X)
+        return now._fitted.layout.restore_blocks(intervals(now.tasks_, parts, coverage))
 
     def _of_classes(self, method: str, responses: Mapping[str, np.ndarray]) -> Any:
         """Return what a method of the tasks makes of their responses, of those that have probabilities."""

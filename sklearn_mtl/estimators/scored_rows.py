@@ -68,6 +68,7 @@ class ScoredRows:
             Features, labels and weights as the user gave them.
         """
         warn_of_other_order(X, {"y": y, "sample_weight": sample_weight})
+        estimator = estimator._as_of_now()
         responses, _ = estimator._responses(X)
         n_rows = len(next(iter(responses.values())))
         names = estimator._fitted.all_tasks
@@ -187,16 +188,18 @@ class PredictedView:
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predictions as numpy holds them."""
-        return read_column(self._view.name, self._view._task.predict(self._response(X))).values
+        task, response = self._response(X)
+        return read_column(self._view.name, task.predict(response)).values
 
     @available_if(lambda self: hasattr(self._view, "predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities, shape (n_rows, n_classes)."""
-        found: np.ndarray = self._view._task.predict_proba(self._response(X))
+        task, response = self._response(X)
+        found: np.ndarray = task.predict_proba(response)
         return found
 
-    def _response(self, X: Any) -> np.ndarray:
-        return self._known if X is self._X else self._view._response(X)
+    def _response(self, X: Any) -> tuple[Any, np.ndarray]:
+        return (self._view._task, self._known) if X is self._X else self._view._response(X)
 
     def __sklearn_tags__(self) -> Tags:
         """Say what scikit-learn asks about the view."""

@@ -94,7 +94,7 @@ def score_by_task(
     _warn_of_undefined(rows, scores.index[scores.isna()].tolist())
     # A task that its fold left out has no metric, as it has no score.
     scores.attrs["metrics"] = {
-        task: estimator.tasks_[task].metric for task in tasks if task not in rows.left_out
+        task: rows.estimator.tasks_[task].metric for task in tasks if task not in rows.left_out
     }
     return scores
 
@@ -122,7 +122,7 @@ def score_by_metric(
     asked = metrics_by_task(metrics, _tasks_of(rows, every=False))
     found: dict[tuple[str, str], float] = {}
     for task, of_task in asked.items():
-        default = "score" if task in rows.left_out else estimator.tasks_[task].metric
+        default = "score" if task in rows.left_out else rows.estimator.tasks_[task].metric
         for metric in of_task if are_several(of_task) else [of_task]:
             name = metric_name(metric, default)
             if (task, name) in found:

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -75,7 +76,8 @@ class TaskView(BaseEstimator):
 
     def predict(self, X: Any) -> Any:
         """Return this task's predictions, shape (n_rows,) or (n_rows, n_outputs)."""
-        return self._task.predict(self._response(X))
+        task, response = self._response(X)
+        return task.predict(response)
 
     @available_if(lambda view: view._task.has_survival)
     def predict_survival(self, X: Any, times: Any = None) -> np.ndarray:
@@ -93,7 +95,8 @@ class TaskView(BaseEstimator):
         ndarray of float64, shape (n_rows, n_times)
             Probability to be without the event at each time.
         """
-        found: np.ndarray = self._task.survival(self._response(X), times)
+        task, response = self._response(X)
+        found: np.ndarray = task.survival(response, times)
         return found
 
     def __call__(self, X: Any) -> Any:
@@ -113,8 +116,8 @@ class TaskView(BaseEstimator):
             Weights of the rows.
         """
         warn_of_other_order(X, {"y": y, "sample_weight": sample_weight})
-        response = self._response(X)
-        task, column = self._task, read_column(self.name, y)
+        task, response = self._response(X)
+        column = read_column(self.name, y)
         task.check_shape(column)
         weight = check_sample_weight(sample_weight, column.values, dtype=np.float64)
         score = float(task.score(column, response, weight))
@@ -144,26 +147,36 @@ class TaskView(BaseEstimator):
     def _task(self) -> Any:
         check_is_fitted(self)
         found, _ = innermost(self.estimator_)
+        return self._task_of(found._as_of_now())
+
+    def _task_of(self, found: FittedEstimator) -> Any:
+        if self.name not in found.tasks_:
+            raise NotFittedError(
+                f"The estimator of a view must have its task, {shown(self.name)}. Found the tasks "
+                f"{shown(list(found.tasks_))} of a later `fit`."
+            )
         return found.tasks_[self.name]
 
-    def _response(self, X: Any) -> np.ndarray:
+    def _response(self, X: Any) -> tuple[Any, np.ndarray]:
+        """Return the task, and its averaged response to X."""
         found, X = self._within(X)
-        parts, _ = found._responses(X)
-        return parts[self.name]
+        return self._task_of(found), found._responses(X)[0][self.name]
 
-    def _log_response(self, X: Any) -> np.ndarray:
+    def _log_response(self, X: Any) -> tuple[Any, np.ndarray]:
+        """Return the task, and the logarithms of its averaged response to X."""
         found, X = self._within(X)
-        return found._log_responses(X)[self.name]
+        return self._task_of(found), found._log_responses(X)[self.name]
 
     def _within(self, X: Any) -> tuple[FittedEstimator, Any]:
-        """Return the estimator that predicts, and X as its methods take it."""
+        """Return the estimator that predicts, as it is now, and X as its methods take it."""
         check_is_fitted(self)
         names = getattr(self.estimator_, "feature_names_in_", None)
         taken_away = names is not None and getattr(self, "feature_names_in_", None) is None
         if taken_away and not hasattr(X, "columns"):
             # Who takes the names away, as SHAP does, passes the columns by position.
             X = pd.DataFrame(X, columns=names)
-        return innermost(self.estimator_, X)
+        found, X = innermost(self.estimator_, X)
+        return found._as_of_now(), X
 
     def __sklearn_tags__(self) -> Tags:
         """Say what scikit-learn asks about the estimator."""
@@ -216,17 +229,20 @@ class TaskClassifier(ClassifierMixin, TaskView):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities, shape (n_rows, n_classes)."""
-        found: np.ndarray = self._task.predict_proba(self._response(X))
+        task, response = self._response(X)
+        found: np.ndarray = task.predict_proba(response)
         return found
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Return the logarithms of the probabilities, finite, in the shape of ``predict_proba``."""
-        found: np.ndarray = self._task.predict_log_proba(self._log_response(X))
+        task, response = self._log_response(X)
+        found: np.ndarray = task.predict_log_proba(response)
         return found
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the log-odds: of the second of two classes (n_rows,), else (n_rows, n_classes)."""
-        found: np.ndarray = self._task.decision_function(self._log_response(X))
+        task, response = self._log_response(X)
+        found: np.ndarray = task.decision_function(response)
         return found
 
 
@@ -240,7 +256,7 @@ def view_of(estimator: Any, name: str) -> TaskView:
     name : str
         The task.
     """
-    found, _ = innermost(estimator)
+    found = innermost(estimator)[0]._as_of_now()
     if name not in found.tasks_:
         raise ValueError(f"`name` must be one of the tasks {shown(list(found.tasks_))}. Found {shown(name)}.")
     views = {"classifier": TaskClassifier, "regressor": TaskRegressor, None: TaskView}
