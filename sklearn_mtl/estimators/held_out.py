@@ -13,6 +13,7 @@ from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.data import RowSplit
 from sklearn_mtl.estimators.label_warnings import warn_of_other_order
 from sklearn_mtl.estimators.rows import Rows
+from sklearn_mtl.features import unmasked
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, MultiTaskTarget
 
@@ -66,7 +67,7 @@ def read_groups(groups: Any, n_rows: int) -> np.ndarray:
     >>> read_groups(["b", "a", "b"], n_rows=3)
     array([0, 1, 0])
     """
-    labels = groups if isinstance(groups, pd.Series) else column_or_1d(groups)
+    labels = groups if isinstance(groups, pd.Series) else column_or_1d(unmasked(groups))
     if len(labels) != n_rows:
         raise ValueError(
             f"`groups` must hold the group of each row of X. Found {len(labels)} of {n_rows} rows."

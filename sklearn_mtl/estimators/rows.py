@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.label_warnings import warn_of_labels_in, warn_of_other_order
 from sklearn_mtl.estimators.scikit_learn_private import check_sample_weight
-from sklearn_mtl.features import is_built_in, read_features, takes_texts
+from sklearn_mtl.features import is_built_in, read_features, takes_texts, unmasked
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, Targets, frame_columns, is_frame, read_targets
 
@@ -312,7 +312,7 @@ def _weight_of_task(weight: Any, n_rows: int, name: str) -> np.ndarray:
 
 
 def _weight(weight: Any, n_rows: int, name: str) -> np.ndarray:
-    values = np.asarray(weight, dtype=np.float64) if hasattr(weight, "to_numpy") else weight
+    values = np.asarray(weight, dtype=np.float64) if hasattr(weight, "to_numpy") else unmasked(weight)
     if hasattr(values, "__len__") and np.ndim(values) == 1 and len(values) != n_rows:
         raise ValueError(
             f"`{name}` must hold one weight for each row of X: {name}.shape == {np.shape(values)}, "

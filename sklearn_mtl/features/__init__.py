@@ -44,7 +44,7 @@ array([[0., 0., 0., 0.]], dtype=float32)
 from sklearn_mtl.features.encoded import EncodedRows, SharedRows
 from sklearn_mtl.features.encoder import Block, FeatureEncoder, FeatureSpec
 from sklearn_mtl.features.kinds import listed, named
-from sklearn_mtl.features.reading import is_built_in, read_features, takes_sparse, takes_texts
+from sklearn_mtl.features.reading import is_built_in, read_features, takes_sparse, takes_texts, unmasked
 from sklearn_mtl.features.scaling import Scaling
 from sklearn_mtl.features.sparse import SparseRows
 from sklearn_mtl.features.streamed import StreamedRows
@@ -68,4 +68,5 @@ __all__ = [
     "takes_labels",
     "takes_sparse",
     "takes_texts",
+    "unmasked",
 ]

@@ -115,9 +115,7 @@ def as_array(values: Any) -> Any:
     if isinstance(values, pd.Series | pd.Index):
         return values.array if isinstance(values.dtype, ExtensionDtype) else values.to_numpy()
     if isinstance(values, np.ma.MaskedArray):
-        # The mask says what is missing; numpy drops it.
-        objects = np.asarray(values.astype(object))
-        return np.where(np.ma.getmaskarray(values), np.array(None), objects)
+        return _from_masked(values)
     if isinstance(values, np.ndarray):
         return values
     if hasattr(values, "detach"):
@@ -259,6 +257,15 @@ def _from_extension(name: str, array: Any) -> Column:
     _refuse_infinite(name, natural)
     _refuse_complex(name, natural, missing)
     return Column(name, natural, missing, dtype)
+
+
+def _from_masked(values: np.ma.MaskedArray) -> np.ndarray:
+    """Return masked values as missing ones; numpy drops the mask."""
+    if not np.ma.is_masked(values):
+        return values.data
+    if values.dtype.kind == "f":
+        return values.filled(np.nan)
+    return np.where(np.ma.getmaskarray(values), np.array(None), np.asarray(values.astype(object)))
 
 
 def _from_polars(series: Any) -> Any:

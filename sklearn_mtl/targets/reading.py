@@ -179,8 +179,8 @@ def read_targets(y: Any, n_rows: int | None = None) -> Targets:
 def _from_array(y: Any) -> tuple[Layout, dict[str, Any]]:
     if isinstance(y, pd.Series) and isinstance(y.dtype, pd.api.extensions.ExtensionDtype):
         return Layout("1d"), {"y": y}
-    if isinstance(y, list | tuple) or any(hasattr(y, of) for of in OF_NO_ARRAY):
-        # numpy would make the text "nan" of a missing value among strings.
+    if isinstance(y, list | tuple | np.ma.MaskedArray) or any(hasattr(y, of) for of in OF_NO_ARRAY):
+        # numpy would make the text "nan" of a missing value among strings, and labels of masked ones.
         y = as_array(y)
     array = check_array(
         y, dtype=None, ensure_2d=False, ensure_all_finite=False, ensure_min_samples=0, input_name="y"

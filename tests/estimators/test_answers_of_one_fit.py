@@ -80,6 +80,6 @@ def test_a_view_says_that_a_later_fit_has_dropped_its_task():
     view = est.task("c")
     est.fit(X, {"q": Y["r"]})
     for answer in (view.predict, view.predict_proba, view.decision_function, lambda X: view.score(X, Y["c"])):
-        with pytest.raises(NotFittedError, match=r"must have its task, 'c'\. Found the tasks \['q'\] of a later"):
+        with pytest.raises(NotFittedError, match=r"must have its task, 'c'\. Found the tasks \['q'\]"):
             answer(X)
     assert not hasattr(view, "classes_")

@@ -17,7 +17,7 @@ from sklearn.model_selection import (
 )
 
 from sklearn_mtl import MultiTaskTarget
-from sklearn_mtl.estimators.held_out import held_out_groups, held_out_rows
+from sklearn_mtl.estimators.held_out import held_out_groups, held_out_rows, read_groups
 from sklearn_mtl.estimators.kinds import KindsFromLabels
 from sklearn_mtl.estimators.rows import AcceptedInput, FitData
 from sklearn_mtl.estimators.stages import Stages
@@ -274,3 +274,8 @@ def test_of_few_groups_at_least_one_is_held_out_and_one_learned_from(fraction):
 def test_one_group_or_few_rows_are_all_kept():
     assert [len(rows) for rows in split_groups(np.zeros(30, dtype=int), 0.5, 2)] == [0, 0]
     assert [len(rows) for rows in split_groups(np.arange(9), 0.5, 2)] == [0, 0]
+
+
+def test_masked_groups_are_missing():
+    with pytest.raises(ValueError, match=r"`groups` must hold the group of each row of X\. Found 1 missing"):
+        read_groups(np.ma.array([0, 1, 1], mask=[False, True, False]), 3)

@@ -84,3 +84,11 @@ def test_validation_rows_come_in_pairs():
         FitData([[1.0]], [1.0], X_val=[[1.0]])
     assert not FitData([[1.0]], [1.0]).has_validation
     assert FitData([[1.0]], [1.0], X_val=[[1.0]], y_val=[1.0]).has_validation
+
+
+def test_masked_weights_are_missing():
+    weight = np.ma.array([1.0, 2.0], mask=[False, True])
+    with pytest.raises(ValueError, match="sample_weight contains NaN"):
+        read_sample_weight(weight, ["a"], 2)
+    with pytest.raises(ValueError, match="'a'\\] contains NaN"):
+        read_sample_weight({"a": weight}, ["a"], 2)

@@ -260,3 +260,18 @@ def test_labels_of_a_task_lie_together():
     block = np.zeros((6, 3))
     for y in (block, pd.DataFrame(block, columns=list("abc"))):
         assert all(column.values.flags.c_contiguous for column in read_targets(y).columns.values())
+
+
+MASKED = np.ma.array([1, 2, 3], mask=[False, True, False])
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32, np.float64, "U1", object, "M8[D]"])
+def test_masked_labels_of_an_array_are_missing(dtype):
+    masked = MASKED.astype(dtype)
+    with pytest.raises(ValueError, match="Input y contains NaN: 1 of 3 labels"):
+        read_targets(masked)
+    columns = read_targets(np.ma.column_stack([masked, masked])).columns
+    assert columns["y0"].missing.tolist() == columns["y1"].missing.tolist() == [False, True, False]
+    # Where nothing is masked, the labels keep their dtype.
+    whole = np.ma.array(masked.data)
+    assert read_targets(whole).columns["y"].dtype == read_targets({"y": whole}).columns["y"].dtype == dtype

@@ -65,8 +65,8 @@ refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
         A row for each candidate: ``candidate``, ``params``, ``n_nets``, whether all its networks were
         ``stacked``, and the ``reason`` if not.
     interrupted_ : bool
-        Whether Ctrl-C has ended the search that the results are of: these are then of the candidates that were
-        done on every fold, and there is no ``best_estimator_``.
+        Whether Ctrl-C has ended the search that the results are of: these are then of the candidates that
+        were done on every fold, and there is no ``best_estimator_``.
 
     See Also
     --------
