@@ -35,11 +35,10 @@ torch.Size([3, 1, 2])
 tensor([1.0000, 0.5000], dtype=torch.float64)
 """
 
-from sklearn_mtl.network.module import BalancedLoss, Blueprint, Heads, MultiTaskModule
+from sklearn_mtl.network.generators import GeneratorState, giving_way, seeded
+from sklearn_mtl.network.module import BalancedLoss, Blueprint, Heads, MultiTaskModule, draws_alone
 from sklearn_mtl.network.shapes import TooMuchToBuild, shapes_of
 from sklearn_mtl.network.torch_state import (
-    GeneratorState,
-    draws_alone,
     each_in_default_modes,
     in_default_modes,
     numpy_dtype,
@@ -47,7 +46,6 @@ from sklearn_mtl.network.torch_state import (
     resolve_autocast,
     resolve_device,
     resolve_precision,
-    seeded,
 )
 
 __all__ = [
@@ -59,6 +57,7 @@ __all__ = [
     "TooMuchToBuild",
     "draws_alone",
     "each_in_default_modes",
+    "giving_way",
     "in_default_modes",
     "numpy_dtype",
     "release_memory",

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.network.torch_private import has_hooks
 from sklearn_mtl.sharing import Sharing, SharingModule
 from sklearn_mtl.tasks import TaskLosses, TaskSet
 from sklearn_mtl.trunks import Trunk, TrunkModule
@@ -105,6 +106,17 @@ class Blueprint:
     balancing: Balancer
     head_hidden_sizes: tuple[tuple[int, ...], ...]
     task_weights: tuple[float, ...]
+
+    @property
+    def draws_alone(self) -> bool:
+        """Whether building, and the losses, draw from a network's own generators alone: all is known."""
+        recipes = (self.trunk, self.sharing, self.balancing, *(group.loss for group in self.tasks.groups))
+        return all(map(_is_known, recipes)) and all(
+            draws_alone(part)
+            for recipe in recipes
+            for part in (recipe, *vars(recipe).values())
+            if isinstance(part, nn.Module)
+        )
 
     def fit_statistics(self, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what the trunk must know of the encoded training rows before it is built."""
@@ -304,3 +316,28 @@ def _branch(members: int, n_tasks: int, n_inputs: int, hidden: tuple[int, ...], 
 def _uniform(n_in: int, *shape: int) -> Tensor:
     """Uniform in ±1/√n_in, as torch draws the weights and biases of a linear layer."""
     return torch.empty(shape).uniform_(-1, 1) / max(n_in, 1) ** 0.5
+
+
+def draws_alone(module: nn.Module) -> bool:
+    """Whether a network draws from its own generators alone: it has known parts only, and no hooks.
+
+    A module of the user's may draw anything, and so may torch's layers that drop units.
+    """
+    return all(
+        (_is_known(part) or (type(part) in _DRAW_NOTHING and not _is_patched(part))) and not has_hooks(part)
+        for part in module.modules()
+    )
+
+
+def _is_known(part: object) -> bool:
+    """Whether all that an object does is written in this package."""
+    return type(part).__module__.startswith(f"{__package__.partition('.')[0]}.") and not _is_patched(part)
+
+
+def _is_patched(part: object) -> bool:
+    """Whether an object has functions of its own in the place of those of its class."""
+    return any(callable(getattr(type(part), name, None)) for name in vars(part))
+
+
+_LAYERS = (nn.Linear, nn.LayerNorm, nn.Sequential, nn.ModuleList, nn.Identity)
+_DRAW_NOTHING = frozenset([*_LAYERS, nn.ReLU, nn.GELU, nn.SiLU, nn.SELU, nn.Tanh])

@@ -6,6 +6,7 @@ private names anywhere else.
 
 from __future__ import annotations
 
+import re
 from inspect import unwrap
 from typing import Any
 
@@ -35,6 +36,20 @@ def tensors_of(part: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
         A module; its parts have dicts of their own.
     """
     return part._parameters, part._buffers
+
+
+def has_hooks(part: nn.Module) -> bool:
+    """Whether something else is called where a module is: for it alone, or for all modules.
+
+    Torch has no other way to ask. Under other names, what a user hooked in would draw unseen from the
+    generator that all threads share.
+    """
+    return any(
+        hooks for name, hooks in (*vars(part).items(), *vars(torch.nn.modules.module).items()) if _HOOKS(name)
+    )
+
+
+_HOOKS = re.compile(r"_(global_)?(forward|backward)_(pre_)?hooks$").match
 
 
 def uncompiled(module: nn.Module) -> Any:

@@ -1,4 +1,4 @@
-"""Torch's modes, random generators, devices and dtypes.
+"""Torch's modes, devices and dtypes.
 
 What is global of these, and the memory that torch caches, is left as the user has it.
 """
@@ -9,27 +9,22 @@ import gc
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import wraps
 from multiprocessing import current_process, parent_process
-from threading import Lock, RLock
+from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from sklearn_mtl.messages import shown
 from sklearn_mtl.network.torch_private import forked_after_cuda_started
-from sklearn_mtl.trunks.layers import OwnDraws, drawing_from, own_generators
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _AUTOCAST = ("cpu", "cuda", "mps")
 _END = object()
-# Torch has one generator for all threads: one thread at a time seeds it.
-_ONE_AT_A_TIME = RLock()
 _CPU = torch.device("cpu")
 
 PRECISIONS: dict[str, torch.dtype] = {
@@ -127,111 +122,6 @@ class _Float32:
 
 
 _float32 = _Float32()
-
-
-@contextmanager
-def _torch_seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's own generators inside the block: only one thread at a time is inside."""
-    devices = [device] if device.type == "cuda" else []
-    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=devices):
-        if device.type == "cpu":
-            # torch.manual_seed prepares for devices that are not there, for some milliseconds.
-            torch.default_generator.manual_seed(seed)
-        else:
-            torch.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Draw from generators with a seed inside the block, and leave torch's as they were.
-
-    What torch itself draws without saying from where, such as a dropout within a fused operation, comes from
-    its own generators, which are seeded too and put back. There is one for all threads: only one thread at a
-    time is inside, and what another one draws meanwhile, such a draw would miss.
-
-    Parameters
-    ----------
-    seed : int
-        The seed of all generators.
-    device : torch.device
-        The device whose generator is seeded along with the CPU's.
-    """
-    generators = _generators(device)
-    for generator in {*generators}:
-        generator.manual_seed(seed)
-    with _torch_seeded(seed, device), drawing_from(generators), OwnDraws():
-        yield
-
-
-def _generators(device: torch.device) -> tuple[torch.Generator, torch.Generator]:
-    """Return a new generator of the CPU, and one of the device, which may be the same."""
-    on_cpu = torch.Generator()
-    return on_cpu, torch.Generator(device) if device.type == "cuda" else on_cpu
-
-
-@dataclass(frozen=True, eq=False)
-class GeneratorState:
-    """The state of the random generators of a net.
-
-    Parameters
-    ----------
-    cpu : tensor
-        State of the CPU's generator.
-    device : tensor or None
-        State of the CUDA device's generator, where there is one.
-    """
-
-    cpu: Tensor
-    device: Tensor | None
-
-    @classmethod
-    def now(cls, device: torch.device) -> GeneratorState:
-        """Return the state of this thread's own generators, or else of torch's."""
-        if own := own_generators():
-            return cls(own[0].get_state(), own[1].get_state() if own[1] is not own[0] else None)
-        return cls(torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None)
-
-    @contextmanager
-    def restored(self, device: torch.device, *, alone: bool = False) -> Iterator[None]:
-        """Go on from this state inside the block, and leave torch's generators as they were.
-
-        Parameters
-        ----------
-        device : torch.device
-            The device of the net.
-        alone : bool, default=False
-            Whether all that is drawn is drawn from the net's own generators. Torch's are then left alone, and
-            no other thread has to wait.
-        """
-        if alone or own_generators():
-            generators = _generators(device)
-            generators[0].set_state(self.cpu)
-            if self.device is not None:
-                generators[1].set_state(self.device)
-            with drawing_from(generators):
-                yield
-            return
-        with _torch_seeded(0, device):
-            torch.set_rng_state(self.cpu)
-            if self.device is not None:
-                torch.cuda.set_rng_state(self.device, device)
-            yield
-
-
-def draws_alone(module: nn.Module) -> bool:
-    """Whether a network draws from its own generators alone: all its parts are known.
-
-    A module of the user's may draw anything, and so may torch's layers that drop units.
-    """
-    return all(
-        type(part).__module__.startswith(f"{__package__.partition('.')[0]}.") or type(part) in _DRAW_NOTHING
-        for part in module.modules()
-    )
-
-
-_LAYERS = (nn.Linear, nn.LayerNorm, nn.Sequential, nn.ModuleList, nn.Identity)
-_DRAW_NOTHING = frozenset([*_LAYERS, nn.ReLU, nn.GELU, nn.SiLU, nn.SELU, nn.Tanh])
 
 
 def resolve_device(device: str | torch.device) -> torch.device:

@@ -13,6 +13,7 @@ from skorch.callbacks import Callback, EpochTimer, PrintLog
 from torch import Tensor, nn
 
 from sklearn_mtl.data import Batch, Table, WholeBatches
+from sklearn_mtl.network import giving_way
 from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.training.callbacks import has_stopped_early
 from sklearn_mtl.training.kept_weights import (
@@ -84,7 +85,7 @@ class MultiTaskNet(RecordedNet):
         self.statistics_: dict[str, Tensor] = {}
         self.run_ = TrainingRun()
         self.resume_: Resume | None = None
-        self._has_step_callbacks = True
+        self._has_step_callbacks = self._has_own_callbacks = True
 
     def continue_from(self, net: MultiTaskNet) -> MultiTaskNet:
         """Take over another net's history, optimizer state and unaveraged weights, to train on.
@@ -142,6 +143,10 @@ class MultiTaskNet(RecordedNet):
             getattr(type(callback), name) is not getattr(Callback, name)
             for _, callback in self.callbacks_
             for name in PER_STEP
+        )
+        ours = __package__.partition(".")[0]
+        self._has_own_callbacks = any(
+            type(one).__module__.partition(".")[0] != ours for _, one in self.callbacks_
         )
         self.notify("on_train_begin", X=train, y=None)
 
@@ -266,7 +271,9 @@ class MultiTaskNet(RecordedNet):
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Tell the callbacks of an event; of those within an epoch only where a callback listens."""
         if method_name not in PER_STEP or self._has_step_callbacks:
-            super().notify(method_name, **cb_kwargs)
+            # A callback of the user's may wait for a thread that trains a net of its own.
+            with giving_way(torch.device(self.device)) if self._has_own_callbacks else nullcontext():
+                super().notify(method_name, **cb_kwargs)
 
     def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """Make one step of the optimizer, and let the balancer look at what came of it."""

@@ -81,7 +81,7 @@ class NetPlan:
         TypeError
             If they are not tensors by name.
         """
-        with seeded(self.seed, self.settings.device):
+        with seeded(self.seed, self.settings.device, alone=self.blueprint.draws_alone):
             found: Any = self.blueprint.fit_statistics(self.train.sample(ROWS_FOR_STATISTICS))
         rule = f"`fit_statistics` of {type(self.blueprint.trunk).__name__} must return a dict of tensors."
         if not isinstance(found, Mapping):
@@ -186,10 +186,10 @@ class ReadyNet:
 
     @property
     def alone(self) -> bool:
-        """Whether its training draws from generators of its own alone; callbacks may draw from torch's."""
-        settings, parts = self.plan.settings, (self.net.network, self.net.criterion_)
-        listens = settings.callbacks or not isinstance(settings.lr_schedule, str | None)
-        return not listens and all(map(draws_alone, parts))
+        """Whether its training draws from generators of its own alone, but for its callbacks."""
+        known = self.plan.settings.optimizer.__module__.startswith(torch.optim.__name__)
+        network, loss = self.net.network, self.net.criterion_
+        return known and self.plan.blueprint.draws_alone and draws_alone(network) and draws_alone(loss)
 
 
 def make_ready(plan: NetPlan, statistics: Mapping[str, Tensor] | None = None) -> ReadyNet:
@@ -205,7 +205,7 @@ def make_ready(plan: NetPlan, statistics: Mapping[str, Tensor] | None = None) ->
     if statistics is None and plan.before is None:
         statistics = plan.fit_statistics()
     # Seeded anew: what is drawn here must not depend on whether the statistics were known.
-    with seeded(plan.seed, plan.settings.device):
+    with seeded(plan.seed, plan.settings.device, alone=plan.blueprint.draws_alone):
         net = _new(plan, statistics or {}) if plan.before is None else _continued(plan, plan.before)
         state = GeneratorState.now(plan.settings.device)
     if plan.before is not None and plan.before.resume_ is not None:

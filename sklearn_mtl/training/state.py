@@ -61,8 +61,8 @@ def unpack_net(state: NetState, blueprint: Blueprint, device: torch.device) -> M
     # When the net is trained on, the plan of that has settings of its own: these only let the net be made.
     settings = TrainingSettings(device=device, dtype=dtype)
     none = torch.zeros((1, len(blueprint.tasks.column_task)), dtype=dtype)
-    # Building draws initial weights, which the stored ones replace.
-    with seeded(0, device):
+    # Building draws initial weights, which the stored ones replace: torch's generators need no seed.
+    with seeded(0, device, alone=True):
         statistics = _tensors(state["facts"])
         module = _with_state(blueprint.build(statistics).to(dtype), state["weights"])
         loss = _with_state(blueprint.build_loss(none, none), state["loss"])

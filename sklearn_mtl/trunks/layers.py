@@ -24,8 +24,6 @@ from torch.overrides import TorchFunctionMode
 # One random word of 64 bits makes four numbers of 16.
 NUMBERS_PER_WORD = 4
 LEVELS = 2**16
-# Quantiles of this many rows place a few dozen bin edges well enough, and torch.quantile sorts them all.
-ROWS_FOR_BINS = 100_000
 # Rows of a multiple of so many numbers each begin at an address of whole vectors, in single precision the
 # widest of any processor.
 WHOLE_VECTORS = 16
@@ -100,9 +98,10 @@ def drawing_from(generators: tuple[torch.Generator, torch.Generator]) -> Iterato
 
 
 class OwnDraws(TorchFunctionMode):
-    """Inside the block, tensors that this thread fills with random numbers are filled from its own generator.
+    """Inside the block, what this thread draws comes from its own generators as far as torch lets one say so.
 
-    Constructors of torch's layers take no generator, and draw from the one that all threads share.
+    Constructors of torch's layers, and most code that draws, name no generator: torch would take the one that
+    all threads share. It still does for what takes none, such as ``torch.nn.functional.dropout``.
     """
 
     def __torch_function__(
@@ -114,25 +113,31 @@ class OwnDraws(TorchFunctionMode):
     ) -> Any:
         """Name the generator where a function takes one and none is named."""
         kwargs = dict(kwargs or {})
-        if func in _FILLS and kwargs.get("generator") is None:
-            filled: Any = args[0] if args else kwargs["tensor"]
-            kwargs["generator"] = own_generator(filled.device)
+        if func in _LIKE and own_generators():
+            like = torch.empty_like(*args, **kwargs)
+            getattr(like.detach(), _LIKE[func])(generator=own_generator(like.device))
+            return like
+        if func in _DRAWS and kwargs.get("generator") is None:
+            tensors = [each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)]
+            place = tensors[0].device if tensors else kwargs.get("device") or torch.get_default_device()
+            kwargs["generator"] = own_generator(torch.device(place))
         return func(*args, **kwargs)
 
 
+_FILLS = [f"{name}_" for name in ("uniform", "normal", "random", "bernoulli", "exponential", "cauchy")]
+_KINDS = [f"{kind}_{form}_" for kind in ("xavier", "kaiming") for form in ("uniform", "normal")]
+_MAKERS = ["rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "poisson"]
+_LIKE = {torch.rand_like: "uniform_", torch.randn_like: "normal_"}
 # Under a mode, torch's initialisations are called as wholes: what they do inside is not seen.
-_FILLS = frozenset(
+_DRAWS = frozenset(
     [
-        *(getattr(Tensor, name) for name in ("uniform_", "normal_", "random_", "bernoulli_", "exponential_")),
         *(
-            getattr(nn.init, name)
-            for name in ("uniform_", "normal_", "trunc_normal_", "orthogonal_", "sparse_")
+            getattr(Tensor, name)
+            for name in [*_FILLS, "log_normal_", "geometric_", "bernoulli", "multinomial"]
         ),
-        *(
-            getattr(nn.init, f"{kind}_{form}_")
-            for kind in ("xavier", "kaiming")
-            for form in ("uniform", "normal")
-        ),
+        *(getattr(nn.init, name) for name in ["uniform_", "normal_", "trunc_normal_", *_KINDS]),
+        *(nn.init.orthogonal_, nn.init.sparse_),
+        *(getattr(torch, name) for name in _MAKERS),
     ]
 )
 
@@ -317,31 +322,3 @@ class PiecewiseLinearEmbedding(nn.Module):
         encoding, by_size = (encoding, by_size) if self.training else aligned(encoding, by_size)
         curved = torch.bmm(encoding.transpose(0, 1), by_size.transpose(1, 2)).transpose(0, 1)
         return (torch.addcmul(self.bias, self.scale, x) + curved).flatten(1)
-
-
-def bin_edges(table: Tensor, n_bins: int) -> Tensor:
-    """Return the bin edges of each column, quantiles of its rows.
-
-    Parameters
-    ----------
-    table : tensor of shape (n_rows, n_columns)
-        At least three rows.
-    n_bins : int
-        Most bins of a column.
-
-    Returns
-    -------
-    tensor of shape (n_columns, n_bins + 1)
-        Increasing, filled up with nan; at least two for each column. A column of one value, whose
-        embedding can carry nothing, gets a bin that begins at that value.
-    """
-    rows = table[:: max(1, len(table) // ROWS_FOR_BINS)]
-    levels = torch.linspace(0, 1, min(n_bins, len(rows) - 1) + 1).to(rows)
-    edges = rows.new_full((rows.shape[1], n_bins + 1), torch.nan)
-    for column, quantiles in zip(edges, rows.quantile(levels, dim=0).T, strict=True):
-        found = quantiles.unique()
-        if len(found) == 1:
-            # At 1e10, adding 1 would change nothing in single precision.
-            found = torch.stack([found[0], found[0] + found[0].abs() + 1])
-        column[: len(found)] = found
-    return edges

@@ -5,14 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from sklearn_mtl.balancing import StaticWeights
 from sklearn_mtl.features import Block, FeatureSpec
-from sklearn_mtl.network import Blueprint
+from sklearn_mtl.network import Blueprint, draws_alone
 from sklearn_mtl.sharing import HardSharing
 from sklearn_mtl.targets import read_targets
 from sklearn_mtl.tasks import Classification, Regression, TaskSet
 from sklearn_mtl.trunks import MLP, TabM
+from sklearn_mtl.trunks.layers import Dropout
 
 COLUMNS = read_targets({"price": [1.0, np.nan, 4.0], "kind": ["a", "b", "c"]}).columns
 INPUTS = {"x": torch.linspace(-1, 1, 6).reshape(3, 2)}
@@ -79,3 +81,46 @@ def test_rows_can_be_validated_on_if_they_have_a_label_that_counts(blueprint):
     price_alone = replace(blueprint, task_weights=(1.0, 0.0))
     assert price_alone.can_validate_on(weight)
     assert not price_alone.can_validate_on(weight[1:2])
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        (nn.Sequential(nn.Linear(2, 2), nn.Tanh(), Dropout(0.1)), True),
+        (nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.1)), False),
+        (nn.RReLU(), False),
+        (type("OfAUser", (nn.Linear,), {})(2, 2), False),
+    ],
+    ids=["ours", "dropout", "random activation", "users"],
+)
+def test_what_is_known_to_draw_from_its_own_generators(module, expected):
+    assert draws_alone(module) is expected
+
+
+def hooked(kind):
+    layer = nn.Linear(2, 2)
+    getattr(layer, f"register_{kind}_hook")(lambda *_given: None)
+    return nn.Sequential(layer)
+
+
+@pytest.mark.parametrize("kind", ["forward", "forward_pre", "full_backward", "full_backward_pre"])
+def test_nothing_is_known_of_a_module_with_hooks(kind):
+    assert not draws_alone(hooked(kind))
+
+
+def test_nothing_is_known_of_a_module_with_a_function_of_its_own():
+    layers = nn.Sequential(Dropout(0.1))
+    layers[0].draw = lambda *_given: torch.ones(1)
+    assert not draws_alone(layers)
+    layers = nn.Sequential(nn.Linear(2, 2))
+    layers.forward = lambda x: x
+    assert not draws_alone(layers)
+
+
+def test_nothing_is_known_of_modules_while_all_have_hooks():
+    hook = nn.modules.module.register_module_forward_hook(lambda *_given: None)
+    try:
+        assert not draws_alone(nn.Linear(2, 2))
+    finally:
+        hook.remove()
+    assert draws_alone(nn.Linear(2, 2))

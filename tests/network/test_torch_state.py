@@ -4,11 +4,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from sklearn_mtl.network import (
-    GeneratorState,
-    draws_alone,
     each_in_default_modes,
     in_default_modes,
     numpy_dtype,
@@ -16,12 +13,8 @@ from sklearn_mtl.network import (
     resolve_autocast,
     resolve_device,
     resolve_precision,
-    seeded,
     torch_state,
 )
-from sklearn_mtl.trunks.layers import Dropout
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -87,78 +80,6 @@ def test_the_last_of_several_threads_puts_the_dtype_back(double):
         thread.join(10)
     assert found == [torch.float32]
     assert torch.get_default_dtype() == torch.float64
-
-
-def test_the_global_generator_is_put_back():
-    before = torch.get_rng_state()
-    with seeded(3, torch.device("cpu")):
-        inside = torch.rand(4)
-    assert torch.equal(torch.get_rng_state(), before)
-    with seeded(3, torch.device("cpu")):
-        assert torch.equal(torch.rand(4), inside)
-    with seeded(4, torch.device("cpu")):
-        assert not torch.equal(torch.rand(4), inside)
-
-
-def test_layers_are_not_drawn_from_the_generator_that_threads_share():
-    drawn = []
-    for another_seeds in (False, True):
-        with seeded(3, CPU):
-            first = nn.Linear(2, 3).weight
-            if another_seeds:
-                torch.manual_seed(9)
-            drawn.append(torch.cat([first, nn.Linear(2, 3).weight, torch.empty(3, 2).uniform_()]))
-    assert torch.equal(*drawn)
-    assert not torch.equal(drawn[0][:3], drawn[0][3:6])
-
-
-def test_a_state_is_gone_on_from_without_the_generator_that_threads_share():
-    with seeded(3, CPU):
-        state = GeneratorState.now(CPU)
-        expected = Dropout(0.5)(torch.ones(50))
-        after = GeneratorState.now(CPU)
-    before, found = torch.get_rng_state(), []
-
-    def go_on():
-        with state.restored(CPU, alone=True):
-            found.extend([Dropout(0.5)(torch.ones(50)), GeneratorState.now(CPU).cpu])
-
-    # Nor does it wait for a thread that has seeded torch's.
-    with seeded(0, CPU):
-        thread = Thread(target=go_on)
-        thread.start()
-        thread.join(10)
-        assert len(found) == 2
-    assert torch.equal(found[0], expected)
-    assert torch.equal(found[1], after.cpu)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-@pytest.mark.parametrize(
-    ("module", "expected"),
-    [
-        (nn.Sequential(nn.Linear(2, 2), nn.Tanh(), Dropout(0.1)), True),
-        (nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.1)), False),
-        (nn.RReLU(), False),
-        (type("OfAUser", (nn.Linear,), {})(2, 2), False),
-    ],
-    ids=["ours", "dropout", "random activation", "users"],
-)
-def test_what_is_known_to_draw_from_its_own_generators(module, expected):
-    assert draws_alone(module) is expected
-
-
-def interrupted():
-    with seeded(0, torch.device("cpu")):
-        torch.rand(1)
-        raise KeyboardInterrupt
-
-
-def test_it_is_put_back_after_an_error_too():
-    before = torch.get_rng_state()
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_memory_goes_back_to_the_card(monkeypatch):

@@ -7,7 +7,8 @@ import torch
 from rtdl_num_embeddings import PiecewiseLinearEmbeddings
 from torch import nn
 
-from sklearn_mtl.trunks.layers import BatchEnsembleLinear, Dropout, PiecewiseLinearEmbedding, bin_edges
+from sklearn_mtl.trunks.layers import BatchEnsembleLinear, Dropout, PiecewiseLinearEmbedding
+from sklearn_mtl.trunks.tabm import bin_edges
 
 # Dropout.
 
@@ -231,6 +232,6 @@ def test_bin_edges_increase_whatever_the_column():
 
 
 def test_bin_edges_of_many_rows_are_those_of_some(monkeypatch):
-    monkeypatch.setattr("sklearn_mtl.trunks.layers.ROWS_FOR_BINS", 100)
+    monkeypatch.setattr("sklearn_mtl.trunks.tabm.ROWS_FOR_BINS", 100)
     x = torch.randn(1050, 1)
     torch.testing.assert_close(bin_edges(x, 4), bin_edges(x[::10], 4), rtol=0, atol=0)

@@ -8,7 +8,8 @@ from torch import nn
 
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.trunks import TabM
-from sklearn_mtl.trunks.layers import Dropout, bin_edges
+from sklearn_mtl.trunks.layers import Dropout
+from sklearn_mtl.trunks.tabm import bin_edges
 
 
 def embedding_of(module):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.data.table import Batch, Table, WholeBatches
-from sklearn_mtl.network.torch_state import GeneratorState
+from sklearn_mtl.network.generators import GeneratorState
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.module import DropoutCall, draw_mask
 

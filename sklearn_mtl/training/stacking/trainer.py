@@ -88,11 +88,11 @@ class StackedTrainer:
     def __init__(self, ready: Sequence[ReadyNet]) -> None:
         self.settings = ready[0].plan.settings
         self.members = [Member(position, one) for position, one in enumerate(ready)]
-        with ready[0].generator.restored(self.settings.device):
+        with ready[0].generator.restored(self.settings.device, alone=ready[0].alone):
             few = few_rows(ready[0].plan.train).inputs
             self.module = StackedModule(ready[0].net.network, few)
         for one in ready:
-            with one.generator.restored(self.settings.device):
+            with one.generator.restored(self.settings.device, alone=one.alone):
                 one.net.open_training(one.plan.train, one.plan.valid)
         self.weights = StackedWeights([one.net for one in ready])
         self.batches = StackedBatches(ready, self.module.calls)
