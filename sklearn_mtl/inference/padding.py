@@ -127,7 +127,10 @@ def aligned_where_it_matters(
 
 def _once(known: Known[T], module: MultiTaskModule, attempt: Callable[[], T], on_gpu: T) -> T:
     """Return what an attempt has found for a network with this number of threads; it is made once."""
-    of_module, n_threads = known.setdefault(module, {}), torch.get_num_threads()
+    # Prediction asks at every call: asking by `setdefault` would make a reference and a dict each time.
+    if (of_module := known.get(module)) is None:
+        of_module = known[module] = {}
+    n_threads = torch.get_num_threads()
     if n_threads not in of_module:
         of_module[n_threads] = attempt() if module.raw_scale.device.type == "cpu" else on_gpu
     return of_module[n_threads]
