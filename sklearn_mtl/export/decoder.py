@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import is_dataclass
 from itertools import islice
 from typing import Any
 
@@ -16,7 +17,8 @@ import numpy as np
 
 from sklearn_mtl.export.archive import shortened
 from sklearn_mtl.export.classes import DEEPEST, EXTENSIBLE, KNOWN, MOST_BYTES_OF_TEXT
-from sklearn_mtl.export.random_states import check_random_states
+from sklearn_mtl.export.contents import check_contents
+from sklearn_mtl.export.fields import check_fields
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import unpack_dtype
 from sklearn_mtl.tasks import TaskSet
@@ -157,7 +159,7 @@ class Decoder:
     def _read_random_state(self, content: Any) -> np.random.RandomState:
         found = np.random.RandomState()
         found.set_state(self.decode(content))
-        check_random_states(found)
+        check_contents(found)
         return found
 
     def _read_optimizer(self, name: Any) -> type:
@@ -172,7 +174,10 @@ class Decoder:
         known, fields = KNOWN[content["class"]], self._read_map(content["fields"])
         if known is TaskSet:
             self._check_columns(fields["tasks"])
-        return known(**fields)
+        found = known(**fields)
+        if is_dataclass(found):
+            check_fields(found)
+        return found
 
     def _check_columns(self, tasks: Any) -> None:
         """Raise a ``ValueError`` if tasks claim more columns than there are numbers: each has a head."""

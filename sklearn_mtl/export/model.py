@@ -16,6 +16,7 @@ from sklearn_mtl.export.claims import check_arrays, check_networks
 from sklearn_mtl.export.classes import ESTIMATORS, extra
 from sklearn_mtl.export.decoder import Decoder, WrongModules
 from sklearn_mtl.export.encoder import Encoder
+from sklearn_mtl.export.fields import check_answers, check_features
 from sklearn_mtl.export.preprocessing import pack_transformers, unpack_transformers
 from sklearn_mtl.export.replacing import file_to_write
 from sklearn_mtl.features import FeatureEncoder
@@ -187,6 +188,9 @@ def _estimator(model: Mapping[str, Any], decoder: Decoder) -> Any:
         "n_splits": model.get("n_splits", len(nets)),
     }
     check_networks(fitted["blueprint"], nets, has_own=decoder.has_own)
+    check_features(fitted["encoder"], fitted["blueprint"].spec, attributes)
+    if not decoder.has_own:
+        check_answers(fitted["blueprint"].tasks, fitted["layout"])
     estimator = ESTIMATORS[model["estimator"]](**parameters)
     estimator.__setstate__({**attributes, "_fitted": fitted})
     return estimator

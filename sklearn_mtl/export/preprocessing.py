@@ -7,18 +7,23 @@ from typing import Any
 from zipfile import ZIP_DEFLATED
 
 from sklearn_mtl.export.classes import extra
-from sklearn_mtl.export.random_states import check_random_states
+from sklearn_mtl.export.contents import check_contents
 from sklearn_mtl.export.skops_zip import canonical, check_bounds
 from sklearn_mtl.features import default_preprocessing
+from sklearn_mtl.messages import shown
 
-# Harmless, although skops asks about them: numpy's dtypes (in SimpleImputer), and what scikit-learn's own
-# ColumnTransformer and SelectKBest are commonly given.
+# Harmless, although skops asks about them: numpy's dtypes (in SimpleImputer), sparse matrices (in
+# SparseRandomProjection), what scikit-learn's own ColumnTransformer and SelectKBest are commonly given, and
+# its experimental imputer. A forged tree would end the process, and stays out.
 _HARMLESS = {
     "numpy.dtype",
+    "scipy.sparse._csr.csr_matrix",
     "sklearn.compose._column_transformer.make_column_selector",
     "sklearn.feature_selection._univariate_selection.chi2",
     "sklearn.feature_selection._univariate_selection.f_classif",
     "sklearn.feature_selection._univariate_selection.f_regression",
+    "sklearn.impute._iterative.IterativeImputer",
+    "sklearn.impute._iterative._ImputerTriplet",
 }
 
 
@@ -38,6 +43,7 @@ def pack_transformers(transformers: Sequence[Any]) -> bytes:
     skops = extra("skops.io")
     try:
         # Uncompressed, the JSON that skops writes is twenty times as long.
+        check_contents(list(transformers))
         content = canonical(skops.dumps(list(transformers), compression=ZIP_DEFLATED))
         untrusted = _untrusted(content)
     # Objects that skops can't hold raise errors of any kind.
@@ -47,8 +53,8 @@ def pack_transformers(transformers: Sequence[Any]) -> bytes:
         ) from error
     if untrusted:
         raise TypeError(
-            "`preprocessing` must be made of scikit-learn's own transformers and numpy's functions, to be "
-            f"saved. Found {untrusted}; pickle holds functions of one's own."
+            "`preprocessing` must be made of those transformers of scikit-learn that skops trusts, and of "
+            f"numpy's functions, to be saved. Found {shown(untrusted)}; pickle holds all others."
         )
     return content
 
@@ -72,7 +78,7 @@ def unpack_transformers(content: bytes) -> list[Any]:
         untrusted = _untrusted(content)
         if not untrusted:
             found: list[Any] = skops.loads(content, trusted=sorted(_trusted()))
-            check_random_states(found)
+            check_contents(found)
             return found
     except MemoryError:
         raise
@@ -83,7 +89,7 @@ def unpack_transformers(content: bytes) -> list[Any]:
         ) from error
     raise ValueError(
         "The preprocessing of the file must be made of scikit-learn's own transformers and numpy's "
-        f"functions. Found {untrusted}, which `save` would not have written."
+        f"functions. Found {shown(untrusted)}, which `save` would not have written."
     )
 
 

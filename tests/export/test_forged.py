@@ -3,7 +3,9 @@
 import io
 import json
 import struct
+import warnings
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -520,3 +522,89 @@ def test_a_file_of_skops_as_skops_wrote_it_loads(path):
     before = load(path).predict(X)
     forge(path, skops=skops.io.dumps(found, compression=zipfile.ZIP_DEFLATED))
     np.testing.assert_array_equal(load(path).predict(X)["price"], before["price"])
+
+
+# What does not fit together
+
+
+def task_of(model, position):
+    return fields(model, "tasks", "object", "fields", "tasks", "tuple")[position]["object"]["fields"]
+
+
+def block_of(model):
+    return fields(model, "spec", "object", "fields", "blocks", "tuple")[0]["object"]["fields"]
+
+
+def texts(*values):
+    return {"items": {"dtype": "O", "shape": [len(values)], "values": list(values)}}
+
+
+UNFIT = {
+    "transformer": [lambda m, v=v: m["encoder"]["map"].update(transformer=v) for v in (3, "x", [], True)],
+    "kept": [
+        lambda m, v=v: m["encoder"]["map"].update(_kept=v)
+        for v in ({"array": "far"}, {"array": "long"}, 0, sizes(), {"array": "halves"})
+    ],
+    "dtype": [lambda m, v=v: m["encoder"]["map"].update(dtype=v) for v in ("x", 0, True, None)],
+    "scaling": [
+        lambda m, v=v: m["encoder"]["map"].update(_scaling=v)
+        for v in (1.5, {"map": {}}, {"object": {"class": "Scaling", "fields": {"scale": {"array": "long"}}}})
+    ],
+    "shape of rows": [lambda m, v=v: m["encoder"]["map"].update(_row_shape=v) for v in (0, sizes("x"), 1.5)],
+    "dtype of labels": [
+        lambda m, v=v: task_of(m, 1).update(dtype=v)
+        for v in (1.5, None, {"map": {}}, {"dtype": {"map": {"polars": "Int8"}}})
+    ],
+    "name of a task": [lambda m, v=v: task_of(m, 0).update(name=v) for v in (0, None, True, sizes(), "type")],
+    "classes": [
+        lambda m, v=v: task_of(m, 1).update(classes=v)
+        for v in (None, sizes(), texts(), texts("a", "a"), texts("a", "b", "c"), texts("a", []))
+    ],
+    "location": [lambda m, v=v: task_of(m, 0).update(loc=v) for v in ("x", {"array": "long"}, texts("x"))],
+    "scale": [lambda m, v=v: task_of(m, 0).update(scale=v) for v in ({"map": {}}, None)],
+    "lowest": [lambda m, v=v: task_of(m, 0).update(low=v) for v in (None, [], texts())],
+    "container": [
+        lambda m, v=v: m["layout"]["object"]["fields"].update(v)
+        for v in ({"kind": "x"}, {"kind": "polars", "schema": {"map": {}}}, {"integers": sizes(1)})
+    ],
+    "features": [lambda m, v=v: m["attributes"].update(n_features_in_=v) for v in ("x", 10**9, 1.5)],
+    "names of features": [
+        lambda m, v=v: m["attributes"].update(feature_names_in_=v)
+        for v in (3, texts("a"), texts("a", "b", 1), texts("a", [], "b"))
+    ],
+    "name of a block": [lambda m, v=v: block_of(m).update(name=v) for v in (1.5, "y")],
+}
+
+
+@pytest.mark.parametrize("changes", UNFIT.values(), ids=UNFIT)
+@pytest.mark.parametrize("kind", ["auto", "bare"])
+def test_what_does_not_fit_together_is_refused(path, bare, kind, changes):
+    path = {"auto": path, "bare": bare}[kind]
+    honest = path.read_bytes()
+    for change in changes:
+        path.write_bytes(honest)
+        arrays = {"far": np.full(5, 10**9), "long": np.ones(50_000, int), "halves": np.ones(3)}
+        forged(path, lambda model, change=change: (change(model), None)[1], **arrays)
+        refused(path)
+
+
+def test_honest_classes_load(bare):
+    """What fits together, and looks as if it did not."""
+    for labels in (np.zeros(N, int), np.where(X["age"] > 0, 2, -2), np.arange(N) % 3):
+        est = quick(max_epochs=1, tasks={"type": "classification"})
+        with warnings.catch_warnings(action="ignore"):
+            est.fit(X, {"type": labels, "price": Y["price"]})
+        save(est, bare)
+        assert (load(bare).predict(X)["type"] == est.predict(X)["type"]).all()
+
+
+def test_a_transformer_that_opens_files_is_refused(bare, tmp_path):
+    names = [str(tmp_path / f"{number}") for number in range(N)]
+    for name in names:
+        Path(name).write_text("a flat by the sea")
+    est = quick(preprocessing=TfidfVectorizer(input="filename"), max_epochs=1).fit(names, Y)
+    with pytest.raises(TypeError, match="opens files"):
+        save(est, bare)
+    save(quick(preprocessing=TfidfVectorizer(), max_epochs=1).fit(names, Y), bare)
+    forge(bare, skops=skops.io.dumps([est._fitted.encoder.transformer]))
+    assert "opens files" in refused(bare)

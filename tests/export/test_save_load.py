@@ -25,10 +25,13 @@ import torch
 from sklearn.cluster import Birch
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.exceptions import NotFittedError
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import IterativeImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.random_projection import SparseRandomProjection
 from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
@@ -275,6 +278,14 @@ def test_preprocessing_comes_back(path, preprocessing, names):
     assert found._fitted.encoder.get_feature_names_out().tolist()
     with zipfile.ZipFile(path) as file:
         assert ("preprocessing.skops" in file.namelist()) == (preprocessing is not None)
+
+
+@pytest.mark.parametrize("imputer", [IterativeImputer(max_iter=1), None], ids=["imputer", "projection"])
+def test_transformers_that_skops_asks_about_come_back(path, imputer):
+    projection = SparseRandomProjection(2, random_state=0)
+    x = X if imputer is None else X.mask(X > 1)
+    preprocessing = projection if imputer is None else imputer
+    check_round_trip(quick(preprocessing=preprocessing, max_epochs=1).fit(x, FRAME), x, path)
 
 
 def test_images_come_back(path):

@@ -1,4 +1,8 @@
-"""Random states from a file: numpy believes the position that one claims, and reads other memory there."""
+"""What objects from a file must not hold.
+
+Numpy believes the position that a random state claims, and reads other memory there. A vectorizer with
+``input="filename"`` opens whatever files the texts name.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,14 @@ import pickle
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 # Words that the generators of numpy which have a position draw from one state: Mersenne Twister and Philox.
 WORDS_OF_STATE, WORDS_OF_BUFFER = 624, 4
 
 
-def check_random_states(objects: Any) -> None:
-    """Raise a ``ValueError`` if a random state in some objects is at a position that it does not have.
+def check_contents(objects: Any) -> None:
+    """Raise a ``ValueError`` if objects hold an impossible random state, or a transformer that opens files.
 
     Parameters
     ----------
@@ -22,7 +27,7 @@ def check_random_states(objects: Any) -> None:
 
     Examples
     --------
-    >>> check_random_states([{"random_state": np.random.RandomState(0)}])
+    >>> check_contents([{"random_state": np.random.RandomState(0)}])
     """
     not_copied: list[Any] = []
     # Pickling finds whatever an object holds.
@@ -37,6 +42,8 @@ class _Looking(pickle.Pickler):
             _check(obj.bit_generator.state)
         elif isinstance(obj, np.random.BitGenerator):
             _check(obj.state)
+        elif isinstance(obj, BaseEstimator) and vars(obj).get("input") == "filename":
+            raise ValueError('The file holds a transformer with input="filename", which opens files.')
         return NotImplemented
 
 

@@ -1,0 +1,142 @@
+"""What a file says of features, tasks and container, compared with each other and with their types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from numbers import Integral, Real
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from sklearn_mtl.features import FeatureEncoder, FeatureSpec, Scaling
+from sklearn_mtl.messages import shown
+from sklearn_mtl.targets import Layout
+from sklearn_mtl.tasks import ClassTask, RegressionTask, TaskSet
+
+# A bool of numpy is none of Python's, and a number of numpy is as good as one of Python's.
+_AS_GOOD: dict[Any, Any] = {int: Integral, float: Real, bool: bool | np.bool_}
+_OF_ENCODER = {
+    "preprocessing": Any,
+    "transformer": Any,
+    "dtype": type,
+    "spec": FeatureSpec,
+    "_row_shape": tuple[int, ...],
+    "_kept": np.ndarray | None,
+    "_names": np.ndarray | None,
+    "_scaling": Scaling | None,
+    "_takes_sparse": bool,
+}
+
+
+def check_fields(value: Any) -> None:
+    """Raise a ``ValueError`` if a field of a dataclass of the package holds what is not of its type.
+
+    Parameters
+    ----------
+    value : dataclass
+        Made from what a file says.
+    """
+    of: Any = type(value)
+    for field in fields(value):
+        if field.init:
+            _check(f"{of.__name__}.{field.name}", getattr(value, field.name), _hints(of)[field.name])
+
+
+def check_features(encoder: FeatureEncoder, spec: FeatureSpec, attributes: Mapping[str, Any]) -> None:
+    """Raise a ``ValueError`` if what encodes X would not give the blocks that the networks take.
+
+    Parameters
+    ----------
+    encoder : FeatureEncoder
+        What a file says of it.
+    spec : FeatureSpec
+        The blocks of the networks.
+    attributes : mapping of str to object
+        The attributes of the estimator, among them the number and the names of the features.
+    """
+    for name, value in vars(encoder).items():
+        _check(f"preprocessing.{name}", value, _OF_ENCODER.get(name, Any))
+    block, shape, kept, scaling = encoder.spec.single, encoder._row_shape, encoder._kept, encoder._scaling
+    of_kept = shape if kept is None else kept.shape
+    outside = kept is not None and (kept.dtype.kind != "i" or (kept < 0).any() or (kept >= shape[0]).any())
+    scales = [] if scaling is None else [one for one in (scaling.scale, scaling.shift) if one is not None]
+    names = getattr(encoder, "_names", None)
+    if (
+        encoder.spec != spec
+        or block.name != "x"
+        or of_kept != block.shape
+        or outside
+        or any(scale.shape != shape or scale.dtype.kind != "f" for scale in scales)
+        or (names is not None and names.shape != shape)
+    ):
+        raise ValueError("its preprocessing gives other columns than its networks take")
+    own = encoder.transformer
+    if encoder.dtype not in (np.float32, np.float64) or not (own is None or hasattr(own, "transform")):
+        raise ValueError(f"its preprocessing is {shown(own)}, in {shown(encoder.dtype)}")
+    n_features, names = attributes.get("n_features_in_"), attributes.get("feature_names_in_")
+    _check("n_features_in_", n_features, int | None)
+    _check("feature_names_in_", names, np.ndarray | None)
+    if names is not None and (names.shape != (n_features,) or not all(type(name) is str for name in names)):
+        raise ValueError(f"its features have the names {shown(names)}, and are {n_features}")
+
+
+def check_answers(tasks: TaskSet, layout: Layout) -> None:
+    """Raise whatever error made-up responses of the networks raise on their way to predictions.
+
+    Parameters
+    ----------
+    tasks : TaskSet
+        The tasks, of kinds of the package.
+    layout : Layout
+        The container of the predictions.
+
+    Raises
+    ------
+    ValueError
+        If two tasks have one name, classes are equal, or there are more or fewer than probabilities.
+    """
+    _check("layout", layout, Layout)
+    if len(set(tasks.names)) < len(tasks):
+        raise ValueError("two of its tasks have one name")
+    predictions = {}
+    for task in tasks:
+        response = np.full((1, task.n_columns, task.loss.width), 1.0)
+        predictions[task.name] = task.predict(response)
+        # What a notebook shows.
+        repr(task.labels_in_words)
+        if isinstance(task, RegressionTask):
+            if any(of.shape != (task.n_columns,) for of in (task.loc, task.scale, task.low, task.high)):
+                raise ValueError(f"task {shown(task.name)} has other columns than scales")
+        elif isinstance(task, ClassTask):
+            n_probabilities = task.predict_proba(response).shape[1]
+            n_classes = len(set(task.classes.tolist()))
+            if task.classes.shape != (n_probabilities,) or n_classes < n_probabilities:
+                raise ValueError(f"task {shown(task.name)} has the classes {shown(task.classes.tolist())}")
+    layout.restore(predictions)
+
+
+def _check(name: str, value: Any, of: Any) -> None:
+    if not _fits(value, of):
+        raise ValueError(f"`{name}` is {shown(value)}")
+
+
+@cache
+def _hints(of: type) -> dict[str, Any]:
+    return get_type_hints(of)
+
+
+def _fits(value: Any, of: Any) -> bool:
+    """Whether a value is of a type as annotations have it: a class, a union, literals, a tuple of one."""
+    origin, inner = get_origin(of), get_args(of)
+    if of is Any:
+        return True
+    if origin is Literal:
+        return isinstance(value, str) and value in inner
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(item, inner[0]) for item in value)
+    return isinstance(value, _AS_GOOD.get(of, origin or of))
