@@ -9,6 +9,7 @@ from inspect import signature
 from typing import Any, Self
 
 import numpy as np
+from sklearn.metrics import d2_log_loss_score, log_loss
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
@@ -231,6 +232,10 @@ def _check_predicts(task: str, metric: Metric, scorer: Scorer, view: PredictedVi
     if not any(hasattr(view, method) for method in asked):
         needs = "probabilities" if "predict_proba" in asked else " or ".join(asked)
         raise ValueError(f"{_rule(task, view)} Found {in_words(metric)}, which needs {needs}: it has none.")
+    if view._task.kind == "multilabel" and metric_of(scorer) in (log_loss, d2_log_loss_score):
+        raise ValueError(
+            f"{_rule(task, view)} Found {in_words(metric)}, which takes classes that exclude each other."
+        )
 
 
 def _methods_of(scorer: Scorer) -> list[str]:

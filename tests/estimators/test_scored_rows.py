@@ -54,3 +54,13 @@ def test_a_predicted_view_goes_through_the_network_for_other_rows_only(rows):
     np.testing.assert_array_equal(view.predict(X[:5]), est.predict(X[:5])["price"])
     assert not hasattr(view, "predict_proba")
     assert copy.copy(view).name == "price"
+
+
+def test_labels_that_do_not_exclude_each_other_have_no_log_loss(quick, houses):
+    X, Y = houses
+    labels = np.column_stack([Y["price"] > Y["price"].median(), Y["type"] == Y["type"].iloc[0]]).astype(int)
+    y = {"both": labels}
+    est = quick(tasks={"both": "multilabel"}).fit(X, y)
+    for metric in ("neg_log_loss", "d2_log_loss_score"):
+        with pytest.raises(ValueError, match=rf"its kind, multilabel. Found .*{metric}.* exclude each other"):
+            est.score_tasks(X, y, metrics={"both": [metric]})
