@@ -5,9 +5,11 @@ A callback monitors a key of an epoch's row of skorch's history; the keys are kn
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from inspect import signature
 from os import PathLike
 from pathlib import PurePath
 from typing import Any
@@ -30,6 +32,8 @@ from skorch.callbacks import (
     TrainEndCheckpoint,
     WandbLogger,
 )
+from skorch.callbacks import lr_scheduler as known_policies
+from torch.optim.lr_scheduler import LRScheduler as Policy
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from sklearn_mtl.messages import shown
@@ -65,7 +69,7 @@ def check_callbacks(callbacks: Any, ema_decay: float | None) -> None:
     if not is_list or not all(map(_is_callback, map(_callback_of, enabled(callbacks)))):
         raise ValueError(
             "`callbacks` must be None or a list of skorch callbacks, each alone or as (name, callback). "
-            f"Found {shown(callbacks)}."
+            f"Found {type(callbacks).__name__ if _is_callback(callbacks) else shown(callbacks)}."
         )
     for callback in map(_callback_of, enabled(callbacks)):
         reason = _why_refused(callback, averaged=ema_decay is not None)
@@ -142,11 +146,16 @@ def copies_of(callbacks: Sequence[Any], prefix: str) -> list[Any]:
     for checkpoint in {id(found): found for found in _checkpoints(map(_callback_of, copies))}.values():
         for name, target in _files(checkpoint).items() if prefix else ():
             setattr(checkpoint, name, _prefixed(target, prefix))
+    for state in map(_callback_of, copies):
+        # One that is not among the callbacks is made ready by nobody else.
+        if isinstance(state, LoadInitState) and isinstance(state.checkpoint, TrainEndCheckpoint):
+            state.checkpoint.initialize()
     return copies
 
 
 def _callback_of(entry: Any) -> Any:
-    return entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
+    has_name = isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str)
+    return entry[1] if has_name else entry
 
 
 def _is_callback(entry: Any) -> bool:
@@ -175,19 +184,40 @@ def _why_refused(callback: Any, *, averaged: bool) -> str | None:
             "its load_best=True would put weights back that are not averaged. The best epoch's are kept "
             "anyway; Checkpoint has load_best too, and ema_decay=None averages nothing"
         )
-    if isinstance(callback, LRScheduler) and _needs_a_loss_at_each_step(callback):
-        return "losses are read once an epoch, its policy needs one at each step; step_every='epoch' is fine"
+    if isinstance(callback, LRScheduler):
+        return why_no_schedule(callback)
+    return _why_no_files(callback)
+
+
+def _why_no_files(callback: Any) -> str | None:
+    """Return why a callback can't write or read its files; None where it can, or has none."""
+    if isinstance(callback, LoadInitState) and not [*_checkpoints([callback])]:
+        return "its checkpoint must be a Checkpoint or a TrainEndCheckpoint"
     for checkpoint in _checkpoints([callback]):
         if isinstance(callback, LoadInitState) and checkpoint.f_history is None:
             return "skorch finds the files of a checkpoint by its history, and f_history must not be None"
         for name, target in _files(checkpoint).items():
             if not isinstance(target, str | PathLike):
                 return f"each net writes its own file anew, and {name} must be a path, not an open file"
+        folder = checkpoint.dirname
+        if not isinstance(folder, str | PathLike) or "\0" in str(os.fspath(folder)):
+            return f"its dirname must be a path, not {shown(folder)}"
     return None
 
 
-def _needs_a_loss_at_each_step(schedule: LRScheduler) -> bool:
-    return is_plateau(schedule) and schedule.step_every == "batch" and not callable(schedule.monitor)
+def why_no_schedule(schedule: LRScheduler) -> str | None:
+    """Return why nets of several tasks can't move their learning rate so; None where they can."""
+    policy = schedule.policy
+    found = getattr(known_policies, policy, None) if isinstance(policy, str) else policy
+    if not callable(found) or (isinstance(found, type) and not issubclass(found, Policy)):
+        return f"its policy must be a schedule of torch or the name of one, not {shown(policy)}"
+    try:
+        signature(found).bind(None, **schedule.kwargs)
+    except TypeError as error:
+        return f"its policy {found.__name__} takes other arguments: {error}"
+    if is_plateau(schedule) and schedule.step_every == "batch" and not callable(schedule.monitor):
+        return "losses are read once an epoch, its policy needs one at each step; step_every='epoch' is fine"
+    return None
 
 
 def _checkpoints(callbacks: Any) -> Iterator[Any]:

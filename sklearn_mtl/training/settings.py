@@ -15,6 +15,7 @@ from torch import Tensor
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.messages import shown
 from sklearn_mtl.training.callback_copies import copied
+from sklearn_mtl.training.callbacks import why_no_schedule
 from sklearn_mtl.training.schedules import SCHEDULES, StepSchedule
 from sklearn_mtl.training.steps import FusedAdamW
 
@@ -115,15 +116,26 @@ class TrainingSettings:
         return found
 
 
+# Of torch's, by name, as older releases lack some.
+UNFIT = {
+    "Optimizer": "is the base of them",
+    "SparseAdam": "takes no dense gradients",
+    "Muon": "takes matrices only, and layers have biases",
+}
+
+
 def resolve_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
     """Return the optimizer's class, given itself or its short name; a ``ValueError`` otherwise."""
     if isinstance(optimizer, str) and optimizer.lower() in OPTIMIZERS:
         return OPTIMIZERS[optimizer.lower()]
+    found = shown(optimizer)
     if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
-        return optimizer
+        name = optimizer.__name__
+        if name not in UNFIT or optimizer is not getattr(torch.optim, name, None):
+            return optimizer
+        found = f"{name}, which {UNFIT[name]}"
     raise ValueError(
-        f"`optimizer` must be a torch optimizer class or one of {sorted(OPTIMIZERS)}. Found "
-        f"{shown(optimizer)}."
+        f"`optimizer` must be a torch optimizer class or one of {sorted(OPTIMIZERS)}. Found {found}."
     )
 
 
@@ -211,3 +223,6 @@ def check_lr_schedule(lr_schedule: Any) -> None:
             f"`lr_schedule` must be None, one of {sorted(SCHEDULES)} or a skorch LRScheduler. "
             f"Found {shown(lr_schedule)}."
         )
+    reason = why_no_schedule(lr_schedule) if isinstance(lr_schedule, LRScheduler) else None
+    if reason is not None:
+        raise ValueError(f"`lr_schedule` must be such as nets can follow. Found LRScheduler: {reason}.")

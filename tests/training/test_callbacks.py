@@ -327,6 +327,15 @@ OTHERS = {
     ),
     "a state without its history": (LoadInitState(Checkpoint(f_history=None)), "f_history must not be None"),
     "a state from an open file": (LoadInitState(Checkpoint(f_params=io.BytesIO())), "must be a path"),
+    "a state of no checkpoint": (LoadInitState(3), "LoadInitState: its checkpoint must be a Checkpoint or a"),
+    "no folder": (Checkpoint(dirname="\0"), r"Checkpoint: its dirname must be a path, not '\\x00'"),
+    "no last folder": (TrainEndCheckpoint(dirname=3), "its dirname must be a path, not 3"),
+    "no folder to load from": (LoadInitState(Checkpoint(dirname="\0")), "its dirname must be a path"),
+    "no policy": (LRScheduler(policy="x"), "LRScheduler: its policy must be a schedule of torch .* not 'x'"),
+    "a policy of skorch's that is none": (LRScheduler(policy="LRScheduler"), "not 'LRScheduler'"),
+    "a policy of another type": (LRScheduler(policy=3), "a schedule of torch or the name of one, not 3"),
+    "a policy without its argument": (LRScheduler(policy=StepLR), "StepLR takes other arg.* 'step_size'"),
+    "a policy with another argument": (LRScheduler(StepLR, step_size=1, gam=2), "other arguments.* 'gam'"),
 }  # fmt: skip
 EVERY = [callback for callback in skorch.callbacks.__all__ if callback != "Callback"]
 
@@ -352,6 +361,25 @@ def test_what_is_refused_is_refused_before_training(callback, message, named):
     ):
         est.fit(X, Y)
     assert not hasattr(est, "n_features_in_")
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "found"),
+    [(EpochTimer(), "EpochTimer"), ([(1, EpochTimer())], r"\[\(1, <"), ([(1, None)], r"\[\(1, None\)\]")],
+    ids=["alone", "numbered", "numbered and off"],
+)
+def test_what_is_no_list_of_callbacks_is_refused(callbacks, found):
+    with pytest.raises(ValueError, match=rf"each alone or as \(name, callback\)\. Found {found}"):
+        quick(callbacks=callbacks).fit(X, Y)
+
+
+@pytest.mark.parametrize("n_bags", [1, 2])
+def test_the_last_state_is_loaded_where_no_callback_writes_it(tmp_path, n_bags):
+    last = TrainEndCheckpoint(dirname=str(tmp_path))
+    est = quick(callbacks=[last], n_bags=n_bags).fit(X, Y)
+    going_on = quick(callbacks=[LoadInitState(last)], n_bags=n_bags).fit(X, Y)
+    assert going_on.n_iter_ > est.n_iter_
+    assert not hasattr(last, "checkpoint_")
 
 
 # skorch's history

@@ -71,6 +71,21 @@ def test_what_is_no_optimizer_is_refused(optimizer):
         resolve_optimizer(optimizer)
 
 
+NAMES = ("Optimizer", "SparseAdam", "Muon")
+UNFIT = [getattr(torch.optim, name) for name in NAMES if hasattr(torch.optim, name)]
+
+
+@pytest.mark.parametrize("optimizer", UNFIT)
+def test_an_optimizer_that_no_net_can_take_is_refused(optimizer):
+    with pytest.raises(ValueError, match=rf"`optimizer` must be .* Found {optimizer.__name__}, which "):
+        resolve_optimizer(optimizer)
+
+
+def test_a_schedule_without_a_policy_is_refused():
+    with pytest.raises(ValueError, match=r"`lr_schedule` must be .* LRScheduler: its policy must .* not 'x'"):
+        check_lr_schedule(LRScheduler(policy="x"))
+
+
 @pytest.mark.parametrize("schedule", ["linear", 0.1, CosineAnnealingLR, LRScheduler])
 def test_what_is_no_schedule_is_refused(schedule):
     with pytest.raises(ValueError, match=r"`lr_schedule` must be None, .*cosine.*one_cycle.* Found"):
