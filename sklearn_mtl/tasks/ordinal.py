@@ -125,7 +125,7 @@ class Ordinal(TaskKind):
         unknown = task.unknown_labels(column)
         if unknown:
             raise ValueError(
-                f"The order of task {shown(column.name)} must hold all its labels. Found "
+                f"The `order` of task {shown(column.name)} must hold all its labels. Found "
                 f"{shown(unknown[:5])} besides "
                 f"{shown(found.tolist())}."
             )
