@@ -136,7 +136,8 @@ class Ordinal(TaskKind):
         if declared is None and isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
             declared = dtype.categories
         if declared is not None:
-            if not isinstance(declared, list | tuple) and np.ndim(declared) == 0:
+            is_list = isinstance(declared, list | tuple) or np.ndim(declared) > 0
+            if not is_list or len(declared) == 0:
                 raise ValueError(
                     f"`order` of task {shown(column.name)} must be a list of the classes, lowest first. "
                     f"Found {shown(declared)}."
