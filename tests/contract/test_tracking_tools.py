@@ -141,6 +141,9 @@ def test_tensorboard_has_every_task(tmp_path):
 def experiment(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    # `set_experiment` makes an experiment the one of the whole process, by a variable of the environment too.
+    monkeypatch.setattr(mlflow.tracking.fluent, "_active_experiment_id", None)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "")
     mlflow.set_tracking_uri(tmp_path.as_uri())
     yield mlflow.set_experiment("ours").experiment_id
     mlflow.sklearn.autolog(disable=True)
