@@ -13,7 +13,7 @@ PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-lowest test-newest fuzz lint types bench clean
+.PHONY: demo test test-lowest test-newest fuzz lint types bench quality clean
 
 demo: $(VENV)/.installed-examples
 	$(BIN)/python examples/house_price_and_type.py
@@ -49,6 +49,10 @@ types: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# What to run: `make quality ARGS="--sets wine meats --splits 0"`
+quality: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks.quality $(ARGS)
+
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './$(VENV)*' -prune -exec rm -rf {} +
@@ -73,6 +77,10 @@ $(VENV)/.installed-examples: pyproject.toml constraints.txt $(VENV)/.installed-t
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.installed-torch
 	$(PIP) --editable ".[dev]"
+	touch $@
+
+$(VENV)/.installed-bench: pyproject.toml constraints.txt $(VENV)/.installed-torch
+	$(PIP) --editable ".[bench]"
 	touch $@
 
 $(VENV)/.installed-arrow: constraints.txt $(VENV)/.installed-dev

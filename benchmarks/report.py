@@ -62,8 +62,12 @@ def page(results: Mapping[str, Sequence[Result]], environment: Mapping[str, Any]
 
 def table(results: Iterable[Result]) -> str:
     """Return results as a markdown table, its columns aligned."""
-    rows = [HEADINGS, *map(_cells, results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return aligned([HEADINGS, *map(_cells, results)])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as a markdown table, the first being its headings."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
         for row in rows

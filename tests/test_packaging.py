@@ -25,7 +25,7 @@ def distribution(requirement: str) -> str:
 def test_an_extra_installs_what_the_code_imports(extra):
     sources = [
         path.read_text(encoding="utf-8")
-        for folder in ("sklearn_mtl", "examples")
+        for folder in ("sklearn_mtl", "examples", "benchmarks")
         for path in (ROOT / folder).rglob("*.py")
     ]
     for requirement in EXTRAS[extra]:

@@ -1,0 +1,1 @@
+"""How well the default predicts, beside single-task tools: ``python -m benchmarks.quality``."""
