@@ -54,9 +54,9 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     gradient_clip : float, default=None
         Largest norm of a step's gradient.
     early_stopping : bool, default=True
-        Stop when the loss on held-out rows no longer falls, and keep the best epoch's weights. Watched
-        is the mean of the scale-free losses over the tasks of weight > 0. ``False`` holds no row out.
-        With fewer than ten rows none are held out either.
+        Stop when the loss on held-out rows no longer falls, and keep the mean of the weights of the best
+        epoch and of those after it. Watched is the mean of the scale-free losses over the tasks of
+        weight > 0. ``False`` holds no row out. With fewer than ten rows none are held out either.
     validation_fraction : float or splitter, default=0.1
         Share of rows held out, stratified by the first task whose labels have strata, such as classes;
         with ``groups`` in ``fit``, of whole groups. Or a splitter as in scikit-learn: each net learns

@@ -21,7 +21,6 @@ from sklearn_mtl.training import (
     NetPlan,
     Outcome,
     RunJobs,
-    has_ended,
     plan_bag,
     train_nets,
 )
@@ -220,7 +219,7 @@ class PlannedFit:
     def _goes_on(self, plan: NetPlan, net: MultiTaskNet, upto: int) -> bool:
         given = self.max_epochs if self.epochs is None else self.epochs
         patience = None if plan.valid is None else plan.settings.patience
-        return len(net.history) < upto and not has_ended(net, given, patience)
+        return len(net.history) < upto and not net.has_ended(given, patience)
 
 
 def train_together(

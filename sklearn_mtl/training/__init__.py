@@ -25,7 +25,7 @@ Within a training, in this order::
 
     MultiTaskNet.open_training     a TrainingRun begins: moving average, weights to go on from
       each epoch                   steps of the optimizer, validation, then the callbacks:
-        BestEpoch, FiniteLosses    keep the weights that the net is to end with, and stop it
+        BestEpoch, FiniteLosses    average or keep the weights that the net is to end with, and stop it
     MultiTaskNet.close_training    kept weights are put in place; Resume is what it takes to train on
     finish                         temperatures are fitted on the held-out rows
 
@@ -65,7 +65,7 @@ array([12.])
 
 from sklearn_mtl.training.callback_copies import copied
 from sklearn_mtl.training.callbacks import check_callbacks, enabled, names_of_writers
-from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses, StopTraining, has_ended
+from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses, StopTraining
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.observer import NetObserver
 from sklearn_mtl.training.recording import history_frame
@@ -96,7 +96,6 @@ __all__ = [
     "check_lr_schedule",
     "copied",
     "enabled",
-    "has_ended",
     "history_frame",
     "names_of_writers",
     "pack_module",

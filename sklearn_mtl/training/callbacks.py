@@ -181,8 +181,8 @@ def _why_refused(callback: Any, *, averaged: bool) -> str | None:
             return reason
     if isinstance(callback, EarlyStopping) and callback.load_best and averaged:
         return (
-            "its load_best=True would put weights back that are not averaged. The best epoch's are kept "
-            "anyway; Checkpoint has load_best too, and ema_decay=None averages nothing"
+            "its load_best=True would put weights back that are not averaged. Those from the best epoch on "
+            "are kept anyway; Checkpoint has load_best too, and ema_decay=None averages nothing"
         )
     if isinstance(callback, LRScheduler):
         return why_no_schedule(callback)

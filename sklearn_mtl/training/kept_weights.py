@@ -1,10 +1,10 @@
-"""Which weights a net ends with, those of an epoch or their average, and when training stops."""
+"""Which weights a net ends with, those of an epoch or a mean of several, and when training stops."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
-from math import isclose
+from dataclasses import dataclass, field, replace
+from math import inf, isclose, isfinite
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,17 +12,85 @@ import torch
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
+from sklearn_mtl.data import Table
 from sklearn_mtl.messages import shown
 from sklearn_mtl.network import GeneratorState, MultiTaskModule
+from sklearn_mtl.network.torch_private import move_each_towards
 from sklearn_mtl.training.steps import WeightAverage
 
 # Relative difference by which rounding may tell a loss of a stacked network from that of the same one alone.
 SAME_LOSS = 1e-5
+# The best epoch was lucky on its held-out rows: a mean that is a little worse there is better elsewhere. By
+# so much it is worse where the steps were too long.
+MUCH_WORSE = 0.1
 
 
 def snapshot(module: nn.Module) -> dict[str, Tensor]:
     """Return a copy of the module's state."""
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+@dataclass(eq=False)
+class KeptWeights:
+    """The weights of the best epoch, and their mean with those of the epochs after it.
+
+    What the weights of epochs scatter around is better than any of them, and their mean is nearer to it:
+    Izmailov et al. (2018), "Averaging Weights Leads to Wider Optima and Better Generalization".
+
+    Parameters
+    ----------
+    best : dict of str to tensor
+        State of the module at the end of the best epoch.
+    epoch : int, default=0
+        Number of the best epoch.
+    loss : float, default=inf
+        Its loss on held-out rows.
+    mean : dict of str to tensor, optional
+        The mean state of the best epoch and those after it, None before there is a second one.
+    n_epochs : int, default=1
+        Number of epochs in the mean.
+    loss_of_mean : float, default=inf
+        Loss of the mean on held-out rows, once it is known.
+    """
+
+    best: dict[str, Tensor]
+    epoch: int = 0
+    loss: float = inf
+    mean: dict[str, Tensor] | None = None
+    n_epochs: int = 1
+    loss_of_mean: float = inf
+
+    @property
+    def predicting(self) -> tuple[dict[str, Tensor], float]:
+        """The state that a net ends with, and its loss: the mean, unless training went astray."""
+        if self.mean is None or not self.loss_of_mean <= self.loss + MUCH_WORSE * abs(self.loss):
+            return self.best, self.loss
+        return self.mean, self.loss_of_mean
+
+    @torch.no_grad()
+    def add(self, module: nn.Module) -> None:
+        """Let the weights that a module has now into the mean.
+
+        Buffers stay those of the best epoch: some count, and some are infinite, as the outermost bin edges.
+        """
+        now = dict(module.named_parameters(remove_duplicate=False))
+        if self.mean is None:
+            finite = {n for n in now if self.best[n].is_floating_point() and _is_finite(self.best[n])}
+            self.mean = {n: value.clone() if n in finite else value for n, value in self.best.items()}
+        names = [name for name, value in self.mean.items() if value is not self.best[name]]
+        means, latest = [self.mean[name] for name in names], [now[name].detach() for name in names]
+        move_each_towards(means, latest, 1 / (self.n_epochs + 1))
+        self.n_epochs += 1
+
+    def copy(self) -> KeptWeights:
+        """Return a copy whose mean moves on without moving this one."""
+        mean = self.mean and {n: v if v is self.best[n] else v.clone() for n, v in self.mean.items()}
+        return replace(self, mean=mean)
+
+    def from_now(self, epoch: int) -> KeptWeights:
+        """Return the state that a net ended with as that of the best of the epochs so far."""
+        state, loss = self.predicting
+        return KeptWeights(state, epoch, loss)
 
 
 class StopTraining(KeyboardInterrupt):
@@ -44,11 +112,14 @@ class Resume:
         The moving average after the last step.
     generator : GeneratorState
         The state of torch's generators after the last step.
+    kept : KeptWeights or None
+        What the net ended with; None for the weights after the last step, or their moving average.
     """
 
     weights: dict[str, Tensor]
     average: WeightAverage | None
     generator: GeneratorState
+    kept: KeptWeights | None
 
 
 @dataclass
@@ -59,83 +130,93 @@ class TrainingRun:
     ----------
     n_before, n_over : int
         Number of epochs of earlier trainings, and of all epochs that are over.
-    resumes : bool
-        Whether it goes on as if the training before had never stopped.
-    start_weights : dict of str to tensor, optional
-        The weights that the net predicted with before this training; None for a new net.
-    start_loss : float
-        Validation loss of the start weights; infinite for a new net.
+    start : KeptWeights, optional
+        What the net predicted with before this training, the best so far; None for a new net.
     average : WeightAverage, optional
         The moving average of the weights, which validation and prediction use.
     shared : list of Parameter
         Parameters that several tasks train.
-    kept : dict of str to tensor, optional
+    kept : KeptWeights, optional
         Weights that the net will end with; those of the last epoch by default.
     """
 
     n_before: int = 0
     n_over: int = 0
-    resumes: bool = False
-    start_weights: dict[str, Tensor] | None = None
-    start_loss: float = float("inf")
+    start: KeptWeights | None = None
     average: WeightAverage | None = None
     shared: list[nn.Parameter] = field(default_factory=list)
-    kept: dict[str, Tensor] | None = None
+    kept: KeptWeights | None = None
 
     @classmethod
-    def begin(
-        cls,
-        module: MultiTaskModule,
-        ema_decay: float | None,
-        n_before: int,
-        start_loss: float,
-        resume: Resume | None,
-    ) -> TrainingRun:
-        """Return the run of a module that begins its training, or goes on with it.
+    def begin(cls, net: NetInTraining, valid: Table | None) -> TrainingRun:
+        """Return the run of a net that begins its training, or goes on with it from its last step.
 
         Parameters
         ----------
-        module : MultiTaskModule
-            The network; where training is resumed it gets the weights of the last step.
-        ema_decay : float or None
-            Decay of the moving average; None for no average.
-        n_before : int
-            Number of epochs of earlier trainings.
-        start_loss : float
-            Validation loss of the weights that the module has.
-        resume : Resume or None
-            What the training before left to go on from.
+        net : MultiTaskNet
+            The net.
+        valid : Table or None
+            Held-out rows.
         """
-        run = cls(n_before, n_before, resume is not None, start_loss=start_loss)
-        run.start_weights = snapshot(module) if n_before else None
-        run.average = None if ema_decay is None else WeightAverage(module, ema_decay)
+        module, n_before, resume = net.network, len(net.history), net.resume_
+        run = cls(n_before, n_before, shared=list(module.sharing.shared_parameters()))
+        if n_before:
+            loss = inf if valid is None else net.loss_on(valid)
+            run.start = KeptWeights(snapshot(module), n_before, loss)
+            kept = None if resume is None else resume.kept
+            # On other rows the loss is another, and what the epochs before came to is of no account there.
+            if kept is not None and isclose(loss, kept.predicting[1], rel_tol=SAME_LOSS):
+                run.start = kept.copy()
+        if net.ema_decay is not None:
+            run.average = WeightAverage(module, net.ema_decay)
         if resume is not None:
             if run.average is not None and resume.average is not None:
                 run.average.take_over(resume.average)
             module.load_state_dict(resume.weights)
-        run.shared = list(module.sharing.shared_parameters())
         return run
 
-    def end(self, module: MultiTaskModule, device: torch.device) -> Resume:
-        """Put the kept, or else the averaged weights into the module; return what it takes to train on."""
-        resume = Resume(snapshot(module), self.average, GeneratorState.now(device))
-        if self.kept is not None:
-            module.load_state_dict(self.kept)
+    def end(self, net: NetInTraining, valid: Table | None) -> Resume:
+        """Put what is kept, or else the averaged weights, into a net; return what it takes to train on.
+
+        Parameters
+        ----------
+        net : MultiTaskNet
+            The net.
+        valid : Table or None
+            Held-out rows.
+        """
+        module, kept = net.network, self.kept
+        resume = Resume(snapshot(module), self.average, GeneratorState.now(torch.device(net.device)), kept)
+        if kept is not None:
+            # From here on it is the module that is evaluated.
+            self.average = None
+            if kept.mean is not None and valid is not None:
+                module.load_state_dict(kept.mean)
+                kept.loss_of_mean = net.loss_on(valid)
+            module.load_state_dict(kept.predicting[0])
         elif self.average is not None:
             module.load_state_dict(self.average.module.state_dict())
         return resume
 
 
 class NetInTraining(Protocol):
-    """A net as callbacks see it that decide on its weights."""
+    """A net as what decides on its weights sees it."""
 
     run_: TrainingRun
+    resume_: Resume | None
     history: Any
+    device: Any
+    ema_decay: float | None
     broken_tasks_: np.ndarray
+
+    network: MultiTaskModule
 
     @property
     def evaluated(self) -> nn.Module:
         """The module that validation and prediction use."""
+
+    def loss_on(self, valid: Table) -> float:
+        """Return the watched loss of the evaluated module on held-out rows."""
 
     def epoch_of(self, row: Any) -> dict[str, np.ndarray]:
         """Return the losses of an epoch by task, given its row of the history."""
@@ -156,10 +237,11 @@ class WeightKeeper(Callback):
 
 
 class BestEpoch(WeightKeeper):
-    """Stops training when the watched loss no longer falls, and keeps the best epoch's weights.
+    """Stops training when the watched loss no longer falls, and averages the weights from the best epoch on.
 
     Watched is ``valid_loss``: the mean of the scale-free losses over the tasks of weight > 0. The balanced
-    loss would not do, since its weights may change from epoch to epoch.
+    loss would not do, since its weights may change from epoch to epoch. Kept is the mean of the weights at
+    the end of the best epoch and of every epoch after it until training stops.
 
     Parameters
     ----------
@@ -172,30 +254,23 @@ class BestEpoch(WeightKeeper):
 
     def on_train_begin(self, net: NetInTraining, **kwargs: Any) -> None:
         """Begin with the weights of an earlier training as the best so far, or with none."""
-        # The loss on the rows that are held out now, which may be others than in the earlier training.
-        self.lowest_ = net.run_.start_loss
-        watched = [epoch.get("valid_loss") for epoch in net.history]
-        self.best_epoch_ = len(watched)
-        if (
-            net.run_.resumes
-            and None not in watched
-            and isclose(self.lowest_, min(watched), rel_tol=SAME_LOSS)
-        ):
-            # Where training goes on as if it had never stopped, so does the count of epochs since the best.
-            self.lowest_ = min(watched)
-            self.best_epoch_ = 1 + watched.index(self.lowest_)
-        net.run_.kept = net.run_.start_weights
+        net.run_.kept = net.run_.start
 
     def keep(self, net: NetInTraining) -> None:
-        """Compare this epoch with the best."""
-        loss, epoch = net.history[-1, "valid_loss"], net.history[-1, "epoch"]
-        if loss < self.lowest_:
-            self.lowest_, self.best_epoch_ = loss, epoch
-            net.run_.kept = snapshot(net.evaluated)
+        """Keep the weights of the best epoch, and let those of a later one into the mean."""
+        kept = net.run_.kept
+        epoch, loss, train_loss = net.history[-1, ("epoch", "valid_loss", "train_loss")]
+        if not (isfinite(loss) and isfinite(train_loss)):
+            return
+        if kept is None or loss < kept.loss:
+            net.run_.kept = KeptWeights(snapshot(net.evaluated), epoch, loss)
+        else:
+            kept.add(net.evaluated)
 
     def on_epoch_end(self, net: NetInTraining, **kwargs: Any) -> None:
         """Stop where the best epoch is too long ago."""
-        if net.history[-1, "epoch"] - self.best_epoch_ >= self.patience:
+        best = net.run_.n_before if net.run_.kept is None else net.run_.kept.epoch
+        if net.history[-1, "epoch"] - best >= self.patience:
             raise StopTraining
 
 
@@ -231,7 +306,7 @@ class FiniteLosses(WeightKeeper):
     def fall_back(self, net: NetInTraining) -> None:
         """Let the net end with the weights of the last epoch with finite losses, where they are kept."""
         if self.last_ is not None:
-            net.run_.kept = self.last_
+            net.run_.kept = KeptWeights(self.last_)
 
     def on_epoch_end(self, net: NetInTraining, **kwargs: Any) -> None:
         """Stop training if a loss is no longer finite."""
@@ -239,14 +314,13 @@ class FiniteLosses(WeightKeeper):
         if broken is None:
             self.began_ = True
             return
-        epoch = net.history[-1, "epoch"]
         advice = "try a smaller `lr`, `gradient_clip=1.0`, or look for extreme values in X and y"
         if not self.began_:
             raise ValueError(f"The loss of {broken} became nan or infinite in the first epoch; {advice}.")
         self.fall_back(net)
         warnings.warn(
-            f"The loss of {broken} became nan or infinite in epoch {epoch}; the weights of the last finite "
-            f"epoch are kept. To mend it, {advice}.",
+            f"The loss of {broken} became nan or infinite in epoch {net.history[-1, 'epoch']}; the weights "
+            f"of the last finite epoch are kept. To mend it, {advice}.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -274,23 +348,3 @@ class FiniteLosses(WeightKeeper):
 def _is_finite(values: Tensor) -> bool:
     # The sum takes a quarter of the time and is finite only if all are. Where it overflows, all are asked.
     return bool(values.sum().isfinite()) or bool(values.isfinite().all())
-
-
-def has_ended(net: NetInTraining, epochs: int, patience: int | None) -> bool:
-    """Whether a net stopped before its last epoch, or would not train on if it were given more.
-
-    Parameters
-    ----------
-    net : MultiTaskNet
-        A trained net.
-    epochs : int
-        Number of epochs that it was given in all.
-    patience : int or None
-        Epochs without a lower loss after which training stops; None if it does not.
-    """
-    if len(net.history) < epochs:
-        return True
-    watched = [epoch.get("valid_loss") for epoch in net.history]
-    if patience is None or None in watched:
-        return False
-    return not np.isfinite(watched[-1]) or len(watched) - 1 - watched.index(min(watched)) >= patience

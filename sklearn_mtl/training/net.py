@@ -120,7 +120,7 @@ class MultiTaskNet(RecordedNet):
         except KeyboardInterrupt:
             if not has_stopped_early(self.callbacks_):
                 raise
-        self.close_training(train)
+        self.close_training(train, valid)
 
     def open_training(self, train: Table, valid: Table | None) -> None:
         """Begin a training: the net's first, or one that goes on from an earlier one.
@@ -130,14 +130,10 @@ class MultiTaskNet(RecordedNet):
         train, valid : Table
             Training rows, and held-out rows or None.
         """
-        n_before, resume, start_loss = len(self.history), self.resume_, float("inf")
-        if n_before and valid is not None:
-            steps = [self.validation_step(batch) for batch in self.get_iterator(valid, training=False)]
-            start_loss = float(self.watched(*(sums.sum(0) for sums in losses_and_masses(steps)))[1])
-        self.run_ = TrainingRun.begin(self.network, self.ema_decay, n_before, start_loss, resume)
+        self.run_ = TrainingRun.begin(self, valid)
         self.resume_ = None
         for group in self._groups:
-            # A schedule of torch that begins after the first epoch looks for it.
+            # A schedule that begins after the first epoch looks for it.
             group.setdefault("initial_lr", group["lr"])
         self._has_step_callbacks = any(
             getattr(type(callback), name) is not getattr(Callback, name)
@@ -150,25 +146,25 @@ class MultiTaskNet(RecordedNet):
         )
         self.notify("on_train_begin", X=train, y=None)
 
-    def close_training(self, train: Table) -> None:
+    def close_training(self, train: Table, valid: Table | None) -> None:
         """End a training: put the kept, or else the averaged weights in place; note what it takes to resume.
 
         Parameters
         ----------
-        train : Table
-            Training rows.
+        train, valid : Table
+            Training rows, and held-out rows or None.
         """
-        self.resume_ = self.run_.end(self.network, torch.device(self.device))
+        self.resume_ = self.run_.end(self, valid)
         self.run_ = TrainingRun()
         self.notify("on_train_end", X=train, y=None)
 
-    def finish_interrupted(self, train: Table) -> bool:
+    def finish_interrupted(self, train: Table, valid: Table | None) -> bool:
         """End a training that Ctrl-C has interrupted, as of its last whole epoch; return whether it has any.
 
         Parameters
         ----------
-        train : Table
-            Training rows.
+        train, valid : Table
+            Training rows, and held-out rows or None.
         """
         n_over = self.run_.n_over
         if n_over <= self.run_.n_before:
@@ -176,7 +172,7 @@ class MultiTaskNet(RecordedNet):
         self.restore(self.history[:n_over])
         for keeper in self._keepers:
             keeper.fall_back(self)
-        self.close_training(train)
+        self.close_training(train, valid)
         # The latest weights are those of the middle of a step: training on begins from what was kept.
         self.resume_ = None
         self.optimizer_.state.clear()
@@ -205,8 +201,7 @@ class MultiTaskNet(RecordedNet):
 
     @property
     def _groups(self) -> list[dict[str, Any]]:
-        groups: list[dict[str, Any]] = self.optimizer_.param_groups
-        return groups
+        return list(self.optimizer_.param_groups)
 
     @property
     def network(self) -> Any:
@@ -322,6 +317,11 @@ class MultiTaskNet(RecordedNet):
         """Return the losses and responses of one held-out batch."""
         return validation_step(self.criterion_.losses, self.evaluated.eval()(batch.inputs), batch)
 
+    def loss_on(self, valid: Table) -> float:
+        """Return the watched loss of the evaluated module on held-out rows."""
+        steps = [self.validation_step(batch) for batch in self.get_iterator(valid, training=False)]
+        return float(self.watched(*(sums.sum(0) for sums in losses_and_masses(steps)))[1])
+
     def save_params(self, *args: Any, **kwargs: Any) -> None:
         """Write the weights that predict, as skorch does: of the moving average, not of the last step."""
         module, average = self.network, self.run_.average
@@ -341,6 +341,7 @@ class MultiTaskNet(RecordedNet):
             self.run_.average = WeightAverage(self.network, self.run_.average.decay)
         self.restore(self.history)
         self.run_.n_before = self.run_.n_over = len(self.history)
+        self.run_.start = self.run_.start and self.run_.start.from_now(len(self.history))
 
     def autocast_now(self) -> AbstractContextManager[Any]:
         """Return the context in which products are computed while training."""

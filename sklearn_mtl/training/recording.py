@@ -160,6 +160,23 @@ class RecordedNet(NeuralNet):
         total = np.where(counted, per_task, 0.0).sum(-1)
         return per_task, np.divide(total, n_counted, out=np.full_like(total, np.nan), where=n_counted > 0)
 
+    def has_ended(self, epochs: int, patience: int | None) -> bool:
+        """Whether training stopped before its last epoch, or would not go on if given more.
+
+        Parameters
+        ----------
+        epochs : int
+            Number of epochs that were given in all.
+        patience : int or None
+            Epochs without a lower loss after which training stops; None if it does not.
+        """
+        if len(self.history) < epochs:
+            return True
+        watched = [epoch.get("valid_loss") for epoch in self.history]
+        if patience is None or None in watched:
+            return False
+        return not np.isfinite(watched[-1]) or len(watched) - 1 - watched.index(min(watched)) >= patience
+
     def _by_task(self, key: str, values: np.ndarray) -> list[tuple[str, Any]]:
         """Return the entries of one quantity in skorch's history, and remember the best values."""
         names = self.columns[key]

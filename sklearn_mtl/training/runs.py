@@ -232,7 +232,8 @@ def finish(ready: ReadyNet) -> MultiTaskNet:
 
 def finish_interrupted(ready: ReadyNet) -> MultiTaskNet | None:
     """Return a net whose training Ctrl-C has interrupted, finished with the epochs that are over, if any."""
-    return finish(ready) if ready.net.finish_interrupted(ready.plan.train) else None
+    over = ready.net.finish_interrupted(ready.plan.train, ready.plan.valid)
+    return finish(ready) if over else None
 
 
 def make_net(

@@ -626,7 +626,9 @@ def test_each_net_of_a_bag_writes_files_of_its_own(tmp_path, folder):
         "net0_weights.pt", "net1_weights.pt", "train_end_net0_params.pt", "train_end_net1_params.pt",
     }  # fmt: skip
     for number, net in enumerate(est.nets_):
-        assert_weights(weights_of(tmp_path / f"net{number}_weights.pt"), net.module_)
+        # The checkpoint is of the best epoch alone, from which on the net's own weights are averaged.
+        assert_weights(weights_of(tmp_path / f"net{number}_weights.pt"), net.resume_.kept.best)
+        assert_weights(weights_of(tmp_path / f"train_end_net{number}_params.pt"), net.module_)
     assert Path(saved.f_params).name == "weights.pt"
 
 

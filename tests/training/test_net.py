@@ -83,16 +83,16 @@ def test_a_net_goes_by_a_run_from_the_beginning_to_the_end_of_a_training(make_pl
     assert net.run_ == TrainingRun()
     assert net.resume_ is None
     net.open_training(plan.train, plan.valid)
-    assert (net.run_.n_before, net.run_.n_over, net.run_.resumes) == (0, 0, False)
-    assert net.run_.start_weights is None
+    assert (net.run_.n_before, net.run_.n_over, net.run_.start) == (0, 0, None)
     assert net.run_.kept is None
     net.fit_loop((plan.train, plan.valid), epochs=2)
     assert net.run_.n_over == 2
     kept, latest = net.run_.kept, weights(net.module_)
-    net.close_training(plan.train)
+    net.close_training(plan.train, plan.valid)
     assert net.run_ == TrainingRun()
+    assert net.resume_.kept is kept
     for name, value in net.module_.state_dict().items():
-        assert torch.equal(value, kept[name]), name
+        assert torch.equal(value, kept.predicting[0][name]), name
     resumed = [net.resume_.weights[name] for name, _ in net.module_.named_parameters()]
     assert all(map(torch.equal, resumed, latest))
 
@@ -104,23 +104,12 @@ def test_a_net_that_goes_on_starts_from_what_it_predicted_with(make_plan):
     assert net.resume_ is before.resume_
     net.open_training(plan.train, plan.valid)
     assert net.resume_ is None
-    assert (net.run_.n_before, net.run_.resumes) == (4, True)
+    assert net.run_.n_before == 4
     for name, value in before.module_.state_dict().items():
-        assert torch.equal(net.run_.start_weights[name], value), name
-    assert net.run_.start_loss == pytest.approx(min(before.history[:, "valid_loss"]))
+        assert torch.equal(net.run_.start.predicting[0][name], value), name
+    assert net.run_.start.predicting[1] == before.resume_.kept.predicting[1]
     for name, value in net.module_.named_parameters():
         assert torch.equal(value, before.resume_.weights[name]), name
-
-
-def test_weights_that_are_kept_are_those_of_the_best_epoch(make_plan):
-    plan = make_plan(patience=20, lr=0.3, max_epochs=2)
-    net = train_alone(make_ready(plan))
-    losses = net.history[:, "valid_loss"]
-    assert losses[1] > losses[0]
-    batch = plan.valid.rows(slice(None))
-    found = net.validation_step(batch)
-    watched = net.watched(found["task_loss"].double().numpy(), found["task_mass"].double().numpy())[1]
-    assert watched == pytest.approx(min(losses), rel=1e-5)
 
 
 # Files

@@ -22,8 +22,8 @@ from sklearn_mtl.training.stacking.weights import parameter_groups
 # On a CPU more nets at once gain nothing: what a launch costs is spread thin already.
 MOST_ON_CPU = 128
 NUMBERS_ON_CPU = 2**28
-# Weights, gradients, two moments and a moving average.
-TENSORS_OF_A_WEIGHT = 5
+# Weights, gradients, two moments, a moving average, the best epoch's and the mean from then on.
+TENSORS_OF_A_WEIGHT = 7
 # What is kept of each layer's output until its gradient is known, and what comes and goes.
 TENSORS_OF_AN_OUTPUT = 3
 # Of a card's free memory; the rest is for what the allocator holds in between.

@@ -216,12 +216,12 @@ class StackedTrainer:
     def _leave(self, leaving: Sequence[Member]) -> None:
         """End the training of some nets as that of a single net ends."""
         for member in leaving:
-            slot = self.members.index(member)
+            slot, plan = self.members.index(member), member.ready.plan
             self.weights.release(slot)
             self.loss.balancer.release(slot)
             if member.error is None:
                 with self.batches.random_numbers_of(slot).state.restored(self.settings.device, alone=True):
-                    member.net.close_training(member.ready.plan.train)
+                    member.net.close_training(plan.train, plan.valid)
         self._go_on_without(leaving)
 
     def _go_on_without(self, leaving: Sequence[Member]) -> None:
