@@ -28,7 +28,8 @@ A fit goes through these values, each made of those before it::
 split, bind the tasks, fit the encoder, encode. The fits of a search to one fold have these steps in common;
 `cached_stages.CachedStages` takes each only once. `fitting.PlannedFit` holds the plans, and trains them
 alone or together with those of other fits. Nothing below `base` knows an estimator's parameters: it is
-handed values. Scores and views of single tasks know a `fitted.FittedEstimator`.
+handed values. Scores and views of single tasks know a `task_estimator.TaskEstimator`, which the ensembles are
+too.
 
 Seldom-used parts have modules of their own: `warm_start` trains on, `scored_rows`, `task_scores` and
 `metrics` score, `task_view` makes an estimator of one task, `wrapped` finds the estimator in a Pipeline or

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.autologging import autologged
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fit_tasks import FitTasks
+from sklearn_mtl.estimators.fitted import FittedEstimator
 from sklearn_mtl.estimators.fitting import PlannedFit, plan_fit
-from sklearn_mtl.estimators.kinds import KindRule
 from sklearn_mtl.estimators.parameters import NestedParameters, by_name
 from sklearn_mtl.estimators.predictions import PredictsByTask
 from sklearn_mtl.estimators.rows import FitData
 from sklearn_mtl.estimators.scikit_learn_private import CALLBACKS, CallbackSupportMixin, with_callbacks
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.estimators.task_scores import ScoresByTask
-from sklearn_mtl.estimators.task_view import TaskView, view_of
+from sklearn_mtl.estimators.task_view import ViewedByTask
 from sklearn_mtl.estimators.warm_start import declared_classes, fit_batch, fit_further
 from sklearn_mtl.features import takes_sparse
 from sklearn_mtl.inference import bag_predictions, bag_representation
@@ -33,14 +32,11 @@ class BaseMultiTask(
     TransformerMixin,
     PredictsByTask,
     ScoresByTask,
+    ViewedByTask,
+    FittedEstimator,
     NestedParameters,
 ):
     """What the three estimators have in common; not to be used itself."""
-
-    # Decides on the kinds of the tasks that ``tasks`` does not name; each estimator has its own.
-    _kind_rule: ClassVar[KindRule]
-    # The fold that it will be fitted to; see `_for_fold`.
-    _fold: str | None = None
 
     @by_name
     def __init__(
@@ -230,21 +226,12 @@ class BaseMultiTask(
         inputs, _ = now._encoded(X)
         return bag_representation(now.nets_, inputs)
 
-    def task(self, name: str) -> TaskView:
-        """Return one task as a fitted scikit-learn regressor or classifier.
-
-        Parameters
-        ----------
-        name : str
-            The task.
-
-        Returns
-        -------
-        TaskRegressor or TaskClassifier
-            A view, which predicts with this estimator's network.
-        """
-        check_is_fitted(self)
-        return view_of(self, name)
+    def _of_one_task(self, name: str, kinds: Mapping[str, Any]) -> None:
+        for parameter in ("tasks", "head_hidden_sizes"):
+            value = getattr(self, parameter)
+            if isinstance(value, Mapping):
+                self.set_params(**{parameter: {k: v for k, v in value.items() if k == name}})
+        self.set_params(tasks={**kinds, **(self.tasks or {})}, task_weights=None)
 
     def _fit_parameters(self) -> FitParameters:
         return FitParameters.of(self, self._kind_rule, fold=self._fold)
@@ -260,19 +247,6 @@ class BaseMultiTask(
             Do the work, or share it with other fits to the same data.
         """
         return plan_fit(self._fit_parameters(), data, stages)
-
-    def _for_fold(self, fold: str) -> None:
-        """Let later fits leave out tasks that have no label in a fold, while they have some in other rows.
-
-        This is no parameter, since parameters are the user's, and no argument of ``fit``, which a Pipeline
-        around the estimator would not pass on.
-
-        Parameters
-        ----------
-        fold : str
-            The fold of a search, as messages name it.
-        """
-        self._fold = fold
 
     @property
     def _n_features_out(self) -> int:

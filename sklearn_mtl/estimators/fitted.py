@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any, Self, cast
 
+import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import estimator_html_repr
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.kinds import SeenLabels
 from sklearn_mtl.estimators.rows import AcceptedInput, Rows
+from sklearn_mtl.estimators.scikit_learn_private import take_rows
+from sklearn_mtl.estimators.task_estimator import TaskEstimator
 from sklearn_mtl.features import EncodedRows, FeatureEncoder, SharedRows
 from sklearn_mtl.inference import bag_log_responses, bag_responses
 from sklearn_mtl.network import Blueprint, resolve_device
@@ -58,6 +59,8 @@ class Fitted:
         The Ctrl-C that ended the training.
     shared : sequence of SharedRows
         Rows that a search asks several estimators with this encoder about, which are encoded once.
+    held_out : sequence of ndarray of int
+        Where in X the rows are that each net did not learn from; neither pickled nor saved.
     """
 
     encoder: FeatureEncoder
@@ -71,6 +74,7 @@ class Fitted:
     seen: Mapping[str, SeenLabels] = field(default_factory=dict)
     interrupt: KeyboardInterrupt | None = None
     shared: Sequence[SharedRows] = ()
+    held_out: Sequence[np.ndarray] = ()
 
     @property
     def tasks(self) -> TaskSet:
@@ -150,35 +154,12 @@ class Fitted:
         )
 
 
-class FittedEstimator(BaseEstimator):
-    """Keeps what was fitted, answers for rows, and pickles as arrays and types of this package.
+class FittedEstimator(TaskEstimator):
+    """Keeps the nets that were fitted, answers with them, and pickles as arrays and types of this package."""
 
-    Views of tasks and scores know no more of an estimator than this.
-    """
-
-    tasks: Mapping[str, Any] | None
     device: Any
     _fitted: Fitted
-    # Any: some kinds of task have more methods than `Task`.
-    tasks_: dict[str, Any]
     nets_: list[MultiTaskNet]
-
-    @abstractmethod
-    def score_tasks(self, X: Any, y: Any, sample_weight: Any = None, *, metrics: Any = None) -> pd.Series:
-        """Return the score of each task."""
-
-    def _as_of_now(self) -> Self:
-        """Return what this estimator is now, to answer from; a ``NotFittedError`` where that is unfitted.
-
-        A method that answers asks this first: should a fit end in another thread meanwhile, all that the
-        answer is made of is still that of one fit.
-        """
-        if not hasattr(self, "_fitted"):
-            check_is_fitted(self, "_fitted")
-        now = object.__new__(type(self))
-        # No copy: `_keep` gives the estimator another dict, and leaves this one alone.
-        now.__dict__ = self.__dict__
-        return now
 
     def _encoded(self, X: Any) -> tuple[EncodedRows, Any]:
         """Return the rows, to be encoded when they are read, and the index of X where it has one."""
@@ -197,6 +178,19 @@ class FittedEstimator(BaseEstimator):
         """Return the averaged responses of each task, and the index of X where it has one."""
         inputs, index = self._encoded(X)
         return bag_responses(self.nets_, self._fitted.tasks, inputs), index
+
+    def _held_out_responses(self, X: Any) -> Iterator[tuple[np.ndarray, Responses]]:
+        """Yield, for each net, the rows that it has held out, and its own responses to them.
+
+        Parameters
+        ----------
+        X : object
+            Features as ``fit`` was given them.
+        """
+        # What was loaded knows of none.
+        for net, rows in zip(self.nets_, self._fitted.held_out, strict=False):
+            inputs, _ = self._encoded(take_rows(X, rows))
+            yield rows, bag_responses([net], self._fitted.tasks, inputs)
 
     def _log_responses(self, X: Any) -> Responses:
         """Return the logarithms of the responses, for tasks whose responses are probabilities."""
@@ -239,10 +233,6 @@ class FittedEstimator(BaseEstimator):
         yield keep
         if interrupt is not None:
             raise interrupt
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """Whether there is something to predict with."""
-        return hasattr(self, "_fitted")
 
     def _html_repr(self) -> str:
         """Return scikit-learn's picture, and below it, once fitted, the tasks."""

@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from sklearn_mtl.data import RowSplit, Table
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fitted import Fitted
-from sklearn_mtl.estimators.rows import AcceptedInput, FitData, by_task
+from sklearn_mtl.estimators.rows import AcceptedInput, FitData, Rows, by_task
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.features import SharedRows
 from sklearn_mtl.network import Blueprint, in_default_modes, numpy_dtype
@@ -54,7 +55,6 @@ def plan_fit(
     columns = {name: column for name, column in read.targets.columns.items() if name not in left_out}
     kinds = parameters.kinds_of(columns, classes)
     names = list(kinds)
-    seen = stages.seen_labels(rows, names=parameters.inferred(names))
     weights, hidden_sizes = parameters.weights_of(names), parameters.hidden_sizes_of(names)
 
     # Split.
@@ -94,9 +94,36 @@ def plan_fit(
         kinds=kinds,
         n_splits=n_nets,
         left_out=left_out,
-        seen=seen,
+        seen=stages.seen_labels(rows, names=parameters.inferred(names)),
+        held_out=held_out_by_net(rows, splits, parts, validation),
     )
     return PlannedFit(untrained, tuple(plans), read.reader)
+
+
+def held_out_by_net(
+    rows: Rows,
+    splits: Sequence[RowSplit],
+    parts: Sequence[tuple[Table, Table | None]],
+    validation: Table | None,
+) -> list[np.ndarray]:
+    """Return where in X the rows are that each net holds out.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows that were split.
+    splits : sequence of RowSplit
+        The rows that each net was to learn from and to hold out.
+    parts : sequence of (Table, Table or None)
+        What each net learns from, and what tells it when to stop.
+    validation : Table or None
+        Other rows that tell all nets when to stop, so that none of these is held out.
+    """
+    nothing = np.empty(0, dtype=np.intp)
+    return [
+        nothing if held_out is None or validation is not None else rows.places(split.validation)
+        for split, (_, held_out) in zip(splits, parts, strict=True)
+    ]
 
 
 def _drawn_seeds(random_state: Any, n_seeds: int) -> list[int]:
@@ -172,7 +199,9 @@ class PlannedFit:
             interrupt = ctrl_c
         nets = [found.get(position, plan.before) for position, plan in enumerate(self.plans)]
         trained = [net for net in nets if net is not None]
-        return replace(self.untrained, nets=trained, interrupt=interrupt)
+        of_nets = zip(nets, self.untrained.held_out, strict=True)
+        held_out = [rows for net, rows in of_nets if net is not None]
+        return replace(self.untrained, nets=trained, interrupt=interrupt, held_out=held_out)
 
     def fitted(self, shared: Sequence[SharedRows] = ()) -> Fitted:
         """Return what is fitted, by the outcomes of all nets; the error of one is raised.

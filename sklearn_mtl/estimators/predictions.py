@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
-from sklearn_mtl.estimators.fitted import FittedEstimator
+from sklearn_mtl.estimators.task_estimator import TaskEstimator
 from sklearn_mtl.messages import shown
 from sklearn_mtl.tasks import Task
 
@@ -74,13 +74,13 @@ def available_where(check: Callable[[Any, str], None]) -> Callable[[Callable[...
     return lambda method: AvailableWhere(method, check)
 
 
-def check_probabilities(estimator: FittedEstimator, method: str) -> None:
+def check_probabilities(estimator: TaskEstimator, method: str) -> None:
     """Raise an ``AttributeError`` if no task has, or may come to have, probabilities."""
     if is_regressor(estimator) or _lacks(estimator, lambda task: task.has_probabilities):
         raise AttributeError(_needs(estimator, method, "a task with classes, such as a classification"))
 
 
-def check_log_odds(estimator: FittedEstimator, method: str) -> None:
+def check_log_odds(estimator: TaskEstimator, method: str) -> None:
     """Raise an ``AttributeError`` if no task has probabilities, or y was two-dimensional.
 
     To scikit-learn, ``decision_function`` of such a y goes with one array of probabilities and one of
@@ -96,19 +96,19 @@ def check_log_odds(estimator: FittedEstimator, method: str) -> None:
         )
 
 
-def check_intervals(estimator: FittedEstimator, method: str) -> None:
+def check_intervals(estimator: TaskEstimator, method: str) -> None:
     """Raise an ``AttributeError`` if no task has, or may come to have, intervals."""
     if is_classifier(estimator) or _lacks(estimator, lambda task: task.has_interval):
         wanted = "a regression with loss='quantile' or loss='gaussian_nll'"
         raise AttributeError(_needs(estimator, method, wanted))
 
 
-def _lacks(estimator: FittedEstimator, has: Callable[[Task], bool]) -> bool:
+def _lacks(estimator: TaskEstimator, has: Callable[[Task], bool]) -> bool:
     fitted = getattr(estimator, "tasks_", None)
     return fitted is not None and not any(has(task) for task in fitted.values())
 
 
-def _needs(estimator: FittedEstimator, method: str, wanted: str) -> str:
+def _needs(estimator: TaskEstimator, method: str, wanted: str) -> str:
     fitted: Mapping[str, Task] = getattr(estimator, "tasks_", {})
     kinds = [f"{shown(name)} ({task.kind}, {type(task.loss).__name__})" for name, task in fitted.items()]
     first = [*kinds[:MOST_NAMED], *(["..."] if len(kinds) > MOST_NAMED else [])]
@@ -135,7 +135,7 @@ def intervals(
     return {name: task.interval(parts[name], coverage) for name, task in tasks.items() if task.has_interval}
 
 
-class PredictsByTask(FittedEstimator):
+class PredictsByTask(TaskEstimator):
     """Predicts by task what only some tasks have."""
 
     @available_where(check_probabilities)

@@ -84,6 +84,10 @@ class Rows:
         index = rows if self.index is None else self.index[rows]
         return Rows(self.X, columns, self.weight[rows], self.weighted, index)
 
+    def places(self, rows: np.ndarray) -> np.ndarray:
+        """Return where in X the given rows are."""
+        return rows if self.index is None else self.index[rows]
+
     def without(self, *, names: Sequence[str]) -> Rows:
         """Return the rows without the labels and weights of some tasks."""
         if not names:

@@ -13,7 +13,6 @@ from sklearn.metrics import d2_log_loss_score, log_loss
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_mtl.estimators.fitted import FittedEstimator
 from sklearn_mtl.estimators.kinds import warn_of_other_kinds
 from sklearn_mtl.estimators.label_warnings import warn_of_other_order, warn_of_unknown_labels
 from sklearn_mtl.estimators.metrics import Metric, Scorer, in_words, scorer_takes_weights
@@ -25,6 +24,7 @@ from sklearn_mtl.estimators.scikit_learn_private import (
     take_rows,
     with_arguments,
 )
+from sklearn_mtl.estimators.task_estimator import TaskEstimator
 from sklearn_mtl.estimators.task_view import TaskView, view_of
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, Targets, read_column, read_targets
@@ -36,7 +36,7 @@ class ScoredRows:
 
     Parameters
     ----------
-    estimator : FittedEstimator
+    estimator : TaskEstimator
         The estimator, fitted.
     X : object
         Features as this estimator takes them.
@@ -50,7 +50,7 @@ class ScoredRows:
         Averaged responses by task.
     """
 
-    estimator: FittedEstimator
+    estimator: TaskEstimator
     X: Any
     targets: Targets
     weight: np.ndarray
@@ -58,12 +58,12 @@ class ScoredRows:
     responses: Mapping[str, np.ndarray]
 
     @classmethod
-    def read(cls, estimator: FittedEstimator, X: Any, y: Any, sample_weight: Any) -> Self:
+    def read(cls, estimator: TaskEstimator, X: Any, y: Any, sample_weight: Any) -> Self:
         """Return the rows, having run the network over them once.
 
         Parameters
         ----------
-        estimator : FittedEstimator
+        estimator : TaskEstimator
             The estimator, fitted.
         X, y, sample_weight
             Features, labels and weights as the user gave them.

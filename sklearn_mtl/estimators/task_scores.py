@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from sklearn_mtl.caller_warning import warn_caller
-from sklearn_mtl.estimators.fitted import FittedEstimator
 from sklearn_mtl.estimators.metrics import are_several, metric_name, metrics_by_task, scorer_of
 from sklearn_mtl.estimators.scored_rows import ScoredRows
+from sklearn_mtl.estimators.task_estimator import TaskEstimator
 from sklearn_mtl.messages import shown
 
 
-class ScoresByTask(FittedEstimator):
+class ScoresByTask(TaskEstimator):
     """Scores all tasks as one number, and each by itself."""
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -68,14 +68,12 @@ class ScoresByTask(FittedEstimator):
         return score_by_metric(self, X, y, sample_weight, metrics)
 
 
-def score_by_task(
-    estimator: FittedEstimator, X: Any, y: Any, sample_weight: Any, *, every: bool
-) -> pd.Series:
+def score_by_task(estimator: TaskEstimator, X: Any, y: Any, sample_weight: Any, *, every: bool) -> pd.Series:
     """Return the default score of each task.
 
     Parameters
     ----------
-    estimator : FittedEstimator
+    estimator : TaskEstimator
         The estimator, fitted.
     X, y, sample_weight
         Features, labels and weights as the user gave them.
@@ -99,14 +97,12 @@ def score_by_task(
     return scores
 
 
-def score_by_metric(
-    estimator: FittedEstimator, X: Any, y: Any, sample_weight: Any, metrics: Any
-) -> pd.Series:
+def score_by_metric(estimator: TaskEstimator, X: Any, y: Any, sample_weight: Any, metrics: Any) -> pd.Series:
     """Return the score of each task by each of its metrics.
 
     Parameters
     ----------
-    estimator : FittedEstimator
+    estimator : TaskEstimator
         The estimator, fitted.
     X, y, sample_weight
         Features, labels and weights as the user gave them.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -13,9 +12,9 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mtl.estimators.fitted import FittedEstimator
 from sklearn_mtl.estimators.label_warnings import warn_of_other_order, warn_of_unknown_labels
 from sklearn_mtl.estimators.scikit_learn_private import check_sample_weight
+from sklearn_mtl.estimators.task_estimator import TaskEstimator
 from sklearn_mtl.estimators.wrapped import held_by, innermost
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import MultiTaskTarget, read_column
@@ -65,11 +64,7 @@ class TaskView(BaseEstimator):
         alone, _ = innermost(whole)
         # A frozen estimator is not cloned: it is the user's, and fits nothing.
         if not hasattr(alone, "_fitted"):
-            for parameter in ("tasks", "head_hidden_sizes"):
-                value = getattr(alone, parameter)
-                if isinstance(value, Mapping):
-                    alone.set_params(**{parameter: {k: v for k, v in value.items() if k == self.name}})
-            alone.set_params(tasks={**self._kinds(y), **(alone.tasks or {})}, task_weights=None)
+            alone._of_one_task(self.name, self._kinds(y))
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         # A search splits it.
         return self._around(whole.fit(X, MultiTaskTarget({self.name: y}), **weights))
@@ -149,7 +144,7 @@ class TaskView(BaseEstimator):
         found, _ = innermost(self.estimator_)
         return self._task_of(found._as_of_now())
 
-    def _task_of(self, found: FittedEstimator) -> Any:
+    def _task_of(self, found: TaskEstimator) -> Any:
         if self.name not in found.tasks_:
             raise NotFittedError(
                 f"The estimator of a view must have its task, {shown(self.name)}. Found the tasks "
@@ -167,7 +162,7 @@ class TaskView(BaseEstimator):
         found, X = self._within(X)
         return self._task_of(found), found._log_responses(X)[self.name]
 
-    def _within(self, X: Any) -> tuple[FittedEstimator, Any]:
+    def _within(self, X: Any) -> tuple[TaskEstimator, Any]:
         """Return the estimator that predicts, as it is now, and X as its methods take it."""
         check_is_fitted(self)
         names = getattr(self.estimator_, "feature_names_in_", None)
@@ -262,3 +257,23 @@ def view_of(estimator: Any, name: str) -> TaskView:
     views = {"classifier": TaskClassifier, "regressor": TaskRegressor, None: TaskView}
     view = views[found._fitted.kinds[name].estimator_type](estimator, name)
     return view._around(estimator)
+
+
+class ViewedByTask(TaskEstimator):
+    """Gives each task as an estimator of its own."""
+
+    def task(self, name: str) -> TaskView:
+        """Return one task as a fitted scikit-learn regressor or classifier.
+
+        Parameters
+        ----------
+        name : str
+            The task.
+
+        Returns
+        -------
+        TaskRegressor or TaskClassifier
+            A view, which predicts with this estimator.
+        """
+        check_is_fitted(self)
+        return view_of(self, name)

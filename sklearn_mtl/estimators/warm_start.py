@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from numbers import Number
 from typing import Any
 
@@ -13,7 +14,7 @@ from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.data import RowSplit, Table
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fitted import Fitted
-from sklearn_mtl.estimators.fitting import Observed, PlannedFit
+from sklearn_mtl.estimators.fitting import Observed, PlannedFit, held_out_by_net
 from sklearn_mtl.estimators.rows import AcceptedInput, FitData, Rows, by_task, read_rows
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.features import named
@@ -139,7 +140,8 @@ def _trained_on(
     table = stages.encode(rows, fitted.encoder, fitted.tasks, settings)
     parts = stages.train_and_validation(fitted.blueprint, table, splits, validation)
     plans = plan_further(fitted.nets, fitted.blueprint, parts, settings, epochs)
-    return PlannedFit(fitted, tuple(plans)).train(observed)
+    held_out = held_out_by_net(rows, splits, parts, validation)
+    return PlannedFit(replace(fitted, held_out=held_out), tuple(plans)).train(observed)
 
 
 def _warn_of_what_stays(parameters: FitParameters, fitted: Fitted) -> None:

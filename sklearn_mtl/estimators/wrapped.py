@@ -8,11 +8,11 @@ from typing import Any
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from sklearn_mtl.estimators.fitted import FittedEstimator
 from sklearn_mtl.estimators.scikit_learn_private import BaseSearchCV
+from sklearn_mtl.estimators.task_estimator import TaskEstimator
 
 
-def innermost(estimator: Any, X: Any = None) -> tuple[FittedEstimator, Any]:
+def innermost(estimator: Any, X: Any = None) -> tuple[TaskEstimator, Any]:
     """Return the multi-task estimator within, and the X that it sees.
 
     Parameters
@@ -24,7 +24,7 @@ def innermost(estimator: Any, X: Any = None) -> tuple[FittedEstimator, Any]:
 
     Returns
     -------
-    estimator : FittedEstimator
+    estimator : TaskEstimator
         The estimator, which may not be fitted yet.
     X : object
         Features as the methods of that estimator take them.
@@ -35,7 +35,7 @@ def innermost(estimator: Any, X: Any = None) -> tuple[FittedEstimator, Any]:
         If there is none, or something around it that may predict otherwise.
     """
     found = estimator
-    while not isinstance(found, FittedEstimator):
+    while not isinstance(found, TaskEstimator):
         if isinstance(found, Pipeline) and X is not None and len(found) > 1:
             X = found[:-1].transform(X)
         held = held_by(found)

@@ -13,8 +13,8 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.pipeline import Pipeline
 
-from sklearn_mtl.estimators.base import BaseMultiTask
 from sklearn_mtl.estimators.scikit_learn_private import BaseSearchCV
+from sklearn_mtl.estimators.task_estimator import TaskEstimator
 from sklearn_mtl.targets import Column, MultiTaskTarget, read_targets
 from sklearn_mtl.tasks import TaskKind
 
@@ -99,7 +99,7 @@ class AllTargets:
             if found is not None:
                 found.tasks = before
 
-    def _name_kinds(self, estimator: BaseMultiTask) -> None:
+    def _name_kinds(self, estimator: TaskEstimator) -> None:
         given = estimator.tasks or {}
         if not isinstance(given, Mapping):
             return
@@ -110,8 +110,8 @@ class AllTargets:
         estimator.tasks = {**given, **self._kinds[key]}
 
 
-def _within(estimator: Any) -> BaseMultiTask | None:
+def _within(estimator: Any) -> TaskEstimator | None:
     """Return the multi-task estimator that will be fitted to the same y, as far as that is known."""
     while isinstance(estimator, Pipeline | BaseSearchCV):
         estimator = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator.estimator
-    return estimator if isinstance(estimator, BaseMultiTask) and not hasattr(estimator, "_fitted") else None
+    return estimator if isinstance(estimator, TaskEstimator) and not hasattr(estimator, "_fitted") else None
