@@ -7,7 +7,7 @@ package for each stage::
     Y -> targets -> tasks ---------------------+
     X -> features -> trunks -> sharing -> network (trunk, heads, loss) -> one output per task
                            balancing ---^       |
-            data -> inference -> training ------+-> estimators -> model_selection, export
+            data -> inference -> training ------+-> estimators -> model_selection, ensemble, export
 
 Examples
 --------

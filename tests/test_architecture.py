@@ -43,10 +43,11 @@ ALLOWED = {
 for stage in ("network", "data", "inference", "training", "estimators"):
     ALLOWED[stage] = set(ALLOWED)
 ALLOWED |= {stage: set(ALLOWED) for stage in ("model_selection", "inspection", "export")}
+ALLOWED["ensemble"] = set(ALLOWED) - {"inspection", "export"}
 ALLOWED["datasets"] = set()
 
 KNOW_ONLY_TORCH = {"trunks", "sharing", "network", "balancing"}
-REACH_TORCH_THROUGH_TRAINING = {"estimators", "model_selection", "inspection", "export"}
+REACH_TORCH_THROUGH_TRAINING = {"estimators", "model_selection", "ensemble", "inspection", "export"}
 
 NAMES_THAT_SAY_NOTHING = {"util", "utils", "helper", "helpers", "common", "misc"}
 

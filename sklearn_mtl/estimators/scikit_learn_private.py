@@ -20,6 +20,7 @@ from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures,
 )
 from sklearn.utils import _safe_indexing
+from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import _check_method_params, _check_sample_weight, _num_samples
 
 try:
@@ -37,6 +38,7 @@ except ImportError:
 __all__ = [
     "CALLBACKS",
     "HOOKS",
+    "BaseComposition",
     "BaseSearchCV",
     "CallbackSupportMixin",
     "best_index",
@@ -140,6 +142,27 @@ def with_arguments(scorer: Any, **arguments: Any) -> Any:
         greater_is_better=scorer._sign > 0,
         **{**scorer._kwargs, **arguments},
     )
+
+
+class BaseComposition(_BaseComposition):
+    """An estimator of named parts, as a Pipeline and scikit-learn's votes are; there is no public base.
+
+    Without it, ``get_params`` and ``set_params`` would not reach the parts by their names, and the messages
+    about names would be others than scikit-learn's.
+    """
+
+    def params_with_parts(self, attribute: str, *, deep: bool) -> dict[str, Any]:
+        """Return the parameters; with ``deep``, the parts of an attribute and their parameters too."""
+        found: dict[str, Any] = self._get_params(attribute, deep=deep)
+        return found
+
+    def set_params_with_parts(self, attribute: str, **params: Any) -> None:
+        """Set parameters, parts that an attribute names, and parameters of these."""
+        self._set_params(attribute, **params)
+
+    def check_names(self, names: Sequence[str]) -> None:
+        """Raise a ``ValueError`` for names that are not unique, are parameters, or hold ``__``."""
+        self._validate_names(names)
 
 
 # Searches. GridSearchCV can be told which candidates to try, but not to train them together: the stacked

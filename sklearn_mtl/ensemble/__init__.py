@@ -1,0 +1,36 @@
+"""Estimators that predict with several models, weighed task by task.
+
+`MultiTaskVoting` predicts the weighted mean of networks and of models of single tasks, such as trees; the
+weights are equal, given, or learned from rows that the members have not seen. `PerTask` makes one estimator
+of scikit-learn models for single tasks, `CategoricalColumns` prepares a table for trees.
+
+====================  =========================================================================
+`voting`              `MultiTaskVoting`
+`members`             what a member may be, and what short names stand for
+`member_fits`         fits of members to all rows, or to some of them
+`weights`             weights that are given
+`learning`, `losses`  weights that are learned, and the loss that they minimise
+`per_task`            `PerTask`
+`columns`             `CategoricalColumns`
+`votes`               predictions that can be averaged, by the kind of task
+`base`                what the estimators of this package have in common
+====================  =========================================================================
+
+Examples
+--------
+>>> from sklearn.datasets import load_diabetes
+>>> from sklearn_mtl import MultiTaskClassifierRegressor
+>>> from sklearn_mtl.ensemble import MultiTaskVoting
+>>> X, disease = load_diabetes(return_X_y=True)
+>>> network = MultiTaskClassifierRegressor(trunk="mlp", n_bags=2)
+>>> est = MultiTaskVoting([("network", network), ("linear", "linear")], random_state=0)
+>>> est = est.fit(X, {"disease": disease, "severe": disease > 150})
+>>> est.weights_.sum(axis=1).tolist()
+[1.0, 1.0]
+"""
+
+from sklearn_mtl.ensemble.columns import CategoricalColumns
+from sklearn_mtl.ensemble.per_task import PerTask
+from sklearn_mtl.ensemble.voting import MultiTaskVoting
+
+__all__ = ["CategoricalColumns", "MultiTaskVoting", "PerTask"]

@@ -1,0 +1,268 @@
+"""The weighted mean of several multi-task estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch, Tags, check_random_state, get_tags
+
+from sklearn_mtl.ensemble.base import TaskEnsemble, resolved_kinds
+from sklearn_mtl.ensemble.learning import learned_weights, unseen_votes
+from sklearn_mtl.ensemble.member_fits import MemberFits, votes_of
+from sklearn_mtl.ensemble.members import (
+    Member,
+    are_named,
+    as_estimators,
+    as_given,
+    kind_rule_of,
+    members_of,
+    multi_task_within,
+    seed_members,
+)
+from sklearn_mtl.ensemble.per_task import PerTask
+from sklearn_mtl.ensemble.weights import given_weights
+from sklearn_mtl.estimators.kinds import KindRule
+from sklearn_mtl.estimators.scikit_learn_private import BaseComposition
+from sklearn_mtl.estimators.wrapped import innermost
+from sklearn_mtl.tasks import TaskKind
+
+
+class MultiTaskVoting(BaseComposition, TaskEnsemble):
+    """The weighted mean of several models' predictions, task by task.
+
+    Members are multi-task estimators, such as networks, and single-task models of scikit-learn, which are
+    fitted to each task on the rows that have its label. As in scikit-learn's ``VotingRegressor`` and
+    ``VotingClassifier`` with ``voting="soft"``, the mean is that of predicted numbers, or of probabilities.
+
+    Parameters
+    ----------
+    estimators : list of (str, estimator), default=None
+        Names and members; None is ``[("network", "network"), ("trees", "trees")]``. A member is
+
+        - an estimator of several tasks: one of this package, or a Pipeline or search around one;
+        - a regressor or classifier of scikit-learn where all tasks are of its type, a pair of both, or a
+          `PerTask` with preprocessing of its own;
+        - ``"network"``: `MultiTaskClassifierRegressor` with its defaults; ``"trees"``: gradient boosting on
+          the columns as they are; ``"linear"``: ridge and logistic regression, their penalty chosen in
+          cross-validation, on the columns that networks take;
+        - ``"drop"``: no member.
+    weights : "learned", None, sequence, mapping or DataFrame, default="learned"
+        ``"learned"`` finds for each task the weights of the least squared error, or log-loss, on rows that
+        the members have not seen; see the notes. None gives all members the same weight. Numbers, in the
+        order of the members or by name, hold for all tasks; a mapping or a DataFrame (tasks × members, as
+        ``weights_``) has them by task, and a task it omits has equal ones. Those of a task are divided by
+        their sum.
+    tasks : mapping of str to str or task object, default=None
+        The kind of each task for all members, as in `MultiTaskClassifierRegressor`. Tasks it omits are of
+        the kind that ``tasks`` of a member says, or else inferred from their labels. Survival has no votes.
+    n_jobs : int, default=None
+        Number of single-task models that are fitted at the same time, as in joblib.
+    random_state : int, RandomState or None, default=None
+        Seed for all that draws random numbers and has no seed of its own.
+
+    Attributes
+    ----------
+    estimators_ : list of estimator
+        The fitted members, without those that are dropped.
+    named_estimators_ : Bunch
+        The same by name.
+    weights_ : DataFrame of float64
+        Weight of each member for each task, tasks × members; those of a task have a sum of 1.
+    tasks_ : dict of str to Task
+        The tasks, as in `MultiTaskClassifierRegressor`.
+    classes_ : dict, list or ndarray
+        Classes by task, in the container of y.
+    n_features_in_ : int
+        Number of features, where a member knows it.
+    feature_names_in_ : ndarray of str
+        Names of the features, where X had names.
+
+    See Also
+    --------
+    PerTask : Single-task models of scikit-learn as one estimator of all tasks.
+
+    Notes
+    -----
+    A class is predicted by the largest mean probability, and a grade by its median. Losses and class weights
+    of ``tasks`` shape what members predict, but take no part in the mean.
+
+    Learned weights go by the rows that the nets of the first network hold out for early stopping: each is
+    predicted by the nets that have not learned from it, and by the other members, fitted anew without it. Up
+    to a quarter of the rows are left out of such a fit at once, so that two nets take one of each other
+    member. Where no network holds rows out, or only one within a Pipeline or search, whose other parts may
+    have seen their labels, all members are cross-fitted in five folds. Tasks with fewer than
+    200 labels in these rows share the weights of their least mean loss; a weight below 0.05 becomes 0, and
+    single-task models are not fitted to a task for which they have none.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mtl import MultiTaskClassifierRegressor
+    >>> from sklearn_mtl.ensemble import MultiTaskVoting
+    >>> X, disease = load_diabetes(return_X_y=True)
+    >>> Y = {"disease": disease, "severe": disease > 150}
+    >>> network = MultiTaskClassifierRegressor(trunk="mlp", n_bags=1, max_epochs=5)
+    >>> est = MultiTaskVoting([("network", network), ("linear", "linear")], weights=[1, 3], random_state=0)
+    >>> est.fit(X, Y).weights_
+             network  linear
+    disease     0.25    0.75
+    severe      0.25    0.75
+    >>> est.predict(X)["severe"].dtype
+    dtype('bool')
+    >>> est.set_params(linear="drop").fit(X, Y).estimators_
+    [MultiTaskClassifierRegressor(...)]
+    """
+
+    estimators_: list[Any]
+    named_estimators_: Bunch
+    weights_: pd.DataFrame
+
+    def __init__(
+        self,
+        estimators: list[Member] | None = None,
+        *,
+        weights: Any = "learned",
+        tasks: Mapping[str, Any] | None = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.estimators = estimators
+        self.weights = weights
+        self.tasks = tasks
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
+        """Fit all members.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like or sparse matrix of shape (n_rows, n_features)
+            Features, as all members take them.
+        y : mapping, DataFrame or array-like
+            Labels by task, as in `MultiTaskClassifierRegressor`.
+        sample_weight : array-like of shape (n_rows,), or mapping or DataFrame by task, optional
+            Non-negative weights of the rows.
+        groups : array-like of shape (n_rows,), optional
+            Rows of one group are held out together, or learned from together, by networks.
+
+        Returns
+        -------
+        Self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or the data is not what it must be, or a member takes no sample weights.
+        """
+        every = [name for name, _ in as_given(self.estimators)]
+        self.check_names(every)
+        members = members_of(self.estimators)
+        rng = check_random_state(self.random_state)
+        seed_members(members, rng)
+        read = self._read(X, y, sample_weight)
+        names = [name for name, _ in members]
+        weights = given_weights(self.weights, read.fitted.tasks.names, every, names)
+        arguments = {"sample_weight": sample_weight, "groups": groups}
+        fits = MemberFits(read, y, arguments, self._fold, self.n_jobs)
+        # Single-task models last: learned weights tell which of them are needed.
+        for _, member in members:
+            if not isinstance(member, PerTask):
+                fits.fit(member, read.fitted.tasks.names)
+        if weights is None:
+            weights = learned_weights(read, names, unseen_votes(fits, members, rng))
+        for name, member in members:
+            if isinstance(member, PerTask):
+                fits.fit(member, weights.index[weights[name] > 0].tolist())
+        estimators = [member for _, member in members]
+        reader = next((one for one in estimators if hasattr(one, "n_features_in_")), None)
+        self._keep(
+            read.fitted,
+            reader,
+            estimators_=estimators,
+            named_estimators_=Bunch(**dict(members)),
+            weights_=weights,
+        )
+        return self
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; with ``deep``, the members and their parameters as well.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether those of the members are returned as well.
+        """
+        return self.params_with_parts("estimators", deep=deep)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, a member by its name, or parameters of one as ``name__parameter``.
+
+        Parameters
+        ----------
+        **params : object
+            Values by name. A short name becomes the estimator that it stands for before a parameter of it is
+            set.
+
+        Returns
+        -------
+        Self
+            The estimator.
+        """
+        if "estimators" in params:
+            self.estimators = params.pop("estimators")
+        asked = {key.partition("__")[0] for key in params}
+        given = as_given(self.estimators) if are_named(self.estimators) else []
+        if any(name in asked and isinstance(member, str) for name, member in given):
+            ours = dict(as_estimators(given))
+            self.estimators = [(name, ours[name] if name in asked else member) for name, member in given]
+        self.set_params_with_parts("estimators", **params)
+        return self
+
+    def _votes(self, X: Any) -> dict[str, np.ndarray]:
+        found: dict[str, Any] = dict.fromkeys(self.tasks_, 0.0)
+        for name, member in self.named_estimators_.items():
+            weights = {task: weight for task, weight in self.weights_[name].items() if weight > 0}
+            if weights:
+                within, inner = innermost(member, X)
+                votes = votes_of(self.tasks_, within, within._responses(inner)[0])
+                found |= {task: found[task] + weight * votes[task] for task, weight in weights.items()}
+        return found
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say what scikit-learn asks about the estimator: what all members take."""
+        tags = super().__sklearn_tags__()
+        if are_named(self.estimators):
+            members = [get_tags(member).input_tags for _, member in members_of(self.estimators)]
+            tags.input_tags.allow_nan = all(of.allow_nan for of in members)
+            tags.input_tags.sparse = all(of.sparse for of in members)
+        return tags
+
+    @property
+    def _kind_rule(self) -> KindRule:  # type: ignore[override]
+        return kind_rule_of(members_of(self.estimators))
+
+    def _named_kinds(self, names: Sequence[str]) -> dict[str, TaskKind]:
+        found: dict[str, TaskKind] = {}
+        for _, member in reversed(members_of(self.estimators)):
+            within = multi_task_within(member)
+            if within is not None:
+                found |= resolved_kinds(within.tasks, names)
+        return found | resolved_kinds(self.tasks, names)
+
+    def _of_one_task(self, name: str, kinds: Mapping[str, Any]) -> None:
+        self.tasks = {**kinds, **{of: kind for of, kind in (self.tasks or {}).items() if of == name}}
+        weights = self.weights
+        if isinstance(weights, pd.DataFrame):
+            self.weights = weights.loc[weights.index == name]
+        elif isinstance(weights, Mapping) and name in weights:
+            self.weights = {name: weights[name]}
+        self.estimators = as_estimators(self.estimators)
+        for _, member in self.estimators:
+            within = multi_task_within(member)
+            if within is not None:
+                within._of_one_task(name, kinds)
