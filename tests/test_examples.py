@@ -7,9 +7,12 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
+MODELS = ("both tasks together", "each task alone", "HistGradientBoosting")
 EXAMPLE = Path(__file__).parent.parent / "examples" / "house_price_and_type.py"
 
 
@@ -28,15 +31,58 @@ def quick_run(tmp_path_factory):
     return folder, run.stdout
 
 
+def rows_of(model, printed):
+    """The lines of tables that begin with the name of a model; others tell how long a fit took."""
+    lines = [line for line in printed.splitlines() if line.strip().startswith(model)]
+    return [line for line in lines if not line.endswith(" s")]
+
+
 def test_example_prints_all_scores_of_each_model(quick_run):
     _, printed = quick_run
-    for heading in ("RMSE, $", "R²", "accuracy", "balanced", "log-loss"):
+    for heading in ("RMSE, $", "mean error, $", "median error, $", "R²", "balanced accuracy", "log-loss"):
         assert heading in printed
-    for model in ("both tasks together", "each task alone", "HistGradientBoosting"):
-        (row,) = [
-            line for line in printed.splitlines() if line.strip().startswith(model) and " s" not in line
-        ]
-        assert len(row.split()) == len(model.split()) + 5
+    for model in MODELS:
+        of_type, of_price, *without_large = rows_of(model, printed)
+        assert len(of_type.split()) == len(model.split()) + 3
+        assert len(of_price.split()) == len(model.split()) + 4
+        assert len(without_large) == ("The price of the other" in printed)
+
+
+def test_very_large_houses_are_named_and_then_left_out():
+    example = SimpleNamespace(**runpy.run_path(str(EXAMPLE), run_name="example"))
+    X = pd.DataFrame(
+        {
+            "area": [1500, 5642, 4000, 2000],
+            "Neighborhood": ["NAmes", "Edwards", "NoRidge", "Gilbert"],
+            "Sale.Condition": ["Normal", "Partial", "Normal", "Normal"],
+        }
+    )
+    Y = pd.DataFrame({"price": [100e3, 160e3, 300e3, 200e3], "type": ["a", "a", "b", "b"]})
+    price = SimpleNamespace(predict=lambda X: 100 * X["area"].to_numpy())
+    kind = SimpleNamespace(
+        predict=lambda X: ["a"] * len(X),
+        predict_proba=lambda X: [[0.5, 0.5]] * len(X),
+        classes_=["a", "b"],
+    )
+    contenders = [example.Contender("some model", price, kind)]
+    types, prices, houses, others = example.comparison_tables(contenders, X, Y)
+    assert cells(types) == ["some model", "0.500", "0.500", "0.693"]
+    assert cells(prices) == ["some model", "209,689", "138,550", "75,000", "-7.296"]
+    assert [column.header for column in houses.columns] == [
+        "neighborhood\ncondition\narea",
+        "Edwards\nPartial\n5,642",
+    ]
+    assert [list(column.cells) for column in houses.columns] == [["paid", "some model"], ["160", "564"]]
+    assert "other 3 sales" in others.title
+    assert cells(others) == ["some model", "64,550", "50,000", "50,000", "0.375"]
+    usual = X["area"] <= example.LARGEST_AREA
+    assert len(example.comparison_tables(contenders, X[usual], Y[usual])) == 2
+
+
+def cells(table):
+    """What the one row of a table says, without how it is set."""
+    (row,) = zip(*(column.cells for column in table.columns), strict=True)
+    return [cell.replace("[bold]", "").replace("[/bold]", "") for cell in row]
 
 
 def test_example_prints_a_row_for_each_weight_and_marks_one(quick_run):
