@@ -21,12 +21,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from sklearn_mtl.trunks.fixed_inputs import member_products
+
 # One random word of 64 bits makes four numbers of 16.
 NUMBERS_PER_WORD = 4
 LEVELS = 2**16
 # Rows of a multiple of so many numbers each begin at an address of whole vectors, in single precision the
 # widest of any processor.
 WHOLE_VECTORS = 16
+# Of so many columns of 0 and 1 the product takes longer than finding which are 1.
+FEWEST_BITS_APART = 200
 
 
 def aligned(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -225,6 +229,9 @@ class BatchEnsembleLinear(nn.Module):
     shared_input : bool, default=False
         Whether all members are given the same numbers. Where these are not trained, a step then has two
         large products, not three: the gradient of the scales takes none.
+    n_bits : int, default=0
+        How many of the inputs, the last, are columns of a table that hold only 0 and 1: the same for all
+        members and not trained. Many are computed apart while training, by `member_products`.
     """
 
     def __init__(
@@ -235,9 +242,12 @@ class BatchEnsembleLinear(nn.Module):
         features: Sequence[int] | None = None,
         *,
         shared_input: bool = False,
+        n_bits: int = 0,
     ) -> None:
         super().__init__()
         self.shared_input = shared_input
+        # Counted from the first: in a stack, the inputs of narrower networks are filled up at the end.
+        self.first_bit = n_in - n_bits if n_bits >= FEWEST_BITS_APART else None
         bound = max(n_in, 1) ** -0.5
         self.weight = nn.Parameter(torch.empty(n_out, n_in).uniform_(-bound, bound))
         self.r = nn.Parameter(torch.ones(members, n_in) if features is None else _scales(members, features))
@@ -246,16 +256,27 @@ class BatchEnsembleLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output, shape (rows, members, n_out)."""
-        product_of = F.linear if self.training else linear
-        if self.shared_input:
-            product = product_of(x[:, 0], self._matrices()).unflatten(1, self.s.shape)
+        first = self.first_bit
+        if first is None or not self.training or not _pays_apart(x):
+            product = self._product(x, self.weight, self.r)
         else:
-            product = product_of(x * self.r, self.weight)
+            product = member_products(x[:, 0, first:].detach(), self.weight[:, first:], self.r[:, first:])
+            if first:
+                product = product + self._product(x[..., :first], self.weight[:, :first], self.r[:, :first])
         return torch.addcmul(self.bias, product, self.s)
 
-    def _matrices(self) -> Tensor:
-        """Return the matrices W diag(r_k) of all members, one below the other."""
-        return (self.weight * self.r[:, None]).flatten(0, 1)
+    def _product(self, x: Tensor, weight: Tensor, r: Tensor) -> Tensor:
+        product_of = F.linear if self.training else linear
+        if not self.shared_input:
+            return product_of(x * r, weight)
+        # The matrices W diag(r_k) of all members, one below the other.
+        return product_of(x[:, 0], (weight * r[:, None]).flatten(0, 1)).unflatten(1, self.s.shape)
+
+
+def _pays_apart(x: Tensor) -> bool:
+    """Whether sums of a few rows are faster than a product: not on a GPU, in half precision or compiled."""
+    kind = x.device.type
+    return kind == "cpu" and not torch.is_autocast_enabled(kind) and not torch.compiler.is_compiling()
 
 
 def _scales(members: int, features: Sequence[int]) -> Tensor:

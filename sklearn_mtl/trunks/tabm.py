@@ -105,12 +105,16 @@ class TabM(Trunk):
         entry = TableEntry(block.name, block.n_continuous, embedding, self.members)
         # One scale for all numbers that stand for one feature, as the paper initialises.
         per_feature = 1 if embedding is None else self.embedding_size
-        features = [per_feature] * block.n_continuous + [1] * (block.shape[0] - block.n_continuous)
+        n_bits = block.shape[0] - block.n_continuous
+        features = [per_feature] * block.n_continuous + [1] * n_bits
         widths = (sum(features), *sizes)
         # The paper draws random signs where nothing is embedded; normal scales did better on both sets
         # of that kind (ROC-AUC 0.804 against 0.798 over twelve assays, R² 0.823 against 0.818).
+        shared = embedding is None
         linears = [
-            BatchEnsembleLinear(widths[0], widths[1], self.members, features, shared_input=embedding is None),
+            BatchEnsembleLinear(
+                widths[0], widths[1], self.members, features, shared_input=shared, n_bits=n_bits
+            ),
             *(BatchEnsembleLinear(n_in, n_out, self.members) for n_in, n_out in pairwise(sizes)),
         ]
         return TrunkModule(entry, [self._stage(linear) for linear in linears], widths, members=self.members)

@@ -7,7 +7,12 @@ import torch
 from rtdl_num_embeddings import PiecewiseLinearEmbeddings
 from torch import nn
 
-from sklearn_mtl.trunks.layers import BatchEnsembleLinear, Dropout, PiecewiseLinearEmbedding
+from sklearn_mtl.trunks.layers import (
+    FEWEST_BITS_APART,
+    BatchEnsembleLinear,
+    Dropout,
+    PiecewiseLinearEmbedding,
+)
 from sklearn_mtl.trunks.tabm import bin_edges
 
 # Dropout.
@@ -100,6 +105,82 @@ def test_both_ways_of_computing_have_one_gradient():
     x = torch.randn(10, 1, 7, dtype=torch.float64).expand(-1, 3, -1)
     gradients = [torch.autograd.grad(layer(x).square().sum(), list(layer.parameters())) for layer in layers]
     torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def bits_and_layers(share, n_leading, *, shared_input):
+    """A table of leading numbers and bits, the layer that computes bits apart, and one that does not."""
+    torch.manual_seed(0)
+    n_bits = FEWEST_BITS_APART + 3
+    numbers = torch.randn(12, n_leading, dtype=torch.float64)
+    bits = (torch.rand(12, n_bits) < share).double()
+    bits[5] = 0
+    layers = [
+        BatchEnsembleLinear(n_leading + n_bits, 4, 3, shared_input=shared_input, n_bits=n).double()
+        for n in (n_bits, 0)
+    ]
+    with_random_state(layers[0])
+    layers[1].load_state_dict(layers[0].state_dict())
+    return numbers, bits, layers
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.6])
+@pytest.mark.parametrize(("n_leading", "shared_input"), [(0, True), (6, True), (6, False)])
+def test_many_bits_are_computed_apart_to_the_same_end(share, n_leading, shared_input):
+    numbers, bits, layers = bits_and_layers(share, n_leading, shared_input=shared_input)
+    found = []
+    for layer in layers:
+        leading = numbers.clone().requires_grad_()
+        output = layer(torch.cat([leading, bits], dim=1).unsqueeze(1).expand(-1, 3, -1))
+        wanted = [*layer.parameters(), *([] if n_leading == 0 else [leading])]
+        found.append([output, *torch.autograd.grad(output.sin().sum(), wanted)])
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_bits_apart_need_not_be_bits():
+    numbers, bits, layers = bits_and_layers(0.05, 6, shared_input=False)
+    x = torch.cat([numbers, 2.5 * bits], dim=1).unsqueeze(1).expand(-1, 3, -1)
+    torch.testing.assert_close(layers[0](x), layers[1](x))
+
+
+def test_a_prediction_does_not_compute_bits_apart():
+    numbers, bits, layers = bits_and_layers(0.05, 6, shared_input=False)
+    x = torch.cat([numbers, bits], dim=1).unsqueeze(1).expand(-1, 3, -1)
+    assert torch.equal(layers[0].eval()(x), layers[1].eval()(x))
+
+
+@pytest.mark.parametrize("n_leading", [0, 6])
+def test_networks_with_bits_apart_are_stacked_as_they_are_alone(n_leading):
+    made = [bits_and_layers(share, n_leading, shared_input=True) for share in (0.05, 0.6)]
+    layers = [with_random_state(layers[0]) for _, _, layers in made]
+    inputs = torch.stack([torch.cat([numbers, bits], dim=1) for numbers, bits, _ in made])
+    parameters, buffers = torch.func.stack_module_state(layers)
+    for parameter in parameters.values():
+        parameter.requires_grad_()
+
+    def call(parameters, buffers, x):
+        x = x.unsqueeze(1).expand(-1, 3, -1)
+        return torch.func.functional_call(layers[0], (parameters, buffers), (x,))
+
+    together = torch.vmap(call)(parameters, buffers, inputs)
+    alone = [layer(x.unsqueeze(1).expand(-1, 3, -1)) for layer, x in zip(layers, inputs, strict=True)]
+    torch.testing.assert_close(together, torch.stack(alone))
+    of_stack = torch.autograd.grad(together.sin().sum(), list(parameters.values()))
+    of_each = [
+        torch.autograd.grad(a.sin().sum(), list(layer.parameters()))
+        for layer, a in zip(layers, alone, strict=True)
+    ]
+    torch.testing.assert_close(list(of_stack), [torch.stack(each) for each in zip(*of_each, strict=True)])
+
+
+def test_the_gradient_of_bits_apart_has_a_gradient():
+    _, bits, layers = bits_and_layers(0.05, 0, shared_input=True)
+    second = []
+    for layer in layers:
+        output = layer(bits.unsqueeze(1).expand(-1, 3, -1))
+        first = torch.autograd.grad(output.sin().sum(), list(layer.parameters()), create_graph=True)
+        norm = sum(gradient.square().sum() for gradient in first)
+        second.append(torch.autograd.grad(norm, list(layer.parameters())))
+    torch.testing.assert_close(second[0], second[1])
 
 
 def test_inputs_of_the_members_may_differ():
