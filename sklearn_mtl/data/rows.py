@@ -36,6 +36,11 @@ class InputRows(ABC):
     def n_stored(self) -> int:
         """Number of rows that are stored."""
 
+    @property
+    def at_once(self) -> int:
+        """How many rows are best asked for together; 1 where it makes no difference."""
+        return 1
+
     @abstractmethod
     def iterate(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
         """Iterate over the rows at one place after the other, each time as new tensors."""
@@ -98,6 +103,10 @@ class Reader(Protocol):
     def is_streamed(self) -> bool:
         """Whether reading has to wait for something, such as a disk."""
 
+    @property
+    def at_once(self) -> int:
+        """How many rows are best read together; 1 where it makes no difference."""
+
     def read(self, rows: Any) -> Mapping[str, np.ndarray]:
         """Return the blocks of a slice of the rows, or of those at some positions."""
 
@@ -127,6 +136,11 @@ class ReadRows(InputRows):
     def n_stored(self) -> int:
         """Number of rows that can be read."""
         return len(self.reader)
+
+    @property
+    def at_once(self) -> int:
+        """How many rows are best asked for together; 1 where it makes no difference."""
+        return self.reader.at_once
 
     def iterate(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
         """Iterate over the rows at one place after the other, each time as new tensors."""
@@ -159,6 +173,7 @@ class ArrayReader:
     """
 
     is_streamed = True
+    at_once = 1
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self._arrays = arrays

@@ -74,6 +74,11 @@ class EncodedRows:
         kept = [self._X] if self._encoded is None else self._encoded.values()
         return any(isinstance(rows, StreamedRows | SparseRows) for rows in kept)
 
+    @property
+    def at_once(self) -> int:
+        """How many rows are best read together; 1 where it makes no difference, or where reading waits."""
+        return 1 if self._encoded is not None or self.is_streamed else self._encoder.rows_at_once(self._X)
+
     def read(self, rows: slice | np.ndarray) -> dict[str, np.ndarray]:
         """Return the blocks of some rows, which may be views of X where there is nothing to encode.
 

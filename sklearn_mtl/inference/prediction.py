@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -178,15 +178,33 @@ def in_chunks(
     if total <= size:
         (chunk,) = rows.iterate([everything])
         return run_padded(module, chunk, total, forward) if padded else forward(chunk)
-    bounds = [(start, min(start + size, total)) for start in range(0, total, size)]
+    start = 0
     results: list[Tensor] = []
-    for (start, stop), chunk in zip(bounds, rows.iterate(cut(everything, bounds)), strict=True):
+    for chunk in _chunks(rows, size):
+        stop = min(start + size, total)
         parts = run_padded(module, chunk, stop - start, forward) if padded else forward(chunk)
         if not results:
             results = [part.new_empty((total, *part.shape[1:])) for part in parts]
         for result, part in zip(results, parts, strict=True):
             result[start:stop] = part
+        start = stop
     return results
+
+
+def _chunks(rows: InputRows, size: int) -> Iterator[dict[str, Tensor]]:
+    """Iterate over the rows in chunks; those that are encoded on the way are read some chunks at a time."""
+    everything = rows.place(slice(None))
+    stretch = max(rows.at_once // size, 1) * size
+    for read in rows.iterate(cut(everything, _bounds(len(rows), stretch))):
+        of_stretch = DeviceRows(read)
+        if len(of_stretch) <= size:
+            yield read
+        else:
+            yield from of_stretch.iterate(slice(*pair) for pair in _bounds(len(of_stretch), size))
+
+
+def _bounds(total: int, size: int) -> list[tuple[int, int]]:
+    return [(start, min(start + size, total)) for start in range(0, total, size)]
 
 
 def rows_at_once(module: MultiTaskModule, rows: InputRows) -> int:

@@ -15,6 +15,8 @@ from sklearn_mtl.trunks import MLP
 class Counted:
     """Encoded rows that count how often they are read."""
 
+    at_once = 1
+
     def __init__(self, n_rows, *, is_streamed=False):
         self.values = np.arange(n_rows, dtype=np.float32)[:, None]
         self.is_streamed = is_streamed

@@ -80,6 +80,7 @@ class Reader:
     """Encodes rows when they are asked for."""
 
     is_streamed = False
+    at_once = 1
 
     def __init__(self, blocks):
         self.blocks, self.asked = blocks, []

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.preprocessing import FunctionTransformer
@@ -7,6 +8,7 @@ from torch import nn
 from sklearn_mtl import MultiTaskRegressor
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.features import FeatureEncoder
+from sklearn_mtl.features import encoder as encoder_module
 from sklearn_mtl.inference import bag_responses, prediction
 from sklearn_mtl.trunks import MLP
 
@@ -39,6 +41,27 @@ def test_chunks_bound_memory_and_change_nothing(data, monkeypatch):
     )
     np.testing.assert_allclose(est.predict(X), whole, rtol=1e-6)
     assert seen == [128, 128]
+
+
+@pytest.mark.parametrize("at_once", [40, 64, 200])
+def test_several_chunks_are_encoded_at_once_and_to_the_same_bits(at_once, monkeypatch):
+    place = np.arange(300)
+    X = pd.DataFrame({"area": np.sin(place), "colour": np.array(list("abc"))[place % 3]})
+    est = quick().fit(X, {"price": np.cos(place)})
+    monkeypatch.setattr(prediction, "FEWEST_ROWS_AT_ONCE", 64)
+    monkeypatch.setattr(prediction, "NUMBERS_AT_ONCE", 16 * 64)
+    expected, sizes = est.predict(X)["price"], []
+    original = FeatureEncoder.transform
+
+    def transform(self, X, rows=None):
+        sizes.append(rows.stop - rows.start)
+        return original(self, X, rows)
+
+    monkeypatch.setattr(encoder_module, "NUMBERS_AT_ONCE", at_once * X.shape[1])
+    monkeypatch.setattr(FeatureEncoder, "transform", transform)
+    np.testing.assert_array_equal(est.predict(X)["price"], expected)
+    # A stretch is a whole number of chunks; the first read is to measure a row.
+    assert sizes[-2:] == {40: [64, 44], 64: [64, 44], 200: [192, 108]}[at_once]
 
 
 @pytest.mark.parametrize(
