@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from sklearn_mtl.features.levels import fit_default
 from sklearn_mtl.features.reading import is_built_in
 from sklearn_mtl.features.scaling import Scaling, scales_itself, scaling_of
 from sklearn_mtl.features.sizes import refuse_not_finite
 from sklearn_mtl.features.sparse import SparseRows
+from sklearn_mtl.features.stretches import in_stretches
 from sklearn_mtl.features.table import (
     bit_columns,
     columns_in_order,
@@ -115,7 +117,7 @@ class FeatureEncoder:
     sequence in a two-dimensional array, counts on their places; there ``n_continuous`` counts the columns
     up to the last continuous one.
 
-    Of 200,000 rows or more, ``"auto"`` and ``None`` look at evenly spaced ones, at least 100,000; a
+    Of more than 100,000 rows, ``"auto"`` and ``None`` look at evenly spaced ones, at least 50,000; a
     user's transformer is fitted on all, as is what scales a sparse table. Every row is encoded by itself:
     what comes out for a row does not depend on the others. ``"auto"`` therefore encodes a stretch of rows
     at a time, to save memory; a user's transformer is given all rows at once.
@@ -184,17 +186,20 @@ class FeatureEncoder:
             self._names = np.array(X.columns.map(str), object) if isinstance(X, pd.DataFrame) else None
         elif self.is_built_in:
             sample = with_text_of(X, sample)
-            self.transformer.fit(sample)
+            fit_default(self.transformer, sample)
         else:
             fit_transformer(self.transformer, given_to(self.transformer, sample), sample_weight, y)
         is_for_dense = self.is_built_in and self.transformer is not None
         self._takes_sparse = isinstance(X, SparseRows) or not is_for_dense
         self._kept = None
         self._scaling = None
-        values = self._before_scaling(sample)
-        if values.ndim == 2 and self._is_to_be_scaled(values):
-            self._scaling = scaling_of(values, sample_weight)
-        values = self._scaled(values)
+        if self._by_stretches(sample):
+            values = in_stretches(sample, None, self.rows_at_once(sample), self._encode)
+        else:
+            values = self._before_scaling(sample)
+            if values.ndim == 2 and self._is_to_be_scaled(values):
+                self._scaling = scaling_of(values, sample_weight)
+            values = self._scaled(values)
         self._row_shape = values.shape[1:]
         n_continuous = 0
         if values.ndim == 2:
@@ -234,18 +239,10 @@ class FeatureEncoder:
         """
         if isinstance(rows, slice):
             X, rows = take_rows(X, rows), None
-        n_rows = len(X) if rows is None else len(rows)
-        at_once = max(1, NUMBERS_AT_ONCE // math.prod(X.shape[1:]))
-        if n_rows <= at_once or not self._by_stretches(X):
-            values = self._arranged(X if rows is None else take_rows(X, rows))
-            if isinstance(values, SparseRows):
-                return {"x": values}
-            return {"x": np.require(values, requirements=["C", "W"])}
-        encoded = np.empty((n_rows, *self.spec.single.shape), self.dtype)
-        for start in range(0, n_rows, at_once):
-            stretch = slice(start, start + at_once)
-            encoded[stretch] = self._arranged(take_rows(X, stretch if rows is None else rows[stretch]))
-        return {"x": encoded}
+        at_once = self.rows_at_once(X) if self._by_stretches(X) else None
+        values = in_stretches(X, rows, at_once, self._arranged)
+        is_sparse = isinstance(values, SparseRows)
+        return {"x": values if is_sparse else np.require(values, requirements=["C", "W"])}
 
     def get_feature_names_out(self) -> np.ndarray:
         """Return the names of the encoded columns, in the order of the block.
@@ -284,13 +281,17 @@ class FeatureEncoder:
         """
         return self.is_built_in and not (isinstance(X, SparseRows) and self._takes_sparse)
 
+    def rows_at_once(self, X: Any) -> int:
+        """Return how many rows of X are encoded at once; 1 where it makes no difference."""
+        return max(1, NUMBERS_AT_ONCE // math.prod(X.shape[1:])) if self._by_stretches(X) else 1
+
     def _chosen(self, X: Any, n_rows: int, sample_weight: np.ndarray | None) -> np.ndarray:
         """Return which of the rows to fit on: those of positive weight, or some of these."""
         chosen = np.arange(n_rows) if sample_weight is None else np.flatnonzero(np.asarray(sample_weight) > 0)
         if not self.is_built_in or isinstance(X, SparseRows):
             return chosen
         # Only the shape of images and sequences is looked at.
-        return chosen[:: max(1, len(chosen) // ROWS_FOR_STATISTICS) if X.ndim == 2 else len(chosen)]
+        return chosen[:: max(1, -(-len(chosen) // ROWS_FOR_STATISTICS)) if X.ndim == 2 else len(chosen)]
 
     def _by_stretches(self, X: np.ndarray | pd.DataFrame) -> bool:
         """Whether to encode a stretch of rows at a time: encoding copies, and treats each row by itself."""
@@ -319,8 +320,7 @@ class FeatureEncoder:
         if self.transformer is None:
             return to_numbers(X) if is_table(X) else X
         if self.is_built_in:
-            encoded: np.ndarray = self.transformer.transform(X)
-            return encoded
+            return self.transformer.transform(X)
         return as_rows(self.transformer.transform(given_to(self.transformer, X)), len(X))
 
     def _is_to_be_scaled(self, values: np.ndarray | SparseRows) -> bool:
