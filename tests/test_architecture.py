@@ -23,7 +23,7 @@ MAX_MODULE_LINES = 350
 MAX_FUNCTION_LINES = 50
 LARGEST_ROOM = 0.2
 # So many files a reader walks through who follows the fit of a table.
-MOST_FILES_OF_A_FIT = 52
+MOST_FILES_OF_A_FIT = 54
 
 # What each stage may import of the others. A line adds to the lines above it, so imports point one way.
 ROOT_MODULES = {"recipes", "caller_warning", "messages"}

@@ -17,6 +17,8 @@ scikit-learn's transformers. `EncodedRows` are rows that are encoded when they a
 `reader`, `table`     the default preprocessing: columns read, then encoded as numbers
 `transformer`         a user's transformer as preprocessing
 `scaling`             scales of sparse tables, and of what comes out of a user's transformer
+`levels`              how the default preprocessing is fitted
+`stretches`           rows encoded a stretch at a time
 `encoder`             blocks for the network, and their description
 `encoded`             rows that are encoded when they are read
 ====================  =========================================================================
