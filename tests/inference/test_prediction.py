@@ -134,7 +134,7 @@ def test_a_module_that_works_in_place_changes_nothing_but_its_own_rows(data, set
 
 
 @pytest.mark.parametrize("preprocessing", ["auto", None])
-def test_no_more_rows_are_encoded_than_the_network_takes_at_once(data, preprocessing, monkeypatch):
+def test_no_more_rows_are_encoded_at_once_than_a_stretch_or_a_chunk(data, preprocessing, monkeypatch):
     X, y = data
     est = quick(preprocessing=preprocessing).fit(X, y)
     whole = est.predict(X)
@@ -145,6 +145,7 @@ def test_no_more_rows_are_encoded_than_the_network_takes_at_once(data, preproces
     )
     monkeypatch.setattr(prediction, "FEWEST_ROWS_AT_ONCE", 64)
     monkeypatch.setattr(prediction, "NUMBERS_AT_ONCE", 16 * 70)
+    monkeypatch.setattr(encoder_module, "NUMBERS_AT_ONCE", 70 * X.shape[1])
     np.testing.assert_allclose(est.predict(X), whole, rtol=1e-6)
     assert encoded == [64, 64, 64, 8]
 
