@@ -62,7 +62,8 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         with ``groups`` in ``fit``, of whole groups. Or a splitter as in scikit-learn: each net learns
         from the training part of one of its last splits, and stops on the test part.
     patience : int or "auto", default="auto"
-        Epochs without a lower loss before training stops; ``"auto"`` is 6, and 12 below 1,000 rows.
+        Epochs without a lower loss before training stops; ``"auto"`` is 6, 12 below 1,000
+        rows, and 4 from 50,000 rows on.
     n_bags : int or "auto", default="auto"
         Nets on different held-out rows (different seeds where none are held out), whose predictions
         are averaged; ``"auto"`` is 2, and 8 below 1,000 rows. 1 is the fast way.

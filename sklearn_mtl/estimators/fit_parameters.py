@@ -29,6 +29,7 @@ from sklearn_mtl.training import (
 from sklearn_mtl.trunks import TRUNKS, Trunk
 
 SMALL_DATA = 1000
+LARGE_DATA = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,12 +210,12 @@ class FitParameters:
         ----------
         n_rows : int
             Training rows, by which ``"auto"`` goes: the patience is 12 below 1,000 rows, whose few held-out
-            rows tell less, and 6 from there on.
+            rows tell less, 6 from there on, and 4 from 50,000 rows on, where an epoch has many steps.
         """
         batch_size = auto_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size)
         patience = self.patience
         if patience == "auto":
-            patience = 12 if n_rows < SMALL_DATA else 6
+            patience = 12 if n_rows < SMALL_DATA else 6 if n_rows < LARGE_DATA else 4
         patience = None if patience is None else int(patience)
         return replace(self.settings, batch_size=batch_size, patience=patience)
 

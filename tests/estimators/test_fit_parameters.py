@@ -318,7 +318,7 @@ def test_batches_grow_with_the_rows(n_rows, size):
     assert auto_batch_size(n_rows) == size
 
 
-@pytest.mark.parametrize(("n_rows", "patience"), [(999, 12), (1000, 6), (100_000, 6)])
+@pytest.mark.parametrize(("n_rows", "patience"), [(999, 12), (1000, 6), (49_999, 6), (50_000, 4)])
 def test_patience_is_shorter_where_more_rows_are_held_out(n_rows, patience):
     def found(**params):
         return parameters_of(MultiTaskRegressor(**params)).training_settings(n_rows).patience
