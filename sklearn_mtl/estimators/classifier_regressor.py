@@ -41,7 +41,7 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         scikit-learn transformer does. It is fitted on the rows that some net of the bag learns from.
     optimizer : str or type of torch Optimizer, default="adamw"
         ``"adamw"``, ``"adam"``, ``"sgd"``, ``"rmsprop"`` or a class.
-    lr : float, default=3e-3
+    lr : float, default=4e-3
         Learning rate.
     weight_decay : float, default=1e-4
         Weight decay.
@@ -49,8 +49,9 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         Rows in a step; ``"auto"`` is the power of two nearest a twentieth of the rows, 32 to 128.
     max_epochs : int, default=200
         Most passes over the rows.
-    lr_schedule : None, "cosine", "one_cycle" or skorch LRScheduler, default=None
-        How the learning rate changes during training.
+    lr_schedule : str, skorch LRScheduler or None, default="inverse_sqrt"
+        How the learning rate changes during training: ``"inverse_sqrt"`` falls with the root of the steps,
+        by half after 3,000; ``"cosine"`` and ``"one_cycle"`` stretch over ``max_epochs``; None is constant.
     gradient_clip : float, default=None
         Largest norm of a step's gradient.
     early_stopping : bool, default=True
@@ -66,7 +67,8 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         rows, and 4 from 50,000 rows on.
     n_bags : int or "auto", default="auto"
         Nets on different held-out rows (different seeds where none are held out), whose predictions
-        are averaged; ``"auto"`` is 2, and 8 below 1,000 rows. 1 is the fast way.
+        are averaged; ``"auto"`` is 8 below 1,000 rows, and 2 from there on; of `TabM`, whose nets
+        are small, 5 up to 20,000 rows. 1 is the fast way.
     ema_decay : float or None, default=0.99
         Decay of the moving average of the weights, which predictions use; None for none.
     calibrate : bool, default=True

@@ -10,6 +10,9 @@ from typing import Any
 
 from skorch.callbacks import Callback
 
+# Over the first so many steps, the rate of `InverseSqrt` falls by less than a third.
+STEPS_AT_FULL_RATE = 1_000
+
 
 @dataclass(frozen=True)
 class Cosine:
@@ -51,7 +54,26 @@ class OneCycle:
         return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * (place - rise) / (1 - rise)))
 
 
-SCHEDULES: dict[str, Callable[[int], Callable[[int], float]]] = {"cosine": Cosine, "one_cycle": OneCycle}
+@dataclass(frozen=True)
+class InverseSqrt:
+    """From 1 down with the root of the steps, wherever training ends: 1/√2 at step 1,000, 1/2 at 3,000.
+
+    The decay of Robbins & Monro (1951), with the exponent that Vaswani et al. (2017), "Attention Is All You
+    Need", eq. 3, use. Noisy tables stop after some hundred steps, and hardly see it; smooth targets go on
+    for thousands, where a constant rate would keep the loss from falling.
+    """
+
+    def __call__(self, step: int) -> float:
+        """Return the factor of the learning rate at a step."""
+        return math.sqrt(STEPS_AT_FULL_RATE / (STEPS_AT_FULL_RATE + step))
+
+
+# From the steps of the whole training to the factor at each.
+SCHEDULES: dict[str, Callable[[int], Callable[[int], float]]] = {
+    "cosine": Cosine,
+    "inverse_sqrt": lambda _: InverseSqrt(),
+    "one_cycle": OneCycle,
+}
 
 
 class StepSchedule(Callback):

@@ -59,7 +59,7 @@ class Norms(Callback):
 )
 def test_optimizers_by_name_and_class(data, name, expected):
     assert resolve_optimizer(name) is expected
-    est = quick(optimizer=name, lr=0.003, weight_decay=0.02, max_epochs=1).fit(*data)
+    est = quick(optimizer=name, lr=0.003, lr_schedule=None, weight_decay=0.02, max_epochs=1).fit(*data)
     assert isinstance(est.net_.optimizer_, expected)
     (group,) = est.net_.optimizer_.param_groups
     assert (group["lr"], group["weight_decay"]) == (0.003, 0.02)
