@@ -14,8 +14,10 @@ from sklearn_mtl.messages import shown
 
 # Harmless, although skops asks about them: numpy's dtypes (in SimpleImputer), sparse matrices (in
 # SparseRandomProjection), what scikit-learn's own ColumnTransformer and SelectKBest are commonly given, and
-# its experimental imputer. A forged tree would end the process, and stays out.
+# its experimental imputer. A forged tree would end the process, and stays out. The default preprocessing had
+# `smooth_clip` before `OutlierClip` was: files of then have it still.
 _HARMLESS = {
+    "sklearn_mtl.features.table.smooth_clip",
     "numpy.dtype",
     "scipy.sparse._csr.csr_matrix",
     "sklearn.compose._column_transformer.make_column_selector",

@@ -10,9 +10,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_mtl.features.clipping import LIMIT, smooth_clip
 from sklearn_mtl.features.sizes import LARGEST, refuse_too_large
 from sklearn_mtl.features.sparse import SparseRows
-from sklearn_mtl.features.table import LIMIT, bit_columns, smooth_clip
+from sklearn_mtl.features.table import bit_columns
 
 
 @dataclass(frozen=True, eq=False)

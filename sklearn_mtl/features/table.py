@@ -14,6 +14,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, RobustScaler, StandardScaler
 
 from sklearn_mtl.caller_warning import warn_caller
+from sklearn_mtl.features.clipping import OutlierClip
+from sklearn_mtl.features.clipping import smooth_clip as smooth_clip  # Files written before name it here.
 from sklearn_mtl.features.kinds import (
     ColumnsOf,
     as_texts,
@@ -31,8 +33,6 @@ from sklearn_mtl.features.sparse import SparseRows
 
 # The first value and the number of values of what repeats.
 _CYCLES = {"month": (1, 12), "day_of_week": (0, 7), "hour": (0, 24)}
-# What scaled numbers are kept below.
-LIMIT = 3.0
 _DATE_PARTS = ("seconds", "year", *(f"{name}_{wave}" for name in _CYCLES for wave in ("sin", "cos")))
 
 
@@ -44,7 +44,8 @@ def default_preprocessing() -> Pipeline:
     ============  =================================================================================
     holds         becomes
     ============  =================================================================================
-    numbers       median where missing, centred and scaled by quartiles, smoothly clipped to (-3, 3)
+    numbers       median where missing, centred and scaled by quartiles; a column with values beyond
+                  (-4, 4) is smoothly clipped to (-3, 3)
     0 and 1       0 and 1, the more frequent where missing; booleans too
     dates         seconds, year, and sine and cosine of month, day of week and hour, then as numbers
     durations     seconds, then as numbers
@@ -112,20 +113,8 @@ def _scaled(convert: Any, names: Any) -> Pipeline:
         SimpleImputer(strategy="median", keep_empty_features=True),
         StandardScaler(),
         RobustScaler(),
-        FunctionTransformer(smooth_clip, feature_names_out="one-to-one"),
+        OutlierClip(),
     )
-
-
-def smooth_clip(values: np.ndarray, limit: float | np.ndarray = LIMIT) -> np.ndarray:
-    """Squash values smoothly between -limit and limit, leaving small ones nearly as they are.
-
-    Examples
-    --------
-    >>> smooth_clip(np.array([-1000.0, 0.1, 3.0])).round(3)
-    array([-3.   ,  0.1  ,  2.121])
-    """
-    # `hypot` is safe where a square would overflow.
-    return values / np.hypot(1, values / limit)
 
 
 def to_numbers(X: np.ndarray | pd.DataFrame) -> np.ndarray:

@@ -48,9 +48,7 @@ def test_numbers_of_any_dtype(column):
     encoded = encode(column.to_frame("a"))
     assert list(encoded) == ["number__a", "gap__a"]
     # Median 2.5 in the gap and in the middle, quartiles 2 and 3.
-    np.testing.assert_allclose(
-        encoded["number__a"], smooth_clip(np.array([-1.5, -0.5, 0.5, 0, 2.5])), atol=1e-6
-    )
+    np.testing.assert_allclose(encoded["number__a"], [-1.5, -0.5, 0.5, 0, 2.5], atol=1e-6)
     assert encoded["gap__a"].tolist() == [0, 0, 0, 1, 0]
 
 
