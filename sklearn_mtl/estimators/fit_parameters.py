@@ -28,7 +28,7 @@ from sklearn_mtl.training import (
 )
 from sklearn_mtl.trunks import TRUNKS, Trunk
 
-SMALL_DATA = 1000
+SMALL_DATA = 1_000
 LARGE_DATA = 50_000
 
 
@@ -198,10 +198,8 @@ class FitParameters:
         return tuple(_sizes(given.get(name, ())) for name in names)
 
     def n_nets(self, n_rows: int) -> int:
-        """Return how many nets are trained: ``"auto"`` is 8 below 1,000 rows, 2 from there on."""
-        if self.n_bags == "auto":
-            return 8 if n_rows < SMALL_DATA else 2
-        return int(self.n_bags)
+        """Return how many nets are trained: for ``"auto"``, as many as the trunk says."""
+        return self.trunk.n_nets(n_rows) if self.n_bags == "auto" else int(self.n_bags)
 
     def training_settings(self, n_rows: int) -> TrainingSettings:
         """Return the settings of the training loop.

@@ -83,6 +83,10 @@ class DefaultTrunk(Trunk):
                 )
         return kind(**self.get_params())
 
+    def n_nets(self, n_rows: int) -> int:
+        """Return how many nets make a bag of `TabM`, since most inputs are tables."""
+        return TabM().n_nets(n_rows)
+
     def fit_statistics(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the fit statistics of the trunk for this input."""
         return self.suited_to(spec).fit_statistics(spec, sample)

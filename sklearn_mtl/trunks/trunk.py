@@ -12,6 +12,9 @@ from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_number, sizes_of
 
+# Below, a network more costs little, and is worth much.
+FEW_ROWS = 1_000
+
 
 class TrunkModule(nn.Module):
     """A trunk's network: an entry, then stages, each of which takes what the one before it gave.
@@ -67,6 +70,18 @@ class Trunk(BaseEstimator, ABC):
         """
         return self
 
+    def n_nets(self, n_rows: int) -> int:
+        """Return how many nets make a bag where ``n_bags="auto"``: 8 below 1,000 rows, and 2 from there on.
+
+        The fewer the rows, the more nets differ by chance, and the less each of them costs.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of labelled rows.
+        """
+        return 8 if n_rows < FEW_ROWS else 2
+
     def fit_statistics(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what the network must know of the training rows, as small tensors: nothing.
 
@@ -115,9 +130,19 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 def check_hidden_layers(
-    owner: str, hidden_sizes: Sequence[int], activation: str, dropout: float
+    owner: str, hidden_sizes: Sequence[int], activation: str, dropout: float | str, dropout_or: str = ""
 ) -> tuple[int, ...]:
-    """Return the hidden sizes as a tuple; raise a ``ValueError`` if any of the three can't be used."""
+    """Return the hidden sizes as a tuple; raise a ``ValueError`` if any of the three can't be used.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the trunk, for the messages.
+    hidden_sizes, activation, dropout
+        The values of its parameters.
+    dropout_or : str, optional
+        What ``dropout`` may be besides a share; nothing by default.
+    """
     sizes = sizes_of(hidden_sizes)
     if sizes is None:
         raise ValueError(
@@ -128,6 +153,9 @@ def check_hidden_layers(
         raise ValueError(
             f"`activation` of {owner} must be one of {sorted(ACTIVATIONS)}. Found {shown(activation)}."
         )
-    if not is_number(dropout) or not 0 <= dropout < 1:
-        raise ValueError(f"`dropout` of {owner} must be in [0, 1). Found {shown(dropout)}.")
+    if not (dropout_or and isinstance(dropout, str) and dropout == dropout_or) and not (
+        is_number(dropout) and 0 <= float(dropout) < 1
+    ):
+        other = f"{dropout_or!r} or a number " if dropout_or else ""
+        raise ValueError(f"`dropout` of {owner} must be {other}in [0, 1). Found {shown(dropout)}.")
     return sizes

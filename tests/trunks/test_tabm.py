@@ -21,7 +21,7 @@ def authors_network(table, *, embed, members=5, n_blocks=2, size=16, dropout=0.1
     x, n_continuous = table.inputs["x"], table.spec.single.n_continuous
     embeddings = None
     if embed:
-        edges = list(bin_edges(x[:, :n_continuous], 8))
+        edges = [row[~row.isnan()] for row in bin_edges(x[:, :n_continuous], 8)]
         embeddings = PiecewiseLinearEmbeddings(edges, 6, activation=False, version="B")
     network = tabm.TabM.make(
         n_num_features=n_continuous,
@@ -51,6 +51,7 @@ def test_tabm_is_the_authors_network(embed, training, make_table):
         hidden_sizes=(16, 16),
         members=5,
         embedding="piecewise_linear" if embed else None,
+        dropout=0.1,
         n_bins=8,
         embedding_size=6,
     )
@@ -127,7 +128,19 @@ def test_auto_embeds_with_four_rows_for_each_continuous_feature(n_rows, n_contin
     module = table.build(TabM(hidden_sizes=(8,)))
     assert (embedding_of(module) is not None) == embedded
     assert module.widths[0] == (8 * n_continuous if embedded else n_continuous) + 2
-    assert module(table.inputs).shape == (n_rows, 8, 8)
+    assert module(table.inputs).shape == (n_rows, 4, 8)
+
+
+@pytest.mark.parametrize(("n_rows", "share"), [(999, 0.1), (1000, None)])
+def test_auto_drops_where_rows_are_few(n_rows, share, make_table):
+    shares = {layer.p for layer in make_table(n_rows).build(TabM()).modules() if isinstance(layer, Dropout)}
+    assert shares == ({share} if share else set())
+
+
+@pytest.mark.parametrize("dropout", ["automatic", None, 1.0, -0.1])
+def test_what_is_no_share_is_refused(dropout, make_table):
+    with pytest.raises(ValueError, match=r"`dropout` of TabM must be 'auto' or a number in \[0, 1\). Found"):
+        make_table().build(TabM(dropout=dropout))
 
 
 def test_embedding_is_used_or_not_as_asked(make_table):
@@ -151,7 +164,7 @@ def test_error_where_rows_are_too_few_to_embed(make_table):
 @pytest.mark.parametrize(("n_continuous", "n_binary"), [(0, 4), (4, 0), (1, 0)])
 def test_tables_of_one_kind_of_column(n_continuous, n_binary, make_table):
     table = make_table(60, n_continuous, n_binary)
-    assert table.build(TabM(hidden_sizes=(5,)))(table.inputs).shape == (60, 8, 5)
+    assert table.build(TabM(hidden_sizes=(5,)))(table.inputs).shape == (60, 4, 5)
 
 
 @pytest.mark.parametrize("value", [0.0, -3.5, 1e10, -1e10])

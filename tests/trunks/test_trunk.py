@@ -109,7 +109,7 @@ def test_parameters_are_set_and_read():
         ({"hidden_sizes": None}, "`hidden_sizes` of .* positive integers"),
         ({"activation": "swish"}, r"`activation` of \w+ must be one of .*'relu'.* Found 'swish'"),
         ({"activation": None}, "`activation` of .* Found None"),
-        ({"dropout": 1.0}, r"`dropout` of \w+ must be in \[0, 1\). Found 1.0"),
+        ({"dropout": 1.0}, r"`dropout` of \w+ must be .*in \[0, 1\). Found 1.0"),
         ({"dropout": -0.1}, "`dropout` of .* Found -0.1"),
         ({"dropout": "0.1"}, "`dropout` of .* Found '0.1'"),
         ({"dropout": None}, "`dropout` of .* Found None"),
