@@ -76,13 +76,14 @@ class CategoricalColumns(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray or DataFrame
-            An array where all columns hold numbers.
+            An array where all columns hold numbers; otherwise a frame with the names of the columns.
         """
         read = self.reader_.transform(_dense(X))
         if isinstance(read, np.ndarray) and read.dtype.kind in "biuf":
             return np.where(self.empty_, 0, read) if self.empty_.any() else read
         table = as_frame(read)
-        columns = {str(i): self._column(i, column) for i, (_, column) in enumerate(table.items())}
+        names = self.get_feature_names_out()
+        columns = {names[i]: self._column(i, column) for i, (_, column) in enumerate(table.items())}
         return pd.DataFrame(columns, index=table.index)
 
     def __sklearn_tags__(self) -> Tags:

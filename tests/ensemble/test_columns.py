@@ -31,6 +31,7 @@ def test_columns_become_numbers_and_categories():
     found = CategoricalColumns().fit(X).transform(X)
     kinds = ["f", "f", "f", "f", "category", "category", "f"]
     assert [getattr(of, "kind", of) if of != "category" else "category" for of in found.dtypes] == kinds
+    assert found.columns.tolist() == X.columns.tolist()
     assert found.iloc[3, [0, 2, 3, 4]].isna().all()
     assert found.iloc[1, 2] - found.iloc[0, 2] == found.iloc[1, 3] == 24 * 3600
     model = HistGradientBoostingRegressor(categorical_features="from_dtype", max_iter=3)
