@@ -16,6 +16,7 @@ from sklearn_mtl.estimators.fitted import Fitted
 from sklearn_mtl.estimators.rows import AcceptedInput, FitData, Rows, by_task
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.features import SharedRows
+from sklearn_mtl.inference import adjusted
 from sklearn_mtl.network import Blueprint, in_default_modes, numpy_dtype
 from sklearn_mtl.training import (
     MultiTaskNet,
@@ -198,10 +199,9 @@ class PlannedFit:
                 raise
             interrupt = ctrl_c
         nets = [found.get(position, plan.before) for position, plan in enumerate(self.plans)]
-        trained = [net for net in nets if net is not None]
         of_nets = zip(nets, self.untrained.held_out, strict=True)
         held_out = [rows for net, rows in of_nets if net is not None]
-        return replace(self.untrained, nets=trained, interrupt=interrupt, held_out=held_out)
+        return replace(self._with_nets(nets), interrupt=interrupt, held_out=held_out)
 
     def fitted(self, shared: Sequence[SharedRows] = ()) -> Fitted:
         """Return what is fitted, by the outcomes of all nets; the error of one is raised.
@@ -211,8 +211,7 @@ class PlannedFit:
         shared : sequence of SharedRows
             Rows that other fits with the same encoder will be asked about too.
         """
-        nets = [outcome.trained() for outcome in self.outcomes]
-        return replace(self.untrained, nets=nets, shared=shared)
+        return replace(self._with_nets([outcome.trained() for outcome in self.outcomes]), shared=shared)
 
     def plans_up_to(self, epochs: int | None) -> dict[int, NetPlan]:
         """Return what is to be trained up to a number of epochs, by position in the bag.
@@ -244,6 +243,18 @@ class PlannedFit:
         before = dict(enumerate(self.outcomes))
         every = tuple(_joined(before.get(i), found.get(i)) for i in range(self.n_nets))
         return replace(self, outcomes=every, epochs=epochs)
+
+    def _with_nets(self, nets: Sequence[MultiTaskNet | None]) -> Fitted:
+        """Return what is fitted by the nets that there are, its tasks adjusted to the rows they held out."""
+        fitted = replace(self.untrained, nets=[net for net in nets if net is not None])
+        if not self.plans[0].settings.calibrate:
+            return fitted
+        held_out = [(net, plan.valid) for net, plan in zip(nets, self.plans, strict=True)]
+        known = [(net, valid) for net, valid in held_out if net is not None and valid is not None]
+        if not known:
+            return fitted
+        tasks = adjusted(fitted.tasks, *map(list, zip(*known, strict=True)))
+        return replace(fitted, blueprint=replace(fitted.blueprint, tasks=tasks))
 
     def _goes_on(self, plan: NetPlan, net: MultiTaskNet, upto: int) -> bool:
         given = self.max_epochs if self.epochs is None else self.epochs

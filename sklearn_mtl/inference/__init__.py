@@ -3,7 +3,7 @@
 A bag is a list of trained nets. `bag_responses` averages what its networks respond; `bag_predictions` turns
 the averages into predictions in the units and dtypes of the labels; `bag_representation` is what the trunk
 makes of the rows. Few rows are padded, so that a row's prediction does not depend on the rows beside it.
-While training, `raw_outputs` validates and `calibrate` fits a temperature for each task of probabilities.
+Once trained, `calibrate` fits a temperature for each task of probabilities, and tasks are `adjusted`.
 
 Examples
 --------
@@ -32,10 +32,11 @@ Examples
 """
 
 from sklearn_mtl.inference.bag import bag_log_responses, bag_predictions, bag_representation, bag_responses
-from sklearn_mtl.inference.calibration import calibrate
+from sklearn_mtl.inference.calibration import adjusted, calibrate
 from sklearn_mtl.inference.prediction import raw_outputs, rows_at_once
 
 __all__ = [
+    "adjusted",
     "bag_log_responses",
     "bag_predictions",
     "bag_representation",

@@ -1,12 +1,18 @@
-"""A temperature for each task of probabilities, from held-out rows."""
+"""What held-out rows correct: a temperature for each task of probabilities, and the tasks themselves."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache, partial
+from operator import is_
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from sklearn_mtl.data import Table
-from sklearn_mtl.inference.prediction import raw_outputs
+from sklearn_mtl.inference.bag import TrainedNet
+from sklearn_mtl.inference.prediction import mean_decisions, raw_outputs
 from sklearn_mtl.network import MultiTaskModule
 from sklearn_mtl.tasks import TaskSet
 
@@ -61,3 +67,35 @@ def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
         per_column = found[column_task[group.columns]].to(scale)
         scale[group.raw] = per_column.repeat_interleave(row_loss.width)
     module.raw_scale.copy_(scale)
+
+
+def adjusted(tasks: TaskSet, nets: Sequence[TrainedNet], tables: Sequence[Table]) -> TaskSet:
+    """Return tasks adjusted to the held-out rows of all nets, each predicted by the net that held it out.
+
+    Parameters
+    ----------
+    tasks : TaskSet
+        The tasks of the nets.
+    nets : sequence of TrainedNet
+        A bag.
+    tables : sequence of Table
+        For each net the rows that it held out.
+    """
+
+    @cache
+    def predicted() -> list[np.ndarray]:
+        """Return decisions, labels and weights of all columns."""
+        by_group = (
+            mean_decisions([net.evaluated], [net.criterion_.losses], table.blocks)
+            for net, table in zip(nets, tables, strict=True)
+        )
+        of_nets = [torch.cat([of_group.double() for of_group in of_net], dim=1) for of_net in by_group]
+        parts = (of_nets, [table.y for table in tables], [table.weight for table in tables])
+        return [torch.cat([of_net.double().cpu() for of_net in part]).numpy() for part in parts]
+
+    def held_out(position: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        decision, y, weight = (values[:, tasks.column_task == position] for values in predicted())
+        return decision, y, weight
+
+    found = [task.adjusted_to(partial(held_out, place)) for place, task in enumerate(tasks)]
+    return tasks if all(map(is_, found, tasks)) else TaskSet(tuple(found))

@@ -13,15 +13,16 @@ from sklearn.metrics import r2_score
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_number
 from sklearn_mtl.targets import Column
+from sklearn_mtl.tasks.losses.gaussian_nll import GaussianNLL
 from sklearn_mtl.tasks.losses.regression import (
     AbsoluteError,
     GammaDeviance,
-    GaussianNLL,
     Huber,
     Pinball,
     PoissonDeviance,
     RegressionLoss,
     SquaredError,
+    standardisation,
 )
 from sklearn_mtl.tasks.losses.row_loss import check_loss
 from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
@@ -39,6 +40,10 @@ class RegressionTask(Task):
         The range of the labels.
     bounded : bool
         Whether predictions are clipped to that range.
+    log_scale : bool
+        Whether the network learns the logarithms of the labels instead.
+    smearing : ndarray of float64, shape (n_columns,), or float
+        Factor of the predictions.
     """
 
     loss: RegressionLoss
@@ -47,6 +52,8 @@ class RegressionTask(Task):
     low: np.ndarray
     high: np.ndarray
     bounded: bool = True
+    log_scale: bool = False
+    smearing: np.ndarray | float = 1.0
 
     kind: ClassVar[str] = "regression"
 
@@ -59,6 +66,16 @@ class RegressionTask(Task):
         low, high = _range(_numbers(column), weight[:, None], self.low, self.high)
         return replace(self, low=low, high=high)
 
+    def adjusted_to(self, held_out: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Task:
+        """Return the task with a factor that makes means of exponentials (Duan 1983, "Smearing Estimate")."""
+        if not self.log_scale or self.loss.predicts_quantile:
+            return self
+        decision, encoded, weight = held_out()
+        total = weight.sum(0)
+        ratio = np.exp(np.where(weight > 0, encoded - decision, 0.0) * self.scale)
+        factor = (weight * ratio).sum(0) / np.where(total > 0, total, 1.0)
+        return replace(self, smearing=np.where((total > 0) & np.isfinite(factor), factor, 1.0))
+
     @property
     def n_label_columns(self) -> int:
         """The number of outputs."""
@@ -66,15 +83,18 @@ class RegressionTask(Task):
 
     def encode(self, column: Column) -> np.ndarray:
         """Return the scaled labels, NaN where missing."""
-        return (_numbers(column) - self.loc) / self.scale
+        values = _numbers(column)
+        return ((_logarithms(self.name, values) if self.log_scale else values) - self.loc) / self.scale
 
     def decode(self, decision: np.ndarray) -> np.ndarray:
         """Return the point predictions as float64."""
-        return self._squeeze(self._clipped(decision * self.scale + self.loc))
+        return self._squeeze(self._clipped(self._in_units(decision) * self.smearing))
 
     @classmethod
     def decode_all(cls, tasks: Sequence[Self], decision: np.ndarray) -> list[np.ndarray]:
         """Return the point predictions of each of several tasks."""
+        if len({task.log_scale for task in tasks}) > 1:
+            return super().decode_all(tasks, decision)
         # Several tasks of one column are decoded as one task of several columns.
         joined = replace(
             tasks[0],
@@ -84,6 +104,7 @@ class RegressionTask(Task):
             scale=np.concatenate([task.scale for task in tasks]),
             low=np.concatenate([task.low for task in tasks]),
             high=np.concatenate([task.high for task in tasks]),
+            smearing=np.concatenate([np.broadcast_to(task.smearing, task.n_columns) for task in tasks]),
         )
         ends = np.cumsum([task.n_columns for task in tasks])
         points = np.ascontiguousarray(joined.decode(decision).T)
@@ -128,7 +149,7 @@ class RegressionTask(Task):
             found = self.loss.interval(torch.from_numpy(response), coverage).numpy()
         except ValueError as error:
             raise ValueError(f"Task {shown(self.name)}: {error}") from error
-        ends = found * self.scale[:, None] + self.loc[:, None]
+        ends = self._in_units(found.swapaxes(1, 2)).swapaxes(1, 2)
         # The prediction may have been clipped to the range of the labels; it must lie in its interval.
         point = self.predict(response).reshape(ends.shape[:2])
         ends = np.stack([np.minimum(ends[..., 0], point), np.maximum(ends[..., 1], point)], axis=-1)
@@ -144,6 +165,10 @@ class RegressionTask(Task):
         """The range of the labels."""
         ends = f"{self.low.min():,.6g} to {self.high.max():,.6g}"
         return f"{self.n_columns} outputs, {ends}" if self.two_dimensional else ends
+
+    def _in_units(self, scaled: np.ndarray) -> np.ndarray:
+        values: np.ndarray = scaled * self.scale + self.loc
+        return np.exp(values) if self.log_scale else values
 
     def _clipped(self, values: np.ndarray) -> np.ndarray:
         return np.clip(values, self.low, self.high) if self.bounded else values
@@ -166,6 +191,9 @@ class Regression(TaskKind):
     quantiles : sequence of float, default=(0.05, 0.5, 0.95)
         The levels of ``"quantile"``, between 0 and 1 and increasing. ``predict`` gives the quantile
         nearest to 0.5, ``predict_interval`` a pair of them.
+    transform : {None, "log"}, default=None
+        ``"log"`` learns the logarithms of the labels, which must be positive. With ``calibrate=True``
+        predictions of a mean are corrected by a factor from held-out rows.
 
     Examples
     --------
@@ -183,26 +211,44 @@ class Regression(TaskKind):
         *,
         delta: float = 1.0,
         quantiles: Sequence[float] = (0.05, 0.5, 0.95),
+        transform: Literal["log"] | None = None,
     ) -> None:
         self.loss = loss
         self.delta = delta
         self.quantiles = quantiles
+        self.transform = transform
 
     def bind(self, column: Column, weight: np.ndarray, classes: Any = None) -> RegressionTask:
         """Return the task for the labels of the training rows."""
-        loss = self._row_loss()
+        loss, log_scale = self._row_loss(), self._log_scale()
         check_labelled(column, weight)
-        values = _numbers(column)
+        given = values = _numbers(column)
         weight = np.where(np.isnan(values), 0.0, weight[:, None])
-        loc, scale = _standardisation(column.name, self.loss, loss, values, weight)
+        if log_scale:
+            values = _logarithms(column.name, values)
+        loc, scale = standardisation(column.name, self.loss, loss, values, weight)
         # An output without one label has no range: its predictions stay at the scaled zero.
         none = np.where((weight > 0).any(axis=0), np.nan, 0.0)
-        low, high = _range(values, weight, none, none)
+        low, high = _range(given, weight, none, none)
         if loss is self.loss:
             check_loss(column.name, loss, (values - loc) / scale, weight)
-        return RegressionTask(
-            column.name, loss, values.shape[1], column.values.ndim == 2, column.dtype, loc, scale, low, high
+        columns, two_dimensional = values.shape[1], column.values.ndim == 2
+        task = RegressionTask(
+            column.name, loss, columns, two_dimensional, column.dtype, loc, scale, low, high
         )
+        return replace(task, log_scale=log_scale)
+
+    def _log_scale(self) -> bool:
+        if self.transform is not None and not (isinstance(self.transform, str) and self.transform == "log"):
+            raise ValueError(
+                f"`transform` of Regression must be None or 'log'. Found {shown(self.transform)}."
+            )
+        if self.transform is not None and self._row_loss().support != "real":
+            raise ValueError(
+                "`transform='log'` of Regression needs a loss that takes labels of any sign: others learn "
+                f"a logarithm anyway. Found {shown(self.loss)}."
+            )
+        return self.transform is not None
 
     def _row_loss(self) -> RegressionLoss:
         if isinstance(self.loss, RegressionLoss):
@@ -244,10 +290,6 @@ _LOSSES: dict[str, Callable[[Regression], RegressionLoss]] = {
     "quantile": _pinball,
     "gaussian_nll": lambda _: GaussianNLL(),
 }
-_SUPPORT: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "non-negative": lambda y: y >= 0,
-    "positive": lambda y: y > 0,
-}
 
 
 def _numbers(column: Column) -> np.ndarray:
@@ -271,6 +313,17 @@ def _numbers(column: Column) -> np.ndarray:
     return values.reshape(len(values), -1)
 
 
+def _logarithms(name: str, values: np.ndarray) -> np.ndarray:
+    """Return the logarithms of labels, nan where missing."""
+    wrong = values[values <= 0]
+    if len(wrong):
+        raise ValueError(
+            f"Task {shown(name)} with transform='log' needs positive labels. Found {len(wrong)} others, the "
+            f"first {wrong[0]:g}."
+        )
+    return np.log(values)
+
+
 def _is_text(label: Any) -> bool:
     return isinstance(label, str | bytes)
 
@@ -291,32 +344,3 @@ def _r2(labels: np.ndarray, found: np.ndarray, weight: np.ndarray) -> float:
         # scikit-learn raises, and says what is not finite.
         return float(r2_score(labels, found, sample_weight=weight))
     return float(1 - residual / total) if total else float(residual == 0)
-
-
-def _standardisation(
-    name: str, given: Any, loss: RegressionLoss, values: np.ndarray, weight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return location and scale of each column under the sample weights."""
-    filled = np.nan_to_num(values)
-    total = np.maximum(weight.sum(axis=0), 1e-300)
-    mean = (weight * filled).sum(axis=0) / total
-    if loss.support in _SUPPORT:
-        holds = _SUPPORT[loss.support]
-        wrong = values[(weight > 0) & ~np.where(weight > 0, holds(values), True)]
-        if len(wrong):
-            raise ValueError(
-                f"Task {shown(name)} with loss {shown(given)} needs {loss.support} labels. Found "
-                f"{len(wrong)} others, "
-                f"the first {wrong[0]:g}."
-            )
-        return np.zeros_like(mean), np.where(mean > 0, mean, 1.0)
-    with np.errstate(over="ignore", invalid="ignore"):
-        deviation = np.sqrt((weight * (filled - mean) ** 2).sum(axis=0) / total)
-    if not np.isfinite(deviation).all():
-        raise ValueError(
-            f"Task {shown(name)} needs labels whose squares are finite. "
-            f"Found labels up to {np.abs(filled).max():.3g}; divide them by a constant."
-        )
-    # Rounding leaves a constant column a deviation of some 1e-16 of its size.
-    constant = deviation <= 1e-12 * np.maximum(np.abs(mean), 1e-300)
-    return mean, np.where(constant, 1.0, deviation)

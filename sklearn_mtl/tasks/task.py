@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -28,7 +28,7 @@ class Task(ABC):
 
     The rest are hooks, which may be overridden and have a default: `predict_log_proba` and
     `decision_function` (by ``predict_proba``), `n_label_columns` (any number),
-    `cell_weight` (1), `decode_all` (task by task), `calibrated_by` and `widened_by` (the task as it is),
+    `cell_weight` (1), `decode_all` (task by task), `calibrated_by`, `widened_by`, `adjusted_to` (the task),
     `unknown` and `unknown_labels` (none are), `matched` (the labels as they are), `metric` (that of the
     loss), `only_class` (none), `labels_in_words` and `has_interval`.
 
@@ -219,6 +219,10 @@ class Task(ABC):
 
     def widened_by(self, column: Column, weight: np.ndarray) -> Task:
         """Return the task with the range of its labels widened by more of them; the rest stays as it is."""
+        return self
+
+    def adjusted_to(self, held_out: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Task:
+        """Return the task adjusted to held-out rows: their decisions, labels as numbers, and cell weights."""
         return self
 
     def unknown(self, labels: np.ndarray) -> np.ndarray:

@@ -181,6 +181,7 @@ RECIPES = {
         Y,
         {"half", "fraction", "np.float64", "np.float16", "tiny"},
     ),
+    "transform": (lambda v: {"tasks": {"price": Regression(transform=v)}}, Y, {"none"}),
     "loss of classes": (lambda v: {"tasks": {"type": Classification(loss=v)}}, Y, set()),
     "class_weight": (lambda v: {"tasks": {"type": Classification(class_weight=v)}}, Y, {"none", "dict"}),
     "label_smoothing": (

@@ -187,9 +187,11 @@ def test_every_loss_comes_back(path):
         for name in ("absolute_error", "huber", "poisson", "gamma", "quantile", "gaussian_nll")
     }
     kinds["few"] = Regression("quantile", quantiles=(0.05, 0.95))
+    kinds["logarithms"] = Regression(transform="log")
     kinds["focal"] = Classification("focal", class_weight={"flat": 2.0}, label_smoothing=0.1)
     kinds["tags"] = Multilabel(pos_weight=[1.0, 2.0, 3.0])
-    y = dict.fromkeys(kinds, PRICE) | {"focal": LABELS, "tags": (X > 0).to_numpy().astype(int)}
+    y = dict.fromkeys(kinds, PRICE) | {"logarithms": np.abs(PRICE) + 1.0}
+    y |= {"focal": LABELS, "tags": (X > 0).to_numpy().astype(int)}
     check_round_trip(quick(tasks=kinds).fit(X, y), X, path)
 
 

@@ -218,6 +218,10 @@ def test_interval_needs_a_loss_that_has_one():
         ([1.0, 2.0], {"loss": "quantile", "quantiles": (0.5, 0.5)}, "`quantiles` .*increasing"),
         ([1.0, -2.0], {"loss": "poisson"}, "'poisson' needs non-negative labels. Found 1 others.* -2"),
         ([1.0, 0.0], {"loss": "gamma"}, "'gamma' needs positive labels. Found 1 others, the first 0"),
+        ([1.0, 0.0], {"transform": "log"}, "'price' with transform='log' needs positive .* 1 others, .* 0"),
+        ([1.0, 2.0], {"transform": "sqrt"}, "`transform` of Regression must be None or 'log'. Found 'sqrt'"),
+        ([1.0, 2.0], {"transform": "log", "loss": "gamma"}, "`transform='log'` .*any sign.*Found 'gamma'"),
+        ([1.0, 2.0], {"transform": "log", "loss": "poisson"}, "`transform='log'` .*Found 'poisson'"),
         (["a", "b"], {}, r"'price' is a regression and needs numbers. Found .*\['a', 'b'\]"),
         ([np.nan, np.nan], {}, "'price' needs at least one label. Found 2 rows and no label"),
     ],
@@ -246,7 +250,12 @@ def test_error_for_another_number_of_outputs():
 
 def test_parameters_are_kept_as_given_and_cloned():
     kind = Regression(loss="quantile", quantiles=[0.2, 0.8])
-    assert clone(kind).get_params() == {"loss": "quantile", "delta": 1.0, "quantiles": [0.2, 0.8]}
+    assert clone(kind).get_params() == {
+        "loss": "quantile",
+        "delta": 1.0,
+        "quantiles": [0.2, 0.8],
+        "transform": None,
+    }
     assert kind.set_params(delta=-1).delta == -1
 
 
@@ -264,3 +273,86 @@ def test_a_prediction_that_is_not_finite_has_no_score():
     column, task = bind([1.0, 2.0, 4.0])
     with pytest.raises(ValueError, match="NaN"):
         task.score(column, np.full((3, 1, 1), np.nan), np.ones(3))
+
+
+# Labels whose logarithms are learned
+
+LOG_LOSSES = ["squared_error", "absolute_error", "huber", "quantile", "gaussian_nll"]
+
+
+def held_out(task, values, decision):
+    """Return what `adjusted_to` asks for: decisions that miss the labels, all of weight 1."""
+    encoded = task.encode(read_column("price", values))
+    return lambda: (encoded - decision, encoded, np.ones_like(encoded))
+
+
+@pytest.mark.parametrize("loss", LOG_LOSSES)
+def test_logarithms_are_learned_and_predictions_come_back_in_the_labels_units(loss):
+    values = np.random.default_rng(0).lognormal(10, 1, size=(60, 2))
+    values[3, 1] = np.nan
+    column, task = bind(values, loss=loss, transform="log")
+    encoded = task.encode(column)
+    np.testing.assert_allclose(np.nanmean(encoded, axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(np.nanstd(encoded, axis=0), 1, rtol=1e-12)
+    np.testing.assert_allclose(task.predict(perfect_response(task, encoded)), values, rtol=1e-12)
+    assert task.score(column, perfect_response(task, np.nan_to_num(encoded)), np.ones(60)) == pytest.approx(1)
+
+
+def test_labels_that_are_not_positive_are_refused_later_too():
+    _, task = bind(np.array([1.0, 2.0]), transform="log")
+    with pytest.raises(
+        ValueError, match=r"'price' with transform='log' needs positive labels\. Found 1 others"
+    ):
+        task.encode(read_column("price", np.array([1.0, -2.0, np.nan])))
+
+
+@pytest.mark.parametrize("loss", LOG_LOSSES)
+def test_means_are_corrected_by_the_mean_exponential_of_held_out_errors_and_quantiles_are_not(loss):
+    values = np.random.default_rng(0).lognormal(0, 1, size=40)
+    _, task = bind(values, loss=loss, transform="log")
+    errors = np.random.default_rng(1).normal(size=(40, 1))
+    found = task.adjusted_to(held_out(task, values, errors))
+    factor = 1.0 if task.loss.predicts_quantile else np.exp(errors * task.scale).mean()
+    np.testing.assert_allclose(found.smearing, factor)
+    response = perfect_response(task, np.zeros((1, 1)))
+    assert found.predict(response) == pytest.approx(task.predict(response) * factor)
+
+
+def test_a_correction_takes_no_account_of_cells_without_weight_and_of_columns_without_any():
+    values = np.random.default_rng(0).lognormal(0, 1, size=(6, 2))
+    _, task = bind(values, transform="log")
+    encoded = task.encode(read_column("price", values))
+    weight = np.ones_like(encoded)
+    weight[1:, 0], weight[:, 1] = 0.0, 0.0
+    decision = encoded - np.array([[0.5], [99.0], [np.nan], [0.0], [0.0], [0.0]])
+    found = task.adjusted_to(lambda: (decision, encoded, weight))
+    np.testing.assert_allclose(found.smearing, [np.exp(0.5 * task.scale[0]), 1.0])
+
+
+def test_the_labels_own_scale_asks_for_no_held_out_rows():
+    _, task = bind(np.array([1.0, 2.0]))
+    assert task.adjusted_to(lambda: pytest.fail("not needed")) is task
+
+
+def test_intervals_of_logarithms_are_positive_and_hold_the_prediction():
+    values = np.random.default_rng(0).lognormal(0, 1, size=(50, 2))
+    column, task = bind(values, loss="gaussian_nll", transform="log")
+    encoded = task.encode(column)
+    # Variance 1 around the label.
+    response = np.stack([encoded, 1 + encoded**2], axis=-1)
+    found = task.interval(response, 0.9)
+    assert found.shape == (50, 2, 2)
+    reach = norm.ppf(0.95) * task.scale
+    np.testing.assert_allclose(found[..., 0], np.minimum(values * np.exp(-reach), values), rtol=1e-12)
+    np.testing.assert_allclose(found[..., 1], values * np.exp(reach), rtol=1e-12)
+
+
+def test_neighbours_of_both_scales_are_decoded_each_by_its_own():
+    values = np.random.default_rng(0).lognormal(0, 1, size=30)
+    (_, plain), (_, logs) = bind(values), bind(values, transform="log")
+    logs = logs.adjusted_to(held_out(logs, values, np.full((30, 1), 0.3)))
+    decision = np.random.default_rng(1).normal(size=(5, 3))
+    found = type(plain).decode_all([plain, logs, logs], decision)
+    for place, task in enumerate((plain, logs, logs)):
+        np.testing.assert_array_equal(found[place], task.decode(decision[:, [place]]))
+    np.testing.assert_array_equal(type(logs).decode_all([logs, logs], decision[:, 1:])[0], found[1])

@@ -21,11 +21,11 @@ tensor([[True]])
 """
 
 from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy, ClassLoss, CrossEntropy
+from sklearn_mtl.tasks.losses.gaussian_nll import GaussianNLL
 from sklearn_mtl.tasks.losses.ordinal import CumulativeLink
 from sklearn_mtl.tasks.losses.regression import (
     AbsoluteError,
     GammaDeviance,
-    GaussianNLL,
     Huber,
     IntervalLoss,
     LogLinkLoss,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.tasks.losses.constants import best_point
-from sklearn_mtl.tasks.losses.row_loss import RowLoss, summed, weighted_mean, weighted_quantile
+from sklearn_mtl.tasks.losses.row_loss import RowLoss, weighted_mean, weighted_quantile
 
 
 class RegressionLoss(RowLoss):
@@ -26,12 +27,15 @@ class RegressionLoss(RowLoss):
     ----------
     support : {"real", "non-negative", "positive"}
         The labels that the loss takes. Real ones are standardised, all others divided by their mean.
+    predicts_quantile : bool
+        Whether a prediction is a quantile, which the exponential of a logarithm's is too; or else a mean.
     interval : callable
         Only of a loss that `has_interval`; see `IntervalLoss.interval`.
     """
 
     metric: ClassVar[str] = "r2"
     support: ClassVar[Literal["real", "non-negative", "positive"]] = "real"
+    predicts_quantile: ClassVar[bool] = False
     interval: Callable[[Tensor, float], Tensor]
 
     @property
@@ -135,6 +139,8 @@ class SquaredError(PointLoss):
 class AbsoluteError(PointLoss):
     """|raw - y|: predicts the median."""
 
+    predicts_quantile: ClassVar[bool] = True
+
     def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
         """Return the loss of each cell."""
         return (raw[..., 0] - y).abs()
@@ -218,6 +224,7 @@ class GammaDeviance(LogLinkLoss):
 class Pinball(IntervalLoss):
     """The pinball loss (Koenker & Bassett 1978), averaged over ``quantiles``."""
 
+    predicts_quantile: ClassVar[bool] = True
     quantiles: tuple[float, ...] = (0.05, 0.5, 0.95)
 
     @property
@@ -271,63 +278,48 @@ class Pinball(IntervalLoss):
         return min(range(self.width), key=lambda i: abs(self.quantiles[i] - level))
 
 
-@dataclass(frozen=True)
-class GaussianNLL(IntervalLoss):
-    """Negative log-likelihood of a normal target, up to a constant: (log v + (y - m)² / v) / 2.
+_SUPPORT: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "non-negative": lambda y: y >= 0,
+    "positive": lambda y: y > 0,
+}
 
-    Nix & Weigend (1994). The response is (m, v + m²): moments average over a mixture, variances
-    do not.
+
+def standardisation(
+    name: str, given: Any, loss: RegressionLoss, values: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return location and scale of each column under the sample weights.
+
+    Parameters
+    ----------
+    name : str
+        The task.
+    given : object
+        The loss as it was given, for messages.
+    loss : RegressionLoss
+        The loss, which says what labels it takes.
+    values, weight : ndarray of float64, shape (n_rows, n_columns)
+        Labels, nan where missing, and the weight of each.
     """
-
-    @property
-    def width(self) -> int:
-        """Mean and log-variance."""
-        return 2
-
-    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
-        """Return the loss of each cell."""
-        mean, log_variance = raw[..., 0], _bounded(raw[..., 1])
-        return 0.5 * (log_variance + (y - mean) ** 2 * (-log_variance).exp())
-
-    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the mean and the log-variance of the labels."""
-        mean = weighted_mean(y, weight)
-        variance = weighted_mean((y - mean) ** 2, weight).clamp_min(math.exp(_LOG_VARIANCE[0]))
-        return torch.stack([mean, variance.log()], dim=-1)
-
-    def reference(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return half of each column's weight: the loss of a standardised target under its own moments.
-
-        The loss of the best constant is no scale: it is negative for labels that vary less.
-        """
-        return 0.5 * summed(weight, torch.float64)
-
-    def response(self, raw: Tensor) -> Tensor:
-        """Return the first two moments."""
-        mean = raw[..., 0]
-        return torch.stack([mean, _bounded(raw[..., 1]).exp() + mean**2], dim=-1)
-
-    def link(self, response: Tensor) -> Tensor:
-        """Return the mean and the log-variance."""
-        mean = response[..., 0]
-        variance = (response[..., 1] - mean**2).clamp_min(math.exp(_LOG_VARIANCE[0]))
-        return torch.stack([mean, variance.log()], dim=-1)
-
-    def decision(self, response: Tensor) -> Tensor:
-        """Return the mean."""
-        return response[..., 0]
-
-    def interval(self, response: Tensor, coverage: float) -> Tensor:
-        """Return the mean less and plus a multiple of the standard deviation."""
-        mean = response[..., 0]
-        deviation = (response[..., 1] - mean**2).clamp_min(0).sqrt()
-        reach = torch.special.ndtri(response.new_tensor(0.5 + coverage / 2)) * deviation
-        return torch.stack([mean - reach, mean + reach], dim=-1)
-
-
-# A variance below e⁻¹² of that of the labels is a memorised row; its gradient would outweigh all others.
-_LOG_VARIANCE = (-12.0, 12.0)
-
-
-def _bounded(log_variance: Tensor) -> Tensor:
-    return log_variance.clamp(*_LOG_VARIANCE)
+    filled = np.nan_to_num(values)
+    total = np.maximum(weight.sum(axis=0), 1e-300)
+    mean = (weight * filled).sum(axis=0) / total
+    if loss.support in _SUPPORT:
+        holds = _SUPPORT[loss.support]
+        wrong = values[(weight > 0) & ~np.where(weight > 0, holds(values), True)]
+        if len(wrong):
+            raise ValueError(
+                f"Task {shown(name)} with loss {shown(given)} needs {loss.support} labels. Found "
+                f"{len(wrong)} others, "
+                f"the first {wrong[0]:g}."
+            )
+        return np.zeros_like(mean), np.where(mean > 0, mean, 1.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation = np.sqrt((weight * (filled - mean) ** 2).sum(axis=0) / total)
+    if not np.isfinite(deviation).all():
+        raise ValueError(
+            f"Task {shown(name)} needs labels whose squares are finite. "
+            f"Found labels up to {np.abs(filled).max():.3g}; divide them by a constant."
+        )
+    # Rounding leaves a constant column a deviation of some 1e-16 of its size.
+    constant = deviation <= 1e-12 * np.maximum(np.abs(mean), 1e-300)
+    return mean, np.where(constant, 1.0, deviation)

@@ -12,10 +12,10 @@ from sklearn.metrics import (
 )
 from torch.nn import functional as F
 
+from sklearn_mtl.tasks.losses.gaussian_nll import GaussianNLL
 from sklearn_mtl.tasks.losses.regression import (
     AbsoluteError,
     GammaDeviance,
-    GaussianNLL,
     Huber,
     Pinball,
     PoissonDeviance,

@@ -10,11 +10,11 @@ from sklearn.metrics import accuracy_score, d2_absolute_error_score, r2_score
 
 from sklearn_mtl.tasks import ClassLoss, LogLinkLoss, PointLoss
 from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy, CodeLoss, CrossEntropy
+from sklearn_mtl.tasks.losses.gaussian_nll import GaussianNLL
 from sklearn_mtl.tasks.losses.ordinal import CumulativeLink
 from sklearn_mtl.tasks.losses.regression import (
     AbsoluteError,
     GammaDeviance,
-    GaussianNLL,
     Huber,
     Pinball,
     PoissonDeviance,
