@@ -39,6 +39,7 @@ def ours(recipe: Recipe, **changed: Any) -> MultiTaskClassifierRegressor:
         "n_bags": 1,
         "early_stopping": False,
         "ema_decay": None,
+        "lr_schedule": None,
         "calibrate": False,
     }
     return MultiTaskClassifierRegressor(

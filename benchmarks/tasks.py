@@ -59,6 +59,7 @@ def _estimator(recipe: Recipe) -> MultiTaskClassifier:
         n_bags=1,
         early_stopping=False,
         ema_decay=None,
+        lr_schedule=None,
         calibrate=False,
         lr=recipe.lr,
         weight_decay=recipe.weight_decay,
