@@ -204,7 +204,9 @@ def plain_network(X, encoded, row_loss, *, epochs, batch_size, random_state):
 def test_one_regression_task_is_a_plain_network():
     X, Y = make_multitask(n_samples=96, n_features=4, n_factors=2, random_state=0)
     y = 3 + 10 * Y["regression0"]
-    est = quick(preprocessing=None, ema_decay=None, calibrate=False, random_state=5).fit(X, {"y": y})
+    est = quick(
+        preprocessing=None, lr=3e-3, lr_schedule=None, ema_decay=None, calibrate=False, random_state=5
+    ).fit(X, {"y": y})
     network, raw = plain_network(
         X, (y - y.mean()) / y.std(), nn.MSELoss(), epochs=4, batch_size=32, random_state=5
     )
@@ -224,7 +226,9 @@ def test_one_binary_task_is_a_plain_network():
     def loss(logit, target):
         return nn.functional.binary_cross_entropy_with_logits(logit, target) / entropy
 
-    est = quick(preprocessing=None, ema_decay=None, random_state=5).fit(X, {"y": y})
+    est = quick(preprocessing=None, lr=3e-3, lr_schedule=None, ema_decay=None, random_state=5).fit(
+        X, {"y": y}
+    )
     _, raw = plain_network(X, y.astype(float), loss, epochs=4, batch_size=32, random_state=5)
     np.testing.assert_allclose(est.predict_proba(X)["y"][:, 1], 1 / (1 + np.exp(-raw)), rtol=1e-6)
 

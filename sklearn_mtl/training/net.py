@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from skorch import NeuralNet
@@ -16,15 +16,10 @@ from sklearn_mtl.data import Batch, Table, WholeBatches
 from sklearn_mtl.network import giving_way
 from sklearn_mtl.network.torch_private import uncompiled
 from sklearn_mtl.training.callbacks import has_stopped_early
-from sklearn_mtl.training.kept_weights import (
-    Resume,
-    StopTraining,
-    TrainingRun,
-    WeightKeeper,
-    snapshot,
-)
+from sklearn_mtl.training.kept_weights import Resume, StopTraining, TrainingRun, WeightKeeper, snapshot
 from sklearn_mtl.training.losses_again import losses_again
 from sklearn_mtl.training.recording import RecordedNet
+from sklearn_mtl.training.schedules import StepSchedule
 from sklearn_mtl.training.settings import groups_of_their_own, take_over
 from sklearn_mtl.training.steps import (
     FusedAdamW,
@@ -37,6 +32,7 @@ from sklearn_mtl.training.steps import (
     validation_step,
 )
 
+C = TypeVar("C", bound=Callback)
 # The events within an epoch of which callbacks may be told.
 PER_STEP = ("on_batch_begin", "on_grad_computed", "on_batch_end")
 
@@ -170,7 +166,7 @@ class MultiTaskNet(RecordedNet):
         if n_over <= self.run_.n_before:
             return False
         self.restore(self.history[:n_over])
-        for keeper in self._keepers:
+        for keeper in self._callbacks_of(WeightKeeper):
             keeper.fall_back(self)
         self.close_training(train, valid)
         # The latest weights are those of the middle of a step: training on begins from what was kept.
@@ -214,9 +210,8 @@ class MultiTaskNet(RecordedNet):
         average = self.run_.average
         return self.network if average is None else average.module
 
-    @property
-    def _keepers(self) -> list[WeightKeeper]:
-        return [callback for _, callback in self.callbacks_ if isinstance(callback, WeightKeeper)]
+    def _callbacks_of(self, kind: type[C]) -> list[C]:
+        return [callback for _, callback in self.callbacks_ if isinstance(callback, kind)]
 
     def get_default_callbacks(self) -> list[tuple[str, Any]]:
         """Return the callbacks that print the epochs, if asked for; losses are recorded without any."""
@@ -231,7 +226,7 @@ class MultiTaskNet(RecordedNet):
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Keep the weights, if they are better than before, before any callback ends the training."""
-        for keeper in self._keepers:
+        for keeper in self._callbacks_of(WeightKeeper):
             keeper.keep(self)
         self.run_.n_over = len(self.history)
 
@@ -244,7 +239,10 @@ class MultiTaskNet(RecordedNet):
         self.module_.train(training)
         self.criterion_.train(training)
         steps, sizes = [], []
+        schedules = self._callbacks_of(StepSchedule) if training else []
         for batch in iterator:
+            for schedule in schedules:
+                schedule.before_step(self)
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             if training and self.run_.average is not None:

@@ -95,6 +95,7 @@ class StepSchedule(Callback):
         """Begin to count; the rates that the groups have now are those that the factor multiplies."""
         self.step_ = self.done
         self.rates_ = [group["lr"] for group in net.optimizer_.param_groups]
+        self.set_: list[float] = []
         if self.done and self.factor(self.done) < 1e-6:
             warnings.warn(
                 "`lr_schedule` has come to its end, and nothing more is learned: it spans `max_epochs` "
@@ -102,11 +103,16 @@ class StepSchedule(Callback):
                 stacklevel=2,
             )
 
-    def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        """Set the learning rate."""
-        if not training:
-            return
+    def before_step(self, net: Any) -> None:
+        """Set the learning rate.
+
+        The net calls this itself: a callback that is told of each step would cost it its short way. What
+        someone else has made of a rate since the last step, such as a skorch ``LRScheduler``, is kept.
+        """
         factor = self.factor(self.step_)
-        for group, rate in zip(net.optimizer_.param_groups, self.rates_, strict=True):
-            group["lr"] = rate * factor
+        for i, group in enumerate(net.optimizer_.param_groups):
+            if self.set_ and group["lr"] != self.set_[i]:
+                self.rates_[i] *= group["lr"] / self.set_[i]
+            group["lr"] = self.rates_[i] * factor
+        self.set_ = [group["lr"] for group in net.optimizer_.param_groups]
         self.step_ += 1

@@ -135,7 +135,13 @@ def test_a_rate_of_their_own(data):
         def param_groups(self):
             return [{"params": [self.level], "lr": 0.5}]
 
-    settings = {"early_stopping": False, "optimizer": "sgd", "max_epochs": 2, "weight_decay": 0.0}
+    settings = {
+        "early_stopping": False,
+        "optimizer": "sgd",
+        "max_epochs": 2,
+        "weight_decay": 0.0,
+        "lr_schedule": None,
+    }
     found = [float(state_of(make(one, **settings).fit(*data))["level"]) for one in (Slope(), Steep())]
     n_steps = 2 * 5
     np.testing.assert_allclose(found, [n_steps * 0.01, n_steps * 0.5], rtol=1e-5)
@@ -212,7 +218,9 @@ def test_parameters_of_a_group_may_be_a_generator_or_one(params, data):
         def forward(self, losses, weights):
             return losses @ weights - self.level
 
-    est = make(Rising(), optimizer="sgd", early_stopping=False, max_epochs=1, weight_decay=0.0).fit(*data)
+    est = make(
+        Rising(), optimizer="sgd", early_stopping=False, max_epochs=1, weight_decay=0.0, lr_schedule=None
+    ).fit(*data)
     assert float(state_of(est)["level"]) == pytest.approx(5 * 0.5)
 
 

@@ -68,7 +68,7 @@ def test_a_short_name_is_the_recipe_it_names(quick, houses):
 
 def test_the_trunk_and_its_parameters_are_set_together(quick):
     assert quick().set_params(trunk__dropout=0.3, trunk="mlp").trunk.get_params()["dropout"] == 0.3
-    assert quick().set_params(trunk__dropout=0.3, trunk=TabM()).trunk.members == 8
+    assert quick().set_params(trunk__dropout=0.3, trunk=TabM()).trunk.members == 4
 
 
 @pytest.mark.parametrize("start", [None, "short", "object"])

@@ -352,7 +352,7 @@ def test_transform_gives_the_representation_under_names(quick, houses):
 
 def test_transform_is_the_first_nets_averaged_over_members(quick, houses):
     X, Y = houses
-    assert quick(trunk="tabm", max_epochs=1).fit(X, Y).transform(X).shape == (80, 256)
+    assert quick(trunk="tabm", max_epochs=1).fit(X, Y).transform(X).shape == (80, 128)
 
 
 # Probabilities and intervals
@@ -433,7 +433,7 @@ def test_a_short_name_is_the_default_recipe(quick, houses, params):
 def test_the_default_trunk_is_tabm_for_tables_and_mlp_for_the_rest(quick, houses):
     X, Y = houses
     table = quick(trunk=None, max_epochs=1).fit(X, Y)
-    assert table.net_.module_.sharing.members == 8
+    assert table.net_.module_.sharing.members == 4
     images = quick(trunk=None, max_epochs=1).fit(np.zeros((80, 3, 4)) + np.arange(80)[:, None, None], Y)
     assert images.net_.module_.sharing.members == 1
     assert images.transform(np.ones((2, 3, 4))).shape == (2, 256)

@@ -90,7 +90,7 @@ def test_none_switches_a_callback_off_and_another_takes_its_place():
         ([EarlyStopping()], {"callbacks__EarlyStopping__patiense": 3}, r"no parameter 'patiense'; there are"),
         ([("early", None)], {"callbacks__early__patience": 3}, r"`callbacks__early` must be a callback"),
         (None, {"callbacks__early__patience": 3}, r"`callbacks` must be a list .*Found None"),
-        (None, {"lr_schedule__step_size": 3}, r"`lr_schedule` must be a callback .*Found None"),
+        (None, {"lr_schedule__step_size": 3}, r"`lr_schedule` must be a callback .*Found 'inverse_sqrt'"),
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_refused(callbacks, params, message):

@@ -45,6 +45,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.model_selection import StackedGridSearchCV
+from sklearn_mtl.training.schedules import InverseSqrt
 from sklearn_mtl.trunks import MLP
 
 X, VALUES = make_multitask(160, 6, n_regression=1, n_binary=1, noise=2.0, string_labels=True, random_state=0)
@@ -176,8 +177,13 @@ def lr_scheduler(tmp_path, monkeypatch):
     rates = fitted(plateau, optimizer="adam").net_.history[:, "event_lr"]
     assert rates[0] == 0.02
     assert rates[-1] < 0.001
-    in_steps = fitted(LRScheduler(StepLR, step_size=5, gamma=0.5, step_every="batch"))
+    halves = LRScheduler(StepLR, step_size=5, gamma=0.5, step_every="batch")
+    in_steps = fitted(halves, lr_schedule=None)
     assert in_steps.net_.optimizer_.param_groups[0]["lr"] == pytest.approx(0.02 / 2**6)
+    # 30 steps, the last of which sets the rate of the schedule before it is halved once more.
+    beside = fitted(halves, lr_schedule="inverse_sqrt")
+    expected = 0.02 / 2**6 * InverseSqrt()(29)
+    assert beside.net_.optimizer_.param_groups[0]["lr"] == pytest.approx(expected)
 
 
 def warm_restart_lr(tmp_path, monkeypatch):

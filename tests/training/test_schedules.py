@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_mtl.training.schedules import Cosine, OneCycle, StepSchedule
+from sklearn_mtl.training.schedules import Cosine, InverseSqrt, OneCycle, StepSchedule
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,12 @@ def rates_of(net):
     return [group["lr"] for group in net.optimizer_.param_groups]
 
 
-def test_each_step_sets_the_rate_of_every_group_and_validation_does_not_count():
+def test_each_step_sets_the_rate_of_every_group():
     net, schedule = a_net(), StepSchedule(Cosine(4), done=0)
     schedule.on_train_begin(net)
     seen = []
     for _ in range(4):
-        schedule.on_batch_begin(net, training=True)
-        schedule.on_batch_begin(net, training=False)
+        schedule.before_step(net)
         seen.append(rates_of(net))
     factors = [0.5 * (1 + math.cos(math.pi * step / 4)) for step in range(4)]
     assert seen == [pytest.approx([0.1 * factor, 0.02 * factor]) for factor in factors]
@@ -72,10 +71,24 @@ def test_each_step_sets_the_rate_of_every_group_and_validation_does_not_count():
 def test_a_training_goes_on_where_the_one_before_stopped():
     net, schedule = a_net(), StepSchedule(Cosine(4), done=3)
     schedule.on_train_begin(net)
-    schedule.on_batch_begin(net, training=True)
+    schedule.before_step(net)
     assert rates_of(net) == pytest.approx([0.1 * Cosine(4)(3), 0.02 * Cosine(4)(3)])
 
 
 def test_a_schedule_that_is_over_says_so():
     with pytest.warns(UserWarning, match=r"`lr_schedule` has come to its end.*Found 4 steps done"):
         StepSchedule(Cosine(4), done=4).on_train_begin(a_net())
+
+
+def test_what_another_callback_makes_of_a_rate_is_kept():
+    net, schedule = a_net(), StepSchedule(InverseSqrt(), done=0)
+    schedule.on_train_begin(net)
+    schedule.before_step(net)
+    net.optimizer_.param_groups[0]["lr"] /= 2
+    for step in (1, 2):
+        schedule.before_step(net)
+        assert rates_of(net) == pytest.approx([0.05 * InverseSqrt()(step), 0.02 * InverseSqrt()(step)])
+
+
+def test_the_inverse_root_halves_the_rate_in_three_thousand_steps():
+    assert [InverseSqrt()(step) for step in (0, 3_000, 15_000)] == [1, 0.5, 0.25]

@@ -205,7 +205,7 @@ class JointUpdate:
         """Make a step of AdamW, and of the moving average."""
         self.n_left -= 1
         for net, schedule in self._schedules:
-            schedule.on_batch_begin(net, training=True)
+            schedule.before_step(net)
         for number, group in enumerate(self._nets[0].optimizer_.param_groups):
             self._step_group(number, group)
         for slot in self._slots:

@@ -51,7 +51,8 @@ def test_parameters_are_views_of_the_stack(data):
 @pytest.mark.parametrize("settings", [{}, {"ema_decay": None}, {"balancing": Uncertainty()}], ids=str)
 def test_steps_are_those_of_each_net_alone(data, settings):
     rates = [
-        {"lr": lr, "weight_decay": decay, **settings} for lr, decay in ((0.1, 0.0), (0.1, 0.0), (0.3, 0.2))
+        {"lr": lr, "weight_decay": decay, "lr_schedule": None, **settings}
+        for lr, decay in ((0.1, 0.0), (0.1, 0.0), (0.3, 0.2))
     ]
     nets, alone = nets_of(data, *rates), nets_of(data, *rates)
     weights = StackedWeights(nets)
