@@ -135,10 +135,10 @@ class FeatureEncoder:
     >>> encoder.get_feature_names_out().tolist()
     ['number__area', 'bit__garden', 'gap__area']
     >>> encoder.transform(X)["x"].round(1)
-    array([[-1.7,  0. ,  0. ],
-           [ 0. ,  1. ,  1. ],
-           [ 1.7,  1. ,  0. ],
-           [ 0. ,  1. ,  0. ]], dtype=float32)
+    array([[-2.,  0.,  0.],
+           [ 0.,  1.,  1.],
+           [ 2.,  1.,  0.],
+           [ 0.,  1.,  0.]], dtype=float32)
     """
 
     spec: FeatureSpec

@@ -76,10 +76,10 @@ def default_preprocessing() -> Pipeline:
     >>> preprocessing.get_feature_names_out()
     array(['number__area', 'bit__garden', 'gap__area'], dtype=object)
     >>> preprocessing.transform(X).round(2)
-    array([[-1.66,  0.  ,  0.  ],
-           [ 0.  ,  1.  ,  1.  ],
-           [ 1.66,  1.  ,  0.  ],
-           [ 0.  ,  1.  ,  0.  ]])
+    array([[-2.,  0.,  0.],
+           [ 0.,  1.,  1.],
+           [ 2.,  1.,  0.],
+           [ 0.,  1.,  0.]])
     """
     bits = make_pipeline(
         FunctionTransformer(to_bits, feature_names_out="one-to-one"),

@@ -59,8 +59,8 @@ class TabM(Trunk):
     Examples
     --------
     >>> from sklearn_mtl.trunks import TabM
-    >>> TabM(members=4)
-    TabM(members=4)
+    >>> TabM(members=8)
+    TabM(members=8)
     """
 
     def __init__(

@@ -44,6 +44,8 @@ def authors_network(table, *, embed, members=5, n_blocks=2, size=16, dropout=0.1
 @pytest.mark.parametrize("training", [True, False])
 def test_tabm_is_the_authors_network(embed, training, make_table):
     table = make_table(n_rows=80, n_continuous=4, n_binary=3)
+    # Nine values make eight bins; of more there would be half as many, and the rest empty.
+    table.inputs["x"][:, :4] = torch.arange(80.0).reshape(80, 1) % 9 - torch.arange(4)
     # Their categories are one-hot inside; here they come in as columns of 0 and 1.
     code = torch.arange(80) % 3
     table.inputs["x"][:, 4:] = nn.functional.one_hot(code, 3)
