@@ -62,6 +62,7 @@ class BaseMultiTask(
         n_bags: int | str = "auto",
         ema_decay: float | None = 0.99,
         calibrate: bool = True,
+        linear_blend: bool | str = "auto",
         device: Any = "auto",
         precision: str = "float32",
         compile: bool = False,
@@ -90,6 +91,7 @@ class BaseMultiTask(
         self.n_bags = n_bags
         self.ema_decay = ema_decay
         self.calibrate = calibrate
+        self.linear_blend = linear_blend
         self.device = device
         self.precision = precision
         self.compile = compile

@@ -75,6 +75,11 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         Fit a temperature for each task with probabilities on the held-out rows, undo in probabilities
         what ``class_weight`` and ``pos_weight`` do to them, and hold regressions to the range of the
         training labels.
+    linear_blend : bool or "auto", default="auto"
+        Whether each net is blended with a linear model of its preprocessed training rows, ridge or
+        logistic regression, at a share that the held-out rows choose for each task; ``"auto"`` is a table
+        of fewer than 1,000 rows. Only tables have linear models, of up to 10,000,000 numbers; without
+        held-out rows there is no blend.
     device : str or torch.device, default="auto"
         ``"auto"`` is CUDA where there is one.
     precision : {"float32", "float64", "bf16"}, default="float32"

@@ -62,6 +62,8 @@ class FitParameters:
         Rows in a step.
     patience : int, "auto" or None
         Epochs without a lower loss; None where training does not stop early.
+    linear_blend : bool or "auto"
+        Whether nets are blended with linear models; decided where the encoded rows are known.
     """
 
     owner: str
@@ -80,6 +82,7 @@ class FitParameters:
     settings: TrainingSettings
     batch_size: int | str
     patience: int | str | None
+    linear_blend: bool | str
 
     @classmethod
     def of(cls, estimator: Any, kind_rule: KindRule, *, fold: str | None = None) -> FitParameters:
@@ -118,6 +121,7 @@ class FitParameters:
             random_state=estimator.random_state,
             batch_size=estimator.batch_size,
             patience=estimator.patience if stops_early else None,
+            linear_blend=estimator.linear_blend,
         )
 
     def without(self, names: Sequence[str]) -> FitParameters:
@@ -247,6 +251,7 @@ _RULES: dict[str, Rule] = {
     "ema_decay": ("None or a number in [0, 1)", lambda v: v is None or (is_number(v) and 0 <= v < 1)),
     "early_stopping": _FLAG,
     "calibrate": _FLAG,
+    "linear_blend": ("'auto', True or False", lambda v: _is_auto(v) or _FLAG[1](v)),
     "compile": _FLAG,
     "warm_start": _FLAG,
     "verbose": (

@@ -67,7 +67,8 @@ def fit_further(
     validation = stages.validation_table(
         reader, data, fitted.encoder, fitted.blueprint, settings, left_out=fitted.left_out
     )
-    return _trained_on(fitted, rows, splits, validation, settings, settings.max_epochs - done, observed)
+    planned = _planned(fitted, rows, splits, validation, settings, settings.max_epochs - done)
+    return replace(planned, linear_blend=parameters.linear_blend).train(observed)
 
 
 @in_default_modes
@@ -92,7 +93,8 @@ def fit_batch(
     _check_same_classes(fitted.tasks, classes)
     settings = parameters.training_settings(len(rows))
     nothing = RowSplit.from_validation(np.empty(0, dtype=np.intp), len(rows))
-    return _trained_on(fitted, rows, [nothing] * len(fitted.nets), None, settings, 1)
+    # Without held-out rows, no share of a linear part could be chosen.
+    return _planned(fitted, rows, [nothing] * len(fitted.nets), None, settings, 1).train()
 
 
 def declared_classes(y: Any, classes: Any) -> Mapping[str, Any] | None:
@@ -127,21 +129,20 @@ def _updated(parameters: FitParameters, fitted: Fitted, rows: Rows) -> Fitted:
     return fitted
 
 
-def _trained_on(
+def _planned(
     fitted: Fitted,
     rows: Rows,
     splits: list[RowSplit],
     validation: Table | None,
     settings: TrainingSettings,
     epochs: int,
-    observed: Observed | None = None,
-) -> Fitted:
+) -> PlannedFit:
     stages = Stages()
     table = stages.encode(rows, fitted.encoder, fitted.tasks, settings)
     parts = stages.train_and_validation(fitted.blueprint, table, splits, validation)
     plans = plan_further(fitted.nets, fitted.blueprint, parts, settings, epochs)
     held_out = held_out_by_net(rows, splits, parts, validation)
-    return PlannedFit(replace(fitted, held_out=held_out), tuple(plans)).train(observed)
+    return PlannedFit(replace(fitted, held_out=held_out), tuple(plans))
 
 
 def _warn_of_what_stays(parameters: FitParameters, fitted: Fitted) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_mtl.network import Blueprint, TooMuchToBuild, shapes_of
+from sklearn_mtl.network import Blueprint, LinearPart, TooMuchToBuild, shapes_of
 
 # A layer takes about twenty calls of torch; a trunk makes a few for each column of a table.
 FEWEST_CALLS, CALLS_OF_TENSOR, CALLS_OF_COLUMN = 10_000, 100, 10
@@ -32,7 +32,7 @@ def check_networks(blueprint: Any, nets: Sequence[Mapping[str, Any]], *, has_own
     """
     if not isinstance(blueprint, Blueprint) or not nets:
         raise ValueError("it describes no network")
-    raw_width = sum(task.width for task in blueprint.tasks)
+    raw_width = _raw_width(blueprint)
     checked = set()
     for net in nets:
         weights = net["weights"]
@@ -59,8 +59,10 @@ def _expected(
     weights = net["weights"]
     longest = max(max(array.shape, default=0) for array in weights.values())
     most = FEWEST_CALLS + CALLS_OF_TENSOR * len(weights) + CALLS_OF_COLUMN * longest
+    beside = LinearPart.shapes(_raw_width(blueprint), math.prod(blueprint.spec.blocks[0].shape))
     try:
-        return shapes_of(blueprint, net["facts"], most)
+        built = shapes_of(blueprint, net["facts"], most)
+        return {**built, **beside} if beside.keys() <= weights.keys() else built
     except TooMuchToBuild:
         raise
     # The caller's classes may raise anything.
@@ -68,6 +70,10 @@ def _expected(
         if not has_own:
             raise
         return None
+
+
+def _raw_width(blueprint: Blueprint) -> int:
+    return sum(task.width for task in blueprint.tasks)
 
 
 def _shapes(arrays: Mapping[str, np.ndarray]) -> tuple[tuple[str, tuple[int, ...]], ...]:

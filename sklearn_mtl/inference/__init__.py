@@ -3,7 +3,8 @@
 A bag is a list of trained nets. `bag_responses` averages what its networks respond; `bag_predictions` turns
 the averages into predictions in the units and dtypes of the labels; `bag_representation` is what the trunk
 makes of the rows. Few rows are padded, so that a row's prediction does not depend on the rows beside it.
-Once trained, `calibrate` fits a temperature for each task of probabilities, and tasks are `adjusted`.
+Once a bag is trained, `blend_linear` puts a linear model beside each of its nets, `calibrate` fits a
+temperature for each task of probabilities, and tasks are `adjusted`.
 
 Examples
 --------
@@ -33,6 +34,7 @@ Examples
 
 from sklearn_mtl.inference.bag import bag_log_responses, bag_predictions, bag_representation, bag_responses
 from sklearn_mtl.inference.calibration import adjusted, calibrate
+from sklearn_mtl.inference.linear_blend import blend_linear, has_linear_part
 from sklearn_mtl.inference.prediction import raw_outputs, rows_at_once
 
 __all__ = [
@@ -41,7 +43,9 @@ __all__ = [
     "bag_predictions",
     "bag_representation",
     "bag_responses",
+    "blend_linear",
     "calibrate",
+    "has_linear_part",
     "raw_outputs",
     "rows_at_once",
 ]

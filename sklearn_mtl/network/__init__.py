@@ -3,7 +3,7 @@
 A `Blueprint` holds the recipes and what is known of inputs and tasks. From it are built a `MultiTaskModule`,
 from inputs to the raw outputs of all tasks, and a `BalancedLoss`. `Heads` are the tasks' own branches, those
 of one shape as one tensor operation. Raw outputs are (rows, members, raw outputs of all tasks), members
-being the networks of an ensemble such as TabM, or one.
+being the networks of an ensemble such as TabM, or one. A `LinearPart` may stand beside a trained network.
 
 Torch's global state is the user's: `in_default_modes` and `seeded` change it for a while and put it back.
 `resolve_device` and `resolve_precision` say where and in which dtypes to compute. `shapes_of` says what a
@@ -36,6 +36,7 @@ tensor([1.0000, 0.5000], dtype=torch.float64)
 """
 
 from sklearn_mtl.network.generators import GeneratorState, giving_way, seeded
+from sklearn_mtl.network.linear_part import LinearPart
 from sklearn_mtl.network.module import BalancedLoss, Blueprint, Heads, MultiTaskModule, draws_alone
 from sklearn_mtl.network.shapes import TooMuchToBuild, shapes_of
 from sklearn_mtl.network.torch_state import (
@@ -53,6 +54,7 @@ __all__ = [
     "Blueprint",
     "GeneratorState",
     "Heads",
+    "LinearPart",
     "MultiTaskModule",
     "TooMuchToBuild",
     "draws_alone",

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.network.linear_part import LinearPart
 from sklearn_mtl.network.torch_private import has_hooks
 from sklearn_mtl.sharing import Sharing, SharingModule
 from sklearn_mtl.tasks import TaskLosses, TaskSet
@@ -37,8 +38,9 @@ class MultiTaskModule(nn.Module):
         super().__init__()
         self.sharing = sharing
         self.heads = heads
-        # One over the temperature; 1 until calibrated, and not used in training.
+        # One over the temperature, 1 until calibrated, and what it is blended with: not used in training.
         self.register_buffer("raw_scale", torch.ones(raw_width))
+        self.linear: LinearPart | None = None
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return raw outputs, shape (rows, members, raw_width)."""
@@ -46,8 +48,11 @@ class MultiTaskModule(nn.Module):
         return raw
 
     def calibrated(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Return raw outputs divided by the temperatures."""
-        return self(inputs) * self.raw_scale
+        """Return raw outputs divided by the temperatures, blended with those of the linear part."""
+        # The linear part first: the network may work on its inputs in place.
+        beside = None if self.linear is None else self.linear(inputs)
+        raw = self(inputs) * self.raw_scale
+        return raw if self.linear is None or beside is None else self.linear.blended(raw, beside)
 
     def represent(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the representation averaged over members, tasks side by side, (rows, width)."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.network import Blueprint, in_default_modes, seeded
+from sklearn_mtl.network import Blueprint, LinearPart, in_default_modes, seeded
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import make_net
 from sklearn_mtl.training.settings import TrainingSettings
@@ -64,7 +64,9 @@ def unpack_net(state: NetState, blueprint: Blueprint, device: torch.device) -> M
     # Building draws initial weights, which the stored ones replace: torch's generators need no seed.
     with seeded(0, device, alone=True):
         statistics = _tensors(state["facts"])
-        module = _with_state(blueprint.build(statistics).to(dtype), state["weights"])
+        built = blueprint.build(statistics)
+        built.linear = LinearPart.in_state(state["weights"])
+        module = _with_state(built.to(dtype), state["weights"])
         loss = _with_state(blueprint.build_loss(none, none), state["loss"])
         module.eval()
         net = make_net(blueprint, module.to(device), loss.to(device), settings)

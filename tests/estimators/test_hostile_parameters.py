@@ -133,6 +133,7 @@ TAKEN = {
     "ema_decay": {"none", "half", "fraction", "np.float64", "np.float16", "tiny", "zero"},
     "early_stopping": {"true", "np.bool"},
     "calibrate": {"true", "np.bool"},
+    "linear_blend": {"true", "np.bool"},
     "compile": {"true", "np.bool"},
     "warm_start": {"true", "np.bool"},
     "device": set(),

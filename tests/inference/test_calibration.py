@@ -35,7 +35,7 @@ def fitted(data, **params):
     (X, Y), (X_val, Y_val) = data
     settings = {"trunk": MLP((32,)), "lr": 0.03, "max_epochs": 40, "patience": 40, "ema_decay": None}
     est = MultiTaskClassifierRegressor(
-        n_bags=1, random_state=0, precision="float64", **{**settings, **params}
+        n_bags=1, random_state=0, precision="float64", linear_blend=False, **{**settings, **params}
     )
     return est.fit(X, Y, X_val=X_val, y_val=Y_val)
 

@@ -35,6 +35,7 @@ def quick(**params):
         "ema_decay": None,
         "random_state": 0,
         "calibrate": False,
+        "linear_blend": False,
     }
     return MultiTaskClassifierRegressor(**{**settings, **params})
 
