@@ -73,7 +73,7 @@ def blend_linear(
     """
     # All is found before anything is set: another thread may predict with these nets.
     for net, part in zip(nets, _found(nets, tasks, parts), strict=True):
-        net.evaluated.linear = None if part is None else part.to(net.evaluated.raw_scale)
+        net.evaluated.linear = None if part is None else part.to(net.evaluated.raw_scale).eval()
 
 
 def _found(

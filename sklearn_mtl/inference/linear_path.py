@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from sklearn_mtl.data import Table
-from sklearn_mtl.tasks import TaskSet
+from sklearn_mtl.tasks import TaskGroup, TaskSet
+from sklearn_mtl.tasks.losses import SquaredError
 
 # Penalties on squared slopes, in shares of the variance of all encoded columns together, for losses that are
 # means over rows. Spectra of a hundred nearly equal columns take the weakest, heavy noise the strongest.
 STRENGTHS = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 # Directions of less variance, in shares of that of the widest, are rounding.
 SMALLEST_VARIANCE = 1e-12
-# Tasks are minimised together, and found as alone: to the optimum, not to some point near it.
+# So few tasks are minimised one by one, so that none depends on another's rounding; more take too long.
+MOST_ALONE = 50
+# Nor are squared errors solved where columns of unequal gaps have equations of more work than this.
+MOST_WORK = 2e9
+# They are found to the optimum, not to some point near it.
 MOST_STEPS = 200
 SMALLEST_GRADIENT = 1e-7
 SMALLEST_CHANGE = 1e-15
@@ -60,19 +65,63 @@ def linear_path(table: Table, tasks: TaskSet) -> Iterator[LinearModel]:
     # Rows that weigh nothing are as if they were not there.
     counting = weight.sum(1) > 0
     x, y, weight = x[counting], y[counting], weight[counting]
+    # A search would make much of the last digits of targets, which their units decide.
+    y = y.float().double()
     directions = _Directions.of(x, weight.sum(1))
     share = weight / weight.sum(0).clamp_min(1e-30)
-    bias = torch.cat(
-        [
-            group.loss.constant(y[:, group.columns], weight[:, group.columns]).flatten()
-            for group in tasks.groups
-        ]
-    )
-    slopes = x.new_zeros((len(directions.variance), tasks.raw_width))
-    for strength in STRENGTHS:
-        penalty = strength * directions.variance.sum()
-        slopes, bias = _minimised(directions, tasks, y, share, penalty, slopes, bias)
-        yield directions.model(slopes, bias)
+    has_slope = _has_slope(tasks)
+    paths = [
+        path(directions, part, y[:, part.columns], share[:, part.columns], has_slope[part.raw])
+        for part, path in _parts(tasks)
+    ]
+    for of_parts in zip(*paths, strict=True):
+        slopes, biases = zip(*of_parts, strict=True)
+        yield directions.model(torch.cat(slopes, dim=1), torch.cat(biases))
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Neighbouring columns whose models are found together.
+
+    Parameters
+    ----------
+    groups : tuple of TaskGroup
+        Their losses, of columns counted from the part's first.
+    columns, raw : slice
+        The columns of the targets and of the raw outputs.
+    """
+
+    groups: tuple[TaskGroup, ...]
+    columns: slice
+    raw: slice
+
+    @classmethod
+    def of(cls, group: TaskGroup, columns: slice) -> _Part:
+        """Return some columns of a group, counted from the group's first, as a part."""
+        first, n, width = group.columns.start + columns.start, columns.stop - columns.start, group.loss.width
+        start = group.raw.start + columns.start * width
+        inside = TaskGroup(group.loss, slice(0, n), slice(0, n * width))
+        return cls((inside,), slice(first, first + n), slice(start, start + n * width))
+
+
+# The slopes and the biases of the raw outputs of a part, in the principal directions.
+_Found = tuple[Tensor, Tensor]
+_Path = Callable[["_Directions", _Part, Tensor, Tensor, Tensor], Iterator[_Found]]
+
+
+def _parts(tasks: TaskSet) -> Iterator[tuple[_Part, _Path]]:
+    """Yield the columns of all tasks in parts, in order, and how the models of each are found."""
+    one_by_one = len(tasks) <= MOST_ALONE
+    for number, group in enumerate(tasks.groups):
+        whole = slice(0, group.n_columns)
+        if type(group.loss) is SquaredError:
+            yield _Part.of(group, whole), _solved
+        elif one_by_one:
+            for place, columns in tasks.places.values():
+                if place == number:
+                    yield _Part.of(group, columns), _searched
+        else:
+            yield _Part.of(group, whole), _searched
 
 
 def in_double(table: Table) -> tuple[Tensor, Tensor, Tensor]:
@@ -122,20 +171,66 @@ class _Directions:
         return LinearModel(weight, bias - weight @ self.centre)
 
 
+def _solved(
+    directions: _Directions, part: _Part, y: Tensor, share: Tensor, has_slope: Tensor
+) -> Iterator[_Found]:
+    """Yield the models of squared errors: for each strength the solution of linear equations."""
+    # Columns of equal weights have equal equations: without gaps, all of them.
+    patterns, pattern_of = torch.unique(share.T, dim=0, return_inverse=True)
+    work = len(patterns) * len(directions.variance) ** 3
+    if len(patterns) > 1 and (len(patterns) > MOST_ALONE or work > MOST_WORK):
+        yield from _searched(directions, part, y, share, has_slope)
+        return
+    equations = []
+    for number, weight in enumerate(patterns):
+        columns = (pattern_of == number).nonzero()[:, 0]
+        of_rows, of_y = weight @ directions.rows, weight @ y[:, columns]
+        rows = directions.rows - of_rows
+        weighed = rows * weight.unsqueeze(1)
+        equations.append((columns, of_rows, of_y, weighed.T @ rows, weighed.T @ (y[:, columns] - of_y)))
+    slopes, bias = y.new_zeros(len(directions.variance), y.shape[1]), (share * y).sum(0)
+    for strength in STRENGTHS:
+        # The loss is the square, the penalty half of it.
+        penalty = (strength * directions.variance.sum() / 2).expand(len(slopes))
+        for columns, of_rows, of_y, products, with_y in equations:
+            factor, failed = torch.linalg.cholesky_ex(products + torch.diag(penalty))
+            # Where weights are so unequal that rounding decides, the stronger penalty stays.
+            if not failed:
+                slopes[:, columns] = torch.cholesky_solve(with_y, factor)
+                bias[columns] = of_y - of_rows @ slopes[:, columns]
+        yield slopes.clone(), bias.clone()
+
+
+def _searched(
+    directions: _Directions, part: _Part, y: Tensor, share: Tensor, has_slope: Tensor
+) -> Iterator[_Found]:
+    """Yield the models of any losses, each searched from the one before."""
+    constants = [
+        group.loss.constant(y[:, group.columns], share[:, group.columns]).flatten() for group in part.groups
+    ]
+    bias = torch.cat(constants)
+    slopes = y.new_zeros((len(directions.variance), len(bias)))
+    for strength in STRENGTHS:
+        penalty = strength * directions.variance.sum()
+        # In this scale squared errors have a curvature of about 1 in all directions: few steps will do.
+        scale = (directions.variance + penalty).rsqrt().unsqueeze(1) * has_slope
+        slopes, bias = _minimised(directions, part.groups, y, share, penalty, scale, (slopes, bias))
+        yield slopes, bias
+
+
 def _minimised(
     directions: _Directions,
-    tasks: TaskSet,
+    groups: Sequence[TaskGroup],
     y: Tensor,
     share: Tensor,
     penalty: Tensor,
-    slopes: Tensor,
-    bias: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """Return the slopes and the bias of least penalised loss, found from those given."""
-    # In this scale squared errors have a curvature of about 1 in all directions, so that few steps will do.
-    scale = (directions.variance + penalty).rsqrt().unsqueeze(1) * _has_slope(tasks)
+    scale: Tensor,
+    before: _Found,
+) -> _Found:
+    """Return the slopes and the bias of least penalised loss, found from those given, in the given scale."""
+    slopes, bias = before
     place = torch.where(scale > 0, slopes / scale, 0.0).requires_grad_()
-    before, bias = (slopes, bias), bias.clone().requires_grad_()
+    bias = bias.clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
         [place, bias],
         max_iter=MOST_STEPS,
@@ -150,7 +245,7 @@ def _minimised(
         raw = directions.rows @ slopes + bias
         total = penalty * (slopes**2).sum() / 2
         gradients = []
-        for group in tasks.groups:
+        for group in groups:
             outputs = raw[:, group.raw].unflatten(-1, (group.n_columns, group.loss.width))
             loss, slope = group.loss.with_slope(outputs, y[:, group.columns])
             total = total + (loss * share[:, group.columns]).sum()

@@ -55,6 +55,22 @@ def test_in_double_precision_the_same_scores_and_winner(data, params):
         np.testing.assert_allclose(stacked.cv_results_[key], plain.cv_results_[key], rtol=0, atol=1e-6)
 
 
+def test_with_linear_models_the_same_scores():
+    X, Y = make_multitask(n_samples=200, n_features=20, n_regression=2, n_binary=1, random_state=0)
+    est = MultiTaskClassifierRegressor(
+        trunk=MLP((8,)), max_epochs=4, n_bags=2, random_state=0, precision="float64"
+    )
+    stacked, plain = (
+        search(est, {"lr": [0.003, 0.01]}, cv=KFold(2)).fit(X, MultiTaskTarget(Y))
+        for search in (StackedGridSearchCV, GridSearchCV)
+    )
+    assert stacked.stacked_["stacked"].all()
+    assert all(net.evaluated.linear is not None for net in stacked.best_estimator_.nets_)
+    for fold in range(2):
+        key = f"split{fold}_test_score"
+        np.testing.assert_allclose(stacked.cv_results_[key], plain.cv_results_[key], rtol=0, atol=1e-6)
+
+
 def test_in_single_precision_the_same_predictions(data):
     X, Y, _ = data
     est = MultiTaskClassifierRegressor(
