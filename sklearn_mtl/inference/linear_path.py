@@ -18,13 +18,12 @@ STRENGTHS = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 # Directions of less variance, in shares of that of the widest, are rounding.
 SMALLEST_VARIANCE = 1e-12
 # So few tasks are minimised one by one, so that none depends on another's rounding; more take too long.
-MOST_ALONE = 50
-# Nor are squared errors solved where columns of unequal gaps have equations of more work than this.
+MOST_ALONE = 10
+# Nor are squared errors solved where columns of unequal gaps have equations of more work, or more of them.
 MOST_WORK = 2e9
-# They are found to the optimum, not to some point near it.
-MOST_STEPS = 200
-SMALLEST_GRADIENT = 1e-7
-SMALLEST_CHANGE = 1e-15
+MOST_EQUATIONS = 50
+MOST_STEPS = 100
+SMALLEST_GRADIENT = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +177,7 @@ def _solved(
     # Columns of equal weights have equal equations: without gaps, all of them.
     patterns, pattern_of = torch.unique(share.T, dim=0, return_inverse=True)
     work = len(patterns) * len(directions.variance) ** 3
-    if len(patterns) > 1 and (len(patterns) > MOST_ALONE or work > MOST_WORK):
+    if len(patterns) > 1 and (len(patterns) > MOST_EQUATIONS or work > MOST_WORK):
         yield from _searched(directions, part, y, share, has_slope)
         return
     equations = []
@@ -235,7 +234,6 @@ def _minimised(
         [place, bias],
         max_iter=MOST_STEPS,
         tolerance_grad=SMALLEST_GRADIENT,
-        tolerance_change=SMALLEST_CHANGE,
         line_search_fn="strong_wolfe",
     )
 
