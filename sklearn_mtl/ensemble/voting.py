@@ -94,8 +94,9 @@ class MultiTaskVoting(BaseComposition, TaskEnsemble):
     to a quarter of the rows are left out of such a fit at once, so that two nets take one of each other
     member. Where no network holds rows out, or only one within a Pipeline or search, whose other parts may
     have seen their labels, all members are cross-fitted in five folds. Tasks with fewer than
-    200 labels in these rows share the weights of their least mean loss; a weight below 0.05 becomes 0, and
-    single-task models are not fitted to a task for which they have none.
+    200 labels in these rows share the weights of their least mean loss; a weight below 0.05 becomes 0 where
+    that raises the loss by a thousandth at most, and single-task models are not fitted to a task for which
+    they have none.
 
     Examples
     --------
