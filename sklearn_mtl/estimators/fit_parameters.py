@@ -203,7 +203,15 @@ class FitParameters:
 
     def n_nets(self, n_rows: int) -> int:
         """Return how many nets are trained: for ``"auto"``, as many as the trunk says."""
-        return self.trunk.n_nets(n_rows) if self.n_bags == "auto" else int(self.n_bags)
+        if self.n_bags != "auto":
+            return int(self.n_bags)
+        found = self.trunk.n_nets(n_rows)
+        if not _RULES["n_bags"][1](found):
+            raise ValueError(
+                f"`n_nets` of {type(self.trunk).__name__} must return a positive integer, at most 10,000. "
+                f"Found {shown(found)}."
+            )
+        return int(found)
 
     def training_settings(self, n_rows: int) -> TrainingSettings:
         """Return the settings of the training loop.

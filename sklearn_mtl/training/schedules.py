@@ -96,6 +96,7 @@ class StepSchedule(Callback):
         self.step_ = self.done
         self.rates_ = [group["lr"] for group in net.optimizer_.param_groups]
         self.set_: list[float] = []
+        self.factor_ = 1.0
         if self.done and self.factor(self.done) < 1e-6:
             warnings.warn(
                 "`lr_schedule` has come to its end, and nothing more is learned: it spans `max_epochs` "
@@ -112,7 +113,8 @@ class StepSchedule(Callback):
         factor = self.factor(self.step_)
         for i, group in enumerate(net.optimizer_.param_groups):
             if self.set_ and group["lr"] != self.set_[i]:
-                self.rates_[i] *= group["lr"] / self.set_[i]
+                self.rates_[i] = group["lr"] / (self.factor_ or 1.0)
             group["lr"] = self.rates_[i] * factor
         self.set_ = [group["lr"] for group in net.optimizer_.param_groups]
+        self.factor_ = factor
         self.step_ += 1

@@ -72,8 +72,11 @@ class DefaultTrunk(Trunk):
         # Of a wide sparse table, TabM would write out a matrix of all columns for each member.
         is_table = len(spec.blocks) == 1 and len(spec.single.shape) == 1 and not spec.single.wide_sparse
         kind: type[Trunk] = TabM if is_table else MLP
-        known = _parameters_of(kind)
-        for name, value in self.get_params().items():
+        known, given = _parameters_of(kind), self.get_params()
+        if kind is MLP and isinstance(given.get("dropout"), str) and given["dropout"] == "auto":
+            # A word of TabM's, for what is the default of either.
+            del given["dropout"]
+        for name, value in given.items():
             if name not in known:
                 shapes = ", ".join(str(block.shape) for block in spec.blocks)
                 raise ValueError(
@@ -81,7 +84,7 @@ class DefaultTrunk(Trunk):
                     f"shape {shapes}: one of {shown(sorted(known))}. Found {name}={shown(value)}; "
                     "`trunk` names another."
                 )
-        return kind(**self.get_params())
+        return kind(**given)
 
     def n_nets(self, n_rows: int) -> int:
         """Return how many nets make a bag of `TabM`, since most inputs are tables."""

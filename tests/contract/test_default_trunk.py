@@ -75,3 +75,20 @@ def test_a_module_takes_the_parameters_of_the_trunk_that_it_becomes(quick):
     assert torch.equal(est.net_.module_.sharing.trunk.entry.module.weight, module.weight)
     assert est.trunk.module is not module
     assert module.weight.requires_grad
+
+
+def test_the_dropout_that_goes_by_rows_is_taken_for_any_input(quick):
+    images = np.random.default_rng(0).normal(size=(60, 2, 3, 3))
+    est = quick(MultiTaskRegressor, trunk=None, max_epochs=1).set_params(trunk__dropout="auto")
+    assert est.fit(images, images[:, 0, 0, 0]).net_.module_.sharing.members == 1
+
+
+@pytest.mark.parametrize("number", [0, 2.5, None, 10**6])
+def test_a_trunk_that_names_no_number_of_networks_is_refused(quick, number):
+    class Own(MLP):
+        def n_nets(self, n_rows):
+            return number
+
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    with pytest.raises(ValueError, match=r"`n_nets` of Own must return a positive integer.* Found"):
+        quick(MultiTaskRegressor, trunk=Own((4,)), n_bags="auto").fit(X, X[:, 0])

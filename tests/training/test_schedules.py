@@ -90,5 +90,17 @@ def test_what_another_callback_makes_of_a_rate_is_kept():
         assert rates_of(net) == pytest.approx([0.05 * InverseSqrt()(step), 0.02 * InverseSqrt()(step)])
 
 
+def test_a_rate_of_nothing_may_rise_again():
+    net, schedule = a_net(), StepSchedule(InverseSqrt(), done=0)
+    schedule.on_train_begin(net)
+    seen = []
+    for rate in (0.0, 0.0, 0.1):
+        schedule.before_step(net)
+        net.optimizer_.param_groups[0]["lr"] = rate
+        seen.append(rate)
+    schedule.before_step(net)
+    assert rates_of(net)[0] == pytest.approx(0.1 * InverseSqrt()(3) / InverseSqrt()(2))
+
+
 def test_the_inverse_root_halves_the_rate_in_three_thousand_steps():
     assert [InverseSqrt()(step) for step in (0, 3_000, 15_000)] == [1, 0.5, 0.25]
