@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils import ClassifierTags, Tags, indexable
 
 from sklearn_mtl.ensemble.votes import kinds_of_votes, votes_on
@@ -16,7 +18,7 @@ from sklearn_mtl.estimators.kinds import KindRule, SeenLabels, seen_labels
 from sklearn_mtl.estimators.label_warnings import warn_of_other_order
 from sklearn_mtl.estimators.predictions import PredictsByTask
 from sklearn_mtl.estimators.rows import Rows, by_task, read_sample_weight
-from sklearn_mtl.estimators.scikit_learn_private import n_rows_of
+from sklearn_mtl.estimators.scikit_learn_private import BaseSearchCV, n_rows_of
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.estimators.task_scores import ScoresByTask
 from sklearn_mtl.estimators.task_view import ViewedByTask
@@ -120,6 +122,38 @@ def as_rows(X: Any) -> Any:
     return found
 
 
+def last_within(estimator: Any, *, searches: bool = True) -> tuple[str, Any]:
+    """Return the estimator that Pipelines and searches fit last, and the prefix of its arguments of ``fit``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator.
+    searches : bool, default=True
+        Whether to look into searches as well, which pass on all arguments but ``groups``.
+    """
+    prefix = ""
+    while True:
+        if isinstance(estimator, Pipeline):
+            prefix += f"{estimator.steps[-1][0]}__"
+            estimator = estimator.steps[-1][1]
+        elif searches and isinstance(estimator, BaseSearchCV):
+            estimator = estimator.estimator
+        else:
+            return prefix, estimator
+
+
+def is_frozen(estimator: Any) -> bool:
+    """Whether an estimator is not fitted anew, be it within a Pipeline or a search.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator.
+    """
+    return isinstance(last_within(estimator)[1], FrozenEstimator)
+
+
 def resolved_kinds(tasks: Any, names: Sequence[str]) -> dict[str, TaskKind]:
     """Return the kinds that a parameter ``tasks`` names.
 
@@ -192,6 +226,8 @@ class TaskEnsemble(PredictsByTask, ScoresByTask, ViewedByTask):
         asked = {name: asked[name] for name in columns}
         kinds = kinds_of_votes(type(self).__name__, asked)
         rows = every.without(names=left_out).labelled()
+        # The vote has a loss of its own: what the given kinds hold is checked here.
+        Stages().bind(rows, kinds=asked, classes={}, calibrate=True)
         tasks = Stages().bind(rows, kinds=kinds, classes={}, calibrate=True)
         seen = seen_labels(rows, names=inferred)
         fitted = FittedEnsemble(tasks, targets.layout, kinds, left_out, seen)

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline
 
+from sklearn_mtl.ensemble.base import is_frozen, last_within
 from sklearn_mtl.ensemble.columns import CategoricalColumns
 from sklearn_mtl.ensemble.per_task import PerTask
 from sklearn_mtl.estimators import MultiTaskClassifierRegressor
@@ -204,5 +204,41 @@ def fit_arguments(member: BaseEstimator, arguments: Mapping[str, Any]) -> dict[s
     arguments : mapping of str to object
         The arguments by name.
     """
-    last = f"{member.steps[-1][0]}__" if isinstance(member, Pipeline) else ""
-    return {f"{last}{name}": value for name, value in arguments.items() if value is not None}
+    found = {}
+    for name, value in arguments.items():
+        if value is not None:
+            # A search splits by groups itself.
+            prefix, _ = last_within(member, searches=name != "groups")
+            found[prefix + name] = value
+    return found
+
+
+def check_fitted_anew(members: Sequence[Member]) -> None:
+    """Raise a ``ValueError`` if a member is frozen: which rows it has seen is unknown.
+
+    Parameters
+    ----------
+    members : sequence of (str, estimator)
+        Estimators as `members_of` returns them.
+    """
+    for name, member in members:
+        models = (member.regressor, member.classifier) if isinstance(member, PerTask) else (member,)
+        if any(map(is_frozen, models)):
+            raise ValueError(
+                "`weights` must be given, or None, where a member is frozen: 'learned' needs rows that no "
+                f"member has seen. Found 'learned' and the frozen member {shown(name)}."
+            )
+
+
+def with_parameters(name: str, member: Any) -> Any:
+    """Return the estimator that a short name or a pair stands for; others as they are.
+
+    Parameters
+    ----------
+    name : str
+        The name of the member.
+    member : object
+        The member as the user gave it.
+    """
+    is_pair = isinstance(member, tuple | list | Mapping)
+    return _multi_task(name, member) if is_pair else _named(name, member)

@@ -9,11 +9,12 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, check_array, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter, validate_data
 
-from sklearn_mtl.ensemble.base import ReadTasks, TaskEnsemble
+from sklearn_mtl.ensemble.base import ReadTasks, TaskEnsemble, last_within
 from sklearn_mtl.ensemble.votes import votes_on
 from sklearn_mtl.estimators.kinds import KindRule, KindsFromLabels, KindsOfType
 from sklearn_mtl.estimators.rows import AcceptedInput
@@ -119,6 +120,12 @@ class PerTask(TaskEnsemble):
             If a parameter or the data is not what it must be, or a model takes no sample weights.
         """
         read = self._read(X, y, sample_weight)
+        logs = [name for name, kind in read.asked.items() if getattr(kind, "transform", None) is not None]
+        if logs:
+            raise ValueError(
+                "`tasks` of PerTask must hold regressions without `transform`: a TransformedTargetRegressor "
+                f"as `regressor` does the same. Found {shown(read.asked[logs[0]])} for {shown(logs[0])}."
+            )
         self._fit_tasks(read, read.fitted.tasks.names)
         return self
 
@@ -156,6 +163,15 @@ class PerTask(TaskEnsemble):
             models[name].append(model)
         self._keep(read.fitted.only(names), reader, models_=models, preprocessing_=transformer)
 
+    def _as_of_now(self) -> Self:
+        now = super()._as_of_now()
+        if not now.tasks_:
+            raise NotFittedError(
+                "A PerTask must be fitted to some task before it answers. Found one that is fitted to no "
+                "task: its weights are 0."
+            )
+        return now
+
     def _votes(self, X: Any) -> dict[str, np.ndarray]:
         X = self._read_features(self, X, reset=False)
         if self.preprocessing_ is not None:
@@ -185,7 +201,7 @@ class PerTask(TaskEnsemble):
             )
         if of == "classifier" and not hasattr(template, "predict_proba"):
             raise ValueError(f"`classifier` must have `predict_proba`. Found {shown(template)}.")
-        if read.rows.weighted and not has_fit_parameter(template, "sample_weight"):
+        if read.rows.weighted and not has_fit_parameter(last_within(template)[1], "sample_weight"):
             raise TypeError(
                 f"`{of}` must take sample weights where `fit` is given some. Found {shown(template)}."
             )
@@ -232,7 +248,7 @@ def _fitted_model(
     """Return a model of one target column; one that is constant where there is nothing to tell apart."""
     if not len(places):
         return of_no_label
-    given = {} if weight is None else {"sample_weight": weight}
     is_constant = hasattr(template, "predict_proba") and (labels == labels[0]).all()
     model: Any = DummyClassifier() if is_constant else clone(template)
+    given = {} if weight is None else {f"{last_within(model)[0]}sample_weight": weight}
     return model.fit(take_rows(X, places), labels, **given)

@@ -17,10 +17,12 @@ from sklearn_mtl.ensemble.members import (
     are_named,
     as_estimators,
     as_given,
+    check_fitted_anew,
     kind_rule_of,
     members_of,
     multi_task_within,
     seed_members,
+    with_parameters,
 )
 from sklearn_mtl.ensemble.per_task import PerTask
 from sklearn_mtl.ensemble.weights import given_weights
@@ -168,6 +170,8 @@ class MultiTaskVoting(BaseComposition, TaskEnsemble):
         read = self._read(X, y, sample_weight)
         names = [name for name, _ in members]
         weights = given_weights(self.weights, read.fitted.tasks.names, every, names)
+        if weights is None:
+            check_fitted_anew(members)
         arguments = {"sample_weight": sample_weight, "groups": groups}
         fits = MemberFits(read, y, arguments, self._fold, self.n_jobs)
         # Single-task models last: learned weights tell which of them are needed.
@@ -206,8 +210,8 @@ class MultiTaskVoting(BaseComposition, TaskEnsemble):
         Parameters
         ----------
         **params : object
-            Values by name. A short name becomes the estimator that it stands for before a parameter of it is
-            set.
+            Values by name. A short name or a pair becomes the estimator that it stands for before a
+            parameter of it is set.
 
         Returns
         -------
@@ -218,9 +222,10 @@ class MultiTaskVoting(BaseComposition, TaskEnsemble):
             self.estimators = params.pop("estimators")
         asked = {key.partition("__")[0] for key in params}
         given = as_given(self.estimators) if are_named(self.estimators) else []
-        if any(name in asked and isinstance(member, str) for name, member in given):
-            ours = dict(as_estimators(given))
-            self.estimators = [(name, ours[name] if name in asked else member) for name, member in given]
+        if any(name in asked and not hasattr(member, "get_params") for name, member in given):
+            self.estimators = [
+                (name, with_parameters(name, member) if name in asked else member) for name, member in given
+            ]
         self.set_params_with_parts("estimators", **params)
         return self
 

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_mtl import MultiTaskTarget
 from sklearn_mtl.ensemble import CategoricalColumns, PerTask
 from sklearn_mtl.model_selection import cross_val_predict_tasks, score_tasks
-from sklearn_mtl.tasks import Ordinal
+from sklearn_mtl.tasks import Ordinal, Regression
 
 ORDINAL = {"grade": "ordinal"}
 
@@ -213,3 +213,33 @@ def test_nothing_of_the_users_is_changed(numbers):
     PerTask(ridge, LogisticRegression(), preprocessing=CategoricalColumns()).fit(X, Y)
     assert not hasattr(ridge, "coef_")
     assert (before == X).all()
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=3),
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        GridSearchCV(
+            make_pipeline(StandardScaler(), LogisticRegression()), {"logisticregression__C": [1.0]}, cv=3
+        ),
+    ],
+    ids=["search", "pipeline", "search of a pipeline"],
+)
+def test_sample_weights_reach_what_is_within(classifier):
+    rng = np.random.RandomState(0)
+    X, weight = rng.normal(size=(90, 2)), rng.rand(90) + 0.1
+    y = (X[:, 0] + rng.normal(size=90) > 0).astype(np.int64)
+    est = PerTask(classifier=classifier).fit(X, y, sample_weight=weight)
+    Z = X if isinstance(classifier, GridSearchCV) and "C" in classifier.param_grid else None
+    Z = StandardScaler().fit_transform(X) if Z is None else Z
+    alone = LogisticRegression().fit(Z, y, sample_weight=weight)
+    assert est.predict_proba(X) == pytest.approx(alone.predict_proba(Z), abs=1e-6)
+
+
+def test_tasks_are_checked_and_a_transform_is_refused():
+    X, Y = np.arange(9.0)[:, None], {"y": np.arange(1.0, 10.0)}
+    with pytest.raises(ValueError, match="`loss` of Regression must be one of"):
+        PerTask(Ridge(), tasks={"y": Regression("bogus")}).fit(X, Y)
+    with pytest.raises(ValueError, match=r"without `transform`.* for 'y'"):
+        PerTask(Ridge(), tasks={"y": Regression(transform="log")}).fit(X, Y)

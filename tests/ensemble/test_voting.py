@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
@@ -247,3 +248,46 @@ def test_checks_of_scikit_learn(est):
     for kind in ("dense", "sparse") if est.get_params().get("preprocessing", "auto") else ():
         failed.pop(f"check_sample_weight_equivalence_on_{kind}_data", None)
     assert failed == {}
+
+
+def test_a_member_of_no_weight_says_that_it_is_fitted_to_nothing(numbers):
+    X, Y = numbers
+    Y = {name: Y[name] for name in ("price", "kind")}
+    est = MultiTaskVoting([("a", PAIR), ("b", PAIR)], weights=[1, 0]).fit(X, Y)
+    member = est.named_estimators_.b
+    for ask in (lambda: member.predict(X), lambda: member.score_tasks(X, Y)):
+        with pytest.raises(NotFittedError, match="fitted to no task: its weights are 0"):
+            ask()
+
+
+def test_linear_takes_sample_weights(numbers):
+    X, Y = numbers
+    Y = {name: Y[name] for name in ("price", "kind")}
+    est = MultiTaskVoting([("linear", "linear")], weights=None).fit(X, Y, sample_weight=np.arange(60) + 1.0)
+    assert set(est.predict(X)["kind"]) == {"flat", "house"}
+
+
+def test_sample_weights_reach_a_network_in_a_pipeline_in_a_search(network):
+    X = np.random.RandomState(0).normal(size=(40, 2))
+    pipe = make_pipeline(StandardScaler(), network)
+    search = GridSearchCV(pipe, {"multitaskclassifierregressor__max_epochs": [2]}, cv=2)
+    est = MultiTaskVoting([("net", search)], weights=None)
+    assert est.fit(X, X[:, 0], sample_weight=np.arange(40) + 1.0).predict(X).shape == (40,)
+
+
+def test_learned_weights_are_refused_for_a_frozen_member(numbers, network):
+    X, Y = numbers
+    Y = {name: Y[name] for name in ("price",)}
+    known = ~np.isnan(Y["price"])
+    ridge = FrozenEstimator(Ridge().fit(X[known], Y["price"][known]))
+    for frozen in (FrozenEstimator(network.fit(X, Y)), ridge):
+        est = MultiTaskVoting([("old", frozen), ("new", Ridge())])
+        with pytest.raises(ValueError, match=r"`weights` must be given.*the frozen member 'old'"):
+            est.fit(X, Y)
+
+
+def test_parameters_of_a_pair_are_set_by_their_names():
+    est = MultiTaskVoting([("pair", (Ridge(), LogisticRegression())), ("other", PAIR)])
+    est.set_params(pair__regressor__alpha=7.0)
+    assert est.estimators[0][1].regressor.alpha == 7.0
+    assert est.estimators[1] == ("other", PAIR)
