@@ -133,7 +133,9 @@ def least_loss(losses: Sequence[VoteLoss], n_members: int) -> np.ndarray:
         # The largest stays, whatever it is.
         small[shares.argmax()] = False
         if not small.any():
-            return shares
+            # The largest is what the others leave, so that nothing is rounded off their sum.
+            largest = np.arange(n_members) == shares.argmax()
+            return np.where(largest, 1 - shares[~largest].sum(), shares)
         least = int(np.where(small, shares, np.inf).argmin())
         others = (shares > 0) & (np.arange(n_members) != least)
         without = _optimum(losses, others)

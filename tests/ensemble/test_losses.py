@@ -94,3 +94,8 @@ def test_a_small_share_that_keeps_hard_votes_finite_stays():
     assert loss(found)[0] == pytest.approx(
         min(loss(np.array([1 - s, s]))[0] for s in np.linspace(0, 0.1, 2001))
     )
+
+
+@pytest.mark.parametrize("make", [squared, log])
+def test_two_shares_have_a_sum_of_exactly_1(make):
+    assert all(least_loss([make(seed, n_members=2)], 2).sum() == 1.0 for seed in range(50))
