@@ -627,7 +627,8 @@ def test_each_net_of_a_bag_writes_files_of_its_own(tmp_path, folder):
         f_params=folder(tmp_path / "weights.pt"), f_history=None, f_optimizer=None, f_criterion=None
     )
     ended = TrainEndCheckpoint(dirname=str(tmp_path), f_history=None, f_optimizer=None, f_criterion=None)
-    est = fitted(saved, ended, n_bags=2)
+    # A linear model is put beside the weights when all callbacks have been told of the end.
+    est = fitted(saved, ended, n_bags=2, linear_blend=False)
     assert {path.name for path in tmp_path.iterdir()} == {
         "net0_weights.pt", "net1_weights.pt", "train_end_net0_params.pt", "train_end_net1_params.pt",
     }  # fmt: skip

@@ -172,7 +172,7 @@ def test_buffers_are_copied_not_averaged():
 def test_a_decay_of_zero_is_no_average():
     X, Y = make_multitask(n_samples=60, n_features=4, n_factors=2, random_state=0)
     y = Y["regression0"]
-    settings = {"trunk": MLP((8,)), "n_bags": 1, "max_epochs": 3, "random_state": 0}
+    settings = {"trunk": MLP((8,)), "n_bags": 1, "max_epochs": 3, "linear_blend": False, "random_state": 0}
     predictions = {
         decay: MultiTaskRegressor(ema_decay=decay, **settings).fit(X, y).predict(X)
         for decay in (None, 0.0, 0.9)

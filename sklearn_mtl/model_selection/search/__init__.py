@@ -22,7 +22,7 @@ Examples
 >>> from sklearn_mtl import MultiTaskRegressor
 >>> from sklearn_mtl.model_selection.search import StackedGridSearchCV
 >>> X = np.random.default_rng(0).normal(size=(60, 2))
->>> est = MultiTaskRegressor(trunk="mlp", n_bags=1, max_epochs=3, random_state=0)
+>>> est = MultiTaskRegressor(trunk="mlp", n_bags=1, max_epochs=3, linear_blend=False, random_state=0)
 >>> grid = {"lr": [0.001, 0.01], "task_weights__y0": [0.5, 2.0]}
 >>> search = StackedGridSearchCV(est, grid, cv=3).fit(X, X @ [[1.0, 0.0], [1.0, 2.0]])
 >>> search.stacked_[["n_nets", "stacked"]].sum().tolist()

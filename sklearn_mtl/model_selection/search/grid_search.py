@@ -85,7 +85,8 @@ refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
     >>> from sklearn_mtl.model_selection import StackedGridSearchCV
     >>> X = np.random.default_rng(0).normal(size=(90, 3))
     >>> Y = {"price": X.sum(axis=1), "type": np.where(X[:, 0] > 0, "flat", "house")}
-    >>> est = MultiTaskClassifierRegressor(trunk="mlp", n_bags=1, max_epochs=3, random_state=0)
+    >>> settings = {"trunk": "mlp", "n_bags": 1, "linear_blend": False, "random_state": 0}
+    >>> est = MultiTaskClassifierRegressor(max_epochs=3, **settings)
     >>> search = StackedGridSearchCV(est, {"task_weights__type": [0.3, 1.0], "lr": [0.003, 0.01]}, cv=3)
     >>> search.fit(X, Y).best_params_
     {'lr': 0.003, 'task_weights__type': 1.0}

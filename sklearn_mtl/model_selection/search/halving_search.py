@@ -80,7 +80,8 @@ multimetric_, classes_, n_features_in_, feature_names_in_
     >>> from sklearn_mtl.model_selection import StackedHalvingGridSearchCV
     >>> X = np.random.default_rng(0).normal(size=(90, 3))
     >>> Y = {"price": X.sum(axis=1), "type": np.where(X[:, 0] > 0, "flat", "house")}
-    >>> est = MultiTaskClassifierRegressor(trunk="mlp", n_bags=1, max_epochs=6, random_state=0)
+    >>> settings = {"trunk": "mlp", "n_bags": 1, "linear_blend": False, "random_state": 0}
+    >>> est = MultiTaskClassifierRegressor(max_epochs=6, **settings)
     >>> search = StackedHalvingGridSearchCV(est, {"lr": [0.0001, 0.001, 0.01]}, cv=3, min_epochs=2)
     >>> search.fit(X, Y).best_params_
     {'lr': 0.01}

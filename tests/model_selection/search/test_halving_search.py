@@ -48,7 +48,9 @@ def column(search, name):
 
 
 def test_schedule(X, Y):
-    search = StackedHalvingGridSearchCV(quick(), {"lr": LRS}, cv=CV, factor=2, min_epochs=2).fit(X, Y)
+    search = StackedHalvingGridSearchCV(
+        quick(linear_blend=False), {"lr": LRS}, cv=CV, factor=2, min_epochs=2
+    ).fit(X, Y)
     assert search.n_candidates_ == [5, 3, 2]
     assert search.n_resources_ == [2, 4, 12]
     assert search.n_iterations_ == search.n_required_iterations_ == search.n_possible_iterations_ == 3
