@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.features import FeatureSpec
@@ -16,7 +15,7 @@ from sklearn_mtl.network.torch_private import has_hooks
 from sklearn_mtl.sharing import Sharing, SharingModule
 from sklearn_mtl.tasks import TaskLosses, TaskSet
 from sklearn_mtl.trunks import Trunk, TrunkModule
-from sklearn_mtl.trunks.layers import aligned
+from sklearn_mtl.trunks.layers import MemberLinear, TaskLinear
 
 
 class MultiTaskModule(nn.Module):
@@ -276,39 +275,6 @@ class Heads(nn.Module):
         return torch.tensor(sorted(range(len(columns)), key=columns.__getitem__))
 
 
-class MemberLinear(nn.Module):
-    """A linear layer for each member: (rows, members, n_in) to (rows, members, n_out)."""
-
-    def __init__(self, members: int, n_in: int, n_out: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(_uniform(n_in, members, n_out, n_in))
-        self.bias = nn.Parameter(_uniform(n_in, members, n_out))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the layer's output."""
-        x, weight = (x, self.weight) if self.training else aligned(x, self.weight)
-        if len(weight) > 1:
-            return torch.bmm(x.transpose(0, 1), weight.transpose(1, 2)).transpose(0, 1) + self.bias
-        return F.linear(x, weight.squeeze(0), self.bias.squeeze(0))
-
-
-class TaskLinear(nn.Module):
-    """A linear layer for each member and task: (rows, members, tasks, n_in) to (…, n_out)."""
-
-    def __init__(self, members: int, n_tasks: int, n_in: int, n_out: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(_uniform(n_in, members, n_tasks, n_out, n_in))
-        self.bias = nn.Parameter(_uniform(n_in, members, n_tasks, n_out))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the layer's output."""
-        members, n_tasks = self.weight.shape[:2]
-        x, weight = (x, self.weight) if self.training else aligned(x, self.weight)
-        by_layer = x.permute(1, 2, 0, 3).flatten(0, 1)
-        product = torch.bmm(by_layer, weight.flatten(0, 1).transpose(1, 2))
-        return product.unflatten(0, (members, n_tasks)).permute(2, 0, 1, 3) + self.bias
-
-
 def _branch(members: int, n_tasks: int, n_inputs: int, hidden: tuple[int, ...], n_outputs: int) -> nn.Module:
     layers: list[nn.Module] = []
     n_in = n_inputs
@@ -316,11 +282,6 @@ def _branch(members: int, n_tasks: int, n_inputs: int, hidden: tuple[int, ...], 
         layers += [TaskLinear(members, n_tasks, n_in, size), nn.ReLU()]
         n_in = size
     return nn.Sequential(*layers, TaskLinear(members, n_tasks, n_in, n_outputs))
-
-
-def _uniform(n_in: int, *shape: int) -> Tensor:
-    """Uniform in ±1/√n_in, as torch draws the weights and biases of a linear layer."""
-    return torch.empty(shape).uniform_(-1, 1) / max(n_in, 1) ** 0.5
 
 
 def draws_alone(module: nn.Module) -> bool:

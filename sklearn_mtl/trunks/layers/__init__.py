@@ -1,0 +1,31 @@
+"""Layers that trunks are made of.
+
+Examples
+--------
+>>> import torch
+>>> from sklearn_mtl.trunks.layers import BatchEnsembleLinear
+>>> BatchEnsembleLinear(4, 8, members=3)(torch.zeros(10, 3, 4)).shape
+torch.Size([10, 3, 8])
+"""
+
+from sklearn_mtl.trunks.layers.batch_ensemble import FEWEST_BITS_APART, BatchEnsembleLinear
+from sklearn_mtl.trunks.layers.dropout import Dropout
+from sklearn_mtl.trunks.layers.embedding import PiecewiseLinearEmbedding
+from sklearn_mtl.trunks.layers.generators import OwnDraws, drawing_from, own_generator, own_generators
+from sklearn_mtl.trunks.layers.linear import Linear, MemberLinear, TaskLinear, aligned, linear
+
+__all__ = [
+    "FEWEST_BITS_APART",
+    "BatchEnsembleLinear",
+    "Dropout",
+    "Linear",
+    "MemberLinear",
+    "OwnDraws",
+    "PiecewiseLinearEmbedding",
+    "TaskLinear",
+    "aligned",
+    "drawing_from",
+    "linear",
+    "own_generator",
+    "own_generators",
+]
