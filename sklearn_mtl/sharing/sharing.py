@@ -57,8 +57,17 @@ class SharingModule(nn.Module, ABC):
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Iterate over the parameters that several tasks train, on which gradients are balanced."""
 
-    def penalty(self) -> Tensor | None:
-        """Return a scalar that is added to the loss; a hook, by default None, for no penalty."""
+    def penalty(self, inputs: Mapping[str, Tensor], weight: Tensor) -> Tensor | None:
+        """Return a scalar that is added to the loss of a batch; a hook, by default None, for no penalty.
+
+        Parameters
+        ----------
+        inputs : mapping of str to tensor
+            The encoded rows of the batch, for a penalty on what is made of them.
+        weight : tensor of shape (rows, target columns)
+            Cell weights, 0 where a label is missing. A row without any weight fills up the batch of a stack,
+            and must not count.
+        """
         return None
 
 

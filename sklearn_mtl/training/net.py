@@ -304,7 +304,8 @@ class MultiTaskNet(RecordedNet):
         """Return the raw outputs and the penalty of one batch, with a graph."""
         with self.autocast_now():
             raw = self.module_(batch.inputs)
-        return raw.to(batch.y.dtype), self.network.sharing.penalty()
+            penalty = self.network.sharing.penalty(batch.inputs, batch.weight)
+        return raw.to(batch.y.dtype), penalty
 
     def put_gradients(self, batch: Batch, raw: Tensor, penalty: Tensor | None) -> Step:
         """Put gradients on all parameters, given the raw outputs and the penalty of one batch."""

@@ -41,7 +41,8 @@ class Problem:
         network.zero_grad()
         losses = loss.losses(network(self.inputs), self.y, self.weight)
         shared = list(network.sharing.shared_parameters())
-        return loss.balancer.backward(losses, loss.weights, network.sharing.penalty(), shared)
+        penalty = network.sharing.penalty(self.inputs, self.weight)
+        return loss.balancer.backward(losses, loss.weights, penalty, shared)
 
     def gradient(self, network, loss, task, part):
         """Return the gradient of one task's loss in the parameters of a part of the network."""

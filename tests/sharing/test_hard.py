@@ -28,7 +28,8 @@ def test_shared_parameters_are_exactly_the_trunks(problem):
 
 
 def test_no_penalty(problem):
-    assert HardSharing().build(problem.make_trunk, [], problem.spec).penalty() is None
+    sharing = HardSharing().build(problem.make_trunk, [], problem.spec)
+    assert sharing.penalty(problem.inputs, problem.weight) is None
 
 
 def test_every_task_trains_the_trunk(problem):

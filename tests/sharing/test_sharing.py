@@ -46,7 +46,7 @@ class SoftSharingModule(ApartModule):
     def shared_parameters(self):
         return self.trunks.parameters()
 
-    def penalty(self):
+    def penalty(self, inputs, weight):
         tasks = zip(*(trunk.parameters() for trunk in self.trunks), strict=True)
         return self.strength * sum(torch.stack(weights).var(0).sum() for weights in tasks)
 
@@ -228,7 +228,7 @@ def test_strong_penalty_draws_trunks_together(problem):
             problem.backward(network, loss)
             descent.step()
         network.sharing.strength = 1.0
-        spread.append(float(network.sharing.penalty().detach()))
+        spread.append(float(network.sharing.penalty(problem.inputs, problem.weight).detach()))
     assert spread[1] < 0.1 * spread[0]
 
 

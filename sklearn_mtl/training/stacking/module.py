@@ -51,9 +51,11 @@ class StackedModule:
         self._of_all = vmap(self._of_one)
 
     def __call__(
-        self, weights: Named, inputs: Named, masks: Sequence[Tensor], *, training: bool
+        self, weights: Named, inputs: Named, cells: Tensor, masks: Sequence[Tensor], *, training: bool
     ) -> tuple[Tensor, Tensor]:
         """Return the networks' raw outputs, (networks, rows, members, raw_width), and their penalties.
+
+        Penalties are for training, and 0 without it.
 
         Parameters
         ----------
@@ -61,6 +63,8 @@ class StackedModule:
             Weights and buffers by their names in the module; all others are those of the pattern.
         inputs : mapping of str to tensor, each of shape (networks, rows, ...)
             Encoded rows.
+        cells : tensor of shape (networks, rows, target columns)
+            Cell weights of the rows, for the penalties.
         masks : sequence of tensor, each of shape (networks, rows, ...)
             A mask for each passage through a dropout layer, in order; none is needed to predict.
         training : bool
@@ -74,7 +78,7 @@ class StackedModule:
         try:
             with _batched_linears(tensors[0]):
                 self._filled, self._blocks = slots, tuple(inputs)
-                raw, penalty = self._of_all(tensors, tuple(inputs.values()), tuple(masks))
+                raw, penalty = self._of_all(tensors, tuple(inputs.values()), cells, tuple(masks))
         finally:
             # Tensors of `vmap` are of no use outside of it: the pattern must not be left with them.
             for (of_part, name), tensor in zip(slots, own, strict=True):
@@ -86,6 +90,7 @@ class StackedModule:
         self,
         weights: Sequence[Tensor],
         blocks: Sequence[Tensor],
+        cells: Tensor,
         masks: Sequence[Tensor],
     ) -> tuple[Tensor, Tensor]:
         """Compute one network, as ``vmap`` sees it."""
@@ -94,8 +99,9 @@ class StackedModule:
         for (of_part, name), tensor in zip(self._filled, weights, strict=True):
             of_part[name] = tensor
         self._masks[:] = masks
-        raw = self.pattern(dict(zip(self._blocks, blocks, strict=True)))
-        penalty = self.pattern.sharing.penalty()
+        inputs = dict(zip(self._blocks, blocks, strict=True))
+        raw = self.pattern(inputs)
+        penalty = self.pattern.sharing.penalty(inputs, cells) if self.pattern.training else None
         return raw, raw.new_zeros(()) if penalty is None else penalty
 
 

@@ -154,7 +154,7 @@ class StackedTrainer:
         """Return the nets' raw outputs and penalties for rows with a leading network axis."""
         weights = self.weights.of_module(averaged=not training)
         with self.members[0].net.autocast_now() if training else nullcontext():
-            raw, penalty = self.module(weights, batch.inputs, masks, training=training)
+            raw, penalty = self.module(weights, batch.inputs, batch.weight, masks, training=training)
         return raw.to(batch.y.dtype), penalty
 
     def _epoch(self) -> list[Member]:

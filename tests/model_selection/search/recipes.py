@@ -89,7 +89,7 @@ class PenalisedModule(SharingModule):
     def shared_parameters(self):
         return self.trunks.parameters()
 
-    def penalty(self):
+    def penalty(self, inputs, weight):
         of_tasks = zip(*(trunk.parameters() for trunk in self.trunks), strict=True)
         return self.strength * sum(torch.stack(weights).var(0).sum() for weights in of_tasks)
 

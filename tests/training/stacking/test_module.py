@@ -74,15 +74,17 @@ def stack_of(ready):
     stacked = StackedModule(modules[0], few_rows(ready[0].plan.train).inputs)
     named = [dict(module.named_parameters()) for module in modules]
     weights = {name: torch.stack([own[name].detach() for own in named]) for name in named[0]}
-    rows = [one.plan.train.rows(slice(5 * i, 5 * i + 6)).inputs for i, one in enumerate(ready)]
-    return stacked, weights, rows, {name: torch.stack([own[name] for own in rows]) for name in rows[0]}
+    batches = [one.plan.train.rows(slice(5 * i, 5 * i + 6)) for i, one in enumerate(ready)]
+    rows = [batch.inputs for batch in batches]
+    inputs = {name: torch.stack([own[name] for own in rows]) for name in rows[0]}
+    return stacked, weights, rows, (inputs, torch.stack([batch.weight for batch in batches]))
 
 
 @pytest.mark.parametrize("trunk", [MLP((8, 8), dropout=0.4), TabM((8,), members=2)], ids=repr)
 def test_a_stack_predicts_as_its_modules(data, trunk):
     ready = ready_of(data, trunk)
-    stacked, weights, rows, inputs = stack_of(ready)
-    raw, penalty = stacked(weights, inputs, [], training=False)
+    stacked, weights, rows, given = stack_of(ready)
+    raw, penalty = stacked(weights, *given, [], training=False)
     assert penalty.tolist() == [0, 0, 0]
     for own, one, found in zip(rows, ready, raw, strict=True):
         torch.testing.assert_close(found, one.net.module_.eval()(own))
@@ -90,7 +92,7 @@ def test_a_stack_predicts_as_its_modules(data, trunk):
 
 def test_dropout_takes_the_masks_in_the_order_of_the_calls(data):
     ready = ready_of(data, MLP((8, 6), dropout=0.4))
-    stacked, weights, rows, inputs = stack_of(ready)
+    stacked, weights, rows, given = stack_of(ready)
     assert [call.shape[-1] for call in stacked.calls] == [8, 6]
     layers = [ready[0].net.module_.get_submodule(call.name) for call in stacked.calls]
     masks = []
@@ -103,7 +105,7 @@ def test_dropout_takes_the_masks_in_the_order_of_the_calls(data):
             ]
         )
     raw, _ = stacked(
-        weights, inputs, [torch.stack(of_layer) for of_layer in zip(*masks, strict=True)], training=True
+        weights, *given, [torch.stack(of_layer) for of_layer in zip(*masks, strict=True)], training=True
     )
     for number, (own, one) in enumerate(zip(rows, ready, strict=True)):
         with torch.random.fork_rng(devices=()):
@@ -113,11 +115,11 @@ def test_dropout_takes_the_masks_in_the_order_of_the_calls(data):
 
 def test_the_pattern_is_left_as_it_was(data):
     ready = ready_of(data, MLP((8,)))
-    stacked, weights, _, inputs = stack_of(ready)
+    stacked, weights, _, (inputs, cells) = stack_of(ready)
     before = dict(stacked.pattern.named_parameters())
-    stacked(weights, inputs, [], training=True)
+    stacked(weights, inputs, cells, [], training=True)
     with pytest.raises(RuntimeError):
-        stacked(weights, {name: block[..., :2] for name, block in inputs.items()}, [], training=True)
+        stacked(weights, {name: block[..., :2] for name, block in inputs.items()}, cells, [], training=True)
     after = dict(stacked.pattern.named_parameters())
     assert before.keys() == after.keys()
     assert all(after[name] is value for name, value in before.items())
