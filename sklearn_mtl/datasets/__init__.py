@@ -3,7 +3,10 @@
 ========================  =================================================================
 ``fetch_ames_housing``    2,930 house sales: price (regression) and building type (5 classes)
 ``make_multitask``        synthetic tables: any number of regression, binary and multiclass
-                          tasks, as related as asked, with missing labels where wanted
+                          tasks, as related, alike, grouped and difficult as asked, with
+                          missing labels where wanted
+``make_dependent_tasks``  a task of several classes, and binary tasks that are functions of it
+``make_click_purchase``   clicks, and purchases, which only follow a click
 ========================  =================================================================
 
 A ``fetch_*`` function returns a `sklearn.utils.Bunch` with ``data`` and ``target`` (both
@@ -18,6 +21,8 @@ an array and a mapping from task name to labels.
 """
 
 from ._ames import fetch_ames_housing
+from ._click_purchase import make_click_purchase
+from ._dependent import make_dependent_tasks
 from ._synthetic import make_multitask
 
-__all__ = ["fetch_ames_housing", "make_multitask"]
+__all__ = ["fetch_ames_housing", "make_click_purchase", "make_dependent_tasks", "make_multitask"]

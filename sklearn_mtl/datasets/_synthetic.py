@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from numbers import Integral, Real
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-# The standard deviation of sin(u) for u normal with mean 0 and variance 1.
-_SINE_SCALE = math.sqrt((1 - math.exp(-2)) / 2)
+from ._checks import check_above_0, check_counts, check_number, check_share, of_each_task
+from ._factors import directions, factors, read_out, turned
+from ._labels import classes_of, with_gaps
 
 
 def make_multitask(
@@ -22,7 +21,10 @@ def make_multitask(
     n_classes: int = 3,
     n_factors: int = 5,
     relatedness: float = 1.0,
-    noise: float = 0.1,
+    n_groups: int = 1,
+    correlation: float = 1.0,
+    difficulty: float | Sequence[float] = 1.0,
+    noise: float | Sequence[float] = 0.1,
     missing_labels: float = 0.0,
     string_labels: bool = False,
     random_state: int | np.random.RandomState | None = None,
@@ -40,12 +42,22 @@ def make_multitask(
     n_classes : int, default=3
         Number of classes of each multiclass task, of roughly equal frequency.
     n_factors : int, default=5
-        Number of latent factors shared by all tasks, and of those that each task has of its own; no
-        more than half of ``n_features`` are made.
+        Number of latent factors shared by the tasks of a group, and of those that each task has of its own.
+        No more are made than have room in ``n_features`` columns: half as many as there are columns, unless
+        there are several groups or the correlation is below 1.
     relatedness : float in [0, 1], default=1.0
         Share of a task's signal (its variance) that comes from the shared factors. With 1, all
         tasks are read from one representation; with 0, they have nothing in common but X.
-    noise : float >= 0, default=0.1
+    n_groups : int, default=1
+        Number of groups of tasks; only tasks of one group share factors. In the order of Y, task i
+        is in group i modulo ``n_groups``.
+    correlation : float in [0, 1], default=1.0
+        Correlation between what two tasks of a group see of the same factor. Below 1, each task sees
+        every shared factor from a direction of its own.
+    difficulty : float > 0, or one for each task in the order of Y, default=1.0
+        Frequency of the sines that the factors are: of the variance of a factor, a linear model reaches 99 %
+        at 0.5, 85 % at 1, 48 % at 1.5 and 15 % at 2.
+    noise : float >= 0, or one for each task in the order of Y, default=0.1
         Standard deviation of the noise, where that of the signal is 1. In classification it is
         added before the class is chosen.
     missing_labels : float in [0, 1), default=0.0
@@ -63,17 +75,42 @@ def make_multitask(
     Y : dict of str to ndarray of shape (n_samples,)
         The labels: ``regression0``, …, ``binary0``, …, ``multiclass0``, ….
 
+    Raises
+    ------
+    ValueError
+        If a parameter is not what it must be, or there are too few columns for a factor of each group.
+
     Notes
     -----
-    A factor is :math:`\sin(x \cdot w) / c` with :math:`w` a random direction of length 1 and
-    :math:`c` such that its variance is 1; a linear model reaches 85 % of it. The directions of the
-    shared factors and of one task's own are orthogonal, so these factors are independent. A score is
+    A factor is :math:`\sin(d\, x \cdot w) / c` with :math:`d` the difficulty, :math:`w` a random direction of
+    length 1 and :math:`c` such that its variance is 1. The directions of the shared factors, those of other
+    groups and those of one task's own are orthogonal, so these factors are independent. A score is
 
     .. math:: \sqrt{r}\, f \cdot a + \sqrt{1-r}\, g \cdot b + \sigma\varepsilon
 
     with :math:`r` the relatedness, :math:`f` the shared factors, :math:`g` the task's own, loadings
     :math:`a, b` of length 1, and :math:`\sigma` the noise. Regression labels are one score, binary
     labels its sign, multiclass labels the greatest of one score per class.
+
+    With a correlation :math:`p`, a task has the direction :math:`\sqrt{p}\, w + \sqrt{1-p}\, v` in place of
+    :math:`w`, where :math:`v` is drawn for each task, as for the two tasks of [1]_. A number of tasks, their
+    correlation and their difficulty are what decides how much there is to gain by sharing:
+
+    ============================================  ===========================================================
+    parameters                                    tasks
+    ============================================  ===========================================================
+    the defaults                                  read from one representation
+    ``n_groups=3``                                related within groups only
+    ``relatedness=0.5``                           with factors shared, and as many of their own
+    ``correlation=0.5``                           alike, each with a version of its own of every factor
+    ``difficulty=(1, 2)``, ``noise=(0.1, 2)``     with the same factors, some harder to learn than others
+    ``relatedness=0``                             that have nothing in common, and compete for the network
+    ============================================  ===========================================================
+
+    References
+    ----------
+    .. [1] J. Ma et al., "Modeling Task Relationships in Multi-task Learning with Multi-gate
+       Mixture-of-Experts", KDD 2018, section 3.2.
 
     Examples
     --------
@@ -88,7 +125,7 @@ def make_multitask(
     >>> Y["binary0"]
     array(['class0', 'class1', 'class1', None, 'class1'], dtype=object)
     """
-    _check_counts(
+    check_counts(
         n_samples=(n_samples, 1),
         n_features=(n_features, 2),
         n_regression=(n_regression, 0),
@@ -96,22 +133,38 @@ def make_multitask(
         n_multiclass=(n_multiclass, 0),
         n_classes=(n_classes, 2),
         n_factors=(n_factors, 1),
+        n_groups=(n_groups, 1),
     )
-    _check_shares(relatedness, noise, missing_labels)
+    check_share("relatedness", relatedness)
+    check_share("correlation", correlation)
+    check_share("missing_labels", missing_labels, below_1=True)
+    tasks = list(_tasks(n_regression, n_binary, n_multiclass, n_classes))
+    difficulties = of_each_task("difficulty", difficulty, len(tasks), check_above_0)
+    noises = of_each_task("noise", noise, len(tasks), check_number)
+    # Blocks of orthogonal directions: a group's each, a task's own, and what turns it away from its group.
+    n_blocks = n_groups + 1 + (correlation < 1)
+    if n_features < n_blocks:
+        raise ValueError(
+            f"`n_features` must be at least {n_blocks} for {n_groups} groups of correlation {correlation}. "
+            f"Found {n_features}."
+        )
     random = check_random_state(random_state)
     X = random.standard_normal((n_samples, n_features))
-    n_factors = min(n_factors, n_features // 2)
-    shared = _directions(np.empty((n_features, 0)), n_factors, random)
+    n_factors = min(n_factors, n_features // n_blocks)
+    of_groups = directions(np.empty((n_features, 0)), n_groups * n_factors, random)
 
     Y = {}
-    for name, n_scores in _tasks(n_regression, n_binary, n_multiclass, n_classes):
-        own = _directions(shared, n_factors, random)
-        scores = math.sqrt(relatedness) * _read_out(_factors(X, shared), n_scores, random)
-        scores += math.sqrt(1 - relatedness) * _read_out(_factors(X, own), n_scores, random)
-        scores += noise * random.standard_normal(scores.shape)
-        labels = scores[:, 0] if name.startswith("regression") else _classes(scores, string_labels)
-        missing = random.permutation(n_samples)[: round(missing_labels * n_samples)]
-        Y[name] = _without(labels, missing)
+    for place, (name, n_scores) in enumerate(tasks):
+        own = directions(of_groups, n_factors, random)
+        shared = of_groups[:, place % n_groups * n_factors :][:, :n_factors]
+        if correlation < 1:
+            shared = turned(shared, np.hstack([of_groups, own]), correlation, random)
+        difficulty = difficulties[place]
+        scores = math.sqrt(relatedness) * read_out(factors(X, shared, difficulty), n_scores, random)
+        scores += math.sqrt(1 - relatedness) * read_out(factors(X, own, difficulty), n_scores, random)
+        scores += noises[place] * random.standard_normal(scores.shape)
+        labels = scores[:, 0] if name.startswith("regression") else classes_of(scores, string_labels)
+        Y[name] = with_gaps(labels, missing_labels, random)
     return X, Y
 
 
@@ -125,56 +178,3 @@ def _tasks(n_regression: int, n_binary: int, n_multiclass: int, n_classes: int) 
     for kind, n_tasks, n_scores in kinds:
         for index in range(n_tasks):
             yield f"{kind}{index}", n_scores
-
-
-def _directions(apart_from: np.ndarray, n_directions: int, random: np.random.RandomState) -> np.ndarray:
-    """Return random orthonormal columns, orthogonal to the orthonormal columns given."""
-    n_features, n_given = apart_from.shape
-    drawn = random.standard_normal((n_features, n_directions))
-    basis, _ = np.linalg.qr(np.hstack([apart_from, drawn]))
-    return basis[:, n_given:]
-
-
-def _factors(X: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Return one factor per direction, independent of each other, of mean 0 and variance 1."""
-    return np.sin(X @ directions) / _SINE_SCALE
-
-
-def _read_out(factors: np.ndarray, n_scores: int, random: np.random.RandomState) -> np.ndarray:
-    """Return random mixtures of the factors, each of variance 1."""
-    loadings = random.standard_normal((factors.shape[1], n_scores))
-    return factors @ (loadings / np.linalg.norm(loadings, axis=0))
-
-
-def _classes(scores: np.ndarray, string_labels: bool) -> np.ndarray:
-    """Return the greatest of several scores, or the sign of a single one."""
-    codes = scores.argmax(axis=1) if scores.shape[1] > 1 else (scores[:, 0] > 0).astype(int)
-    if not string_labels:
-        return codes
-    return np.array([f"class{code}" for code in codes], dtype=object)
-
-
-def _without(labels: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    if len(missing) == 0:
-        return labels
-    if labels.dtype.kind == "f":
-        labels[missing] = np.nan
-        return labels
-    labels = labels.astype(object)
-    labels[missing] = None
-    return labels
-
-
-def _check_counts(**counts: tuple[Any, int]) -> None:
-    for name, (value, least) in counts.items():
-        if not isinstance(value, Integral) or value < least:
-            raise ValueError(f"`{name}` must be an integer of at least {least}. Found {value!r}.")
-
-
-def _check_shares(relatedness: float, noise: float, missing_labels: float) -> None:
-    if not (isinstance(relatedness, Real) and 0 <= relatedness <= 1):
-        raise ValueError(f"`relatedness` must be a number from 0 to 1. Found {relatedness!r}.")
-    if not (isinstance(noise, Real) and 0 <= noise < math.inf):
-        raise ValueError(f"`noise` must be a finite number of at least 0. Found {noise!r}.")
-    if not (isinstance(missing_labels, Real) and 0 <= missing_labels < 1):
-        raise ValueError(f"`missing_labels` must be at least 0 and below 1. Found {missing_labels!r}.")

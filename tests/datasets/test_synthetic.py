@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,6 +76,56 @@ def test_related_tasks_share_their_directions():
     assert _mean_abs_alignment(0.0) < 0.6
 
 
+def _linear(**parameters):
+    """Return the coefficients of a linear model of each task, of length 1."""
+    settings = {"n_factors": 1, "noise": 0.0, "random_state": 0, **parameters}
+    X, Y = make_multitask(10_000, 12, **settings)
+    coefficients = np.array([LinearRegression().fit(X, labels).coef_ for labels in Y.values()])
+    return coefficients / np.linalg.norm(coefficients, axis=1, keepdims=True)
+
+
+def test_only_tasks_of_a_group_share_factors():
+    directions = _linear(n_regression=6, n_groups=2)
+    found = np.abs(directions @ directions.T)
+    same_group = np.arange(6)[:, None] % 2 == np.arange(6) % 2
+    np.testing.assert_allclose(found, same_group, atol=0.08)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.3, 0.8])
+def test_correlation_is_that_between_what_tasks_see_of_a_factor(correlation):
+    directions = _linear(n_regression=12, correlation=correlation)
+    found = np.abs(directions @ directions.T)[np.triu_indices(12, 1)]
+    assert found.mean() == pytest.approx(correlation, abs=0.25 * (1 - correlation) + 0.02)
+
+
+@pytest.mark.parametrize("difficulty", [0.5, 1.5, 2.0])
+def test_difficulty_is_the_frequency_of_the_factors(difficulty):
+    X, Y = make_multitask(20_000, noise=0, difficulty=difficulty, random_state=0)
+    y = Y["regression0"]
+    assert y.std() == pytest.approx(1, abs=0.05)
+    reached = {0.5: 0.99, 1.5: 0.48, 2.0: 0.15}[difficulty]
+    assert LinearRegression().fit(X, y).score(X, y) == pytest.approx(reached, abs=0.02)
+
+
+def test_each_task_may_have_a_difficulty_and_noise_of_its_own():
+    same = {"n_samples": 5_000, "n_regression": 2, "random_state": 0}
+    _, clean = make_multitask(**same, noise=0)
+    _, Y = make_multitask(**same, noise=(0.5, 2.0))
+    assert [(Y[name] - clean[name]).std() for name in Y] == pytest.approx([0.5, 2.0], rel=0.05)
+    _, easy_and_hard = make_multitask(**same, noise=0, difficulty=np.array([1.0, 2.0]))
+    np.testing.assert_array_equal(easy_and_hard["regression0"], clean["regression0"])
+    assert (easy_and_hard["regression1"] != clean["regression1"]).any()
+
+
+def test_signal_of_groups_that_are_alike_has_mean_0_and_variance_1():
+    _, Y = make_multitask(
+        20_000, n_regression=4, n_groups=2, correlation=0.5, relatedness=0.5, noise=0, random_state=0
+    )
+    for labels in Y.values():
+        assert abs(labels.mean()) < 0.05
+        assert labels.std() == pytest.approx(1, abs=0.06)
+
+
 @pytest.mark.parametrize("n_classes", [2, 3, 5])
 def test_classes_are_codes_of_roughly_equal_frequency(n_classes):
     _, Y = make_multitask(5_000, n_multiclass=1, n_classes=n_classes, n_binary=1, random_state=0)
@@ -120,11 +172,27 @@ def test_few_features_limit_the_factors():
         ("n_classes", 1),
         ("n_factors", 0),
         ("relatedness", 1.1),
+        ("n_groups", 0),
+        ("correlation", -0.5),
+        ("difficulty", 0.0),
+        ("difficulty", [1.0, 2.0]),
+        ("difficulty", "hard"),
         ("noise", -0.1),
+        ("noise", (0.1, 0.2)),
         ("missing_labels", 1.0),
         ("missing_labels", float("nan")),
     ],
 )
 def test_bad_parameter_is_named_with_what_was_found(parameter, value):
-    with pytest.raises(ValueError, match=rf"`{parameter}` must be .* Found {value!r}\."):
+    with pytest.raises(ValueError, match=rf"`{parameter}` must be .* Found {re.escape(repr(value))}\."):
         make_multitask(**{parameter: value})
+
+
+def test_one_bad_value_of_several_is_named():
+    with pytest.raises(ValueError, match=r"`noise` must be a finite number of at least 0\. Found -1\."):
+        make_multitask(n_regression=2, noise=[0.1, -1])
+
+
+def test_groups_need_columns():
+    with pytest.raises(ValueError, match=r"`n_features` must be at least 6 for 4 groups.* Found 5\."):
+        make_multitask(n_features=5, n_groups=4, correlation=0.5)
