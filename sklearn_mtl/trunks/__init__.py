@@ -25,6 +25,7 @@ from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.trunks.default import DefaultTrunk
 from sklearn_mtl.trunks.mlp import MLP
 from sklearn_mtl.trunks.module_trunk import ModuleTrunk
+from sklearn_mtl.trunks.stacked import StackedTrunks
 from sklearn_mtl.trunks.tabm import TabM
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
@@ -41,6 +42,7 @@ __all__ = [
     "TRUNKS",
     "DefaultTrunk",
     "ModuleTrunk",
+    "StackedTrunks",
     "TabM",
     "Trunk",
     "TrunkModule",

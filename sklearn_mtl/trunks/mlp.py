@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
-from sklearn_mtl.trunks.layers import Dropout, Linear
+from sklearn_mtl.trunks.layers import Dropout, Linear, SameForAll
 from sklearn_mtl.trunks.trunk import ACTIVATIONS, Trunk, TrunkModule, check_hidden_layers
 
 NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm}
@@ -85,3 +85,8 @@ class Flatten(nn.Module):
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the block, shape (rows, 1, width)."""
         return inputs[self.name].flatten(1).unsqueeze(1)
+
+    @classmethod
+    def stacked(cls, entries: Sequence[Flatten]) -> nn.Module:
+        """Return the entry of trunks side by side."""
+        return SameForAll(entries[0], len(entries))

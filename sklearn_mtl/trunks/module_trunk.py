@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.messages import shown
+from sklearn_mtl.trunks.layers import SameForAll, are_equal
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
 N_ROWS_TO_TRY = 2
@@ -110,6 +111,12 @@ class CopiedEntry(Copied):
     def forward(self, given: Mapping[str, Tensor]) -> Tensor:
         """Return the module's output, shape (rows, 1, width)."""
         return super().forward(given[self.name]).flatten(1).unsqueeze(1)
+
+    @classmethod
+    def stacked(cls, entries: Sequence[CopiedEntry]) -> nn.Module | None:
+        """Return the entry of trunks side by side: one, if it is frozen and the same for all."""
+        same = entries[0].frozen and are_equal(entries)
+        return SameForAll(entries[0], len(entries)) if same else None
 
 
 def _frozen(trunk: TrunkModule) -> TrunkModule:

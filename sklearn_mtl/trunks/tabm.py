@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_integer
-from sklearn_mtl.trunks.layers import BatchEnsembleLinear, Dropout, PiecewiseLinearEmbedding
+from sklearn_mtl.trunks.layers import BatchEnsembleLinear, Dropout, PiecewiseLinearEmbedding, SameForAll
 from sklearn_mtl.trunks.trunk import ACTIVATIONS, FEW_ROWS, Trunk, TrunkModule, check_hidden_layers
 
 # With fewer rows for each continuous feature, embeddings overfit (411 features and 236 rows: R² -0.014).
@@ -180,7 +180,9 @@ class TabM(Trunk):
 class TableEntry(nn.Module):
     """A table as (rows, members, width): continuous columns embedded, the others as they are."""
 
-    def __init__(self, name: str, n_continuous: int, embedding: nn.Module | None, members: int) -> None:
+    def __init__(
+        self, name: str, n_continuous: int, embedding: PiecewiseLinearEmbedding | None, members: int
+    ) -> None:
         super().__init__()
         self.name = name
         self.n_continuous = n_continuous
@@ -194,6 +196,36 @@ class TableEntry(nn.Module):
             numbers, others = table[:, : self.n_continuous], table[:, self.n_continuous :]
             table = torch.cat([self.embedding(numbers), others], dim=1)
         return table.unsqueeze(1).expand(-1, self.members, -1)
+
+    @classmethod
+    def stacked(cls, entries: Sequence[TableEntry]) -> nn.Module:
+        """Return the entry of trunks side by side."""
+        first, n = entries[0], len(entries)
+        return SameForAll(first, n) if first.embedding is None else StackedTableEntry(entries)
+
+
+class StackedTableEntry(nn.Module):
+    """A table as (rows, members, n, width), with embeddings of each trunk.
+
+    Parameters
+    ----------
+    entries : sequence of TableEntry
+        The entries of the n trunks, all with an embedding.
+    """
+
+    def __init__(self, entries: Sequence[TableEntry]) -> None:
+        super().__init__()
+        first = entries[0]
+        self.name, self.n_continuous, self.members = first.name, first.n_continuous, first.members
+        embeddings = [entry.embedding for entry in entries if entry.embedding is not None]
+        self.embedding = PiecewiseLinearEmbedding.stacked(embeddings)
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the table, shape (rows, members, n, width)."""
+        table = inputs[self.name]
+        vectors = self.embedding(table[:, : self.n_continuous])
+        others = table[:, None, self.n_continuous :].expand(-1, vectors.shape[1], -1)
+        return torch.cat([vectors, others], dim=2).unsqueeze(1).expand(-1, self.members, -1, -1)
 
 
 def bin_edges(table: Tensor, n_bins: int) -> Tensor:

@@ -13,6 +13,7 @@ from sklearn_mtl.trunks.layers.dropout import Dropout
 from sklearn_mtl.trunks.layers.embedding import PiecewiseLinearEmbedding
 from sklearn_mtl.trunks.layers.generators import OwnDraws, drawing_from, own_generator, own_generators
 from sklearn_mtl.trunks.layers.linear import Linear, MemberLinear, TaskLinear, aligned, linear
+from sklearn_mtl.trunks.layers.stacking import SameForAll, are_equal, stacked, stacked_entry
 
 __all__ = [
     "FEWEST_BITS_APART",
@@ -22,10 +23,14 @@ __all__ = [
     "MemberLinear",
     "OwnDraws",
     "PiecewiseLinearEmbedding",
+    "SameForAll",
     "TaskLinear",
     "aligned",
+    "are_equal",
     "drawing_from",
     "linear",
     "own_generator",
     "own_generators",
+    "stacked",
+    "stacked_entry",
 ]

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.func import vmap
 from torch.nn import functional as F
 
 from sklearn_mtl.trunks.layers.fixed_inputs import member_products
-from sklearn_mtl.trunks.layers.linear import linear
+from sklearn_mtl.trunks.layers.linear import joined, linear, product_of_each
 
 # Of so many columns of 0 and 1 the product takes longer than finding which are 1.
 FEWEST_BITS_APART = 200
@@ -76,6 +77,51 @@ class BatchEnsembleLinear(nn.Module):
             return product_of(x * r, weight)
         # The matrices W diag(r_k) of all members, one below the other.
         return product_of(x[:, 0], (weight * r[:, None]).flatten(0, 1)).unflatten(1, self.s.shape)
+
+    @classmethod
+    def stacked(cls, layers: Sequence[BatchEnsembleLinear]) -> nn.Module:
+        """Return what these layers do side by side, as one layer."""
+        return StackedBatchEnsembleLinear(layers)
+
+
+class StackedBatchEnsembleLinear(nn.Module):
+    """Layers of trunks side by side: (rows, members, n, n_in) to (rows, members, n, n_out).
+
+    Parameters
+    ----------
+    layers : sequence of BatchEnsembleLinear
+        The layers of the n trunks.
+    """
+
+    def __init__(self, layers: Sequence[BatchEnsembleLinear]) -> None:
+        super().__init__()
+        self.shared_input = layers[0].shared_input
+        self.first_bit = layers[0].first_bit
+        self.weight = joined([layer.weight for layer in layers])
+        self.r = joined([layer.r for layer in layers])
+        self.s = joined([layer.s for layer in layers])
+        self.bias = joined([layer.bias for layer in layers])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs of all layers."""
+        first = self.first_bit
+        if first is None or not self.training or not _pays_apart(x):
+            product = self._product(x, self.weight, self.r)
+        else:
+            of_each = vmap(member_products, in_dims=(None, 0, 0), out_dims=2)
+            product = of_each(x[:, 0, 0, first:].detach(), self.weight[..., first:], self.r[..., first:])
+            if first:
+                rest = self._product(x[..., :first], self.weight[..., :first], self.r[..., :first])
+                product = product + rest
+        return torch.addcmul(self.bias.transpose(0, 1), product, self.s.transpose(0, 1))
+
+    def _product(self, x: Tensor, weight: Tensor, r: Tensor) -> Tensor:
+        if not self.shared_input:
+            return product_of_each(x * r.transpose(0, 1), weight, training=self.training)
+        # The matrices W diag(r_k) of all members of all trunks, one below the other.
+        matrices = (weight.unsqueeze(1) * r.unsqueeze(2)).flatten(0, 2)
+        product_of = F.linear if self.training else linear
+        return product_of(x[:, 0, 0], matrices).unflatten(1, self.s.shape).transpose(1, 2)
 
 
 def _pays_apart(x: Tensor) -> bool:

@@ -74,6 +74,11 @@ class Dropout(nn.Module):
             return x
         return x * self.draw(x.shape, own_generator(x.device), dtype=x.dtype, device=x.device)
 
+    @classmethod
+    def stacked(cls, layers: Sequence[Dropout]) -> nn.Module:
+        """Return what these layers do side by side: one of them, which draws one mask for all numbers."""
+        return layers[0]
+
     def extra_repr(self) -> str:
         """Show the share."""
         return f"p={self.p}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.trunks.layers.linear import aligned
+from sklearn_mtl.trunks.layers.linear import aligned, joined
 
 
 class PiecewiseLinearEmbedding(nn.Module):
@@ -61,9 +63,52 @@ class PiecewiseLinearEmbedding(nn.Module):
         tensor of shape (rows, n_features * size)
         """
         x = x.unsqueeze(-1)
-        encoding = torch.addcmul(self.offset, self.slope, x).clamp(self.lowest, self.highest)
+        encoding = _encoding(self, x)
         # In training, the weights are laid out for the product as they are.
         by_size = self.weight.transpose(1, 2)
         encoding, by_size = (encoding, by_size) if self.training else aligned(encoding, by_size)
         curved = torch.bmm(encoding.transpose(0, 1), by_size.transpose(1, 2)).transpose(0, 1)
         return (torch.addcmul(self.bias, self.scale, x) + curved).flatten(1)
+
+    @classmethod
+    def stacked(cls, embeddings: Sequence[PiecewiseLinearEmbedding]) -> nn.Module:
+        """Return what these embeddings make of the same numbers, as one."""
+        return StackedPiecewiseLinearEmbedding(embeddings)
+
+
+class StackedPiecewiseLinearEmbedding(nn.Module):
+    """Embeddings of trunks side by side, with the bins of the first: (rows, n_features) to (rows, n, width).
+
+    Parameters
+    ----------
+    embeddings : sequence of PiecewiseLinearEmbedding
+        The embeddings of the n trunks.
+    """
+
+    slope: Tensor
+    offset: Tensor
+    lowest: Tensor
+    highest: Tensor
+
+    def __init__(self, embeddings: Sequence[PiecewiseLinearEmbedding]) -> None:
+        super().__init__()
+        self.scale = joined([embedding.scale for embedding in embeddings])
+        self.bias = joined([embedding.bias for embedding in embeddings])
+        self.weight = joined([embedding.weight for embedding in embeddings])
+        for name, buffer in embeddings[0].named_buffers():
+            self.register_buffer(name, buffer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the vectors of all embeddings, shape (rows, n, n_features * size)."""
+        encoding = _encoding(self, x.unsqueeze(-1))
+        # By feature: the matrices of all trunks, one below the other.
+        by_size = self.weight.permute(1, 0, 3, 2).flatten(1, 2)
+        encoding, by_size = (encoding, by_size) if self.training else aligned(encoding, by_size)
+        curved = torch.bmm(encoding.transpose(0, 1), by_size.transpose(1, 2))
+        curved = curved.unflatten(2, (len(self.weight), -1)).permute(1, 2, 0, 3)
+        return (torch.addcmul(self.bias, self.scale, x[:, None, :, None]) + curved).flatten(2)
+
+
+def _encoding(bins: PiecewiseLinearEmbedding | StackedPiecewiseLinearEmbedding, x: Tensor) -> Tensor:
+    """Return how far each number, (rows, n_features, 1), is in each bin of its feature."""
+    return torch.addcmul(bins.offset, bins.slope, x).clamp(bins.lowest, bins.highest)

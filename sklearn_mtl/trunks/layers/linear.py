@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -44,6 +46,82 @@ class Linear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output."""
         return super().forward(x) if self.training else linear(x, self.weight, self.bias)
+
+    @classmethod
+    def stacked(cls, layers: Sequence[nn.Linear]) -> nn.Module:
+        """Return what these layers do side by side, as one layer."""
+        return StackedLinear(layers)
+
+
+class StackedLinear(nn.Module):
+    """Linear layers of trunks side by side: (rows, members, n, n_in) to (rows, members, n, n_out).
+
+    Parameters
+    ----------
+    layers : sequence of nn.Linear
+        The layers of the n trunks, all with a bias or all without.
+    """
+
+    bias: nn.Parameter | None
+
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+        super().__init__()
+        self.weight = joined([layer.weight for layer in layers])
+        biases = [layer.bias for layer in layers if layer.bias is not None]
+        self.register_parameter("bias", joined(biases) if biases else None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs of all layers."""
+        weight, n = self.weight, len(self.weight)
+        if reads_one_input(x):
+            bias = None if self.bias is None else self.bias.flatten()
+            product_of = F.linear if self.training else linear
+            return product_of(x[:, :, 0], weight.flatten(0, 1), bias).unflatten(-1, (n, -1))
+        return product_of_each(x, weight, self.bias, training=self.training)
+
+
+def joined(parameters: Sequence[Tensor]) -> nn.Parameter:
+    """Return the parameters of several layers as one, with the layers as its first axis."""
+    together = torch.stack([parameter.detach() for parameter in parameters])
+    return nn.Parameter(together, requires_grad=parameters[0].requires_grad)
+
+
+def reads_one_input(x: Tensor) -> bool:
+    """Whether trunks side by side are all given the same numbers: one tensor, repeated without a copy.
+
+    Their products are then one, with a matrix for each trunk below the other.
+
+    Parameters
+    ----------
+    x : tensor of shape (rows, members, n, n_in)
+    """
+    return x.stride(2) == 0
+
+
+def product_of_each(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, training: bool) -> Tensor:
+    """Return the products of trunks side by side, (rows, members, n, n_out).
+
+    Parameters
+    ----------
+    x : tensor of shape (rows, members, n, n_in)
+        What each trunk is given.
+    weight : tensor of shape (n, n_out, n_in)
+        The matrix of each trunk.
+    bias : tensor of shape (n, n_out), optional
+        What is added.
+    training : bool
+        Whether rows may be rounded by their place among others.
+    """
+    rows, members = x.shape[:2]
+    x, weight = (x, weight) if training else aligned(x, weight)
+    # Trunks first, as the product lays out what the next layer takes: no copy is made in between.
+    given = x.permute(2, 0, 1, 3).flatten(1, 2)
+    by_trunk = weight.transpose(1, 2)
+    if bias is None:
+        product = torch.bmm(given, by_trunk)
+    else:
+        product = torch.baddbmm(bias.unsqueeze(1), given, by_trunk)
+    return product.unflatten(1, (rows, members)).permute(1, 2, 0, 3)
 
 
 class MemberLinear(nn.Module):
