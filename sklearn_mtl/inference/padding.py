@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from sklearn_mtl.network import MultiTaskModule
+from sklearn_mtl.network.torch_private import is_batched
 from sklearn_mtl.trunks.layers import linear
 
 # In a multiple of so many rows each row is rounded alike. With fewer, a matrix product may take another path,
@@ -170,31 +171,29 @@ def widths_for_vectors(module: MultiTaskModule, few: Callable[[], Mapping[str, T
 
 @torch.no_grad()
 def _try_activations(module: MultiTaskModule, inputs: Mapping[str, Tensor]) -> set[int]:
-    widths: set[int] = set()
-    tried: dict[tuple[type, str, int], bool] = {}
+    seen: dict[tuple[type, str, int], tuple[Any, tuple[int, ...], torch.dtype]] = {}
 
-    def try_one(part: Any, _given: Any, output: Any) -> None:
-        width = output[0].numel()
-        key = (type(part), part.extra_repr(), width)
-        if key not in tried:
-            tried[key] = True
-            shape = (-(-NUMBERS_TO_TRY // width), *output.shape[1:])
-            numbers = 2 * torch.randn(shape, generator=_generator(), dtype=output.dtype)
-            # Numbers that do not lie next to each other are computed singly.
-            apart = torch.stack((numbers, numbers), dim=-1)[..., 0]
-            tried[key] = torch.equal(part.forward(numbers.clone()), part.forward(apart))
-        if not tried[key]:
-            widths.add(width)
+    def note(part: Any, _given: Any, output: Any) -> None:
+        key = (type(part), part.extra_repr(), output[0].numel())
+        seen.setdefault(key, (part, tuple(output.shape[1:]), output.dtype))
 
+    # Those of parameters are exact, but for attention, which is no function of each number.
     activations = [part for part in module.modules() if type(part).__module__ == nn.ReLU.__module__]
-    activations = [part for part in activations if not isinstance(part, nn.MultiheadAttention)]
-    hooks = [part.register_forward_hook(try_one) for part in activations]
+    hooks = [part.register_forward_hook(note) for part in activations if not list(part.parameters())]
     try:
         module({name: _random_rows(block) for name, block in inputs.items()})
     finally:
         for hook in hooks:
             hook.remove()
-    return widths
+    # Now, not on the way: within a part that is mapped over, numbers drawn would be those of the mapping.
+    return {width for (_, _, width), one in seen.items() if not _rounds_singly_alike(*one, width)}
+
+
+def _rounds_singly_alike(part: Any, shape: tuple[int, ...], dtype: torch.dtype, width: int) -> bool:
+    numbers = 2 * torch.randn((-(-NUMBERS_TO_TRY // width), *shape), generator=_generator(), dtype=dtype)
+    # Numbers that do not lie next to each other are computed singly.
+    apart = torch.stack((numbers, numbers), dim=-1)[..., 0]
+    return torch.equal(part.forward(numbers.clone()), part.forward(apart))
 
 
 def _rounds_alike(
@@ -218,7 +217,9 @@ def _every_output(module: MultiTaskModule, rows: Mapping[str, Tensor]) -> list[T
     n_rows = len(next(iter(rows.values())))
 
     def note(_part: nn.Module, _given: Any, output: Any) -> None:
-        if isinstance(output, Tensor) and output.ndim > 0 and len(output) == n_rows:
+        # What a part gives that is mapped over is of no use outside of the mapping.
+        plain = isinstance(output, Tensor) and not is_batched(output)
+        if plain and output.ndim > 0 and len(output) == n_rows:
             # What follows may work in place.
             found.append(output.clone())
 

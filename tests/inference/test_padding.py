@@ -11,10 +11,10 @@ from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.inference import bag_representation, bag_responses
 from sklearn_mtl.inference.padding import ENOUGH_ROWS, pad_rows, sizes_that_round_alike, widths_for_vectors
 from sklearn_mtl.network import Blueprint
-from sklearn_mtl.sharing import HardSharing
+from sklearn_mtl.sharing import HardSharing, Sharing, SharingModule
 from sklearn_mtl.targets import read_targets
 from sklearn_mtl.tasks import Classification, Regression, TaskSet
-from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
+from sklearn_mtl.trunks import MLP, ModuleTrunk, StackedTrunks, TabM
 
 # Padding: few rows are padded to a number with which a network rounds as it does with many
 
@@ -107,13 +107,32 @@ COLUMNS = read_targets(
 ).columns
 
 
-def untrained(trunk, width, *, names=tuple(KINDS), hidden=(), dtype=torch.float32):
+class SideBySide(Sharing):
+    """A trunk for each task, all computed at once."""
+
+    def build(self, make_trunk, tasks, spec):
+        return SideBySideModule(StackedTrunks([make_trunk() for _ in tasks]))
+
+
+class SideBySideModule(SharingModule):
+    def __init__(self, trunks):
+        super().__init__(trunks.width, trunks.members, per_task=True)
+        self.trunks = trunks
+
+    def forward(self, inputs, heads):
+        return self.trunks(inputs)
+
+    def shared_parameters(self):
+        return iter(())
+
+
+def untrained(trunk, width, *, sharing=None, names=tuple(KINDS), hidden=(), dtype=torch.float32):
     """Return a network, all of whose weights are random, as a trained one."""
     tasks = TaskSet(tuple(KINDS[name].bind(COLUMNS[name], np.ones(50)) for name in names))
     spec = FeatureSpec((Block("x", (width,), n_continuous=width),))
     n_tasks = len(names)
     blueprint = Blueprint(
-        spec, tasks, trunk, HardSharing(), StaticWeights(), (hidden,) * n_tasks, (1.0,) * n_tasks
+        spec, tasks, trunk, sharing or HardSharing(), StaticWeights(), (hidden,) * n_tasks, (1.0,) * n_tasks
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -182,8 +201,9 @@ class Convolutions(nn.Module):
     [nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 9)), Convolutions()],
     ids=["linear", "mixed"],
 )
-def test_rows_of_a_users_linear_layers_are_rounded_alike(module):
-    assert_alike(ModuleTrunk(module), 5)
+@pytest.mark.parametrize("sharing", [None, SideBySide()], ids=["one trunk", "a trunk for each task"])
+def test_rows_of_a_users_linear_layers_are_rounded_alike(module, sharing):
+    assert_alike(ModuleTrunk(module), 5, sharing=sharing)
 
 
 @pytest.mark.parametrize("activation", ["relu", "silu"])
@@ -202,3 +222,7 @@ def test_only_activations_that_are_not_exact_ask_for_whole_vectors():
     for activation, expected in (("relu", set()), ("identity", set()), ("silu", {5, 7})):
         module = untrained(MLP((5, 7), activation=activation), 3)[0].evaluated
         assert widths_for_vectors(module, lambda: rows) == expected
+    # Within a part that is mapped over too.
+    layers = nn.Sequential(nn.Linear(3, 5), nn.SiLU(), nn.PReLU())
+    module = untrained(ModuleTrunk(layers), 3, sharing=SideBySide())[0].evaluated
+    assert widths_for_vectors(module, lambda: rows) == {5}
