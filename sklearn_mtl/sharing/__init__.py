@@ -22,12 +22,22 @@ torch.Size([10, 1, 8])
 from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.sharing.hard import HardSharing
 from sklearn_mtl.sharing.sharing import Sharing, SharingModule
+from sklearn_mtl.sharing.task_adapters import TaskAdapters
 
 SHARINGS: Recipes[Sharing] = Recipes(
     Sharing,
-    {"hard": HardSharing},
+    {
+        "hard": HardSharing,
+        "task_adapters": TaskAdapters,
+    },
     "`sharing` must be None, one of {names} or a Sharing such as HardSharing()",
     default=HardSharing,
 )
 
-__all__ = ["SHARINGS", "HardSharing", "Sharing", "SharingModule"]
+__all__ = [
+    "SHARINGS",
+    "HardSharing",
+    "Sharing",
+    "SharingModule",
+    "TaskAdapters",
+]

@@ -18,7 +18,12 @@ from sklearn_mtl.data import Batch
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.export import load, save
 from sklearn_mtl.model_selection import StackedGridSearchCV
-from sklearn_mtl.sharing import SHARINGS, HardSharing, Sharing
+from sklearn_mtl.sharing import (
+    SHARINGS,
+    HardSharing,
+    Sharing,
+    TaskAdapters,
+)
 from sklearn_mtl.tasks import Ordinal, Survival
 from sklearn_mtl.training.stacking import train
 from sklearn_mtl.trunks import MLP, TabM
@@ -44,6 +49,7 @@ class Case:
 
 CASES = [
     Case(HardSharing()),
+    Case(TaskAdapters(), {"rank": [1, 2]}, needs_stages=True),
 ]
 SHORT_NAMES = {of: name for name, of in SHARINGS.items()}
 TRUNKS = [MLP((8, 6)), TabM((8, 6), members=3, dropout=0.2, n_bins=6, embedding_size=3)]
