@@ -23,12 +23,14 @@ from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.sharing.hard import HardSharing
 from sklearn_mtl.sharing.sharing import Sharing, SharingModule
 from sklearn_mtl.sharing.task_adapters import TaskAdapters
+from sklearn_mtl.sharing.task_attention import TaskAttention
 
 SHARINGS: Recipes[Sharing] = Recipes(
     Sharing,
     {
         "hard": HardSharing,
         "task_adapters": TaskAdapters,
+        "task_attention": TaskAttention,
     },
     "`sharing` must be None, one of {names} or a Sharing such as HardSharing()",
     default=HardSharing,
@@ -40,4 +42,5 @@ __all__ = [
     "Sharing",
     "SharingModule",
     "TaskAdapters",
+    "TaskAttention",
 ]

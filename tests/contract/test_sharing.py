@@ -23,6 +23,7 @@ from sklearn_mtl.sharing import (
     HardSharing,
     Sharing,
     TaskAdapters,
+    TaskAttention,
 )
 from sklearn_mtl.tasks import Ordinal, Survival
 from sklearn_mtl.training.stacking import train
@@ -50,6 +51,7 @@ class Case:
 CASES = [
     Case(HardSharing()),
     Case(TaskAdapters(), {"rank": [1, 2]}, needs_stages=True),
+    Case(TaskAttention(), {"hidden_size": [3, 9]}, needs_stages=True),
 ]
 SHORT_NAMES = {of: name for name, of in SHARINGS.items()}
 TRUNKS = [MLP((8, 6)), TabM((8, 6), members=3, dropout=0.2, n_bins=6, embedding_size=3)]
