@@ -21,6 +21,7 @@ torch.Size([10, 1, 8])
 
 from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.sharing.hard import HardSharing
+from sklearn_mtl.sharing.hierarchical import Hierarchical
 from sklearn_mtl.sharing.sharing import Sharing, SharingModule
 from sklearn_mtl.sharing.task_adapters import TaskAdapters
 from sklearn_mtl.sharing.task_attention import TaskAttention
@@ -29,6 +30,7 @@ SHARINGS: Recipes[Sharing] = Recipes(
     Sharing,
     {
         "hard": HardSharing,
+        "hierarchical": Hierarchical,
         "task_adapters": TaskAdapters,
         "task_attention": TaskAttention,
     },
@@ -39,6 +41,7 @@ SHARINGS: Recipes[Sharing] = Recipes(
 __all__ = [
     "SHARINGS",
     "HardSharing",
+    "Hierarchical",
     "Sharing",
     "SharingModule",
     "TaskAdapters",

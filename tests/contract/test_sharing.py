@@ -21,6 +21,7 @@ from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.sharing import (
     SHARINGS,
     HardSharing,
+    Hierarchical,
     Sharing,
     TaskAdapters,
     TaskAttention,
@@ -50,6 +51,12 @@ class Case:
 
 CASES = [
     Case(HardSharing()),
+    Case(
+        Hierarchical([["regression0", "binary0"], ["regression1", "multiclass0"]]),
+        {"common_stages": [0, 1]},
+        needs_stages=True,
+        names_tasks=True,
+    ),
     Case(TaskAdapters(), {"rank": [1, 2]}, needs_stages=True),
     Case(TaskAttention(), {"hidden_size": [3, 9]}, needs_stages=True),
 ]
