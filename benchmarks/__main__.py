@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import memory, one_fit, predict, recipe, report, search, tasks
+from benchmarks import memory, one_fit, predict, recipe, report, search, sharing_speed, tasks
 from benchmarks.harness import CLOCKS, Options, Result, usable_threads
 
 SUITES: dict[str, Callable[[Options], Iterator[list[Result]]]] = {
@@ -15,6 +15,7 @@ SUITES: dict[str, Callable[[Options], Iterator[list[Result]]]] = {
     "search": search.measure,
     "predict": predict.measure,
     "tasks": tasks.measure,
+    "sharing_speed": sharing_speed.measure,
     "memory": memory.measure,
 }
 RESULTS = Path(__file__).parent / "results"

@@ -7,9 +7,12 @@ import json
 import pytest
 import torch
 
-from benchmarks import report
+from benchmarks import report, sharing_speed
 from benchmarks.__main__ import SUITES, main
+from benchmarks.data import Recipe
 from benchmarks.harness import Options, Result, compare, limited_to, race, usable_threads
+from benchmarks.sharing_by_hand import NETWORKS, Sizes, copy_weights
+from sklearn_mtl.sharing import SHARINGS
 
 
 class Clock:
@@ -154,6 +157,33 @@ def test_suites_of_fitting_and_predicting_run(tmp_path, capsys):
     assert contestants["predict"] == predictions * 2
     assert all(value > 0 for row in results for value in row["values"])
     assert "bare forward pass" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("n_tasks", [2, 5])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name in SHARINGS])
+def test_a_network_written_by_hand_computes_what_that_of_its_way_of_sharing_does(name, n_tasks):
+    sizes = Sizes(7, n_tasks, (8, 6))
+    X, y = sharing_speed.data(40, sizes.n_features, n_tasks)
+    recipe = Recipe(epochs=1, batch_size=20, hidden=sizes.hidden)
+    module = sharing_speed.estimator(name, recipe, n_tasks).fit(X, y).net_.module_.train()
+    by_hand, rows = NETWORKS[name](sizes), torch.from_numpy(X)
+    copy_weights(module, by_hand)
+    inputs, weight = {"x": rows}, torch.ones(len(X), n_tasks)
+    torch.testing.assert_close(by_hand(rows), module(inputs)[:, 0], rtol=1e-4, atol=1e-5)
+    penalty = module.sharing.penalty(inputs, weight)
+    expected = torch.zeros(()) if penalty is None else penalty
+    torch.testing.assert_close(torch.as_tensor(by_hand.penalty(rows)), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_every_way_of_sharing_has_a_network_written_by_hand():
+    assert set(SHARINGS) <= set(NETWORKS)
+
+
+def test_the_suite_of_ways_of_sharing_runs():
+    measured = list(sharing_speed.measure(Options(quick=True, threads=(1,))))
+    ways = [name for name in NETWORKS if name in SHARINGS]
+    assert [len(results) for results in measured] == 2 * ([2] * len(ways) + [len(ways)])
+    assert all(value > 0 for results in measured for result in results for value in result.values)
 
 
 @pytest.mark.parametrize("wrong", [["sped"], ["--rounds", "0"], ["--clock", "cpu", "--threads", "1", "2"]])

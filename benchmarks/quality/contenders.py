@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from benchmarks.quality import peers
 from benchmarks.quality.kinds import Kind, Prediction
 from benchmarks.quality.problem import Problem
-from sklearn_mtl import MultiTaskClassifierRegressor
+from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,34 +65,26 @@ class Contender(ABC):
         """
 
 
-class Together(Contender):
-    """One estimator of this package for all tasks.
-
-    Parameters
-    ----------
-    **parameters
-        What differs from the defaults.
-    """
-
-    def __init__(self, **parameters: Any) -> None:
-        self.parameters = parameters
+class Joint(Contender):
+    """A model for all tasks at once."""
 
     def missing(self) -> str | None:
         """Return None."""
         return None
+
+    @abstractmethod
+    def model(self, problem: Problem, seed: int) -> Any:
+        """Return a model that is not fitted: an estimator of this package, or a search over one."""
 
     def answers(
         self, problem: Problem, asked: Sequence[str], train: np.ndarray, test: np.ndarray, seed: int
     ) -> dict[str, Answer]:
         """Fit all tasks at once; a row that is not labelled for a task counts for the others."""
         kinds = {task: problem.kind(task) for task in problem.kinds}
-        model = MultiTaskClassifierRegressor(
-            tasks={task: kind.package_kind for task, kind in kinds.items()},
-            random_state=seed,
-            **self.parameters,
-        )
+        model = self.model(problem, seed)
+        y_train = MultiTaskTarget({task: y[train] for task, y in problem.Y.items()})
         start = process_time()
-        model.fit(problem.X.iloc[train], {task: y[train] for task, y in problem.Y.items()})
+        model.fit(problem.X.iloc[train], y_train)
         fitted = process_time()
         of_all_rows = _Predicted.of(model, problem.X.iloc[test], kinds)
         fit_seconds, predict_seconds = fitted - start, process_time() - fitted
@@ -105,6 +97,29 @@ class Together(Contender):
             for task, kind in kinds.items()
             if task in asked
         }
+
+
+class Together(Joint):
+    """One estimator of this package for all tasks.
+
+    Parameters
+    ----------
+    **parameters
+        What differs from the defaults.
+    """
+
+    def __init__(self, **parameters: Any) -> None:
+        self.parameters = parameters
+
+    def model(self, problem: Problem, seed: int) -> MultiTaskClassifierRegressor:
+        """Return the estimator."""
+        return joint_estimator(problem, random_state=seed, **self.parameters)
+
+
+def joint_estimator(problem: Problem, **parameters: Any) -> MultiTaskClassifierRegressor:
+    """Return this package's estimator for all tasks of a problem, told their kinds."""
+    kinds = {task: problem.kind(task).package_kind for task in problem.kinds}
+    return MultiTaskClassifierRegressor(tasks=kinds, **parameters)
 
 
 class Alone(Contender):
@@ -219,9 +234,7 @@ class _Predicted:
     classes_: np.ndarray | None
 
     @classmethod
-    def of(
-        cls, model: MultiTaskClassifierRegressor, X: pd.DataFrame, kinds: Mapping[str, Kind]
-    ) -> dict[str, _Predicted]:
+    def of(cls, model: Any, X: pd.DataFrame, kinds: Mapping[str, Kind]) -> dict[str, _Predicted]:
         """Ask a joint model once for all tasks."""
         values = model.predict(X)
         classifies = any(kind.either(False, True) for kind in kinds.values())

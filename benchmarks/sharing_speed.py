@@ -1,0 +1,109 @@
+"""Ways of sharing beside the same networks written by hand, and beside hard sharing; few tasks and many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.data import Recipe
+from benchmarks.harness import Contestant, Options, Result, compare
+from benchmarks.sharing_by_hand import NETWORKS, Sizes, train
+from sklearn_mtl import MultiTaskRegressor
+from sklearn_mtl.datasets import make_multitask
+from sklearn_mtl.sharing import SHARINGS
+from sklearn_mtl.trunks import MLP
+
+ROUNDS = 5
+N_TASKS = (2, 30)
+HIDDEN = (128, 128)
+
+
+def measure(options: Options) -> Iterator[list[Result]]:
+    """Yield each way beside its network by hand, and all beside hard sharing, for each number of tasks."""
+    recipe, n_rows, n_features = Recipe(epochs=5, batch_size=256, hidden=HIDDEN), 3_000, 32
+    if options.quick:
+        recipe, n_rows, n_features = Recipe(epochs=1, batch_size=64, hidden=(8, 6)), 100, 5
+    ways = [name for name in NETWORKS if name in SHARINGS]
+    for n_tasks in (2, 3) if options.quick else N_TASKS:
+        X, y = data(n_rows, n_features, n_tasks)
+        sizes = Sizes(n_features, n_tasks, recipe.hidden)
+        case = f"{n_tasks} tasks, {n_rows:,} × {n_features}, {recipe}"
+        ours: dict[str, Contestant] = {
+            name: partial(estimator(name, recipe, n_tasks).fit, X, y) for name in ways
+        }
+        for name in ways:
+            hand = by_hand(name, sizes, X, y, recipe)
+            beside: dict[str, Contestant] = {"written by hand": hand, f"sklearn_mtl, {name}": ours[name]}
+            yield compare(f"{name}: {case}", beside, options, threads=1, rounds=ROUNDS)
+        yield compare(f"all: {case}", ours, options, threads=1, rounds=ROUNDS)
+
+
+def data(n_rows: int, n_features: int, n_tasks: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows, and labels of mean 0 and variance 1, all of single precision."""
+    X, labels = make_multitask(n_rows, n_features, n_regression=n_tasks, noise=0.5, random_state=0)
+    y = np.column_stack(list(labels.values()))
+    return X.astype(np.float32), ((y - y.mean(0)) / y.std(0)).astype(np.float32)
+
+
+def estimator(name: str, recipe: Recipe, n_tasks: int) -> MultiTaskRegressor:
+    """Return this package's estimator as a plain network: nothing held out, averaged or blended.
+
+    Parameters
+    ----------
+    name : str
+        The way of sharing.
+    recipe : Recipe
+        Network and training.
+    n_tasks : int
+        The tasks are called y0, y1, ….
+    """
+    return MultiTaskRegressor(
+        trunk=MLP(recipe.hidden),
+        sharing=SHARINGS[name](**parameters(name, n_tasks)),
+        preprocessing=None,
+        n_bags=1,
+        early_stopping=False,
+        ema_decay=None,
+        lr_schedule=None,
+        calibrate=False,
+        linear_blend=False,
+        lr=recipe.lr,
+        weight_decay=recipe.weight_decay,
+        batch_size=recipe.batch_size,
+        max_epochs=recipe.epochs,
+        device="cpu",
+        random_state=recipe.seed,
+    )
+
+
+def parameters(name: str, n_tasks: int) -> dict[str, Any]:
+    """Return the parameters with which a way of sharing is the network written by hand."""
+    tasks = [f"y{number}" for number in range(n_tasks)]
+    if name == "hierarchical":
+        return {"groups": [tasks[::2], tasks[1::2]]}
+    if name == "cascade":
+        return {"order": dict.fromkeys(tasks[1:], "y0")}
+    return {}
+
+
+def by_hand(name: str, sizes: Sizes, X: np.ndarray, y: np.ndarray, recipe: Recipe) -> Contestant:
+    """Return what makes and trains the network written by hand."""
+    rows, labels = torch.from_numpy(X), torch.from_numpy(y)
+
+    def fit() -> Any:
+        torch.manual_seed(recipe.seed)
+        return train(
+            NETWORKS[name](sizes),
+            rows,
+            labels,
+            epochs=recipe.epochs,
+            batch_size=recipe.batch_size,
+            lr=recipe.lr,
+            weight_decay=recipe.weight_decay,
+        )
+
+    return fit
