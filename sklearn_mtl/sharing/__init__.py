@@ -22,6 +22,7 @@ torch.Size([10, 1, 8])
 from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.sharing.hard import HardSharing
 from sklearn_mtl.sharing.hierarchical import Hierarchical
+from sklearn_mtl.sharing.mmoe import MMoE
 from sklearn_mtl.sharing.sharing import Sharing, SharingModule
 from sklearn_mtl.sharing.task_adapters import TaskAdapters
 from sklearn_mtl.sharing.task_attention import TaskAttention
@@ -31,6 +32,7 @@ SHARINGS: Recipes[Sharing] = Recipes(
     {
         "hard": HardSharing,
         "hierarchical": Hierarchical,
+        "mmoe": MMoE,
         "task_adapters": TaskAdapters,
         "task_attention": TaskAttention,
     },
@@ -42,6 +44,7 @@ __all__ = [
     "SHARINGS",
     "HardSharing",
     "Hierarchical",
+    "MMoE",
     "Sharing",
     "SharingModule",
     "TaskAdapters",

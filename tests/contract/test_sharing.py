@@ -22,6 +22,7 @@ from sklearn_mtl.sharing import (
     SHARINGS,
     HardSharing,
     Hierarchical,
+    MMoE,
     Sharing,
     TaskAdapters,
     TaskAttention,
@@ -59,6 +60,7 @@ CASES = [
     ),
     Case(TaskAdapters(), {"rank": [1, 2]}, needs_stages=True),
     Case(TaskAttention(), {"hidden_size": [3, 9]}, needs_stages=True),
+    Case(MMoE(3), {"experts": [2, 3]}),
 ]
 SHORT_NAMES = {of: name for name, of in SHARINGS.items()}
 TRUNKS = [MLP((8, 6)), TabM((8, 6), members=3, dropout=0.2, n_bins=6, embedding_size=3)]

@@ -1,0 +1,156 @@
+"""How much each expert counts: the gates of mixtures of experts, those of all tasks in one product."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.messages import shown
+from sklearn_mtl.recipes import is_integer
+from sklearn_mtl.trunks.layers import TaskLinear, linear
+
+
+class StaticGates(nn.Module):
+    """Outputs of gates that are the same for every row.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Blocks of the input; not looked at.
+    n_gates, n_outputs : int
+        Number of gates, and of the outputs of each.
+    """
+
+    def __init__(self, spec: FeatureSpec, n_gates: int, n_outputs: int) -> None:
+        super().__init__()
+        self.outputs = nn.Parameter(torch.zeros(n_gates, n_outputs))
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the outputs, shape (1, 1, gates, outputs)."""
+        return self.outputs[None, None]
+
+    @torch.no_grad()
+    def draw_within(self, bound: float) -> None:
+        """Draw the outputs anew, uniformly within ± ``bound``."""
+        self.outputs.uniform_(-bound, bound)
+
+
+class InputGates(nn.Module):
+    """Outputs of gates that are linear in the encoded row, its blocks side by side.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Blocks of the input, which hold numbers.
+    n_gates, n_outputs : int
+        Number of gates, and of the outputs of each.
+    """
+
+    def __init__(self, spec: FeatureSpec, n_gates: int, n_outputs: int) -> None:
+        super().__init__()
+        self.names = [block.name for block in spec.blocks]
+        n_inputs = sum(math.prod(block.shape) for block in spec.blocks)
+        bound = max(n_inputs, 1) ** -0.5
+        self.weight = nn.Parameter(torch.empty(n_gates, n_outputs, n_inputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(n_gates, n_outputs).uniform_(-bound, bound))
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the outputs, for all members alike, shape (rows, 1, gates, outputs)."""
+        blocks = [inputs[name].flatten(1) for name in self.names]
+        rows = blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1)
+        # One product for all gates.
+        product_of = F.linear if self.training else linear
+        product = product_of(rows, self.weight.flatten(0, 1), self.bias.flatten())
+        return product.unflatten(1, (1, *self.bias.shape))
+
+    @torch.no_grad()
+    def draw_within(self, bound: float) -> None:
+        """Draw the outputs closer: those of a standardised row are then mostly within ± ``bound``."""
+        self.weight.mul_(bound)
+        self.bias.mul_(bound)
+
+
+class RepresentationGates(nn.Module):
+    """Outputs of gates of which each is linear in a representation of its own.
+
+    Parameters
+    ----------
+    n_gates, n_inputs, n_outputs : int
+        Number of gates, and of the inputs and outputs of each.
+    """
+
+    def __init__(self, n_gates: int, n_inputs: int, n_outputs: int) -> None:
+        super().__init__()
+        self.linear = TaskLinear(1, n_gates, n_inputs, n_outputs)
+
+    def forward(self, representations: Tensor) -> Tensor:
+        """Return the outputs, shape (rows, members, gates, outputs).
+
+        Parameters
+        ----------
+        representations : tensor of shape (rows, members, gates, inputs)
+            What each gate reads. The members have one gate.
+        """
+        outputs: Tensor = self.linear(representations.flatten(0, 1).unsqueeze(1))
+        return outputs.unflatten(0, representations.shape[:2]).squeeze(2)
+
+
+GATES: dict[str, type[StaticGates | InputGates]] = {"per_example": InputGates, "static": StaticGates}
+
+
+def gates_of(owner: str, gate: str, spec: FeatureSpec) -> type[StaticGates | InputGates]:
+    """Return the class of gates by its name; raise a ``ValueError`` for one that can't be used.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the recipe, for the messages.
+    gate : {"per_example", "static"}
+        Whether gates read the row.
+    spec : FeatureSpec
+        Blocks of the input and their shapes.
+    """
+    if not isinstance(gate, str) or gate not in GATES:
+        raise ValueError(f"`gate` of {owner} must be one of {sorted(GATES)}. Found {shown(gate)}.")
+    codes = [block.name for block in spec.blocks if block.kind == "codes"]
+    if gate == "per_example" and codes:
+        raise ValueError(
+            f"`gate` of {owner} must be 'static' where an input holds codes, of which a gate can make no "
+            f"sum. Found codes in {shown(codes)}."
+        )
+    return GATES[gate]
+
+
+def check_count(owner: str, name: str, count: int) -> int:
+    """Return a number of experts or the like; raise a ``ValueError`` if it is no positive integer.
+
+    Parameters
+    ----------
+    owner, name : str
+        Names of the recipe and of its parameter, for the message.
+    count : int
+        The value of the parameter.
+    """
+    if not is_integer(count) or not 0 < count < 2**31:
+        raise ValueError(
+            f"`{name}` of {owner} must be a positive integer, below 2**31. Found {shown(count)}."
+        )
+    return int(count)
+
+
+def mixed(weights: Tensor, experts: Tensor) -> Tensor:
+    """Return the sums of the experts' outputs as each gate weighs them, (rows, members, gates, width).
+
+    Parameters
+    ----------
+    weights : tensor of shape (rows or 1, members or 1, gates, experts)
+        How much each expert counts; one for all where an axis has length 1.
+    experts : tensor of shape (rows, members, experts, width)
+        Outputs of the experts.
+    """
+    return torch.einsum("rmge,rmew->rmgw", weights, experts)
