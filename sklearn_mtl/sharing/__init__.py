@@ -23,6 +23,7 @@ from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.sharing.hard import HardSharing
 from sklearn_mtl.sharing.hierarchical import Hierarchical
 from sklearn_mtl.sharing.mmoe import MMoE
+from sklearn_mtl.sharing.separate import SeparateTrunks
 from sklearn_mtl.sharing.sharing import Sharing, SharingModule
 from sklearn_mtl.sharing.task_adapters import TaskAdapters
 from sklearn_mtl.sharing.task_attention import TaskAttention
@@ -33,6 +34,7 @@ SHARINGS: Recipes[Sharing] = Recipes(
         "hard": HardSharing,
         "hierarchical": Hierarchical,
         "mmoe": MMoE,
+        "separate": SeparateTrunks,
         "task_adapters": TaskAdapters,
         "task_attention": TaskAttention,
     },
@@ -45,6 +47,7 @@ __all__ = [
     "HardSharing",
     "Hierarchical",
     "MMoE",
+    "SeparateTrunks",
     "Sharing",
     "SharingModule",
     "TaskAdapters",

@@ -1,0 +1,89 @@
+"""A trunk for each task: one fit is the fits to each task alone."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from skorch.callbacks import Callback
+
+from sklearn_mtl import MultiTaskClassifierRegressor
+from sklearn_mtl.datasets import make_multitask
+from sklearn_mtl.sharing import SHARINGS, SeparateTrunks
+from sklearn_mtl.trunks import MLP, TabM
+
+
+def built(problem):
+    trunks = [problem.make_trunk() for _ in range(3)]
+    given = iter(trunks)
+    return trunks, SeparateTrunks().build(lambda: next(given), [None] * 3, problem.spec)
+
+
+def test_each_task_has_the_representation_of_its_trunk(problem):
+    trunks, sharing = built(problem)
+    assert (sharing.width, sharing.members, sharing.per_task) == (5, problem.members, True)
+    found = sharing(problem.inputs, heads=None)
+    assert found.shape == (50, problem.members, 3, 5)
+    for task, trunk in enumerate(trunks):
+        torch.testing.assert_close(found[:, :, task], trunk(problem.inputs))
+
+
+def test_nothing_is_shared_and_nothing_is_penalized(problem):
+    _, sharing = built(problem)
+    assert list(sharing.shared_parameters()) == []
+    assert sharing.penalty(problem.inputs, problem.weight) is None
+
+
+def test_a_task_trains_its_own_trunk_and_no_other(problem):
+    network, loss = problem.build(SeparateTrunks())
+    for task in range(3):
+        gradients = problem.gradient(network, loss, task, network.sharing)
+        others = [other for other in range(3) if other != task]
+        assert all((gradient[others] == 0).all() for gradient in gradients)
+        assert all((gradient[task] != 0).any() for gradient in gradients)
+
+
+def test_recipe_is_an_estimator():
+    assert clone(SeparateTrunks()).get_params() == {}
+    assert SHARINGS["separate"] is SeparateTrunks
+
+
+class StartAlike(Callback):
+    """The weights that every task begins with, whether its trunk is alone or among others."""
+
+    def on_train_begin(self, net, **kwargs):
+        for parameter in net.module_.heads.parameters():
+            parameter.data.zero_()
+        for name, parameter in net.module_.sharing.named_parameters():
+            one = parameter[0] if name.startswith("trunks") else parameter
+            start = torch.linspace(-1, 2, one.numel(), dtype=one.dtype).sin().view_as(one)
+            parameter.data.copy_(start.expand_as(parameter))
+
+
+@pytest.mark.parametrize("trunk", [MLP((7,)), TabM((7,), members=2, dropout=0.0)], ids=["mlp", "tabm"])
+def test_one_fit_is_the_fits_of_each_task_alone(trunk):
+    """Where the initial weights, the batches and the number of epochs are equal."""
+    X, Y = make_multitask(80, 4, n_regression=2, n_binary=1, noise=0.3, random_state=0)
+    settings = {
+        "trunk": trunk,
+        "n_bags": 1,
+        "max_epochs": 5,
+        # In other batches rows would come in another order, which is drawn after the weights.
+        "batch_size": 80,
+        "ema_decay": None,
+        "early_stopping": False,
+        "linear_blend": False,
+        "precision": "float64",
+        "random_state": 0,
+        "callbacks": [StartAlike()],
+    }
+    together = MultiTaskClassifierRegressor(**settings, sharing="separate").fit(X, Y)
+    for name in Y:
+        alone = MultiTaskClassifierRegressor(**settings, sharing="hard").fit(X, {name: Y[name]})
+        np.testing.assert_allclose(alone.transform(X), of_task(together, X, name), rtol=1e-8, atol=1e-9)
+        predictions = [est.task(name).predict(X).astype(float) for est in (alone, together)]
+        np.testing.assert_allclose(*predictions, rtol=1e-8, atol=1e-9)
+
+
+def of_task(est, X, name):
+    columns = [task.name for task in est._fitted.tasks.ordered]
+    return np.split(est.transform(X), len(columns), axis=1)[columns.index(name)]
