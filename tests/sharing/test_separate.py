@@ -5,11 +5,15 @@ import pytest
 import torch
 from sklearn.base import clone
 from skorch.callbacks import Callback
+from torch import nn
 
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.sharing import SHARINGS, SeparateTrunks
+from sklearn_mtl.training import train_nets
+from sklearn_mtl.training.stacking import train
 from sklearn_mtl.trunks import MLP, TabM
+from tests.training.stacking.nets import plans_of, stacked_as_alone
 
 
 def built(problem):
@@ -87,3 +91,35 @@ def test_one_fit_is_the_fits_of_each_task_alone(trunk):
 def of_task(est, X, name):
     columns = [task.name for task in est._fitted.tasks.ordered]
     return np.split(est.transform(X), len(columns), axis=1)[columns.index(name)]
+
+
+class Squares(nn.Module):
+    """A stage that only its own class knows."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(5, 6)
+
+    def forward(self, x):
+        return self.linear(x).square()
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        (nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 4)), None),
+        (Squares(), None),
+        (nn.Sequential(nn.Linear(5, 6), nn.Dropout(0.5)), "random"),
+    ],
+    ids=["known", "unknown", "dropout"],
+)
+def test_modules_of_the_users_are_stacked_too_but_for_dropout(module, reason, monkeypatch):
+    monkeypatch.setattr(train, "FEWEST_ON_CPU", 2)
+    X, Y = make_multitask(80, 5, n_regression=2, n_binary=1, noise=0.3, random_state=0)
+    settings = {"trunk": module, "sharing": "separate", "preprocessing": None, "linear_blend": False}
+    plans = [plan for seed in (0, 1) for plan in plans_of((X, Y, np.ones(80)), random_state=seed, **settings)]
+    if reason is None:
+        stacked_as_alone(plans)
+    else:
+        outcomes = dict(train_nets(plans))
+        assert all(reason in outcome.not_stacked_because for outcome in outcomes.values())

@@ -252,12 +252,26 @@ class _LinearLayer(Function):
         bias: Tensor | None,
     ) -> tuple[Any, int]:
         """Return the outputs of all networks, networks first."""
-        x, weight = x.movedim(in_dims[0] or 0, 0), weight.movedim(in_dims[1] or 0, 0)
-        if bias is not None:
-            bias = bias.expand(info.batch_size, -1) if in_dims[2] is None else bias.movedim(in_dims[2], 0)
+        x, weight = (
+            _networks_first(tensor, dim, info.batch_size)
+            for tensor, dim in zip((x, weight), in_dims, strict=False)
+        )
+        bias = None if bias is None else _networks_first(bias, in_dims[2], info.batch_size)
         rows = x.flatten(1, -2) if x.ndim > 2 else x.unsqueeze(1)
-        product = _StackedLinearLayer.apply(rows, weight, bias)
-        return product.view(*x.shape[:-1], weight.shape[1]), 0
+        # Trunks within a network may be mapped over too: what is left is for torch's own rule.
+        is_nested = is_batched(rows) or is_batched(weight)
+        product_of = _stacked_linear_layer if is_nested else _StackedLinearLayer.apply
+        return product_of(rows, weight, bias).view(*x.shape[:-1], weight.shape[1]), 0
+
+
+def _networks_first(tensor: Tensor, dim: int | None, n_networks: int) -> Tensor:
+    return tensor.expand(n_networks, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+
+
+def _stacked_linear_layer(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if bias is None:
+        return torch.bmm(x, weight.transpose(1, 2))
+    return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
 
 
 class _StackedLinearLayer(Function):
@@ -267,9 +281,7 @@ class _StackedLinearLayer(Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return the product, with the bias added."""
         ctx.save_for_backward(x, weight)
-        if bias is None:
-            return torch.bmm(x, weight.transpose(1, 2))
-        return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
+        return _stacked_linear_layer(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

@@ -1,5 +1,7 @@
 """With stacked weights one module computes what many do, and a linear layer is one product for all."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch import nn
@@ -52,6 +54,23 @@ def test_networks_may_lie_on_any_axis_or_share_a_tensor(in_dims):
     with BatchedLinears():
         found = vmap(nn.functional.linear, in_dims)(*tensors)
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shared_input", [True, False])
+def test_networks_may_map_over_parts_of_their_own(shared_input, bias):
+    """Each of 3 networks has 2 layers that are mapped over within it."""
+    weight = torch.randn(3, 2, 4, 5, dtype=torch.float64, requires_grad=True)
+    offset = torch.randn(3, 2, 4, dtype=torch.float64, requires_grad=True) if bias else None
+    x = torch.randn(3, *((7, 5) if shared_input else (2, 7, 5)), dtype=torch.float64, requires_grad=True)
+    of_one = vmap(nn.functional.linear, (None if shared_input else 0, 0, 0 if bias else None))
+    leaves = [leaf for leaf in (x, weight, offset) if leaf is not None]
+    outputs = []
+    for mode in (BatchedLinears(), nullcontext()):
+        with mode:
+            found = vmap(of_one, (0, 0, 0 if bias else None))(x, weight, offset)
+        outputs.append([found, *torch.autograd.grad(found.sin().sum(), leaves)])
+    torch.testing.assert_close(outputs[0], outputs[1])
 
 
 def test_outside_of_vmap_a_linear_layer_is_as_ever():
