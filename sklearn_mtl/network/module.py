@@ -248,16 +248,20 @@ class Heads(nn.Module):
             if isinstance(branch, MemberLinear):
                 raw.append(branch(representation))
                 continue
-            own = (
-                representation.index_select(2, self.get_buffer(f"tasks_{number}"))
-                if self.per_task
-                else representation.unsqueeze(2).expand(-1, -1, len(tasks), -1)
-            )
-            raw.append(branch(own).flatten(2))
+            raw.append(branch(self._read_by(number, representation)).flatten(2))
         if self.constants is not None:
             raw.append((self.constant_scale * self.constants).expand(len(representation), -1, -1))
         joined = raw[0] if len(raw) == 1 else torch.cat(raw, dim=-1)
         return joined if self.columns is None else joined[..., self.columns]
+
+    def _read_by(self, number: int, representation: Tensor) -> Tensor:
+        """Return what the tasks of a branch read, (rows, members, tasks, n_inputs)."""
+        if not self.per_task:
+            return representation.unsqueeze(2).expand(-1, -1, len(self.tasks[number]), -1)
+        # One branch has all tasks in their order: no copy is made, whose gradient costs most.
+        if len(self.branches) == 1:
+            return representation
+        return representation.index_select(2, self.get_buffer(f"tasks_{number}"))
 
     def _column_order(self, totals: Sequence[int], constant: Sequence[Sequence[int]]) -> Tensor | None:
         """Columns of the branches and constants in the order of the tasks; None where they are so already."""

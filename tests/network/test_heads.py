@@ -159,3 +159,11 @@ def test_constant_outputs_are_the_same_for_every_row(per_task):
     torch.testing.assert_close(raw[..., fixed], expected.expand(5, 2, 4))
     others = [place for place in range(9) if place not in fixed]
     assert (raw[..., others].std(0) > 0).all()
+
+
+def test_heads_that_are_alike_make_no_copy_of_what_they_read():
+    heads = Heads(N_INPUTS, 1, [1, 1, 1], [(), (), ()], per_task=True)
+    representation, read = torch.randn(7, 1, 3, N_INPUTS), []
+    heads.branches[0].register_forward_pre_hook(lambda _, given: read.extend(given))
+    heads(representation)
+    assert read[0].data_ptr() == representation.data_ptr()
