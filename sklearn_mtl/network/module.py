@@ -244,7 +244,7 @@ class Heads(nn.Module):
             Shared, or one for each task.
         """
         raw = []
-        for number, (tasks, branch) in enumerate(zip(self.tasks, self.branches, strict=True)):
+        for number, branch in enumerate(self.branches):
             if isinstance(branch, MemberLinear):
                 raw.append(branch(representation))
                 continue
