@@ -20,6 +20,7 @@ torch.Size([10, 1, 8])
 """
 
 from sklearn_mtl.recipes import Recipes
+from sklearn_mtl.sharing.dselect_k import DSelectK
 from sklearn_mtl.sharing.hard import HardSharing
 from sklearn_mtl.sharing.hierarchical import Hierarchical
 from sklearn_mtl.sharing.mmoe import MMoE
@@ -31,6 +32,7 @@ from sklearn_mtl.sharing.task_attention import TaskAttention
 SHARINGS: Recipes[Sharing] = Recipes(
     Sharing,
     {
+        "dselect_k": DSelectK,
         "hard": HardSharing,
         "hierarchical": Hierarchical,
         "mmoe": MMoE,
@@ -44,6 +46,7 @@ SHARINGS: Recipes[Sharing] = Recipes(
 
 __all__ = [
     "SHARINGS",
+    "DSelectK",
     "HardSharing",
     "Hierarchical",
     "MMoE",

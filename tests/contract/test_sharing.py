@@ -20,6 +20,7 @@ from sklearn_mtl.export import load, save
 from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.sharing import (
     SHARINGS,
+    DSelectK,
     HardSharing,
     Hierarchical,
     MMoE,
@@ -64,6 +65,7 @@ CASES = [
     Case(TaskAttention(), {"hidden_size": [3, 9]}, needs_stages=True),
     Case(MMoE(3), {"experts": [2, 3]}),
     Case(SeparateTrunks(), shares_parameters=False),
+    Case(DSelectK(3, 2), {"k": [1, 2]}),
 ]
 SHORT_NAMES = {of: name for name, of in SHARINGS.items()}
 TRUNKS = [MLP((8, 6)), TabM((8, 6), members=3, dropout=0.2, n_bins=6, embedding_size=3)]

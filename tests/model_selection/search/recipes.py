@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from sklearn_mtl.balancing import LossBalancer, StaticWeights
-from sklearn_mtl.sharing import HardSharing, MMoE, Sharing, SharingModule
+from sklearn_mtl.sharing import DSelectK, HardSharing, MMoE, Sharing, SharingModule
 from sklearn_mtl.tasks import Classification, PointLoss, Regression
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
 from tests.balancing.methods import (
@@ -241,6 +241,11 @@ CASES = [
     Case("trunk", ModuleTrunk(linear(0)), {"module": [linear(0), linear(1)]}),
     Case("sharing", HardSharing()),
     Case("sharing", MMoE(2), {"experts": [2, 3]}),
+    Case(
+        "sharing",
+        DSelectK(3, 2),
+        {"experts": [2, 3], "k": [1, 2], "gamma": [0.5, 2.0], "entropy": [0.0, 0.5]},
+    ),
     Case("balancing", StaticWeights()),
     Case("trunk", ModuleTrunk(linear(0), frozen=True), {"module": [linear(0), linear(1)]}),
     Case("tasks__regression0", Regression("huber"), {"delta": [0.2, 2.0]}),
