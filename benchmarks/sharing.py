@@ -37,6 +37,7 @@ HELD_OUT = 0.25
 # Of one task with more outputs, each is no task of its own.
 MOST_OUTPUTS = 14
 SINGLE = {"multilabel": "binary", "multioutput-regression": "regression"}
+IN_GROUPS = "made: in two groups"
 # Differences of scores below are none.
 SMALLEST_DIFFERENCE = 0.001
 
@@ -49,11 +50,13 @@ def dropout(_: Problem) -> Grid:
 
 
 def groups(problem: Problem) -> Grid:
-    """Return groups of tasks of one kind, and a branch for each task."""
+    """Return the groups that a set was made of, or else those of one kind; and a branch for each task."""
+    tasks = list(problem.kinds)
     by_kind: dict[str, list[str]] = {}
     for task, kind in problem.kinds.items():
         by_kind.setdefault(kind, []).append(task)
-    return {"sharing__groups": [list(by_kind.values()), [[task] for task in problem.kinds]]}
+    likely = [tasks[::2], tasks[1::2]] if problem.name == IN_GROUPS else list(by_kind.values())
+    return {"sharing__groups": [likely, [[task] for task in tasks]]}
 
 
 def condition(problem: Problem) -> Grid:
@@ -110,12 +113,12 @@ class MadeSets:
     @staticmethod
     def names() -> list[str]:
         """Return their names."""
-        return [f"made: {name}" for name in MADE]
+        return list(MADE)
 
     @staticmethod
     def load(name: str) -> sets.Set:
         """Return columns, labels by task, kinds by task, and an empty mapping."""
-        X, Y = MADE[name.removeprefix("made: ")]()
+        X, Y = MADE[name]()
         kinds = {task: "regression" if y.dtype.kind == "f" else "binary" for task, y in Y.items()}
         kinds |= {task: "multiclass" for task in kinds if task == "origin"}
         return pd.DataFrame(X), {task: _floats(y) for task, y in Y.items()}, kinds, {}
@@ -129,15 +132,15 @@ def _floats(y: np.ndarray) -> np.ndarray:
 _MADE: dict[str, Any] = {"n_samples": 1_429, "noise": 0.3, "random_state": 0}
 _SIX: dict[str, Any] = {**_MADE, "n_regression": 4, "n_binary": 2, "n_factors": 3}
 MADE: dict[str, Callable[[], tuple[np.ndarray, dict[str, np.ndarray]]]] = {
-    "related": lambda: make_multitask(**_SIX, missing_labels=0.5),
-    "in two groups": lambda: make_multitask(**_SIX, n_groups=2, difficulty=1.5),
-    "alike": lambda: make_multitask(**_SIX, correlation=0.5, difficulty=1.5),
-    "half of their own": lambda: make_multitask(**_SIX, relatedness=0.5, difficulty=1.5),
-    "in conflict": lambda: make_multitask(
+    "made: related": lambda: make_multitask(**_SIX, missing_labels=0.5),
+    IN_GROUPS: lambda: make_multitask(**_SIX, n_groups=2, difficulty=1.5),
+    "made: alike": lambda: make_multitask(**_SIX, correlation=0.5, difficulty=1.5),
+    "made: half of their own": lambda: make_multitask(**_SIX, relatedness=0.5, difficulty=1.5),
+    "made: in conflict": lambda: make_multitask(
         **{**_SIX, "noise": (0.1, 2.0) * 3}, relatedness=0.0, difficulty=1.5
     ),
-    "dependent": lambda: make_dependent_tasks(**_MADE, n_dependent=2, missing_labels=0.8),
-    "click, purchase": lambda: make_click_purchase(**_MADE),
+    "made: dependent": lambda: make_dependent_tasks(**_MADE, n_dependent=2, missing_labels=0.8),
+    "made: click, purchase": lambda: make_click_purchase(**_MADE),
 }
 
 
