@@ -115,9 +115,29 @@ class Table(Dataset):
         n_rows : int
             Least number of rows in a sample that leaves some out.
         """
+        return Sample(lambda: self.rows(self._spaced(n_rows)).inputs)
+
+    def labels_of_sample(self, n_rows: int) -> Sample:
+        """Return the encoded targets ``"y"`` and the cell weights ``"weight"`` of the rows of `sample`.
+
+        Parameters
+        ----------
+        n_rows : int
+            The same as in `sample`.
+        """
+
+        def read() -> dict[str, Tensor]:
+            place = self.blocks.place(self._spaced(n_rows))
+            return {
+                "y": copy_rows(self.stored_y, place),
+                "weight": copy_rows(self.stored_weight, place),
+            }
+
+        return Sample(read)
+
+    def _spaced(self, n_rows: int) -> Tensor:
         every = max(1, len(self) // n_rows)
-        index = torch.arange(0, len(self), every, device=self.stored_y.device)
-        return Sample(lambda: self.rows(index).inputs)
+        return torch.arange(0, len(self), every, device=self.stored_y.device)
 
     def batches(self, order: Tensor | None, bounds: Sequence[tuple[int, int]]) -> Iterator[Batch]:
         """Iterate over consecutive rows, batch by batch; each batch is a copy.
@@ -189,32 +209,32 @@ def split_table(table: Table, split: RowSplit) -> tuple[Table, Table]:
 
 
 class Sample(Mapping[str, Tensor]):
-    """Input blocks on the CPU, read when the first of them is asked for: most trunks never ask.
+    """Tensors on the CPU, read when the first of them is asked for: most trunks never ask.
 
     Parameters
     ----------
     read : callable
-        Returns the input blocks, on any device.
+        Returns the tensors, on any device.
     """
 
     def __init__(self, read: Callable[[], dict[str, Tensor]]) -> None:
         self._read = read
 
     @cached_property
-    def _inputs(self) -> dict[str, Tensor]:
+    def _tensors(self) -> dict[str, Tensor]:
         return {name: block.cpu() for name, block in self._read().items()}
 
     def __getitem__(self, name: str) -> Tensor:
-        """Return one block."""
-        return self._inputs[name]
+        """Return one tensor."""
+        return self._tensors[name]
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the names of the blocks."""
-        return iter(self._inputs)
+        """Iterate over the names of the tensors."""
+        return iter(self._tensors)
 
     def __len__(self) -> int:
-        """Return the number of blocks."""
-        return len(self._inputs)
+        """Return the number of tensors."""
+        return len(self._tensors)
 
 
 class WholeBatches:

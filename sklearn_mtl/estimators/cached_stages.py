@@ -54,6 +54,7 @@ class CachedStages(Stages):
     seen_labels = _once(Stages.seen_labels)
     training_rows = _once(Stages.training_rows)
     bind = _once(Stages.bind)
+    trained_as = _once(Stages.trained_as)
     _unlabelled = _once(Stages._unlabelled)
     _no_validation = _once(Stages._no_validation)
     _strata = _once(Stages._strata)

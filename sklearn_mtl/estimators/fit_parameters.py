@@ -139,6 +139,7 @@ class FitParameters:
             tasks=_without(self.tasks, names),
             task_weights=_without(self.task_weights, names),
             head_hidden_sizes=_without(self.head_hidden_sizes, names),
+            sharing=self.sharing.without(names),
         )
 
     def asked_kinds(self, names: Sequence[str]) -> dict[str, TaskKind]:

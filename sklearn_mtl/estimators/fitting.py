@@ -68,7 +68,8 @@ def plan_fit(
     # Bind the tasks and fit the encoder, both to the rows that are learned from.
     training = stages.training_rows(rows, splits)
     declared = by_task("classes", classes, names)
-    tasks = stages.bind(training, kinds=kinds, classes=declared, calibrate=settings.calibrate)
+    bound = stages.bind(training, kinds=kinds, classes=declared, calibrate=settings.calibrate)
+    tasks = stages.trained_as(bound, sharing=parameters.sharing)
     dtype = numpy_dtype(settings.dtype)
     encoder = stages.fit_encoder(training, tasks, preprocessing=parameters.preprocessing, dtype=dtype)
     blueprint = Blueprint(

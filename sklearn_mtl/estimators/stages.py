@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from operator import is_
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from sklearn_mtl.estimators.rows import AcceptedInput, FitData, ReadData, Rows, 
 from sklearn_mtl.features import EncodedRows, FeatureEncoder, is_built_in, listed, takes_labels
 from sklearn_mtl.messages import shown
 from sklearn_mtl.network import Blueprint
+from sklearn_mtl.sharing import Sharing
 from sklearn_mtl.tasks import TaskKind, TaskSet
 from sklearn_mtl.training import TrainingSettings
 
@@ -165,6 +167,19 @@ class Stages:
         if single:
             warn_caller(f"Task {listed(single)}: there is nothing to learn.")
         return tasks
+
+    def trained_as(self, tasks: TaskSet, *, sharing: Sharing) -> TaskSet:
+        """Return the tasks as a way of sharing trains them, which may be as they are.
+
+        Parameters
+        ----------
+        tasks : TaskSet
+            The tasks.
+        sharing : Sharing
+            The recipe for how tasks share trunks.
+        """
+        found = tuple(sharing.trained_as(list(tasks)))
+        return tasks if all(map(is_, found, tasks)) else TaskSet(found)
 
     def fit_encoder(
         self, rows: Rows, tasks: TaskSet, *, preprocessing: Any, dtype: type[np.floating]

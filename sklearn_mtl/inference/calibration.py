@@ -26,6 +26,8 @@ def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
 
     Guo et al. (2017), "On Calibration of Modern Neural Networks", section 4.2. Here the loss is that of the
     probabilities averaged over members, and the logarithm of the temperature has a normal prior around 0.
+    Temperatures divide the outputs of the heads: where the way of sharing joins these, so that several make
+    one probability, all of their temperatures are found together.
 
     Parameters
     ----------
@@ -43,30 +45,31 @@ def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
     y, weight = table.y.double().cpu(), table.weight.double().cpu()
     # The prior is weighed against a number of rows: weights are 1 on average, whatever their unit.
     weight = weight * (weight > 0).sum(0) / weight.sum(0).clamp_min(1e-30)
-    column_task = torch.tensor(tasks.column_task)
+    raw_task = torch.tensor(tasks.raw_task)
+    has_temperature = torch.zeros(tasks.raw_width, dtype=torch.bool)
+    for group, _ in groups:
+        has_temperature[group.raw] = True
     log_scale = torch.zeros(len(tasks), dtype=torch.float64, requires_grad=True)
+
+    def scale_of_raw() -> Tensor:
+        return torch.where(has_temperature, log_scale.exp()[raw_task], 1.0)
 
     def objective() -> Tensor:
         optimizer.zero_grad()
         loss = (log_scale**2).sum() / (2 * PRIOR_DEVIATION**2)
+        joined = module.sharing.joined(raw * scale_of_raw())
         for group, row_loss in groups:
-            outputs = raw[..., group.raw].unflatten(-1, (group.n_columns, row_loss.width))
-            scale = log_scale[column_task[group.columns]].exp()
-            response = row_loss.response(outputs * scale[:, None]).mean(1)
+            outputs = joined[..., group.raw].unflatten(-1, (group.n_columns, row_loss.width))
+            response = row_loss.response(outputs).mean(1)
             loss = loss + (row_loss.log_loss(response, y[:, group.columns]) * weight[:, group.columns]).sum()
         loss.backward()
         return loss
 
     optimizer = torch.optim.LBFGS([log_scale], max_iter=50, line_search_fn="strong_wolfe")
     optimizer.step(objective)
-    found = log_scale.detach().exp()
-    if not found.isfinite().all():
-        return
-    scale = torch.ones_like(module.raw_scale)
-    for group, row_loss in groups:
-        per_column = found[column_task[group.columns]].to(scale)
-        scale[group.raw] = per_column.repeat_interleave(row_loss.width)
-    module.raw_scale.copy_(scale)
+    found = scale_of_raw().detach()
+    if found.isfinite().all():
+        module.raw_scale.copy_(found)
 
 
 def adjusted(tasks: TaskSet, nets: Sequence[TrainedNet], tables: Sequence[Table]) -> TaskSet:

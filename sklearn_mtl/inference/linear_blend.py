@@ -60,7 +60,8 @@ def blend_linear(
     The model is fitted to the net's own training rows. How strongly it is penalised, and what its share is,
     is chosen for each task by the loss over the held-out rows of all nets, where each net and its model
     predict the rows that they have not seen. Where no row is held out there is no blend, and none for tasks
-    of weight 0 or without a held-out label.
+    of weight 0 or without a held-out label. Nor is there one where the way of sharing joins outputs of heads:
+    such an output is not what a linear model of the task predicts.
 
     Parameters
     ----------
@@ -84,7 +85,9 @@ def _found(
     held_out = [valid for _, valid in parts if valid is not None]
     if not held_out:
         return none
-    of_raw = _task_of_raw(tasks)
+    of_raw = torch.tensor(tasks.raw_task)
+    is_whole = torch.ones(len(tasks), dtype=torch.bool)
+    is_whole[of_raw[list(nets[0].evaluated.sharing.joined_outputs)]] = False
     paths = [list(linear_path(train, tasks)) for train, _ in parts]
     judged = [
         _HeldOut(net, path, valid, of_raw)
@@ -92,7 +95,7 @@ def _found(
         if valid is not None
     ]
     n_labels = _n_labels(held_out, tasks)
-    takes_part = (n_labels > 0) & (nets[0].criterion_.weights.cpu() > 0)
+    takes_part = is_whole & (n_labels > 0) & (nets[0].criterion_.weights.cpu() > 0)
     strength = best_choice(
         _mean_losses(one.of_linear() for one in judged).where(takes_part, torch.nan), n_labels
     )
@@ -205,9 +208,3 @@ def _picked(stacked: Tensor, choice: Tensor, dim: int) -> Tensor:
     """Return, of tensors on a leading axis, for each entry of another axis that of the chosen one."""
     entries = stacked.movedim(dim, 1)[choice, torch.arange(len(choice))]
     return entries.movedim(0, dim - 1)
-
-
-def _task_of_raw(tasks: TaskSet) -> Tensor:
-    """Return the position of the task that each raw output belongs to."""
-    widths = torch.tensor([task.width for task in tasks.ordered])
-    return torch.tensor(tasks.order).repeat_interleave(widths)

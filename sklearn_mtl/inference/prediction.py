@@ -47,9 +47,10 @@ def raw_outputs(module: MultiTaskModule, inputs: Inputs, *, calibrated: bool = T
     inputs : mapping of str to tensor, or InputRows
         Encoded rows, on the module's device.
     calibrated : bool, default=True
-        Whether to divide by the temperatures.
+        Whether they are those by which tasks predict. Otherwise they are those of the heads, to which
+        temperatures and the share of a linear model apply.
     """
-    forward = module.calibrated if calibrated else module
+    forward = module.calibrated if calibrated else module.of_heads
     # Nobody compares them with those of other rows: they need no padding.
     return in_chunks(module, inputs, lambda chunk: [forward(chunk)], padded=False)[0]
 

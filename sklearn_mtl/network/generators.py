@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from threading import Lock, local
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from sklearn_mtl.network.torch_private import has_hooks
 from sklearn_mtl.trunks.layers import OwnDraws, drawing_from, own_generators
+
+_LAYERS = (nn.Linear, nn.LayerNorm, nn.Sequential, nn.ModuleList, nn.Identity)
+_DRAW_NOTHING = frozenset([*_LAYERS, nn.ReLU, nn.GELU, nn.SiLU, nn.SELU, nn.Tanh])
 
 
 @contextmanager
@@ -163,3 +167,24 @@ def giving_way(device: torch.device) -> Iterator[None]:
     finally:
         _take_turn(device)
         GeneratorState.of(generators).into_torch(device)
+
+
+def draws_alone(module: nn.Module) -> bool:
+    """Whether a network draws from its own generators alone: it has known parts only, and no hooks.
+
+    A module of the user's may draw anything, and so may torch's layers that drop units.
+    """
+    return all(
+        (is_known(part) or (type(part) in _DRAW_NOTHING and not _is_patched(part))) and not has_hooks(part)
+        for part in module.modules()
+    )
+
+
+def is_known(part: object) -> bool:
+    """Whether all that an object does is written in this package."""
+    return type(part).__module__.startswith(f"{__package__.partition('.')[0]}.") and not _is_patched(part)
+
+
+def _is_patched(part: object) -> bool:
+    """Whether an object has functions of its own in the place of those of its class."""
+    return any(callable(getattr(type(part), name, None)) for name in vars(part))

@@ -4,18 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.messages import shown
+from sklearn_mtl.network.generators import draws_alone, is_known
 from sklearn_mtl.network.linear_part import LinearPart
-from sklearn_mtl.network.torch_private import has_hooks
 from sklearn_mtl.sharing import Sharing, SharingModule
 from sklearn_mtl.tasks import TaskLosses, TaskSet
 from sklearn_mtl.trunks import Trunk, TrunkModule
 from sklearn_mtl.trunks.layers import MemberLinear, TaskLinear
+
+# Statistics of the way of sharing have this before their names, to tell them from those of the trunk.
+OF_SHARING = "sharing."
+
+
+def statistics_of_sharing(statistics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the `Blueprint.fit_statistics` that are the way of sharing's, by its own names."""
+    return {
+        name.removeprefix(OF_SHARING): value
+        for name, value in statistics.items()
+        if name.startswith(OF_SHARING)
+    }
+
+
+def _tensors_of(recipe: object, found: Any) -> Mapping[str, Tensor]:
+    """Return what a recipe found in the training rows; a ``TypeError`` unless it is tensors by name."""
+    rule = f"`fit_statistics` of {type(recipe).__name__} must return a dict of tensors."
+    if not isinstance(found, Mapping):
+        raise TypeError(f"{rule} Found {shown(found)}, of type {type(found).__name__}.")
+    for name, value in found.items():
+        if not isinstance(value, Tensor):
+            of_type = f"of type {type(value).__name__}"
+            raise TypeError(f"{rule} Found {shown(value)}, {of_type}, for {shown(name)}.")
+    return found
 
 
 class MultiTaskModule(nn.Module):
@@ -43,6 +70,10 @@ class MultiTaskModule(nn.Module):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return raw outputs, shape (rows, members, raw_width)."""
+        return self.sharing.joined(self.of_heads(inputs))
+
+    def of_heads(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the outputs of the heads, before the way of sharing joins them, of the same shape."""
         raw: Tensor = self.heads(self.sharing(inputs, self.heads))
         return raw
 
@@ -50,8 +81,10 @@ class MultiTaskModule(nn.Module):
         """Return raw outputs divided by the temperatures, blended with those of the linear part."""
         # The linear part first: the network may work on its inputs in place.
         beside = None if self.linear is None else self.linear(inputs)
-        raw = self(inputs) * self.raw_scale
-        return raw if self.linear is None or beside is None else self.linear.blended(raw, beside)
+        raw = self.of_heads(inputs) * self.raw_scale
+        if self.linear is not None and beside is not None:
+            raw = self.linear.blended(raw, beside)
+        return self.sharing.joined(raw)
 
     def represent(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the representation averaged over members, tasks side by side, (rows, width)."""
@@ -115,16 +148,33 @@ class Blueprint:
     def draws_alone(self) -> bool:
         """Whether building, and the losses, draw from a network's own generators alone: all is known."""
         recipes = (self.trunk, self.sharing, self.balancing, *(group.loss for group in self.tasks.groups))
-        return all(map(_is_known, recipes)) and all(
+        return all(map(is_known, recipes)) and all(
             draws_alone(part)
             for recipe in recipes
             for part in (recipe, *vars(recipe).values())
             if isinstance(part, nn.Module)
         )
 
-    def fit_statistics(self, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return what the trunk must know of the encoded training rows before it is built."""
-        return self.trunk.fit_statistics(self.spec, sample)
+    def fit_statistics(
+        self, sample: Mapping[str, Tensor], labels: Mapping[str, Tensor] = MappingProxyType({})
+    ) -> dict[str, Tensor]:
+        """Return what trunk and sharing must know of the encoded training rows before they are built.
+
+        Parameters
+        ----------
+        sample : mapping of str to tensor
+            Input blocks of some rows, for the trunk.
+        labels : mapping of str to tensor, optional
+            Their ``"y"`` and ``"weight"``, for the way of sharing.
+
+        Raises
+        ------
+        TypeError
+            If a recipe returns anything but tensors by name.
+        """
+        of_trunk = _tensors_of(self.trunk, self.trunk.fit_statistics(self.spec, sample))
+        found = _tensors_of(self.sharing, self.sharing.fit_statistics(self.tasks.ordered, labels))
+        return {**of_trunk, **{OF_SHARING + name: value for name, value in found.items()}}
 
     def build(self, statistics: Mapping[str, Tensor]) -> MultiTaskModule:
         """Return a new network, its weights drawn from torch's global generator.
@@ -134,11 +184,14 @@ class Blueprint:
         statistics : mapping of str to tensor
             The result of `fit_statistics`.
         """
+        found = statistics_of_sharing(statistics)
+        of_trunk = {name: value for name, value in statistics.items() if not name.startswith(OF_SHARING)}
 
         def make_trunk() -> TrunkModule:
-            return self.trunk.build(self.spec, statistics)
+            return self.trunk.build(self.spec, of_trunk)
 
-        sharing = self.sharing.build(make_trunk, self.tasks.ordered, self.spec)
+        recipe = self.sharing.with_statistics(self.tasks.ordered, found)
+        sharing = recipe.build(make_trunk, self.tasks.ordered, self.spec)
         heads = Heads(
             sharing.width,
             sharing.members,
@@ -286,28 +339,3 @@ def _branch(members: int, n_tasks: int, n_inputs: int, hidden: tuple[int, ...], 
         layers += [TaskLinear(members, n_tasks, n_in, size), nn.ReLU()]
         n_in = size
     return nn.Sequential(*layers, TaskLinear(members, n_tasks, n_in, n_outputs))
-
-
-def draws_alone(module: nn.Module) -> bool:
-    """Whether a network draws from its own generators alone: it has known parts only, and no hooks.
-
-    A module of the user's may draw anything, and so may torch's layers that drop units.
-    """
-    return all(
-        (_is_known(part) or (type(part) in _DRAW_NOTHING and not _is_patched(part))) and not has_hooks(part)
-        for part in module.modules()
-    )
-
-
-def _is_known(part: object) -> bool:
-    """Whether all that an object does is written in this package."""
-    return type(part).__module__.startswith(f"{__package__.partition('.')[0]}.") and not _is_patched(part)
-
-
-def _is_patched(part: object) -> bool:
-    """Whether an object has functions of its own in the place of those of its class."""
-    return any(callable(getattr(type(part), name, None)) for name in vars(part))
-
-
-_LAYERS = (nn.Linear, nn.LayerNorm, nn.Sequential, nn.ModuleList, nn.Identity)
-_DRAW_NOTHING = frozenset([*_LAYERS, nn.ReLU, nn.GELU, nn.SiLU, nn.SELU, nn.Tanh])

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from sklearn_mtl.network.module import Blueprint
+from sklearn_mtl.network.module import OF_SHARING, Blueprint
 from sklearn_mtl.network.torch_state import in_default_modes
 
 
@@ -44,7 +44,8 @@ def shapes_of(blueprint: Blueprint, statistics: Mapping[str, Any], most: int) ->
     blueprint : Blueprint
         What the network would be built from.
     statistics : mapping of str to tensor or ndarray
-        The result of `Blueprint.fit_statistics`; only shapes and dtypes are used.
+        The result of `Blueprint.fit_statistics`. Of those of the trunk only shapes and dtypes are used; those
+        of the way of sharing may decide how many layers there are.
     most : int
         Calls of torch's functions that building may take; a layer takes about twenty.
 
@@ -71,7 +72,10 @@ def shapes_of(blueprint: Blueprint, statistics: Mapping[str, Any], most: int) ->
     >>> shapes_of(blueprint, {}, most=1000)["sharing.trunk.stages.0.0.weight"]
     (1000000000, 8)
     """
-    on_meta = {name: torch.as_tensor(value).to("meta") for name, value in statistics.items()}
+    given = {name: torch.as_tensor(value) for name, value in statistics.items()}
+    on_meta = {
+        name: value if name.startswith(OF_SHARING) else value.to("meta") for name, value in given.items()
+    }
     with torch.device("meta"), _Counted(most):
         module = blueprint.build(on_meta)
     return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}

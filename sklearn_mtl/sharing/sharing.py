@@ -57,6 +57,30 @@ class SharingModule(nn.Module, ABC):
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Iterate over the parameters that several tasks train, on which gradients are balanced."""
 
+    @property
+    def joined_outputs(self) -> Sequence[int]:
+        """Positions of the raw outputs that `joined` replaces; a hook, by default none.
+
+        By itself such an output of the heads is no task's prediction.
+        """
+        return ()
+
+    def joined(self, raw: Tensor) -> Tensor:
+        """Return the raw outputs of the tasks, given those of the heads; a hook, by default the same.
+
+        Temperatures, and the share of a linear model, apply to the outputs of the heads.
+
+        Parameters
+        ----------
+        raw : tensor of shape (..., raw outputs)
+            The outputs of the heads, tasks in the order of their columns.
+
+        Returns
+        -------
+        tensor of shape (..., raw outputs)
+        """
+        return raw
+
     def penalty(self, inputs: Mapping[str, Tensor], weight: Tensor) -> Tensor | None:
         """Return a scalar that is added to the loss of a batch; a hook, by default None, for no penalty.
 
@@ -93,3 +117,58 @@ class Sharing(BaseEstimator, ABC):
         -------
         SharingModule
         """
+
+    def without(self, names: Sequence[str]) -> Sharing:
+        """Return the recipe for a fit that leaves tasks out; a hook, by default the recipe itself.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Tasks that have no label in the rows of a fold, and which parameters may name.
+        """
+        return self
+
+    def trained_as(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Return the tasks as this way of sharing trains them; a hook, by default as they are.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+            In the user's order.
+
+        Raises
+        ------
+        ValueError
+            If the parameters are not for these tasks.
+        """
+        return tasks
+
+    def fit_statistics(self, tasks: Sequence[Task], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what must be known of the labels before the module is built; a hook, by default nothing.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+            In the order of their columns.
+        labels : mapping of str to tensor of shape (n_rows, n_columns)
+            Of training rows the encoded targets ``"y"``, and the cell weights ``"weight"``, 0 where a label
+            is missing. They are read when asked for.
+
+        Returns
+        -------
+        dict of str to tensor
+            A few small tensors, which are kept with the network, so that it can be built again.
+        """
+        return {}
+
+    def with_statistics(self, tasks: Sequence[Task], statistics: Mapping[str, Tensor]) -> Sharing:
+        """Return the recipe to build, given what `fit_statistics` found; a hook, by default the same recipe.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+            In the order of their columns.
+        statistics : mapping of str to tensor
+            The result of `fit_statistics`.
+        """
+        return self

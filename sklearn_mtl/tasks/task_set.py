@@ -126,6 +126,11 @@ class TaskSet:
         """Raw outputs of the network over all tasks."""
         return self.groups[-1].raw.stop
 
+    @property
+    def raw_task(self) -> np.ndarray:
+        """Position of the task that each raw output belongs to, int of shape (raw_width,)."""
+        return np.repeat(self.order, [task.width for task in self.ordered])
+
     def encode(self, columns: Mapping[str, Column], weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return all labels as numbers, and what each cell weighs.
 

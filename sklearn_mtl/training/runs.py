@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.data import Table, WholeBatches
 from sklearn_mtl.inference import calibrate, rows_at_once
-from sklearn_mtl.messages import shown
 from sklearn_mtl.network import BalancedLoss, Blueprint, GeneratorState, MultiTaskModule, draws_alone, seeded
 from sklearn_mtl.training.callbacks import check_monitors, check_places, copies_of, instantiated
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
@@ -24,7 +22,7 @@ from sklearn_mtl.training.settings import TrainingSettings
 # For each net its training rows, and the rows that it holds out or None.
 Parts = Sequence[tuple[Table, Table | None]]
 
-# About as many rows of a large table are shown to the trunk before it is built.
+# About as many rows of a large table are shown to trunk and sharing before they are built.
 ROWS_FOR_STATISTICS = 100_000
 
 
@@ -74,7 +72,7 @@ class NetPlan:
         return WholeBatches(self.train, self.settings.batch_size).sizes
 
     def fit_statistics(self) -> dict[str, Tensor]:
-        """Return the trunk's statistics of the training rows, drawn under the plan's seed.
+        """Return the statistics that trunk and sharing take of the training rows, under the plan's seed.
 
         Raises
         ------
@@ -82,16 +80,8 @@ class NetPlan:
             If they are not tensors by name.
         """
         with seeded(self.seed, self.settings.device, alone=self.blueprint.draws_alone):
-            found: Any = self.blueprint.fit_statistics(self.train.sample(ROWS_FOR_STATISTICS))
-        rule = f"`fit_statistics` of {type(self.blueprint.trunk).__name__} must return a dict of tensors."
-        if not isinstance(found, Mapping):
-            raise TypeError(f"{rule} Found {shown(found)}, of type {type(found).__name__}.")
-        for name, value in found.items():
-            if not isinstance(value, Tensor):
-                raise TypeError(
-                    f"{rule} Found {shown(value)}, of type {type(value).__name__}, for {shown(name)}."
-                )
-        return dict(found)
+            sample = self.train.sample(ROWS_FOR_STATISTICS)
+            return self.blueprint.fit_statistics(sample, self.train.labels_of_sample(ROWS_FOR_STATISTICS))
 
 
 def plan_bag(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.balancing import LossBalancer
-from sklearn_mtl.network.module import Blueprint
+from sklearn_mtl.network.module import Blueprint, statistics_of_sharing
 from sklearn_mtl.network.torch_private import MODULE_STATE
 from sklearn_mtl.recipes import fingerprint
 from sklearn_mtl.training.runs import NetPlan, ReadyNet
@@ -84,7 +84,9 @@ class Structures:
             recipes: tuple[Any, ...] = (blueprint.trunk, blueprint.sharing, blueprint.balancing)
             own = fingerprint([recipe.get_params() for recipe in recipes])
             self._recipes[blueprint] = (tuple(map(type, recipes)), own)
-        recipe = self._recipes[blueprint]
+        # What the way of sharing has found in the rows may decide how the module is built.
+        found = statistics_of_sharing(ready.net.statistics_)
+        recipe = (self._recipes[blueprint], fingerprint(found) if found else None)
         if recipe not in self._attributes:
             parts = (ready.net.network, ready.net.criterion_.balancer)
             held = [(type(part), dict(plain_attributes(part))) for part in parts]
@@ -135,7 +137,7 @@ def first_changed(
 
 
 class FitStatistics:
-    """Fit statistics of trunks, computed once for nets that share rows and trunk."""
+    """Fit statistics, computed once for nets that share rows, trunk and way of sharing."""
 
     def __init__(self) -> None:
         self._known: dict[Hashable, Mapping[str, Tensor]] = {}
@@ -144,8 +146,9 @@ class FitStatistics:
         """Return what ``plan.fit_statistics`` does; None for a net that is trained on."""
         if plan.before is not None:
             return None
-        trunk = plan.blueprint.trunk
-        key = (id(plan.train), plan.seed, type(trunk), fingerprint(trunk.get_params()))
+        recipes: tuple[Any, ...] = (plan.blueprint.trunk, plan.blueprint.sharing)
+        own = fingerprint([recipe.get_params() for recipe in recipes])
+        key = (id(plan.train), plan.seed, *map(type, recipes), own)
         if key not in self._known:
             self._known[key] = plan.fit_statistics()
         return self._known[key]
