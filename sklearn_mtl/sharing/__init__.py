@@ -5,7 +5,8 @@ tasks and the blocks of the input. It makes one trunk or several, and returns a 
 to a representation for all tasks, (rows, members, width), or one for each, (rows, members, tasks, width).
 
 A way of sharing of your own is a subclass of `Sharing` with one method, ``build``, and of `SharingModule`
-with two, ``forward`` and ``shared_parameters``; ``penalty`` is a hook.
+with two, ``forward`` and ``shared_parameters``. Hooks are ``penalty`` and ``joined`` of the module, and
+``fit_statistics``, ``with_statistics``, ``trained_as`` and ``without`` of the recipe.
 
 Examples
 --------
@@ -20,6 +21,7 @@ torch.Size([10, 1, 8])
 """
 
 from sklearn_mtl.recipes import Recipes
+from sklearn_mtl.sharing.cascade import Cascade
 from sklearn_mtl.sharing.dselect_k import DSelectK
 from sklearn_mtl.sharing.hard import HardSharing
 from sklearn_mtl.sharing.hierarchical import Hierarchical
@@ -32,6 +34,7 @@ from sklearn_mtl.sharing.task_attention import TaskAttention
 SHARINGS: Recipes[Sharing] = Recipes(
     Sharing,
     {
+        "cascade": Cascade,
         "dselect_k": DSelectK,
         "hard": HardSharing,
         "hierarchical": Hierarchical,
@@ -46,6 +49,7 @@ SHARINGS: Recipes[Sharing] = Recipes(
 
 __all__ = [
     "SHARINGS",
+    "Cascade",
     "DSelectK",
     "HardSharing",
     "Hierarchical",

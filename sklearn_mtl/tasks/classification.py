@@ -15,7 +15,12 @@ from sklearn_mtl.recipes import is_number
 from sklearn_mtl.targets import Column, holds_labels, read_column
 from sklearn_mtl.tasks.class_task import ClassTask, check_one_column, distinct_labels, strata_of_classes
 from sklearn_mtl.tasks.log_odds import SMALLEST_LOG, log_of, normalized
-from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy, ClassLoss, CrossEntropy
+from sklearn_mtl.tasks.losses.classification import (
+    BinaryCrossEntropy,
+    ClassLoss,
+    CrossEntropy,
+    ShiftedBinaryCrossEntropy,
+)
 from sklearn_mtl.tasks.losses.row_loss import RowLoss, check_loss
 from sklearn_mtl.tasks.task import TaskKind, check_labelled
 
@@ -40,6 +45,23 @@ class ClassificationTask(ClassTask):
     def calibrated_by(self, calibrate: bool) -> ClassificationTask:
         """Return the task whose probabilities are, or are not, corrected for class weights."""
         return replace(self, corrected=calibrate)
+
+    def as_log_odds(self) -> ClassificationTask | None:
+        """Return the task whose network gives the log-odds in the data, whatever the class weights."""
+        if not isinstance(self.loss, BinaryCrossEntropy):
+            return None
+        first, second = self.class_weight
+        # What is not to be taken out of the probabilities stays within them.
+        if not self.corrected or first == second:
+            return self
+        if min(first, second) == 0:
+            raise ValueError(
+                f"`class_weight` of task {shown(self.name)} must be positive where the probability of the "
+                f"task is a factor or a product of others. Found {shown(self.class_weight.tolist())}."
+            )
+        shift = float(np.log(second) - np.log(first))
+        loss = ShiftedBinaryCrossEntropy(self.loss.label_smoothing, self.loss.focusing, shift)
+        return LogOddsTask(**{**self.__dict__, "loss": loss, "corrected": False})
 
     @property
     def coded(self) -> np.ndarray:
@@ -78,6 +100,20 @@ class ClassificationTask(ClassTask):
             return float("nan")
         right = self._decided(response)[known, 0] == self.codes(column.values[known])
         return float(np.average(right, weights=weight[known]))
+
+
+@dataclass(frozen=True, eq=False)
+class LogOddsTask(ClassificationTask):
+    """A task of two weighted classes whose network gives the log-odds in the data.
+
+    Its probabilities need no correction, so that what holds for those of every network holds for their mean.
+    """
+
+    loss: ShiftedBinaryCrossEntropy
+
+    def decision_function(self, log_response: np.ndarray) -> np.ndarray:
+        """Return the log-odds that ``predict`` goes by, those of the weighted classes."""
+        return super().decision_function(log_response) + self.loss.shift
 
 
 class Classification(TaskKind):

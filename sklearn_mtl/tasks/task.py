@@ -29,8 +29,8 @@ class Task(ABC):
     The rest are hooks, which may be overridden and have a default: `predict_log_proba` and
     `decision_function` (by ``predict_proba``), `n_label_columns` (any number),
     `cell_weight` (1), `decode_all` (task by task), `calibrated_by`, `widened_by`, `adjusted_to` (the task),
-    `unknown` and `unknown_labels` (none are), `matched` (the labels as they are), `metric` (that of the
-    loss), `only_class` (none), `labels_in_words` and `has_interval`.
+    `as_log_odds` (None), `unknown` and `unknown_labels` (none are), `matched` (the labels as they are),
+    `metric` (that of the loss), `only_class` (none), `labels_in_words` and `has_interval`.
 
     Parameters
     ----------
@@ -224,6 +224,13 @@ class Task(ABC):
     def adjusted_to(self, held_out: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Task:
         """Return the task adjusted to held-out rows: their decisions, labels as numbers, and cell weights."""
         return self
+
+    def as_log_odds(self) -> Task | None:
+        """Return the task with a raw output that is the log-odds of its second class in the data.
+
+        None where it has no such output: only of two classes one may be the condition of another task.
+        """
+        return None
 
     def unknown(self, labels: np.ndarray) -> np.ndarray:
         """Return those of the labels, none of them missing, that are none of the task's classes."""

@@ -20,6 +20,7 @@ from sklearn_mtl.export import load, save
 from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.sharing import (
     SHARINGS,
+    Cascade,
     DSelectK,
     HardSharing,
     Hierarchical,
@@ -64,6 +65,7 @@ CASES = [
     Case(TaskAdapters(), {"rank": [1, 2]}, needs_stages=True),
     Case(TaskAttention(), {"hidden_size": [3, 9]}, needs_stages=True),
     Case(MMoE(3), {"experts": [2, 3]}),
+    Case(Cascade(["regression0", "multiclass0", "binary0"]), {"detach": [False, True]}, names_tasks=True),
     Case(SeparateTrunks(), shares_parameters=False),
     Case(DSelectK(3, 2), {"k": [1, 2]}),
 ]

@@ -12,7 +12,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.targets import read_column
 from sklearn_mtl.tasks import Classification, Multilabel
-from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy, CrossEntropy
+from sklearn_mtl.tasks.losses.classification import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    ShiftedBinaryCrossEntropy,
+)
 
 MIXED = np.array(["b", 1, "a", 2, "b"], dtype=object)
 LABELS = {
@@ -449,3 +453,31 @@ def test_the_weights_are_undone_by_the_prior(n_classes):
     np.testing.assert_allclose(task.predict_proba(response), p)
     np.testing.assert_allclose(task.calibrated_by(False).predict_proba(response), q)
     assert (task.predict(response) == q.argmax(axis=1)).all()
+
+
+# Log-odds in the data
+
+
+def test_a_task_of_weighted_classes_becomes_one_of_log_odds_in_the_data():
+    _, weighted = bind([0, 1, 1], class_weight={0: 2.0, 1: 8.0}, label_smoothing=0.1)
+    weighted = weighted.calibrated_by(True)
+    task = weighted.as_log_odds()
+    assert task.loss == ShiftedBinaryCrossEntropy(0.1, shift=np.log(8) - np.log(2))
+    assert task.as_log_odds() is task
+    # Of weighted classes q = 0.5 is the border, of the data 0.2.
+    response = np.array([0.1, 0.19, 0.21, 0.9])[:, None, None]
+    weighted_response = 4 * response / (4 * response + 1 - response)
+    np.testing.assert_allclose(task.predict_proba(response), weighted.predict_proba(weighted_response))
+    assert task.predict(response).tolist() == weighted.predict(weighted_response).tolist() == [0, 0, 1, 1]
+    logs = np.log(np.concatenate([1 - response, response], axis=-1))
+    weighted_logs = np.log(np.concatenate([1 - weighted_response, weighted_response], axis=-1))
+    for method in ("predict_log_proba", "decision_function"):
+        found = getattr(task, method)(logs)
+        np.testing.assert_allclose(found, getattr(weighted, method)(weighted_logs), err_msg=method)
+
+
+def test_other_tasks_of_two_classes_have_log_odds_as_they_are():
+    for parameters, calibrate in [({}, True), ({"class_weight": {1: 3.0}}, False)]:
+        task = bind([0, 1, 1], **parameters)[1].calibrated_by(calibrate)
+        assert task.as_log_odds() is task
+    assert bind([0, 1, 2])[1].as_log_odds() is None

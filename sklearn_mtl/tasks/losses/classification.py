@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
@@ -93,6 +94,52 @@ class BinaryCrossEntropy(ProbabilityLoss):
     def score(self, response: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Return the accuracy of each column."""
         return weighted_mean((self.decision(response) == (y > 0.5)).to(weight.dtype), weight)
+
+
+@dataclass(frozen=True)
+class ShiftedBinaryCrossEntropy(BinaryCrossEntropy):
+    """Cross-entropy of weighted classes, for a logit of the probability in the data.
+
+    Where the second class counts w times as much as the first, the cross-entropy is least at a probability q
+    whose odds are w times those in the data (Elkan 2001). Here the raw output is the log-odds in the data,
+    and the loss that of the raw output plus log w. `BinaryCrossEntropy` has the same loss at the log-odds of
+    q. The responses, which are averaged over members and networks, are those in the data; the decision is
+    the class of the larger q.
+
+    Parameters
+    ----------
+    label_smoothing, focusing : float
+        The same as in `BinaryCrossEntropy`.
+    shift : float
+        The logarithm of w.
+    """
+
+    shift: float = 0.0
+
+    def __call__(self, raw: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each cell."""
+        return super().__call__(raw + self.shift, y)
+
+    def with_slope(self, raw: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each cell, and its derivative."""
+        return self._unshifted.with_slope(raw + self.shift, y)
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the best log-odds of q, less the shift."""
+        return self._unshifted.constant(y, weight) - self.shift
+
+    def decision(self, response: Tensor) -> Tensor:
+        """Return whether it is the second class by q."""
+        return response[..., 0] > 1 / (1 + math.exp(self.shift))
+
+    def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
+        """Return minus the logarithm of the q of each label."""
+        logit = self.link(response)[..., 0] + self.shift
+        return F.binary_cross_entropy_with_logits(logit, y.expand_as(logit), reduction="none")
+
+    @property
+    def _unshifted(self) -> BinaryCrossEntropy:
+        return BinaryCrossEntropy(self.label_smoothing, self.focusing)
 
 
 @dataclass(frozen=True)

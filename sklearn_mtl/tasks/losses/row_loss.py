@@ -33,8 +33,8 @@ class RowLoss(ABC):
     weigh nothing later.
 
     Hooks may be overridden, and have a default: `with_slope` (by automatic differentiation), `reference`
-    (the loss of `constant`), `log_response` (the logarithm of `response`), `n_constant` (0) and
-    `has_temperature`. A loss whose responses are probabilities
+    (the loss of `constant`), `log_response` (the logarithm of `response`), `fed` (the raw outputs),
+    `n_constant` (0) and `has_temperature`. A loss whose responses are probabilities
     also defines ``log_loss(response, y)``, as a `ProbabilityLoss` does.
 
     Attributes
@@ -177,6 +177,20 @@ class RowLoss(ABC):
         response = self.response(raw)
         return response.clamp_min(torch.finfo(response.dtype).tiny).log()
 
+    def fed(self, raw: Tensor) -> Tensor:
+        """Return what other tasks are given of this one in a cascade; a hook, by default the raw outputs.
+
+        Parameters
+        ----------
+        raw : tensor of shape (..., columns, width)
+            Raw outputs.
+
+        Returns
+        -------
+        tensor of shape (..., columns, width)
+        """
+        return raw
+
     @abstractmethod
     def decision(self, response: Tensor) -> Tensor:
         """Return what the task decodes, (..., columns): a number or a class code, by an averaged response.
@@ -206,6 +220,10 @@ class RowLoss(ABC):
 
 class ProbabilityLoss(RowLoss):
     """A loss whose responses are probabilities, to which ``calibrate`` fits a temperature."""
+
+    def fed(self, raw: Tensor) -> Tensor:
+        """Return the probabilities."""
+        return self.response(raw)
 
     @abstractmethod
     def log_loss(self, response: Tensor, y: Tensor) -> Tensor:

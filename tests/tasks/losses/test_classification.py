@@ -7,7 +7,11 @@ from scipy.special import expit, softmax
 from sklearn.metrics import log_loss
 from torch.nn import functional as F
 
-from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy, CrossEntropy
+from sklearn_mtl.tasks.losses.classification import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    ShiftedBinaryCrossEntropy,
+)
 
 RNG = np.random.default_rng(0)
 LOGIT = RNG.normal(scale=2, size=100)
@@ -89,6 +93,7 @@ def test_constant_without_smoothing_is_the_prior():
         BinaryCrossEntropy(),
         BinaryCrossEntropy(0.1),
         BinaryCrossEntropy(focusing=2.0),
+        ShiftedBinaryCrossEntropy(0.1, 1.0, shift=2.0),
         CrossEntropy(n_classes=4),
         CrossEntropy(0.1, n_classes=4),
         CrossEntropy(n_classes=4, focusing=2.0),
@@ -101,3 +106,20 @@ def test_reference_is_the_summed_loss_of_the_constant(loss):
     weight = torch.tensor(rng.random((60, 3)))
     cells = loss(loss.constant(y, weight).expand(60, -1, -1), y)
     torch.testing.assert_close(loss.reference(y, weight), (cells * weight).sum(0), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("focusing", [0.0, 2.0])
+def test_a_shift_is_one_of_the_raw_outputs_and_not_of_the_responses(focusing):
+    plain, shifted = BinaryCrossEntropy(0.1, focusing), ShiftedBinaryCrossEntropy(0.1, focusing, shift=1.5)
+    raw, y = torch.tensor(LOGIT)[:, None, None], torch.tensor(SECOND[:, None], dtype=torch.float64)
+    torch.testing.assert_close(shifted(raw - 1.5, y), plain(raw, y))
+    for found, expected in zip(shifted.with_slope(raw - 1.5, y), plain.with_slope(raw, y), strict=True):
+        torch.testing.assert_close(found, expected)
+    weight = torch.tensor(WEIGHT[:, None])
+    torch.testing.assert_close(shifted.constant(y, weight) + 1.5, plain.constant(y, weight))
+    torch.testing.assert_close(shifted.reference(y, weight), plain.reference(y, weight))
+    response, of_plain = shifted.response(raw - 1.5), plain.response(raw)
+    torch.testing.assert_close(response, (raw - 1.5).sigmoid())
+    assert torch.equal(shifted.decision(response), plain.decision(of_plain))
+    torch.testing.assert_close(shifted.log_loss(response, y), plain.log_loss(of_plain, y))
+    torch.testing.assert_close(shifted.score(response, y, weight), plain.score(of_plain, y, weight))

@@ -9,7 +9,12 @@ import torch
 from sklearn.metrics import accuracy_score, d2_absolute_error_score, r2_score
 
 from sklearn_mtl.tasks import ClassLoss, LogLinkLoss, PointLoss
-from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy, CodeLoss, CrossEntropy
+from sklearn_mtl.tasks.losses.classification import (
+    BinaryCrossEntropy,
+    CodeLoss,
+    CrossEntropy,
+    ShiftedBinaryCrossEntropy,
+)
 from sklearn_mtl.tasks.losses.gaussian_nll import GaussianNLL
 from sklearn_mtl.tasks.losses.ordinal import CumulativeLink
 from sklearn_mtl.tasks.losses.regression import (
@@ -79,6 +84,8 @@ LOSSES = [
     BinaryCrossEntropy(label_smoothing=0.2),
     BinaryCrossEntropy(focusing=2.0),
     BinaryCrossEntropy(label_smoothing=0.1, focusing=1.0),
+    ShiftedBinaryCrossEntropy(shift=1.5),
+    ShiftedBinaryCrossEntropy(label_smoothing=0.1, focusing=1.0, shift=-2.0),
     CrossEntropy(n_classes=4),
     CrossEntropy(n_classes=4, label_smoothing=0.2),
     CrossEntropy(n_classes=4, focusing=2.0),
@@ -234,7 +241,8 @@ def test_score_is_scikit_learns(loss):
         elif loss.metric == "r2":
             expected = r2_score(labels, loss.decision(found[:, None])[:, 0], sample_weight=s)
         else:
-            codes = found.argmax(-1) if loss.width > 1 else found[:, 0] > 0.5
+            border = 1 / (1 + np.exp(getattr(loss, "shift", 0.0)))
+            codes = found.argmax(-1) if loss.width > 1 else found[:, 0] > border
             expected = accuracy_score(labels.long(), codes.long(), sample_weight=s)
         assert float(loss.score(response, y, weight)[column]) == pytest.approx(expected)
 

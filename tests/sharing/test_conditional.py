@@ -1,0 +1,112 @@
+"""Log-odds of products of probabilities."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_mtl.sharing.conditional import (
+    ConditionalProducts,
+    as_log_odds,
+    checked_conditions,
+    product_logit,
+)
+from sklearn_mtl.targets import read_column
+from sklearn_mtl.tasks import Classification, Multilabel, Ordinal, Regression
+
+NAMES = ["a", "b", "c", "d"]
+
+
+def bound(name, labels, kind):
+    labels = np.asarray(labels)
+    return kind.bind(read_column(name, labels), np.ones(len(labels)))
+
+
+@pytest.fixture
+def tasks():
+    types = bound("type", [0, 1, 2], Classification())
+    return [types, *(bound(name, [0, 1, 1], Classification()) for name in NAMES)]
+
+
+def test_it_is_the_product_of_the_probabilities():
+    rng = np.random.default_rng(0)
+    a, b = torch.tensor(rng.normal(0, 4, size=(2, 1000)))
+    expected = a.sigmoid() * b.sigmoid()
+    torch.testing.assert_close(product_logit(a, b).sigmoid(), expected, rtol=1e-13, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_outputs_of_a_hundred_have_finite_numbers_and_gradients(dtype):
+    ends = torch.tensor([-100.0, -1.0, 0.0, 1.0, 100.0], dtype=dtype)
+    a, b = (part.requires_grad_() for part in torch.cartesian_prod(ends, ends).T.contiguous())
+    found = product_logit(a, b)
+    exact = -torch.log(
+        torch.expm1(
+            torch.nn.functional.softplus(-a.detach().double())
+            + torch.nn.functional.softplus(-b.detach().double())
+        )
+    )
+    torch.testing.assert_close(found.detach().double(), exact, rtol=1e-5, atol=1e-5)
+    gradients = torch.autograd.grad(found.sum(), [a, b])
+    assert found.isfinite().all()
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert all((gradient >= 0).all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_it_is_never_above_its_factors_in_rounding(dtype):
+    generator = torch.Generator().manual_seed(0)
+    for scale in (0.1, 3.0, 30.0, 1000.0):
+        a, b = (scale * torch.randn(20_000, generator=generator, dtype=dtype) for _ in range(2))
+        found = product_logit(a, b)
+        assert (found <= a).all()
+        assert (found <= b).all()
+
+
+def test_chains_and_trees_are_products_level_by_level(tasks):
+    products = ConditionalProducts({"b": "a", "d": "b", "c": "a"}, tasks)
+    assert products.outputs == (4, 5, 6)
+    raw = torch.tensor(np.random.default_rng(0).normal(size=(10, 2, 7)))
+    found, p = products(raw), raw.sigmoid()
+    torch.testing.assert_close(found[..., :4], raw[..., :4], rtol=0, atol=0)
+    expected = [p[..., 3] * p[..., 4], p[..., 3] * p[..., 5], p[..., 3] * p[..., 4] * p[..., 6]]
+    torch.testing.assert_close(found[..., 4:].sigmoid(), torch.stack(expected, -1))
+
+
+def test_a_diverged_task_does_not_spoil_the_gradients_of_others(tasks):
+    raw = torch.zeros(3, 1, 7)
+    raw[..., 0] = torch.inf
+    raw.requires_grad_()
+    ConditionalProducts({"b": "a"}, tasks)(raw)[..., 4].sum().backward()
+    assert raw.grad[..., 3:5].isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["a"], r"must be None or a mapping from a task to the task that is its condition, .* Found \['a'\]"),
+        ({"a": "x"}, r"names unknown tasks \['x'\]; the tasks are \['a', 'b', 'c', 'd'\]"),
+        ({"x": "a"}, r"names unknown tasks \['x'\]"),
+        ({"a": ["b"]}, r"names unknown tasks \[\['b'\]\]"),
+        ({"a": "a"}, "no cycle, .* Found 'a -> a'"),
+        ({"a": "b", "b": "a"}, "no cycle"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_condition_is_refused(given, told):
+    with pytest.raises(ValueError, match=f"`conditional` .*{told}"):
+        checked_conditions(given, NAMES)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        bound("t", [0.5, 1.5, 2.5], Regression()),
+        bound("t", [0, 1, 2], Classification()),
+        bound("t", [[0, 1], [1, 0]], Multilabel()),
+        bound("t", [0, 1, 1], Ordinal()),
+    ],
+    ids=lambda task: task.kind,
+)
+def test_a_task_that_is_not_of_two_classes_is_refused(task):
+    with pytest.raises(ValueError, match=f"classifications of two classes.* Found task 't', {task.kind}"):
+        as_log_odds(task)
