@@ -67,10 +67,9 @@ def plan_fit(
 
     # Bind the tasks and fit the encoder, both to the rows that are learned from.
     training = stages.training_rows(rows, splits)
-    declared = by_task("classes", classes, names)
+    dtype, declared = numpy_dtype(settings.dtype), by_task("classes", classes, names)
     bound = stages.bind(training, kinds=kinds, classes=declared, calibrate=settings.calibrate)
     tasks = stages.trained_as(bound, sharing=parameters.sharing)
-    dtype = numpy_dtype(settings.dtype)
     encoder = stages.fit_encoder(training, tasks, preprocessing=parameters.preprocessing, dtype=dtype)
     blueprint = Blueprint(
         spec=encoder.spec,

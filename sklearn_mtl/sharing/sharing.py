@@ -151,8 +151,8 @@ class Sharing(BaseEstimator, ABC):
         tasks : sequence of Task
             In the order of their columns.
         labels : mapping of str to tensor of shape (n_rows, n_columns)
-            Of training rows the encoded targets ``"y"``, and the cell weights ``"weight"``, 0 where a label
-            is missing. They are read when asked for.
+            The encoded targets ``"y"`` and the cell weights ``"weight"`` of training rows, 0 where a label is
+            missing. They are read when asked for.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Which tasks read which: a graph without cycles, as parameters describe it."""
+"""Graphs of tasks that read others, as parameters describe them: names, cycles and levels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def graph_of(parameter: str, given: Any, names: Sequence[str]) -> Graph:
     parameter : str
         What the user calls it, for messages.
     given : sequence of str or mapping of str to str or sequence of str
-        Of an order each task reads all before it; a mapping says what each of its tasks reads.
+        In an order each task reads all before it; a mapping says what each of its tasks reads.
     names : sequence of str
         All tasks.
 

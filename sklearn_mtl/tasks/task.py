@@ -26,11 +26,11 @@ class Task(ABC):
     probabilities if it defines ``predict_proba(response)``, classes if it defines ``classes``, intervals if
     it defines ``interval(response, coverage)``, survival curves if it defines ``survival(response, times)``.
 
-    The rest are hooks, which may be overridden and have a default: `predict_log_proba` and
-    `decision_function` (by ``predict_proba``), `n_label_columns` (any number),
-    `cell_weight` (1), `decode_all` (task by task), `calibrated_by`, `widened_by`, `adjusted_to` (the task),
-    `as_log_odds` (None), `unknown` and `unknown_labels` (none are), `matched` (the labels as they are),
-    `metric` (that of the loss), `only_class` (none), `labels_in_words` and `has_interval`.
+    The rest are hooks with a default: `predict_log_proba` and `decision_function` (by ``predict_proba``),
+    `n_label_columns` (any number), `cell_weight` (1), `decode_all` (task by task), `calibrated_by`,
+    `widened_by`, `adjusted_to` (the task), `as_log_odds` (None), `unknown` and `unknown_labels` (none are),
+    `matched` (the labels as they are), `metric` (that of the loss), `only_class` (none), `labels_in_words`
+    and `has_interval`.
 
     Parameters
     ----------
@@ -226,10 +226,7 @@ class Task(ABC):
         return self
 
     def as_log_odds(self) -> Task | None:
-        """Return the task with a raw output that is the log-odds of its second class in the data.
-
-        None where it has no such output: only of two classes one may be the condition of another task.
-        """
+        """Return the task with the log-odds of its second class in the data as raw output; None without."""
         return None
 
     def unknown(self, labels: np.ndarray) -> np.ndarray:
@@ -343,11 +340,8 @@ def check_labelled(column: Column, weight: np.ndarray) -> None:
             "cross-validation, spread them: cv=TaskStratifiedKFold() of sklearn_mtl.model_selection."
         )
     if column.missing.ndim == 2 and column.missing.all(axis=0).any():
-        warn_caller(
-            f"Task {shown(column.name)} has no label in the columns "
-            f"{shown(np.flatnonzero(column.missing.all(axis=0))[:5].tolist())}: predictions there mean "
-            "nothing.",
-        )
+        name, empty = shown(column.name), shown(np.flatnonzero(column.missing.all(axis=0))[:5].tolist())
+        warn_caller(f"Task {name} has no label in the columns {empty}: predictions there mean nothing.")
     if not ((weight > 0) & known).any():
         raise ValueError(
             f"Task {shown(column.name)} needs at least one labelled row of positive weight. "
