@@ -190,7 +190,7 @@ class Blueprint:
         def make_trunk() -> TrunkModule:
             return self.trunk.build(self.spec, of_trunk)
 
-        recipe = self.sharing.with_statistics(self.tasks.ordered, found)
+        recipe = self.sharing.of_tasks(self.tasks.names).with_statistics(self.tasks.ordered, found)
         sharing = recipe.build(make_trunk, self.tasks.ordered, self.spec)
         heads = Heads(
             sharing.width,

@@ -28,6 +28,7 @@ from sklearn_mtl.sharing.hierarchical import Hierarchical
 from sklearn_mtl.sharing.mmoe import MMoE
 from sklearn_mtl.sharing.separate import SeparateTrunks
 from sklearn_mtl.sharing.sharing import Sharing, SharingModule
+from sklearn_mtl.sharing.soft import SoftSharing
 from sklearn_mtl.sharing.task_adapters import TaskAdapters
 from sklearn_mtl.sharing.task_attention import TaskAttention
 
@@ -40,6 +41,7 @@ SHARINGS: Recipes[Sharing] = Recipes(
         "hierarchical": Hierarchical,
         "mmoe": MMoE,
         "separate": SeparateTrunks,
+        "soft": SoftSharing,
         "task_adapters": TaskAdapters,
         "task_attention": TaskAttention,
     },
@@ -57,6 +59,7 @@ __all__ = [
     "SeparateTrunks",
     "Sharing",
     "SharingModule",
+    "SoftSharing",
     "TaskAdapters",
     "TaskAttention",
 ]

@@ -98,6 +98,18 @@ class SharingModule(nn.Module, ABC):
 class Sharing(BaseEstimator, ABC):
     """A recipe for sharing trunks between tasks."""
 
+    def of_tasks(self, names: Sequence[str]) -> Sharing:
+        """Return the recipe to build for tasks of these names: this one.
+
+        A hook, for parameters that speak of tasks by place: `build` gets them in another order.
+
+        Parameters
+        ----------
+        names : sequence of str
+            In the user's order.
+        """
+        return self
+
     @abstractmethod
     def build(
         self, make_trunk: Callable[[], TrunkModule], tasks: Sequence[Task], spec: FeatureSpec

@@ -69,12 +69,16 @@ def _is_changed(part: nn.Module) -> bool:
 
 
 def are_equal(parts: Parts) -> bool:
-    """Whether parts have the same parameters and buffers."""
+    """Whether parts have the same parameters and buffers; they have where only shapes are looked at."""
     first, *others = (part.state_dict() for part in parts)
     return all(
-        other.keys() == first.keys() and all(torch.equal(other[name], value) for name, value in first.items())
+        other.keys() == first.keys() and all(_are_equal(other[name], value) for name, value in first.items())
         for other in others
     )
+
+
+def _are_equal(one: Tensor, other: Tensor) -> bool:
+    return one.is_meta or other.is_meta or torch.equal(one, other)
 
 
 class SameForAll(nn.Module):
@@ -201,7 +205,7 @@ def _check_alike(parts: Parts) -> None:
         for part in parts[1:]:
             other = vars(part).get(name)
             if isinstance(value, Tensor):
-                same = isinstance(other, Tensor) and torch.equal(value, other)
+                same = isinstance(other, Tensor) and _are_equal(value, other)
             else:
                 same = not isinstance(value, bool | int | float | str) or value == other
             if not same:
