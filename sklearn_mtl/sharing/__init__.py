@@ -26,6 +26,7 @@ from sklearn_mtl.sharing.dselect_k import DSelectK
 from sklearn_mtl.sharing.hard import HardSharing
 from sklearn_mtl.sharing.hierarchical import Hierarchical
 from sklearn_mtl.sharing.mmoe import MMoE
+from sklearn_mtl.sharing.ple import PLE
 from sklearn_mtl.sharing.separate import SeparateTrunks
 from sklearn_mtl.sharing.sharing import Sharing, SharingModule
 from sklearn_mtl.sharing.soft import SoftSharing
@@ -40,6 +41,7 @@ SHARINGS: Recipes[Sharing] = Recipes(
         "hard": HardSharing,
         "hierarchical": Hierarchical,
         "mmoe": MMoE,
+        "ple": PLE,
         "separate": SeparateTrunks,
         "soft": SoftSharing,
         "task_adapters": TaskAdapters,
@@ -50,6 +52,7 @@ SHARINGS: Recipes[Sharing] = Recipes(
 )
 
 __all__ = [
+    "PLE",
     "SHARINGS",
     "Cascade",
     "DSelectK",

@@ -117,13 +117,29 @@ def gates_of(owner: str, gate: str, spec: FeatureSpec) -> type[StaticGates | Inp
     """
     if not isinstance(gate, str) or gate not in GATES:
         raise ValueError(f"`gate` of {owner} must be one of {sorted(GATES)}. Found {shown(gate)}.")
-    codes = [block.name for block in spec.blocks if block.kind == "codes"]
-    if gate == "per_example" and codes:
-        raise ValueError(
-            f"`gate` of {owner} must be 'static' where an input holds codes, of which a gate can make no "
-            f"sum. Found codes in {shown(codes)}."
-        )
+    if gate == "per_example":
+        check_numbers(owner, spec, "; `gate='static'` reads none")
     return GATES[gate]
+
+
+def check_numbers(owner: str, spec: FeatureSpec, way_out: str = "") -> None:
+    """Raise a ``ValueError`` if a block of the input can't be read by a gate.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the recipe, for the message.
+    spec : FeatureSpec
+        Blocks of the input and their shapes.
+    way_out : str, optional
+        What the message ends in.
+    """
+    codes = [block.name for block in spec.blocks if block.kind == "codes"]
+    if codes:
+        raise ValueError(
+            f"Gates of {owner} are linear in the inputs, which must be numbers. Found codes in "
+            f"{shown(codes)}{way_out}."
+        )
 
 
 def check_count(owner: str, name: str, count: int) -> int:

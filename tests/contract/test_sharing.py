@@ -19,6 +19,7 @@ from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.export import load, save
 from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.sharing import (
+    PLE,
     SHARINGS,
     Cascade,
     DSelectK,
@@ -71,6 +72,7 @@ CASES = [
     Case(SeparateTrunks(), shares_parameters=False),
     Case(DSelectK(3, 2), {"k": [1, 2]}),
     Case(SoftSharing(), {"strength": [0.01, 10.0]}, penalizes_weights=True),
+    Case(PLE(1, 2), {"levels": [1, 2]}),
 ]
 SHORT_NAMES = {of: name for name, of in SHARINGS.items()}
 TRUNKS = [MLP((8, 6)), TabM((8, 6), members=3, dropout=0.2, n_bins=6, embedding_size=3)]

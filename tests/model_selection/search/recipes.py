@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from sklearn_mtl.balancing import LossBalancer, StaticWeights
-from sklearn_mtl.sharing import DSelectK, HardSharing, MMoE, Sharing, SharingModule
+from sklearn_mtl.sharing import PLE, DSelectK, HardSharing, MMoE, Sharing, SharingModule
 from sklearn_mtl.tasks import Classification, PointLoss, Regression
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
 from tests.balancing.methods import (
@@ -241,6 +241,7 @@ CASES = [
     Case("trunk", ModuleTrunk(linear(0)), {"module": [linear(0), linear(1)]}),
     Case("sharing", HardSharing()),
     Case("sharing", MMoE(2), {"experts": [2, 3]}),
+    Case("sharing", PLE(1), {"levels": [1, 2], "shared_experts": [1, 2], "task_experts": [1, 2]}),
     Case(
         "sharing",
         DSelectK(3, 2),

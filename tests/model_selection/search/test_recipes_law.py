@@ -44,7 +44,7 @@ def searched(search, case, grid, data):
     est = MultiTaskClassifierRegressor(
         trunk="mlp", max_epochs=3, lr=0.02, batch_size=16, n_bags=1, early_stopping=False, random_state=0
     )
-    est.set_params(precision="float64", preprocessing=None, trunk__hidden_sizes=(6,))
+    est.set_params(precision="float64", preprocessing=None, trunk__hidden_sizes=(6, 5))
     est.set_params(**{case.parameter: clone(case.recipe)})
     return search(est, grid, cv=KFold(3), refit=False, error_score="raise").fit(*data)
 
