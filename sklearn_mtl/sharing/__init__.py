@@ -22,6 +22,7 @@ torch.Size([10, 1, 8])
 
 from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.sharing.cascade import Cascade
+from sklearn_mtl.sharing.cross_stitch import CrossStitch
 from sklearn_mtl.sharing.dselect_k import DSelectK
 from sklearn_mtl.sharing.hard import HardSharing
 from sklearn_mtl.sharing.hierarchical import Hierarchical
@@ -37,6 +38,7 @@ SHARINGS: Recipes[Sharing] = Recipes(
     Sharing,
     {
         "cascade": Cascade,
+        "cross_stitch": CrossStitch,
         "dselect_k": DSelectK,
         "hard": HardSharing,
         "hierarchical": Hierarchical,
@@ -55,6 +57,7 @@ __all__ = [
     "PLE",
     "SHARINGS",
     "Cascade",
+    "CrossStitch",
     "DSelectK",
     "HardSharing",
     "Hierarchical",

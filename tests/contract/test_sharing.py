@@ -22,6 +22,7 @@ from sklearn_mtl.sharing import (
     PLE,
     SHARINGS,
     Cascade,
+    CrossStitch,
     DSelectK,
     HardSharing,
     Hierarchical,
@@ -73,6 +74,7 @@ CASES = [
     Case(DSelectK(3, 2), {"k": [1, 2]}),
     Case(SoftSharing(), {"strength": [0.01, 10.0]}, penalizes_weights=True),
     Case(PLE(1, 2), {"levels": [1, 2]}),
+    Case(CrossStitch(), needs_stages=True),
 ]
 SHORT_NAMES = {of: name for name, of in SHARINGS.items()}
 TRUNKS = [MLP((8, 6)), TabM((8, 6), members=3, dropout=0.2, n_bins=6, embedding_size=3)]
