@@ -66,6 +66,10 @@ class Hierarchical(Sharing):
         self.groups = groups
         self.common_stages = common_stages
 
+    def without(self, names: Sequence[str]) -> Hierarchical:
+        """Return the recipe for the other tasks; a group that has none left is none."""
+        return Hierarchical(_without(self.groups, names), self.common_stages)
+
     def build(
         self, make_trunk: Callable[[], TrunkModule], tasks: Sequence[Task], spec: FeatureSpec
     ) -> SharingModule:
@@ -186,6 +190,19 @@ def _innermost(groups: Any, path: Path) -> Iterator[tuple[Path, Sequence[str]]]:
         )
     for key, value in inner.items():
         yield from _innermost(value, (*path, key))
+
+
+def _without(groups: Any, names: Sequence[str]) -> Any:
+    """Return groups without some tasks; what are no groups as it is, to be refused as it was given."""
+    if isinstance(groups, Mapping):
+        by_key = {key: _without(value, names) for key, value in groups.items()}
+        return {key: value for key, value in by_key.items() if value or not groups[key]}
+    if not isinstance(groups, Sequence) or isinstance(groups, str):
+        return groups
+    if groups and all(isinstance(name, str) for name in groups):
+        return [name for name in groups if name not in names]
+    kept = [_without(value, names) for value in groups]
+    return [value for value, given in zip(kept, groups, strict=True) if value or not given]
 
 
 class HierarchicalModule(SharingModule):

@@ -327,6 +327,16 @@ def test_a_stacked_search_scores_it_as_a_plain_one(case, searched, data):
     assert len(set(scores.round(9))) == (expected / 2 if same_as_hard else expected)
 
 
+@every_case
+@pytest.mark.filterwarnings("ignore:.*(no|too few) label")
+def test_a_fold_without_labels_of_a_task_leaves_it_out(case, data):
+    X, Y = data
+    late = np.where(np.arange(len(X)) < len(X) // 2, np.nan, X[:, 0])
+    Y = MultiTaskTarget({**Y, "regression1": late})
+    search = StackedGridSearchCV(make(case), {"lr": [0.01, 0.02]}, cv=KFold(2), error_score="raise")
+    assert np.isfinite(search.fit(X, Y).cv_results_["mean_test_score"]).all()
+
+
 # Laws
 
 

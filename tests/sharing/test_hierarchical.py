@@ -220,3 +220,18 @@ def test_recipe_is_an_estimator():
     assert SHARINGS["hierarchical"] is Hierarchical
     twin = clone(Hierarchical(NESTED, common_stages=np.int64(1)))
     assert twin.get_params() == {"groups": NESTED, "common_stages": 1}
+
+
+@pytest.mark.parametrize(
+    ("groups", "left"),
+    [
+        ({"a": ["x", "y"], "b": ["z"]}, {"a": ["y"]}),
+        ([["x", "z"], [["y"], ["z"]]], [[["y"]]]),
+        (["x", 3], ["x", 3]),
+        (None, None),
+    ],
+)
+def test_groups_of_a_fit_that_leaves_tasks_out_do_not_name_them(groups, left):
+    kept = Hierarchical(groups, common_stages=1).without(["x", "z"])
+    assert kept.common_stages == 1
+    assert kept.groups == left
