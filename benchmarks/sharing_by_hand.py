@@ -116,6 +116,32 @@ class Separate(ByHand):
         return self.second(self.first.of_one(x).relu()).relu()
 
 
+class Soft(Separate):
+    """A trunk for each task, the distance of whose weights from their mean is penalized."""
+
+    strength = 0.01
+
+    def build(self, sizes: Sizes, first: int, second: int) -> None:
+        """Make weights that are common, and what each trunk adds to them."""
+        super().build(sizes, first, second)
+        self.own = [*self.first.parameters(), *self.second.parameters()]
+        self.common = nn.ParameterList(weights.detach()[:1].clone() for weights in self.own)
+
+    def representation(self, x: Tensor) -> Tensor:
+        """Return what each trunk makes of the rows."""
+        first, first_bias, second, second_bias = (
+            own + common for own, common in zip(self.own, self.common, strict=True)
+        )
+        hidden = F.linear(x, first.flatten(0, 1), first_bias.flatten()).relu()
+        by_task = hidden.unflatten(1, first_bias.shape).transpose(0, 1)
+        return torch.baddbmm(second_bias[:, None], by_task, second.transpose(1, 2)).relu()
+
+    def penalty(self, x: Tensor) -> Tensor:
+        """Return the squared distances from the mean."""
+        distances = [(weights - weights.mean(0)).square().sum() for weights in self.own]
+        return self.strength * torch.stack(distances).sum()
+
+
 class MMoE(ByHand):
     """Four experts, and a gate for each task."""
 
@@ -206,6 +232,37 @@ class PLE(ByHand):
         return mixed
 
 
+class CrossStitch(Separate):
+    """A trunk for each task, whose channels are mixed after each layer (Misra et al. 2016)."""
+
+    rate = 10.0
+    start: Tensor
+
+    def build(self, sizes: Sizes, first: int, second: int) -> None:
+        """Make trunks that begin alike, and units, kept as a tenth of their distance from the start."""
+        super().build(sizes, first, second)
+        n = sizes.n_tasks
+        for weights in self.parameters():
+            weights.data[1:] = weights.data[0]
+        start = torch.full((n, n, 1), 0.1 / (n - 1))
+        start[range(n), range(n)] = 0.9
+        self.register_buffer("start", start)
+        self.units = nn.ParameterList(torch.zeros(n, n, width) for width in (first, second))
+
+    def representation(self, x: Tensor) -> Tensor:
+        """Return what each task reads of all trunks."""
+        hidden = self.mixed(self.first.of_one(x).relu(), self.units[0])
+        return self.mixed(self.second(hidden).relu(), self.units[1])
+
+    def mixed(self, hidden: Tensor, units: Tensor) -> Tensor:
+        """Return activations mixed over tasks, (tasks, rows, width)."""
+        units = self.start + self.rate * units
+        # The products of few tasks are faster written out: activations are not copied by channel.
+        if len(units) <= 8:
+            return (hidden * units[:, :, None]).sum(1)
+        return torch.einsum("srw,tsw->trw", hidden, units)
+
+
 class TaskAdapters(ByHand):
     """One trunk, the inputs and outputs of whose layers each task scales (rank 1)."""
 
@@ -276,6 +333,8 @@ class Cascade(ByHand):
 
     def build(self, sizes: Sizes, first: int, second: int) -> None:
         """Make the trunk."""
+        # What is read counts as much as the whole representation.
+        self.scale = second**0.5
         self.first, self.second = nn.Linear(sizes.n_features, first), nn.Linear(first, second)
 
     def head_width(self, sizes: Sizes) -> int:
@@ -287,13 +346,16 @@ class Cascade(ByHand):
         hidden = self.second(self.first(x).relu()).relu()
         weight = self.head.weight[:, 0]
         outputs = F.linear(hidden, weight[:, :-1], self.head.bias[:, 0])
-        return torch.cat([outputs[:, :1], outputs[:, 1:] + outputs[:, :1] * weight[1:, -1]], dim=1)
+        fed = self.scale * weight[1:, -1]
+        return torch.cat([outputs[:, :1], outputs[:, 1:] + outputs[:, :1] * fed], dim=1)
 
 
 #: By the short name of the way of sharing.
 NETWORKS: dict[str, Callable[[Sizes], ByHand]] = {
     "hard": Hard,
     "separate": Separate,
+    "soft": Soft,
+    "cross_stitch": CrossStitch,
     "mmoe": MMoE,
     "dselect_k": DSelectK,
     "ple": PLE,

@@ -83,6 +83,8 @@ def estimator(name: str, recipe: Recipe, n_tasks: int) -> MultiTaskRegressor:
 def parameters(name: str, n_tasks: int) -> dict[str, Any]:
     """Return the parameters with which a way of sharing is the network written by hand."""
     tasks = [f"y{number}" for number in range(n_tasks)]
+    if name == "ple":
+        return {"levels": 2}
     if name == "hierarchical":
         return {"groups": [tasks[::2], tasks[1::2]]}
     if name == "cascade":
