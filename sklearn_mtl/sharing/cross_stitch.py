@@ -14,8 +14,6 @@ from sklearn_mtl.trunks import StackedTrunks, TrunkModule
 
 # What a trunk keeps of its own activations at the start (Misra et al. 2016, section 4.1).
 OWN_SHARE = 0.9
-# Units learn so many times as fast as the weights.
-RATE = 10.0
 # The products of so few tasks are faster written out than as products of matrices, for which activations must
 # be copied channel by channel: of 2 tasks in a tenth of the time. Of 30, the matrices take a tenth.
 FEW_TASKS = 8
@@ -29,8 +27,8 @@ class CrossStitch(Sharing):
     all tasks s of α[c, t, s] times the activation of s. As there, a unit begins as an average in which the
     own activation counts 0.9, the others share the rest, and all trunks begin with the same weights, so that
     the channels that are mixed stand for the same. The paper lets units learn 100 to 1,000 times as fast as
-    weights, by plain gradient steps; here they learn 10 times as fast, as steps of Adam don't depend on the
-    size of gradients. Weight decay draws a unit to where it began.
+    weights, by plain gradient steps; here they learn as fast, as steps of Adam don't depend on the size of
+    gradients, and ten times as fast did worse. Weight decay draws a unit to where it began.
 
     Choose it where it is not known at which depth tasks part: it learns that. The weights, and the work of a
     step, are those of a trunk for each task and of the mixing, which grows with the square of the number of
@@ -85,14 +83,14 @@ class CrossStitchModule(SharingModule):
         others = (1 - OWN_SHARE) / max(n - 1, 1)
         start = torch.full((n, n), others).fill_diagonal_(OWN_SHARE if n > 1 else 1)
         self.register_buffer("start", start)
-        #: By stage, what the units differ by from their start, over their rate: (tasks, tasks, width).
+        #: By stage, what the units differ by from their start: (tasks, tasks, width).
         self.differences = nn.ParameterList(torch.zeros(n, n, width) for width in trunks.widths[1:])
 
     def forward(self, inputs: Mapping[str, Tensor], heads: Heads) -> Tensor:
         """Return the representation of each task, shape (rows, members, tasks, width)."""
         hidden: Tensor = self.trunks.entry(inputs)
         for stage, difference in zip(self.trunks.stages, self.differences, strict=True):
-            hidden = mixed(stage(hidden), self.start.unsqueeze(-1) + RATE * difference)
+            hidden = mixed(stage(hidden), self.start.unsqueeze(-1) + difference)
         return hidden
 
     def shared_parameters(self) -> Iterator[nn.Parameter]:

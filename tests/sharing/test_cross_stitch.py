@@ -6,8 +6,10 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
+from sklearn_mtl import MultiTaskRegressor
+from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.sharing import SHARINGS, CrossStitch
-from sklearn_mtl.sharing.cross_stitch import FEW_TASKS, RATE, mixed
+from sklearn_mtl.sharing.cross_stitch import FEW_TASKS, mixed
 from sklearn_mtl.trunks import MLP, ModuleTrunk
 
 
@@ -20,7 +22,7 @@ def with_units(problem, units):
         parameter.data.copy_(torch.randn(parameter.shape, generator=generator))
     for difference in sharing.differences:
         found = units(difference.shape) if callable(units) else units.unsqueeze(-1)
-        difference.data.copy_((found - sharing.start.unsqueeze(-1)) / RATE)
+        difference.data.copy_(found - sharing.start.unsqueeze(-1))
     return sharing
 
 
@@ -44,7 +46,7 @@ def test_the_rule_in_plain_numpy(problem):
     hidden = sharing.trunks.entry(problem.inputs)
     for stage, difference in zip(sharing.trunks.stages, sharing.differences, strict=True):
         given = stage(hidden).detach().numpy()
-        units = (sharing.start.unsqueeze(-1) + RATE * difference).detach().numpy()
+        units = (sharing.start.unsqueeze(-1) + difference).detach().numpy()
         expected = np.zeros_like(given)
         for task in range(3):
             for other in range(3):
@@ -94,3 +96,35 @@ def test_a_trunk_without_stages_is_refused(trunk, problem):
 def test_recipe_is_an_estimator():
     assert clone(CrossStitch()).get_params() == {}
     assert SHARINGS["cross_stitch"] is CrossStitch
+
+
+# What it is for
+
+
+def test_it_learns_which_tasks_belong_together():
+    """Of tasks in two groups that are not told; the difference is more than the spread over seeds."""
+    scores = {
+        sharing: np.array([score(sharing, seed) for seed in range(4)])
+        for sharing in ("hard", "separate", "cross_stitch")
+    }
+    for other in ("hard", "separate"):
+        gain = scores["cross_stitch"] - scores[other]
+        assert gain.min() > 0, scores
+        assert gain.mean() > 2 * gain.std(), scores
+
+
+def score(sharing, seed):
+    X, Y = make_multitask(
+        2000, 10, n_regression=6, n_groups=2, n_factors=3, difficulty=1.5, noise=0.3, random_state=seed
+    )
+    train, test = slice(0, 1000), slice(1000, None)
+    est = MultiTaskRegressor(
+        trunk=MLP((32, 32)),
+        sharing=sharing,
+        n_bags=1,
+        linear_blend=False,
+        max_epochs=60,
+        random_state=seed,
+    )
+    est.fit(X[train], {name: y[train] for name, y in Y.items()})
+    return est.score(X[test], {name: y[test] for name, y in Y.items()})
