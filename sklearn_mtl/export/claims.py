@@ -11,8 +11,9 @@ import numpy as np
 
 from sklearn_mtl.network import Blueprint, LinearPart, TooMuchToBuild, shapes_of
 
-# A layer takes about twenty calls of torch; a trunk makes a few for each column of a table.
-FEWEST_CALLS, CALLS_OF_TENSOR, CALLS_OF_COLUMN = 10_000, 100, 10
+# A layer takes about twenty calls of torch, and so does each of many from which one tensor is stacked; a
+# trunk makes a few for each column of a table.
+FEWEST_CALLS, CALLS_OF_TENSOR, CALLS_OF_LAYER, CALLS_OF_COLUMN = 10_000, 100, 20, 10
 # Numbers of one row, beside those of which there are weights: of a table, and of an image, 512³ of them.
 MOST_OF_TABLE, MOST_OF_IMAGE = 2**20, 2**27
 
@@ -58,7 +59,10 @@ def _expected(
     """Return the shapes that would be built; None if parts of the caller's can't be built without numbers."""
     weights = net["weights"]
     longest = max(max(array.shape, default=0) for array in weights.values())
-    most = FEWEST_CALLS + CALLS_OF_TENSOR * len(weights) + CALLS_OF_COLUMN * longest
+    n_layers = sum(len(array) for array in weights.values() if array.ndim > 0)
+    most = (
+        FEWEST_CALLS + CALLS_OF_TENSOR * len(weights) + CALLS_OF_LAYER * n_layers + CALLS_OF_COLUMN * longest
+    )
     beside = LinearPart.shapes(_raw_width(blueprint), math.prod(blueprint.spec.blocks[0].shape))
     try:
         built = shapes_of(blueprint, net["facts"], most)

@@ -970,3 +970,11 @@ def test_a_class_that_fails_when_it_is_made_is_the_callers(path):
 def test_modules_that_are_no_mapping_are_refused_before_anything_is_read(modules, tmp_path):
     with pytest.raises(TypeError, match=r"`modules` must be None or a mapping from the name of a class"):
         load(tmp_path / "is_not_there.mtl", modules=modules)
+
+
+def test_weights_stacked_from_the_layers_of_many_tasks_come_back(path):
+    """Each of the layers is drawn by itself, and what a file may build is bounded by the weights it has."""
+    Y = {f"t{number}": (1 + number) * PRICE for number in range(600)}
+    est = quick(MultiTaskRegressor, sharing="task_attention", trunk=MLP((3, 3)), max_epochs=1).fit(X, Y)
+    save(est, path)
+    np.testing.assert_array_equal(load(path).predict(X)["t7"], est.predict(X)["t7"])
