@@ -79,7 +79,7 @@ class TaskAttention(Sharing):
                 "`hidden_size` of TaskAttention must be None or an integer of at least 1, below 2**31. "
                 f"Found {shown(size)}."
             )
-        trunk = make_trunk()
+        trunk = make_trunk().in_stages()
         if not trunk.stages:
             raise ValueError(
                 "`sharing` TaskAttention needs a trunk with at least one stage. Found one without."

@@ -55,7 +55,7 @@ class StackedTrunks(nn.Module):
 
     def __init__(self, trunks: Sequence[TrunkModule]) -> None:
         super().__init__()
-        trunks = [_in_parts(trunk) for trunk in trunks]
+        trunks = [trunk.in_stages() for trunk in trunks]
         shapes = {(trunk.widths, trunk.members, len(trunk.stages)) for trunk in trunks}
         if len(shapes) != 1:
             raise ValueError(
@@ -79,10 +79,3 @@ class StackedTrunks(nn.Module):
         for stage in self.stages:
             hidden = stage(hidden)
         return hidden
-
-
-def _in_parts(trunk: TrunkModule) -> TrunkModule:
-    """Return the trunk; as an entry without stages, if it computes otherwise than stage after stage."""
-    if type(trunk).forward is TrunkModule.forward and not vars(trunk).get("forward"):
-        return trunk
-    return TrunkModule(trunk, [], [trunk.width], members=trunk.members)

@@ -47,6 +47,15 @@ class TrunkModule(nn.Module):
         """Width of the representation."""
         return self.widths[-1]
 
+    def in_stages(self) -> TrunkModule:
+        """Return the trunk; as an entry without stages, if it computes otherwise than stage after stage.
+
+        Ways of sharing that call the stages themselves would leave out what a subclass does beside them.
+        """
+        if type(self).forward is TrunkModule.forward and not vars(self).get("forward"):
+            return self
+        return TrunkModule(self, [], [self.width], members=self.members)
+
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the representation, shape (rows, members, width)."""
         hidden: Tensor = self.entry(inputs)

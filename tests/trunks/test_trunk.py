@@ -167,3 +167,18 @@ def test_trunk_of_ones_own_needs_build_only(make_table):
     module = table.build(clone(Mean()))
     torch.testing.assert_close(module(table.inputs)[:, 0, 0], table.inputs["x"].mean(1))
     assert (module.width, module.members) == (1, 1)
+
+
+class Doubled(TrunkModule):
+    def forward(self, inputs):
+        return 2 * super().forward(inputs)
+
+
+def test_a_trunk_that_does_more_than_its_stages_is_one_entry(make_table):
+    table = make_table()
+    plain = table.build(MLP((8, 5)))
+    assert plain.in_stages() is plain
+    doubled = Doubled(plain.entry, plain.stages, plain.widths)
+    whole = doubled.in_stages()
+    assert (len(whole.stages), whole.width, whole.members) == (0, 5, 1)
+    torch.testing.assert_close(whole(table.inputs), 2 * plain(table.inputs))
