@@ -79,7 +79,7 @@ class TaskAdapters(Sharing):
                 "`rank` of TaskAdapters must be an integer of at least 1, below 2**31. "
                 f"Found {shown(self.rank)}."
             )
-        return TaskAdaptersModule(make_trunk(), len(tasks), int(self.rank))
+        return TaskAdaptersModule(make_trunk().in_stages(), len(tasks), int(self.rank))
 
 
 class TaskAdaptersModule(SharingModule):
@@ -105,7 +105,7 @@ class TaskAdaptersModule(SharingModule):
             if type(part) in LINEAR_LAYERS and part not in replaced:
                 replaced[part] = AdaptedLinear(part, n_tasks, rank)
             elif type(part) in DROPOUT_LAYERS and part not in replaced:
-                replaced[part] = RowsOfTasks(part, n_tasks)
+                replaced[part] = ByRows(part, n_tasks)
             if part in replaced:
                 trunk.stages.set_submodule(name, replaced[part])
         if not any(isinstance(part, AdaptedLinear) for part in replaced.values()):
@@ -117,10 +117,10 @@ class TaskAdaptersModule(SharingModule):
     def forward(self, inputs: Mapping[str, Tensor], heads: Heads) -> Tensor:
         """Return the representation of each task, shape (rows, members, tasks, width)."""
         entry: Tensor = self.trunk.entry(inputs)
-        hidden = entry.unsqueeze(1).expand(-1, self.n_tasks, -1, -1).flatten(0, 1)
+        hidden = entry.unsqueeze(0).expand(self.n_tasks, -1, -1, -1).flatten(0, 1)
         for stage in self.trunk.stages:
             hidden = stage(hidden)
-        return hidden.unflatten(0, (len(entry), self.n_tasks)).transpose(1, 2)
+        return hidden.unflatten(0, (self.n_tasks, len(entry))).permute(1, 2, 0, 3)
 
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Iterate over the parameters of the trunk, those of its adapted layers included."""
@@ -133,8 +133,16 @@ class TaskAdaptersModule(SharingModule):
         return (weights for weights in self.parameters() if id(weights) not in own)
 
 
-class RowsOfTasks(nn.Module):
-    """A layer that is given rows first, then tasks: a stack of networks hands dropout its masks by rows."""
+class ByRows(nn.Module):
+    """A layer that is given rows first, then tasks: a stack of networks hands dropout its masks by rows.
+
+    Parameters
+    ----------
+    layer : nn.Module
+        A layer that takes any shape.
+    n_tasks : int
+        Number of tasks, whose rows lie below one another.
+    """
 
     def __init__(self, layer: nn.Module, n_tasks: int) -> None:
         super().__init__()
@@ -142,15 +150,16 @@ class RowsOfTasks(nn.Module):
         self.n_tasks = n_tasks
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what the layer makes of (rows, tasks, members, width), the first two axes as one again."""
-        rows: Tensor = self.layer(x.unflatten(0, (len(x) // self.n_tasks, self.n_tasks)))
-        return rows.flatten(0, 1)
+        """Return what the layer makes of (rows, tasks, members, width), as (tasks · rows, members, width)."""
+        rows: Tensor = self.layer(x.unflatten(0, (self.n_tasks, len(x) // self.n_tasks)).transpose(0, 1))
+        return rows.transpose(0, 1).flatten(0, 1)
 
 
 class AdaptedLinear(nn.Module):
     """A linear layer, its inputs and outputs scaled for each task.
 
-    It goes from (rows · tasks, members, n_in) to (rows · tasks, members, n_out): row 0 of each task first.
+    It goes from (tasks · rows, members, n_in) to (tasks · rows, members, n_out), the rows of one task after
+    those of another.
 
     Parameters
     ----------
@@ -172,22 +181,22 @@ class AdaptedLinear(nn.Module):
         self.n_tasks = n_tasks
         self.rank = rank
         # The first scales are 1 and a trained number, further ones are trained numbers.
-        self.register_buffer("first", torch.eye(rank, 1).unsqueeze(-1), persistent=False)
-        inputs = torch.zeros(rank, 1, n_in)
+        self.register_buffer("first", torch.eye(rank, 1)[:, :, None, None], persistent=False)
+        inputs = torch.zeros(rank, 1, 1, n_in)
         # Were both scales of a rank 0, neither would have a gradient. They are drawn alike for all tasks,
         # which step apart because their losses do.
         inputs[1:].normal_()
-        self.inputs = nn.Parameter(inputs.repeat(n_tasks, 1, 1, 1))
-        self.outputs = nn.Parameter(torch.zeros(n_tasks, rank, 1, n_out))
-        self.bias = nn.Parameter(torch.zeros(n_tasks, 1, n_out))
+        self.inputs = nn.Parameter(inputs.repeat(n_tasks, 1, 1, 1, 1))
+        self.outputs = nn.Parameter(torch.zeros(n_tasks, rank, 1, 1, n_out))
+        self.bias = nn.Parameter(torch.zeros(n_tasks, 1, 1, n_out))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output for each task."""
-        rows = (len(x) // self.n_tasks, self.n_tasks)
-        scaled = x.unflatten(0, rows).unsqueeze(2) * (self.first + self.inputs)
-        products = self.layer(scaled.flatten(0, 2)).unflatten(0, (*rows, self.rank))
+        n_rows = len(x) // self.n_tasks
+        scaled = x.unflatten(0, (self.n_tasks, 1, n_rows)) * (self.first + self.inputs)
+        products = self.layer(scaled.flatten(0, 2)).unflatten(0, (self.n_tasks, self.rank, n_rows))
         outputs = self.first + self.outputs
         total: Tensor = self.bias
         for number in range(self.rank):
-            total = torch.addcmul(total, products[:, :, number], outputs[:, number])
+            total = torch.addcmul(total, products[:, number], outputs[:, number])
         return total.flatten(0, 1)

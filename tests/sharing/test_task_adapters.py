@@ -6,11 +6,13 @@ import torch
 from torch import nn
 
 from sklearn_mtl.balancing import GradientBalancer
+from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.sharing import SHARINGS, HardSharing, TaskAdapters
 from sklearn_mtl.sharing.task_adapters import AdaptedLinear
-from sklearn_mtl.trunks import MLP, TabM, TrunkModule
+from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM, TrunkModule
 from sklearn_mtl.trunks.layers import BatchEnsembleLinear, Linear
+from tests.sharing.learning import is_better, scores
 
 THREE = [None, None, None]
 ranks = pytest.mark.parametrize("rank", [1, 3])
@@ -45,7 +47,7 @@ def test_it_begins_as_hard_sharing(rank, problem):
 
 def adapted(part, x, task):
     """What a layer makes of (rows, n_in) for a task, with its matrix written out, for the first member."""
-    inputs, outputs = (scale.detach().numpy()[task, :, 0] for scale in (part.inputs, part.outputs))
+    inputs, outputs = (scale.detach().numpy()[task, :, 0, 0] for scale in (part.inputs, part.outputs))
     inputs, outputs = inputs.copy(), outputs.copy()
     inputs[0] += 1
     outputs[0] += 1
@@ -54,7 +56,7 @@ def adapted(part, x, task):
         r, s = (scale.detach().numpy()[0] for scale in (part.layer.r, part.layer.s))
         matrix, bias = matrix * np.outer(s, r), bias[0]
     matrix = matrix * np.einsum("ro,ri->oi", outputs, inputs)
-    return x @ matrix.T + bias * outputs.sum(0) + part.bias.detach().numpy()[task, 0]
+    return x @ matrix.T + bias * outputs.sum(0) + part.bias.detach().numpy()[task, 0, 0]
 
 
 @ranks
@@ -177,6 +179,18 @@ def test_a_layer_that_is_used_twice_is_adapted_once():
     assert stage[0] is stage[2]
 
 
+def test_of_a_frozen_trunk_adapters_alone_are_trained():
+    spec = FeatureSpec((Block("x", (4,), n_continuous=4),))
+    trained = MLP((6, 5), dropout=0.5).build(spec, {})
+    frozen = ModuleTrunk(trained, frozen=True).build(spec, {})
+    sharing = TaskAdapters().build(lambda: frozen, THREE, spec).train()
+    own = [weights for part in scales(sharing) for weights in part.parameters(recurse=False)]
+    assert {id(weights) for weights in sharing.parameters() if weights.requires_grad} == set(map(id, own))
+    x = {"x": torch.randn(7, 4)}
+    expected = trained.eval()(x).unsqueeze(2).expand(-1, -1, 3, -1)
+    torch.testing.assert_close(sharing(x, None), expected)
+
+
 def test_columns_of_zero_and_one_train_their_scales():
     """The layer's own short way for such columns gives no gradient of its inputs."""
     spec = FeatureSpec((Block("x", (300,), n_continuous=0),))
@@ -212,3 +226,14 @@ def test_no_rows(problem):
 def test_short_name():
     assert SHARINGS["task_adapters"] is TaskAdapters
     assert TaskAdapters().get_params() == {"rank": 1}
+
+
+def test_tasks_that_are_alike_but_not_the_same_are_learned_better_with_adapters():
+    def make(n_rows, seed):
+        return make_multitask(n_rows, 12, n_regression=6, correlation=0.7, difficulty=1.5, random_state=seed)
+
+    hard, adapters = (
+        scores(make, sharing, hidden_sizes=(24, 24), n_train=400)
+        for sharing in (HardSharing(), TaskAdapters())
+    )
+    assert is_better(adapters, hard), (adapters, hard)

@@ -7,6 +7,7 @@ import torch
 from sklearn_mtl.balancing import GradientBalancer
 from sklearn_mtl.sharing import SHARINGS, HardSharing, TaskAttention
 from sklearn_mtl.trunks import MLP
+from tests.sharing.learning import is_better, scores
 
 THREE = [None, None, None]
 sizes = pytest.mark.parametrize("hidden_size", [None, 4])
@@ -145,3 +146,25 @@ def test_one_stage_is_enough(problem):
 def test_short_name():
     assert SHARINGS["task_attention"] is TaskAttention
     assert TaskAttention().get_params() == {"hidden_size": None}
+
+
+def features_that_open_and_close(n_rows, seed):
+    """Six tasks that are sums of the same four features, each open or closed as the features of a row say."""
+    random = np.random.default_rng(seed)
+    X = random.normal(size=(n_rows, 10))
+    directions = np.linalg.qr(random.normal(size=(10, 4)))[0]
+    features = np.sin(1.5 * X @ directions)
+    Y = {}
+    for task in range(6):
+        open_share = logistic(8 * features @ random.normal(size=(4, 4)))
+        y = (open_share * features) @ random.choice([-1, 1], size=4)
+        Y[f"task{task}"] = y / y.std() + 0.1 * random.normal(size=n_rows)
+    return X, Y
+
+
+def test_tasks_that_select_features_row_by_row_are_learned_better_with_attention():
+    hard, attention = (
+        scores(features_that_open_and_close, sharing, hidden_sizes=(32, 8), n_train=800, max_epochs=40)
+        for sharing in (HardSharing(), TaskAttention())
+    )
+    assert is_better(attention, hard), (attention, hard)
