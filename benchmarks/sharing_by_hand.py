@@ -235,11 +235,10 @@ class PLE(ByHand):
 class CrossStitch(Separate):
     """A trunk for each task, whose channels are mixed after each layer (Misra et al. 2016)."""
 
-    rate = 10.0
     start: Tensor
 
     def build(self, sizes: Sizes, first: int, second: int) -> None:
-        """Make trunks that begin alike, and units, kept as a tenth of their distance from the start."""
+        """Make trunks that begin alike, and units, kept as their distance from the start."""
         super().build(sizes, first, second)
         n = sizes.n_tasks
         for weights in self.parameters():
@@ -256,7 +255,7 @@ class CrossStitch(Separate):
 
     def mixed(self, hidden: Tensor, units: Tensor) -> Tensor:
         """Return activations mixed over tasks, (tasks, rows, width)."""
-        units = self.start + self.rate * units
+        units = self.start + units
         # The products of few tasks are faster written out: activations are not copied by channel.
         if len(units) <= 8:
             return (hidden * units[:, :, None]).sum(1)
