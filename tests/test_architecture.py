@@ -229,7 +229,11 @@ def package_without_page_or_names(module: Module) -> list[str]:
 
 # Libraries whose private names each lie in one module, which says what breaks if they change.
 LIBRARIES = ("sklearn", "skorch", "torch")
-PRIVATE_MODULES = {"sklearn_mtl.estimators.scikit_learn_private", "sklearn_mtl.network.torch_private"}
+PRIVATE_MODULES = {
+    "sklearn_mtl.estimators.scikit_learn_private",
+    "sklearn_mtl.inference.scikit_learn_trees",
+    "sklearn_mtl.network.torch_private",
+}
 # Names of the standard library that its documentation has.
 DOCUMENTED = {"_getframe", "_replace"}
 

@@ -63,6 +63,7 @@ class BaseMultiTask(
         ema_decay: float | None = 0.99,
         calibrate: bool = True,
         linear_blend: bool | str = "auto",
+        tree_blend: bool | str = "auto",
         device: Any = "auto",
         precision: str = "float32",
         compile: bool = False,
@@ -92,6 +93,7 @@ class BaseMultiTask(
         self.ema_decay = ema_decay
         self.calibrate = calibrate
         self.linear_blend = linear_blend
+        self.tree_blend = tree_blend
         self.device = device
         self.precision = precision
         self.compile = compile

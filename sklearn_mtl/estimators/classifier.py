@@ -23,7 +23,8 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
         The tasks and the network; see `MultiTaskClassifierRegressor`.
     optimizer, lr, weight_decay, batch_size, max_epochs, lr_schedule, gradient_clip
         Settings of the steps of training.
-    early_stopping, validation_fraction, patience, n_bags, ema_decay, calibrate, linear_blend
+    early_stopping, validation_fraction, patience, n_bags, ema_decay, calibrate, linear_blend,
+    tree_blend
         When training stops, and how weights and predictions are averaged, calibrated and blended.
     device, precision, compile, callbacks, verbose, warm_start, random_state
         Device and number format of the computation, callbacks, messages, and the source of randomness.

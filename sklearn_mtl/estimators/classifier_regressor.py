@@ -80,6 +80,12 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         logistic regression, at a share that the held-out rows choose for each task; ``"auto"`` is a table
         of fewer than 1,000 rows. Only tables have linear models, of up to 10,000,000 numbers; without
         held-out rows there is no blend.
+    tree_blend : bool or "auto", default="auto"
+        Whether each net is blended with boosted trees of its preprocessed training rows, as those of
+        `HistGradientBoostingRegressor`, at a share that the held-out rows choose for each task; ``"auto"``
+        is for tasks of at least 1,000 training labels, in tables of which columns times outputs of all
+        tasks are at most 2,000. Squared errors and cross-entropies have trees, other losses none; and none
+        are there without held-out rows.
     device : str or torch.device, default="auto"
         ``"auto"`` is CUDA where there is one.
     precision : {"float32", "float64", "bf16"}, default="float32"

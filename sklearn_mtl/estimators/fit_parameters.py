@@ -62,8 +62,8 @@ class FitParameters:
         Rows in a step.
     patience : int, "auto" or None
         Epochs without a lower loss; None where training does not stop early.
-    linear_blend : bool or "auto"
-        Whether nets are blended with linear models; decided where the encoded rows are known.
+    linear_blend, tree_blend : bool or "auto"
+        Whether nets are blended with linear models, and with boosted trees; see `models_beside`.
     """
 
     owner: str
@@ -83,6 +83,7 @@ class FitParameters:
     batch_size: int | str
     patience: int | str | None
     linear_blend: bool | str
+    tree_blend: bool | str
 
     @classmethod
     def of(cls, estimator: Any, kind_rule: KindRule, *, fold: str | None = None) -> FitParameters:
@@ -122,6 +123,7 @@ class FitParameters:
             batch_size=estimator.batch_size,
             patience=estimator.patience if stops_early else None,
             linear_blend=estimator.linear_blend,
+            tree_blend=estimator.tree_blend,
         )
 
     def without(self, names: Sequence[str]) -> FitParameters:
@@ -241,6 +243,7 @@ _POSITIVE: Rule = ("a positive number", lambda v: is_number(v) and v > 0)
 _AT_LEAST_ZERO: Rule = ("a non-negative number", lambda v: is_number(v) and v >= 0)
 _COUNT: Rule = ("a positive integer, below 2**31", lambda v: is_integer(v) and 1 <= v < 2**31)
 _FLAG: Rule = ("True or False", lambda v: isinstance(v, bool | np.bool_))
+_AUTO_OR_FLAG: Rule = ("'auto', True or False", lambda v: _is_auto(v) or _FLAG[1](v))
 _RULES: dict[str, Rule] = {
     "lr": _POSITIVE,
     "weight_decay": _AT_LEAST_ZERO,
@@ -260,7 +263,8 @@ _RULES: dict[str, Rule] = {
     "ema_decay": ("None or a number in [0, 1)", lambda v: v is None or (is_number(v) and 0 <= v < 1)),
     "early_stopping": _FLAG,
     "calibrate": _FLAG,
-    "linear_blend": ("'auto', True or False", lambda v: _is_auto(v) or _FLAG[1](v)),
+    "linear_blend": _AUTO_OR_FLAG,
+    "tree_blend": _AUTO_OR_FLAG,
     "compile": _FLAG,
     "warm_start": _FLAG,
     "verbose": (

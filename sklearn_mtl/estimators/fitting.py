@@ -11,12 +11,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from sklearn_mtl.data import RowSplit, Table
-from sklearn_mtl.estimators.fit_parameters import SMALL_DATA, FitParameters
+from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fitted import Fitted
+from sklearn_mtl.estimators.models_beside import models_beside
 from sklearn_mtl.estimators.rows import AcceptedInput, FitData, Rows, by_task
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.features import SharedRows
-from sklearn_mtl.inference import adjusted, blend_linear, has_linear_part
+from sklearn_mtl.inference import Kind, adjusted, blend
 from sklearn_mtl.network import Blueprint, in_default_modes, numpy_dtype
 from sklearn_mtl.training import (
     MultiTaskNet,
@@ -98,7 +99,8 @@ def plan_fit(
         seen=stages.seen_labels(rows, names=parameters.inferred(names)),
         held_out=held_out_by_net(rows, splits, parts, validation),
     )
-    return PlannedFit(untrained, tuple(plans), read.reader, linear_blend=parameters.linear_blend)
+    beside = models_beside(parameters, encoder.spec, tasks, len(plans[0].train))
+    return PlannedFit(untrained, tuple(plans), read.reader, beside=beside)
 
 
 def held_out_by_net(
@@ -148,9 +150,8 @@ class PlannedFit:
         The outcome of each net so far; none before any training.
     epochs : int or None
         How many epochs the nets were given so far; None for all of ``max_epochs``.
-    linear_blend : bool or "auto"
-        Whether trained nets are blended with linear models, if there can be some; ``"auto"`` is with fewer
-        than 1,000 training rows.
+    beside : tuple of Kind
+        Kinds of models that are put beside trained nets.
     """
 
     untrained: Fitted
@@ -158,7 +159,7 @@ class PlannedFit:
     reader: BaseEstimator | None = None
     outcomes: tuple[Outcome, ...] = ()
     epochs: int | None = 0
-    linear_blend: bool | str = False
+    beside: tuple[Kind, ...] = ()
 
     @property
     def n_nets(self) -> int:
@@ -186,7 +187,7 @@ class PlannedFit:
 
         After Ctrl-C, nets have the epochs that are over. One that has none is what it was before, if it
         was trained on, or else left out; Ctrl-C is raised where no net has any. What Ctrl-C ends later is
-        the search for linear parts, and then there are none.
+        the search for models beside them, and then there are none.
 
         Parameters
         ----------
@@ -225,12 +226,10 @@ class PlannedFit:
         return replace(self._with_nets(nets), shared=shared)
 
     def _blend(self, nets: Mapping[int, MultiTaskNet]) -> None:
-        """Put linear parts beside trained nets, given by their positions in the bag."""
-        parts = [(self.plans[position].train, self.plans[position].valid) for position in nets]
-        n_rows = len(parts[0][0])
-        wanted = n_rows < SMALL_DATA if self.linear_blend == "auto" else self.linear_blend
-        if wanted and has_linear_part(self.untrained.encoder.spec, n_rows):
-            blend_linear(list(nets.values()), self.untrained.tasks, parts)
+        """Put models beside trained nets, given by their positions in the bag."""
+        if self.beside:
+            parts = [(self.plans[position].train, self.plans[position].valid) for position in nets]
+            blend(list(nets.values()), self.untrained.tasks, parts, self.beside)
 
     def plans_up_to(self, epochs: int | None) -> dict[int, NetPlan]:
         """Return what is to be trained up to a number of epochs, by position in the bag.

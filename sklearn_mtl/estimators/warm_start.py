@@ -15,6 +15,7 @@ from sklearn_mtl.data import RowSplit, Table
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fitted import Fitted
 from sklearn_mtl.estimators.fitting import Observed, PlannedFit, held_out_by_net
+from sklearn_mtl.estimators.models_beside import models_beside
 from sklearn_mtl.estimators.rows import AcceptedInput, FitData, Rows, by_task, read_rows
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.features import named
@@ -68,7 +69,9 @@ def fit_further(
         reader, data, fitted.encoder, fitted.blueprint, settings, left_out=fitted.left_out
     )
     planned = _planned(fitted, rows, splits, validation, settings, settings.max_epochs - done)
-    return replace(planned, linear_blend=parameters.linear_blend).train(observed)
+    spec, n_rows = fitted.encoder.spec, len(planned.plans[0].train)
+    beside = models_beside(parameters, spec, fitted.tasks, n_rows)
+    return replace(planned, beside=beside).train(observed)
 
 
 @in_default_modes

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_mtl.network import Blueprint, LinearPart, TooMuchToBuild, shapes_of
+from sklearn_mtl.network import PARTS, Blueprint, TooMuchToBuild, shapes_of
 
 # A layer takes about twenty calls of torch, and so does each of many from which one tensor is stacked; a
 # trunk makes a few for each column of a table.
@@ -63,10 +63,11 @@ def _expected(
     most = (
         FEWEST_CALLS + CALLS_OF_TENSOR * len(weights) + CALLS_OF_LAYER * n_layers + CALLS_OF_COLUMN * longest
     )
-    beside = LinearPart.shapes(_raw_width(blueprint), math.prod(blueprint.spec.blocks[0].shape))
+    n_columns = math.prod(blueprint.spec.blocks[0].shape)
+    beside = [part.expected_shapes(weights, _raw_width(blueprint), n_columns) for part in PARTS]
     try:
         built = shapes_of(blueprint, net["facts"], most)
-        return {**built, **beside} if beside.keys() <= weights.keys() else built
+        return {name: shape for shapes in (built, *beside) for name, shape in shapes.items()}
     except TooMuchToBuild:
         raise
     # The caller's classes may raise anything.

@@ -3,7 +3,7 @@
 A bag is a list of trained nets. `bag_responses` averages what its networks respond; `bag_predictions` turns
 the averages into predictions in the units and dtypes of the labels; `bag_representation` is what the trunk
 makes of the rows. Few rows are padded, so that a row's prediction does not depend on the rows beside it.
-Once a bag is trained, `blend_linear` puts a linear model beside each of its nets, `calibrate` fits a
+Once a bag is trained, `blend` puts `LinearModels` or `TreeModels` beside each of its nets, `calibrate` fits a
 temperature for each task of probabilities, and tasks are `adjusted`.
 
 Examples
@@ -33,19 +33,27 @@ Examples
 """
 
 from sklearn_mtl.inference.bag import bag_log_responses, bag_predictions, bag_representation, bag_responses
+from sklearn_mtl.inference.beside import Kind
+from sklearn_mtl.inference.blend import blend, can_stand_beside
+from sklearn_mtl.inference.boosted_trees import FEWEST_LABELS, MOST_WIDTHS, TreeModels
 from sklearn_mtl.inference.calibration import adjusted, calibrate
-from sklearn_mtl.inference.linear_blend import blend_linear, has_linear_part
+from sklearn_mtl.inference.linear_path import LinearModels
 from sklearn_mtl.inference.prediction import raw_outputs, rows_at_once
 
 __all__ = [
+    "FEWEST_LABELS",
+    "MOST_WIDTHS",
+    "Kind",
+    "LinearModels",
+    "TreeModels",
     "adjusted",
     "bag_log_responses",
     "bag_predictions",
     "bag_representation",
     "bag_responses",
-    "blend_linear",
+    "blend",
     "calibrate",
-    "has_linear_part",
+    "can_stand_beside",
     "raw_outputs",
     "rows_at_once",
 ]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from sklearn_mtl.data import Table
+from sklearn_mtl.inference.beside import Kind, Parts, Path
+from sklearn_mtl.network import LinearPart
 from sklearn_mtl.tasks import TaskGroup, TaskSet
 from sklearn_mtl.tasks.losses import SquaredError
 
@@ -44,6 +47,44 @@ class LinearModel:
     def __call__(self, x: Tensor) -> Tensor:
         """Return the raw outputs of some rows, shape (rows, raw_width)."""
         return x @ self.weight.T + self.bias
+
+
+@dataclass(frozen=True, eq=False)
+class LinearPath(Path):
+    """The linear models of one net's rows.
+
+    Parameters
+    ----------
+    models : sequence of LinearModel
+        One for each strength of the penalty, from the strongest on.
+    """
+
+    models: Sequence[LinearModel]
+
+    def raw(self, x: Tensor) -> Tensor:
+        """Return the raw outputs of all models, shape (n_models, rows, raw_width)."""
+        return torch.stack([model(x) for model in self.models])
+
+    def part(self, choice: Tensor, share: Tensor) -> LinearPart:
+        """Return the chosen model of each raw output."""
+        of_raw = torch.arange(len(choice))
+        weights = torch.stack([model.weight for model in self.models])
+        biases = torch.stack([model.bias for model in self.models])
+        return LinearPart(weights[choice, of_raw], biases[choice, of_raw], share)
+
+
+class LinearModels(Kind):
+    """Linear models of all tasks, whatever their losses."""
+
+    name: ClassVar[str] = LinearPart.name
+
+    def takes_part(self, tasks: TaskSet, parts: Parts) -> Tensor:
+        """Return that all tasks do."""
+        return torch.ones(len(tasks), dtype=torch.bool)
+
+    def path(self, tasks: TaskSet, train: Table, held_out: Table | None, takes_part: Tensor) -> LinearPath:
+        """Return the linear models beside one net."""
+        return LinearPath(list(linear_path(train, tasks)))
 
 
 def linear_path(table: Table, tasks: TaskSet) -> Iterator[LinearModel]:

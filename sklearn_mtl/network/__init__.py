@@ -3,7 +3,8 @@
 A `Blueprint` holds the recipes and what is known of inputs and tasks. From it are built a `MultiTaskModule`,
 from inputs to the raw outputs of all tasks, and a `BalancedLoss`. `Heads` are the tasks' own branches, those
 of one shape as one tensor operation. Raw outputs are (rows, members, raw outputs of all tasks), members
-being the networks of an ensemble such as TabM, or one. A `LinearPart` may stand beside a trained network.
+being the networks of an ensemble such as TabM, or one. A `LinearPart`
+and a `TreePart` may stand beside a trained network.
 
 Torch's global state is the user's: `in_default_modes` and `seeded` change it for a while and put it back.
 `resolve_device` and `resolve_precision` say where and in which dtypes to compute. `shapes_of` says what a
@@ -35,9 +36,10 @@ torch.Size([3, 1, 2])
 tensor([1.0000, 0.5000], dtype=torch.float64)
 """
 
+from sklearn_mtl.network.beside import ModelBeside
 from sklearn_mtl.network.generators import GeneratorState, draws_alone, giving_way, seeded
 from sklearn_mtl.network.linear_part import LinearPart
-from sklearn_mtl.network.module import BalancedLoss, Blueprint, Heads, MultiTaskModule
+from sklearn_mtl.network.module import PARTS, BalancedLoss, Blueprint, Heads, MultiTaskModule
 from sklearn_mtl.network.shapes import TooMuchToBuild, shapes_of
 from sklearn_mtl.network.torch_state import (
     each_in_default_modes,
@@ -48,15 +50,19 @@ from sklearn_mtl.network.torch_state import (
     resolve_device,
     resolve_precision,
 )
+from sklearn_mtl.network.tree_part import TreePart
 
 __all__ = [
+    "PARTS",
     "BalancedLoss",
     "Blueprint",
     "GeneratorState",
     "Heads",
     "LinearPart",
+    "ModelBeside",
     "MultiTaskModule",
     "TooMuchToBuild",
+    "TreePart",
     "draws_alone",
     "each_in_default_modes",
     "giving_way",

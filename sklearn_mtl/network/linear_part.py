@@ -1,24 +1,20 @@
-"""A linear model beside a trained network, whose raw outputs are blended with the network's."""
+"""A linear model beside a trained network."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import ClassVar
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from sklearn_mtl.network.beside import ModelBeside
 from sklearn_mtl.trunks.layers import linear
 
-# What a state holds of the part, under the name that the module has for it.
-_BUFFERS = ("weight", "bias", "share")
-_PREFIX = "linear."
 
-
-class LinearPart(nn.Module):
+class LinearPart(ModelBeside):
     """A linear model of a table, and its share of each raw output.
-
-    Its tensors are buffers: nothing of it is trained with the network.
 
     Parameters
     ----------
@@ -38,46 +34,25 @@ class LinearPart(nn.Module):
     tensor([1.7500])
     """
 
+    name: ClassVar[str] = "linear"
+    buffer_dtypes: ClassVar[Mapping[str, torch.dtype | None]] = {"weight": None, "bias": None, "share": None}
+
     weight: Tensor
     bias: Tensor
-    share: Tensor
 
     def __init__(self, weight: Tensor, bias: Tensor, share: Tensor) -> None:
-        super().__init__()
-        for name, tensor in zip(_BUFFERS, (weight, bias, share), strict=True):
-            self.register_buffer(name, tensor)
+        super().__init__(weight=weight, bias=bias, share=share)
 
     @classmethod
-    def in_state(cls, state: Mapping[str, Any]) -> Self | None:
-        """Return a part of the shapes that the state of a network has for it; None where it has none.
-
-        Parameters
-        ----------
-        state : mapping of str to tensor or ndarray
-            The state of a `MultiTaskModule`.
-        """
-        shapes = [state[_PREFIX + name].shape for name in _BUFFERS if _PREFIX + name in state]
-        return cls(*map(torch.empty, shapes)) if len(shapes) == len(_BUFFERS) else None
-
-    @staticmethod
-    def shapes(raw_width: int, n_columns: int) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of its tensors, by their names in the state of a network."""
-        shapes = ((raw_width, n_columns), (raw_width,), (raw_width,))
-        return {_PREFIX + name: shape for name, shape in zip(_BUFFERS, shapes, strict=True)}
+    def _shapes(
+        cls,
+        own: Mapping[str, np.ndarray],  # noqa: ARG003
+        raw_width: int,
+        n_columns: int,
+    ) -> dict[str, tuple[int, ...]]:
+        return {"weight": (raw_width, n_columns), "bias": (raw_width,), "share": (raw_width,)}
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the raw outputs of the linear model, shape (rows, raw_width)."""
         (table,) = inputs.values()
         return linear(table, self.weight, self.bias)
-
-    def blended(self, raw: Tensor, beside: Tensor) -> Tensor:
-        """Return the raw outputs of network and linear model together.
-
-        Parameters
-        ----------
-        raw : tensor of shape (rows, members, raw_width)
-            Those of the network.
-        beside : tensor of shape (rows, raw_width)
-            Those of the linear model, which all members share.
-        """
-        return raw * (1 - self.share) + (beside * self.share).unsqueeze(1)

@@ -13,12 +13,17 @@ from torch import Tensor, nn
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
+from sklearn_mtl.network.beside import ModelBeside
 from sklearn_mtl.network.generators import draws_alone, is_known
 from sklearn_mtl.network.linear_part import LinearPart
+from sklearn_mtl.network.tree_part import TreePart
 from sklearn_mtl.sharing import Sharing, SharingModule
 from sklearn_mtl.tasks import TaskLosses, TaskSet
 from sklearn_mtl.trunks import Trunk, TrunkModule
 from sklearn_mtl.trunks.layers import MemberLinear, TaskLinear
+
+# All that may stand beside a network, in the order in which it is blended.
+PARTS: tuple[type[ModelBeside], ...] = (LinearPart, TreePart)
 
 # Statistics of the way of sharing have this before their names, to tell them from those of the trunk.
 OF_SHARING = "sharing."
@@ -67,6 +72,24 @@ class MultiTaskModule(nn.Module):
         # One over the temperature, 1 until calibrated, and what it is blended with: not used in training.
         self.register_buffer("raw_scale", torch.ones(raw_width))
         self.linear: LinearPart | None = None
+        self.trees: TreePart | None = None
+
+    @property
+    def beside(self) -> list[ModelBeside]:
+        """What stands beside the network, in the order in which it is blended."""
+        found = (getattr(self, part.name) for part in PARTS)
+        return [part for part in found if part is not None]
+
+    def put_beside(self, parts: Mapping[str, ModelBeside | None]) -> None:
+        """Put models beside the network, in the place of all that stood there.
+
+        Parameters
+        ----------
+        parts : mapping of str to ModelBeside or None
+            The models by the names that the network has for them.
+        """
+        for part in PARTS:
+            setattr(self, part.name, parts.get(part.name))
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return raw outputs, shape (rows, members, raw_width)."""
@@ -78,12 +101,12 @@ class MultiTaskModule(nn.Module):
         return raw
 
     def calibrated(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Return raw outputs divided by the temperatures, blended with those of the linear part."""
-        # The linear part first: the network may work on its inputs in place.
-        beside = None if self.linear is None else self.linear(inputs)
+        """Return raw outputs divided by the temperatures, blended with those of what stands beside it."""
+        # The network last: it may work on its inputs in place.
+        beside = [(part, part(inputs)) for part in self.beside]
         raw = self.of_heads(inputs) * self.raw_scale
-        if self.linear is not None and beside is not None:
-            raw = self.linear.blended(raw, beside)
+        for part, of_part in beside:
+            raw = part.blended(raw, of_part)
         return self.sharing.joined(raw)
 
     def represent(self, inputs: Mapping[str, Tensor]) -> Tensor:

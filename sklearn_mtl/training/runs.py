@@ -315,9 +315,9 @@ def _continued(plan: NetPlan, before: MultiTaskNet) -> MultiTaskNet:
     module = deepcopy(before.network).to(settings.device, settings.dtype)
     loss = deepcopy(before.criterion_).to(settings.device, settings.dtype)
     loss.weights.copy_(torch.tensor(plan.blueprint.task_weights))
-    # Temperatures, and the share of a linear part, belong to the weights of before.
+    # Temperatures, and the shares of what stands beside it, belong to the weights of before.
     module.raw_scale.fill_(1.0)
-    module.linear = None
+    module.put_beside({})
     net = make_net(
         plan.blueprint,
         module,

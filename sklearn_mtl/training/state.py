@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.network import Blueprint, LinearPart, in_default_modes, seeded
+from sklearn_mtl.network import PARTS, Blueprint, in_default_modes, seeded
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import make_net
 from sklearn_mtl.training.settings import TrainingSettings
@@ -65,7 +65,7 @@ def unpack_net(state: NetState, blueprint: Blueprint, device: torch.device) -> M
     with seeded(0, device, alone=True):
         statistics = _tensors(state["facts"])
         built = blueprint.build(statistics)
-        built.linear = LinearPart.in_state(state["weights"])
+        built.put_beside({part.name: part.in_state(state["weights"]) for part in PARTS})
         module = _with_state(built.to(dtype), state["weights"])
         loss = _with_state(blueprint.build_loss(none, none), state["loss"])
         module.eval()

@@ -134,6 +134,7 @@ TAKEN = {
     "early_stopping": {"true", "np.bool"},
     "calibrate": {"true", "np.bool"},
     "linear_blend": {"true", "np.bool"},
+    "tree_blend": {"true", "np.bool"},
     "compile": {"true", "np.bool"},
     "warm_start": {"true", "np.bool"},
     "device": set(),

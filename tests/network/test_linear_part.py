@@ -37,5 +37,7 @@ def test_nothing_of_it_is_trained():
 def test_a_state_tells_the_shapes_of_the_part_and_whether_there_is_one():
     found = LinearPart.in_state(STATE)
     shapes = {f"linear.{name}": tuple(tensor.shape) for name, tensor in found.state_dict().items()}
-    assert shapes == LinearPart.shapes(3, 5)
-    assert LinearPart.in_state({"raw_scale": np.ones(3)}) is None
+    assert shapes == LinearPart.expected_shapes(STATE, 3, 5)
+    without = {"raw_scale": np.ones(3)}
+    assert LinearPart.in_state(without) is None
+    assert LinearPart.expected_shapes(without, 3, 5) == {}

@@ -11,7 +11,7 @@ from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskRegressor
 from sklearn_mtl.estimators.rows import FitData
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.export import load, save
-from sklearn_mtl.inference.linear_blend import LABELS_OF_ALL, best_choice
+from sklearn_mtl.inference.blend import LABELS_OF_ALL, best_choice
 from sklearn_mtl.inference.linear_path import linear_path
 from sklearn_mtl.tasks import Ordinal, Regression, Survival
 from sklearn_mtl.trunks import MLP
@@ -262,7 +262,7 @@ def test_ctrl_c_while_it_is_fitted_leaves_the_nets_without_it(monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fitting, "blend_linear", interrupt)
+    monkeypatch.setattr(fitting, "blend", interrupt)
     est = quick()
     with pytest.raises(KeyboardInterrupt):
         est.fit(X, Y)

@@ -1,0 +1,77 @@
+"""Kinds of models that can be put beside the nets of a bag."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from torch import Tensor
+
+from sklearn_mtl.data import Table
+from sklearn_mtl.network import ModelBeside
+from sklearn_mtl.tasks import TaskSet
+
+# For each net its training rows, and the rows that it holds out or None.
+Parts = Sequence[tuple[Table, Table | None]]
+
+
+class Path(ABC):
+    """Models of all tasks, of rows that one net learns from: from plain ones to flexible ones."""
+
+    @abstractmethod
+    def raw(self, x: Tensor) -> Tensor:
+        """Return the raw outputs of all models, shape (n_models, rows, raw_width).
+
+        Parameters
+        ----------
+        x : tensor of shape (rows, n_columns)
+            Encoded rows, in double precision on the CPU.
+        """
+
+    @abstractmethod
+    def part(self, choice: Tensor, share: Tensor) -> ModelBeside:
+        """Return what is put beside the net.
+
+        Parameters
+        ----------
+        choice : tensor of int, shape (raw_width,)
+            The model of each raw output.
+        share : tensor of shape (raw_width,)
+            Its share.
+        """
+
+
+class Kind(ABC):
+    """A kind of model, and how its models are found."""
+
+    #: What a network calls it.
+    name: ClassVar[str]
+
+    @abstractmethod
+    def takes_part(self, tasks: TaskSet, parts: Parts) -> Tensor:
+        """Return which tasks have models of this kind, a tensor of bool of shape (n_tasks,).
+
+        Parameters
+        ----------
+        tasks : TaskSet
+            The tasks.
+        parts : sequence of tuple
+            For each net of the bag its training rows, and the rows that it holds out or None.
+        """
+
+    @abstractmethod
+    def path(self, tasks: TaskSet, train: Table, held_out: Table | None, takes_part: Tensor) -> Path:
+        """Return the models beside one net.
+
+        Parameters
+        ----------
+        tasks : TaskSet
+            The tasks.
+        train : Table
+            The rows that the net learns from.
+        held_out : Table or None
+            The rows that it holds out.
+        takes_part : tensor of bool, shape (n_tasks,)
+            Tasks that need models; what those of others say does not matter.
+        """
