@@ -99,8 +99,7 @@ def plan_fit(
         seen=stages.seen_labels(rows, names=parameters.inferred(names)),
         held_out=held_out_by_net(rows, splits, parts, validation),
     )
-    beside = models_beside(parameters, encoder.spec, tasks, len(plans[0].train))
-    return PlannedFit(untrained, tuple(plans), read.reader, beside=beside)
+    return PlannedFit(untrained, tuple(plans), read.reader, beside=models_beside(parameters, plans[0]))
 
 
 def held_out_by_net(

@@ -69,9 +69,7 @@ def fit_further(
         reader, data, fitted.encoder, fitted.blueprint, settings, left_out=fitted.left_out
     )
     planned = _planned(fitted, rows, splits, validation, settings, settings.max_epochs - done)
-    spec, n_rows = fitted.encoder.spec, len(planned.plans[0].train)
-    beside = models_beside(parameters, spec, fitted.tasks, n_rows)
-    return replace(planned, beside=beside).train(observed)
+    return replace(planned, beside=models_beside(parameters, planned.plans[0])).train(observed)
 
 
 @in_default_modes
