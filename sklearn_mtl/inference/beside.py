@@ -75,3 +75,9 @@ class Kind(ABC):
         takes_part : tensor of bool, shape (n_tasks,)
             Tasks that need models; what those of others say does not matter.
         """
+
+
+def in_double(table: Table) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the columns, the encoded targets and the cell weights of a table's rows, on the CPU."""
+    (x,) = table.inputs.values()
+    return x.cpu().double(), table.y.cpu().double(), table.weight.cpu().double()

@@ -11,8 +11,7 @@ from torch import Tensor
 from sklearn_mtl.data import Table
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.inference.bag import TrainedNet
-from sklearn_mtl.inference.beside import Kind, Parts, Path
-from sklearn_mtl.inference.linear_path import in_double
+from sklearn_mtl.inference.beside import Kind, Parts, Path, in_double
 from sklearn_mtl.inference.prediction import raw_outputs
 from sklearn_mtl.network import ModelBeside, in_default_modes
 from sklearn_mtl.tasks import TaskSet

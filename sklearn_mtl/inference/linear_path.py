@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sklearn_mtl.data import Table
-from sklearn_mtl.inference.beside import Kind, Parts, Path
+from sklearn_mtl.inference.beside import Kind, Parts, Path, in_double
 from sklearn_mtl.network import LinearPart
 from sklearn_mtl.tasks import TaskGroup, TaskSet
 from sklearn_mtl.tasks.losses import SquaredError
@@ -162,12 +162,6 @@ def _parts(tasks: TaskSet) -> Iterator[tuple[_Part, _Path]]:
                     yield _Part.of(group, columns), _searched
         else:
             yield _Part.of(group, whole), _searched
-
-
-def in_double(table: Table) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the columns, the encoded targets and the cell weights of a table's rows, on the CPU."""
-    (x,) = table.inputs.values()
-    return x.cpu().double(), table.y.cpu().double(), table.weight.cpu().double()
 
 
 @dataclass(frozen=True, eq=False)
