@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
+from sklearn_mtl.network.balanced_loss import BalancedLoss
 from sklearn_mtl.network.beside import ModelBeside
 from sklearn_mtl.network.generators import draws_alone, is_known
 from sklearn_mtl.network.linear_part import LinearPart
@@ -113,28 +114,6 @@ class MultiTaskModule(nn.Module):
         """Return the representation averaged over members, tasks side by side, (rows, width)."""
         representation: Tensor = self.sharing(inputs, self.heads)
         return representation.mean(1).flatten(1)
-
-
-class BalancedLoss(nn.Module):
-    """The losses of all tasks, and the balancer that makes one update of them.
-
-    Parameters
-    ----------
-    losses : TaskLosses
-        Scale-free losses of the tasks.
-    balancer : Balancer
-        Its learned parameters are trained with the network.
-    weights : tensor of shape (n_tasks,)
-        The user's task weights.
-    """
-
-    weights: Tensor
-
-    def __init__(self, losses: TaskLosses, balancer: Balancer, weights: Tensor) -> None:
-        super().__init__()
-        self.losses = losses
-        self.balancer = balancer
-        self.register_buffer("weights", weights)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from sklearn_mtl import MultiTaskRegressor
 from sklearn_mtl.balancing import StaticWeights
 from sklearn_mtl.data.table import Batch
 from sklearn_mtl.datasets import make_multitask
-from sklearn_mtl.network.module import BalancedLoss
+from sklearn_mtl.network.balanced_loss import BalancedLoss
 from sklearn_mtl.targets import read_targets
 from sklearn_mtl.tasks import Classification, Regression, TaskLosses, TaskSet
 from sklearn_mtl.training.stacking.losses import StackedLoss

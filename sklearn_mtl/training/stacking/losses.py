@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from sklearn_mtl.balancing.balancer import LossBalancer, differentiated, put_gradients
-from sklearn_mtl.network.module import BalancedLoss
+from sklearn_mtl.network.balanced_loss import BalancedLoss
 from sklearn_mtl.tasks import StepLosses, TaskLosses
 from sklearn_mtl.training.stacking.module import tensor_slots
 
