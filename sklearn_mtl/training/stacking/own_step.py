@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.data.table import Batch
-from sklearn_mtl.network.generators import GeneratorState
 from sklearn_mtl.network.balanced_loss import BalancedLoss
+from sklearn_mtl.network.generators import GeneratorState
 from sklearn_mtl.training.stacking.batches import RandomNumbers, dropout_layers
 from sklearn_mtl.training.stacking.grouping import first_changed, is_out_of_memory
 from sklearn_mtl.training.stacking.module import DropoutCall
