@@ -9,7 +9,7 @@ from sklearn_mtl.trunks import MLP
 def scores(make, sharing, *, hidden_sizes, n_train, seeds=3, **params):
     """Mean R² over tasks on 600 rows not learned from, for each seed of the data and of the network.
 
-    ``make`` is given a number of rows and a seed. One network is trained to the end, with no linear model.
+    ``make`` is given a number of rows and a seed. One network is trained to the end, with no model beside it.
     """
     found = []
     for seed in range(seeds):
@@ -19,6 +19,7 @@ def scores(make, sharing, *, hidden_sizes, n_train, seeds=3, **params):
             "sharing": sharing,
             "n_bags": 1,
             "linear_blend": False,
+            "tree_blend": False,
             "early_stopping": False,
             "batch_size": 32,
             "max_epochs": 60,
