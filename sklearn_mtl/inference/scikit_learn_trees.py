@@ -91,7 +91,8 @@ def grown(train: Labelled, held_out: Labelled, n_classes: int | None) -> tuple[n
 
 
 def _weights(rows: Labelled) -> np.ndarray | None:
-    return None if (rows.weight == rows.weight[0]).all() else rows.weight
+    """Return weights of 1 on average, since the penalty has no unit; None for equal ones."""
+    return None if (rows.weight == rows.weight[0]).all() else rows.weight / rows.weight.mean()
 
 
 def _nodes(nodes: np.ndarray) -> Nodes:

@@ -219,3 +219,12 @@ def test_weights_and_missing_labels_of_rows_count():
     ):
         assert parts(est)[0].number.abs().max() < 5
         assert np.abs(est.predict(X)["number"]).max() < 10
+
+
+def test_the_unit_of_weights_does_not_matter():
+    weight = RNG.uniform(0.5, 2, N)
+    one, other = (
+        quick(n_bags=1).fit(X, {"number": Y["number"]}, sample_weight=unit * weight) for unit in (1, 2.0**20)
+    )
+    assert torch.equal(parts(one)[0].column, parts(other)[0].column)
+    assert torch.allclose(parts(one)[0].number, parts(other)[0].number, atol=1e-5)
