@@ -59,8 +59,9 @@ class DSelectK(Sharing):
     the first experts again, so that the weights of the experts add up to 1 for any row. The paper penalises
     such numbers instead, which is no bound for rows that were not seen in training.
 
-    The entries of :math:`Z` begin small enough for any number of columns that :math:`S` is steep. The members
-    of a trunk that is an ensemble have one gate. Gates have the network's weight decay.
+    The entries of :math:`Z` begin small enough for any number of columns that :math:`S` is steep. Gates are
+    five times what is trained, and have the network's weight decay, as those of `MMoE`. Members of a trunk
+    that is an ensemble have one gate.
 
     Examples
     --------

@@ -14,6 +14,13 @@ from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_integer
 from sklearn_mtl.trunks.layers import TaskLinear, linear
 
+# What gates give is so many times what their weights make of the input, or they would settle long after the
+# experts: Adam moves a weight by about the learning rate, whatever it is for. With three groups of tasks, R²
+# is 0.56 in place of 0.42 (one trunk: 0.44).
+SCALE = 5.0
+# What gates give for standardised rows begins within about ± this: with all experts, but not all tasks alike.
+START = 0.5
+
 
 class StaticGates(nn.Module):
     """Outputs of gates that are the same for every row.
@@ -28,16 +35,17 @@ class StaticGates(nn.Module):
 
     def __init__(self, spec: FeatureSpec, n_gates: int, n_outputs: int) -> None:
         super().__init__()
-        self.outputs = nn.Parameter(torch.zeros(n_gates, n_outputs))
+        self.outputs = nn.Parameter(torch.empty(n_gates, n_outputs))
+        self.draw_within(START)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the outputs, shape (1, 1, gates, outputs)."""
-        return self.outputs[None, None]
+        return SCALE * self.outputs[None, None]
 
     @torch.no_grad()
     def draw_within(self, bound: float) -> None:
         """Draw the outputs anew, uniformly within ± ``bound``."""
-        self.outputs.uniform_(-bound, bound)
+        self.outputs.uniform_(-bound / SCALE, bound / SCALE)
 
 
 class InputGates(nn.Module):
@@ -55,9 +63,9 @@ class InputGates(nn.Module):
         super().__init__()
         self.names = [block.name for block in spec.blocks]
         n_inputs = sum(math.prod(block.shape) for block in spec.blocks)
-        bound = max(n_inputs, 1) ** -0.5
-        self.weight = nn.Parameter(torch.empty(n_gates, n_outputs, n_inputs).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(n_gates, n_outputs).uniform_(-bound, bound))
+        self.weight = nn.Parameter(torch.empty(n_gates, n_outputs, n_inputs))
+        self.bias = nn.Parameter(torch.empty(n_gates, n_outputs))
+        self.draw_within(START)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the outputs, for all members alike, shape (rows, 1, gates, outputs)."""
@@ -66,13 +74,14 @@ class InputGates(nn.Module):
         # One product for all gates.
         product_of = F.linear if self.training else linear
         product = product_of(rows, self.weight.flatten(0, 1), self.bias.flatten())
-        return product.unflatten(1, (1, *self.bias.shape))
+        return SCALE * product.unflatten(1, (1, *self.bias.shape))
 
     @torch.no_grad()
     def draw_within(self, bound: float) -> None:
-        """Draw the outputs closer: those of a standardised row are then mostly within ± ``bound``."""
-        self.weight.mul_(bound)
-        self.bias.mul_(bound)
+        """Draw the weights anew, so that the outputs for standardised rows are mostly within ± ``bound``."""
+        bound /= SCALE * max(self.weight.shape[-1], 1) ** 0.5
+        self.weight.uniform_(-bound, bound)
+        self.bias.uniform_(-bound, bound)
 
 
 class RepresentationGates(nn.Module):
@@ -87,6 +96,8 @@ class RepresentationGates(nn.Module):
     def __init__(self, n_gates: int, n_inputs: int, n_outputs: int) -> None:
         super().__init__()
         self.linear = TaskLinear(1, n_gates, n_inputs, n_outputs)
+        for parameter in self.linear.parameters():
+            parameter.data.mul_(START / SCALE)
 
     def forward(self, representations: Tensor) -> Tensor:
         """Return the outputs, shape (rows, members, gates, outputs).
@@ -96,7 +107,7 @@ class RepresentationGates(nn.Module):
         representations : tensor of shape (rows, members, gates, inputs)
             What each gate reads. The members have one gate.
         """
-        outputs: Tensor = self.linear(representations.flatten(0, 1).unsqueeze(1))
+        outputs: Tensor = SCALE * self.linear(representations.flatten(0, 1).unsqueeze(1))
         return outputs.unflatten(0, representations.shape[:2]).squeeze(2)
 
 

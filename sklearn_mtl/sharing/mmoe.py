@@ -37,8 +37,10 @@ class MMoE(Sharing):
 
     Notes
     -----
-    The members of a trunk that is an ensemble have one gate. Gates have the network's weight decay, which
-    draws the weights of the experts towards equal ones.
+    Gates begin near equal weights of all experts, and :math:`W_k` and :math:`b_k` are five times what is
+    trained: at the learning rate of the experts, gates would settle long after them. Gates have the network's
+    weight decay, which draws the weights of the experts towards equal ones. The members of a trunk that is an
+    ensemble have one gate.
 
     Examples
     --------

@@ -45,9 +45,9 @@ class PLE(Sharing):
     Notes
     -----
     At the last level no task trains another's own experts. Before it all do, through the shared gate, as in
-    the paper. Members of a trunk that is an ensemble have the same gates, which from the second level on read
-    each member's representation. Gates have the network's weight decay, which draws the weights of the
-    experts towards equal ones.
+    the paper. Gates are five times what is trained, and have the network's weight decay, as those of `MMoE`.
+    Members of a trunk that is an ensemble have the same gates, which from the second level on read each
+    member's representation.
 
     Examples
     --------
@@ -72,14 +72,13 @@ class PLE(Sharing):
         names = ("levels", "shared_experts", "task_experts")
         levels, n_shared, n_own = (check_count("PLE", name, getattr(self, name)) for name in names)
         check_numbers("PLE", spec)
-        first = make_trunk()
-        n_stages = len(first.stages)
+        shared = StackedTrunks([make_trunk() for _ in range(n_shared)])
+        n_stages = len(shared.stages)
         if levels > max(n_stages, 1):
             raise ValueError(
                 f"`levels` of PLE must be an integer from 1 to {max(n_stages, 1)}, as the trunk has "
                 f"{n_stages} stage{'s' * (n_stages != 1)}. Found {shown(self.levels)}."
             )
-        shared = StackedTrunks([first, *(make_trunk() for _ in range(n_shared - 1))])
         own = StackedTrunks([make_trunk() for _ in range(len(tasks) * n_own)])
         return PLEModule(own, shared, len(tasks), levels, spec)
 
@@ -136,7 +135,7 @@ class PLEModule(SharingModule):
     def _level(
         self, level: int, logits: Sequence[Tensor], own: Tensor, shared: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return what a level gives for each task, and for all; the last gives nothing for all.
+        """Return what a level gives for each task, and for all, which is read by a next level alone.
 
         Parameters
         ----------
@@ -152,8 +151,9 @@ class PLEModule(SharingModule):
         of_own, of_shared = logits[0].softmax(-1).split([self.n_own, self.shared.n], dim=-1)
         apart = own.unflatten(2, (self.n_tasks, self.n_own))
         by_task = (of_own.unsqueeze(-1) * apart).sum(3) + mixed(of_shared, shared)
-        experts = torch.cat([own, shared], dim=2)
-        return by_task, experts if len(logits) == 1 else mixed(logits[1].softmax(-1), experts)
+        if len(logits) == 1:
+            return by_task, shared
+        return by_task, mixed(logits[1].softmax(-1), torch.cat([own, shared], dim=2))
 
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Iterate over what several tasks train: all but the tasks' own experts of the last level, and gates.

@@ -9,6 +9,7 @@ from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.sharing import SHARINGS, DSelectK
 from sklearn_mtl.sharing.dselect_k import code_weights, entropy, smooth_step
+from sklearn_mtl.sharing.gates import SCALE
 
 GATES = pytest.mark.parametrize("gate", ["per_example", "static"])
 N_TASKS = 3
@@ -59,7 +60,7 @@ def selector(z, gamma, n_bits):
 
 def logits(sharing, problem):
     """What the gates give, (rows, tasks, numbers)."""
-    gates = [parameter.detach().numpy() for parameter in sharing.selection.gates.parameters()]
+    gates = [SCALE * parameter.detach().numpy() for parameter in sharing.selection.gates.parameters()]
     if len(gates) == 1:
         return np.repeat(gates[0][None], 50, axis=0)
     return np.einsum("ri,toi->rto", problem.inputs["x"].numpy(), gates[0]) + gates[1]

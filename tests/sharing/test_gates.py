@@ -6,6 +6,7 @@ import torch
 
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.sharing.gates import (
+    SCALE,
     InputGates,
     RepresentationGates,
     StaticGates,
@@ -28,7 +29,8 @@ def rows_of(spec, n_rows=6):
 def test_input_gates_are_linear_layers_of_the_flattened_blocks(spec):
     gates, inputs = InputGates(spec, 3, 2), rows_of(spec)
     row = np.concatenate([block.flatten(1).numpy() for block in inputs.values()], axis=1)
-    expected = np.einsum("ri,goi->rgo", row, gates.weight.detach().numpy()) + gates.bias.detach().numpy()
+    weight, bias = (SCALE * parameter.detach().numpy() for parameter in gates.parameters())
+    expected = np.einsum("ri,goi->rgo", row, weight) + bias
     for mode in (True, False):
         found = gates.train(mode)(inputs).detach()
         assert found.shape == (6, 1, 3, 2)
@@ -38,15 +40,16 @@ def test_input_gates_are_linear_layers_of_the_flattened_blocks(spec):
 def test_gates_of_representations_read_one_each():
     gates = RepresentationGates(3, 4, 2)
     given = torch.randn(6, 5, 3, 4)
-    weight, bias = gates.linear.weight[0].detach(), gates.linear.bias[0].detach()
+    weight, bias = (SCALE * parameter.detach()[0] for parameter in gates.linear.parameters())
     expected = torch.einsum("rmgi,goi->rmgo", given, weight) + bias
     torch.testing.assert_close(gates(given), expected)
     assert gates(given[:0]).shape == (0, 5, 3, 2)
 
 
-def test_static_gates_start_alike_and_are_one_row():
+def test_static_gates_are_one_row():
     gates = StaticGates(CODES, 3, 2)
-    assert torch.equal(gates({}), torch.zeros(1, 1, 3, 2))
+    assert gates({}).shape == (1, 1, 3, 2)
+    torch.testing.assert_close(gates({})[0, 0], SCALE * gates.outputs)
     gates.draw_within(0.1)
     assert 0 < gates({}).abs().max() <= 0.1
 

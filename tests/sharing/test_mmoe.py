@@ -7,6 +7,7 @@ from sklearn.base import clone
 
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.sharing import SHARINGS, MMoE
+from sklearn_mtl.sharing.gates import SCALE
 
 GATES = pytest.mark.parametrize("gate", ["per_example", "static"])
 N_TASKS = 3
@@ -39,9 +40,9 @@ def softmax(logits):
 def test_representation_is_that_of_the_paper(gate, problem):
     sharing, alone = build(problem, experts=4, gate=gate)
     if gate == "static":
-        weights = np.repeat(softmax(sharing.gates.outputs.detach().numpy())[None], 50, axis=0)
+        weights = np.repeat(softmax(SCALE * sharing.gates.outputs.detach().numpy())[None], 50, axis=0)
     else:
-        weight, bias = (parameter.detach().numpy() for parameter in sharing.gates.parameters())
+        weight, bias = (SCALE * parameter.detach().numpy() for parameter in sharing.gates.parameters())
         x = problem.inputs["x"].numpy()
         weights = np.stack([softmax(x @ w.T + b) for w, b in zip(weight, bias, strict=True)], axis=1)
     expected = np.zeros((50, problem.members, N_TASKS, 5))

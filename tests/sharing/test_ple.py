@@ -11,7 +11,8 @@ from torch import nn
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.sharing import PLE, SHARINGS
-from sklearn_mtl.trunks import MLP
+from sklearn_mtl.sharing.gates import SCALE
+from sklearn_mtl.trunks import MLP, TrunkModule
 
 N_TASKS = 3
 
@@ -47,7 +48,7 @@ def gate(parts, given, number):
         weight, bias, given = parts.weight[number], parts.bias[number], given["x"][:, None]
     else:
         weight, bias = parts.linear.weight[0, number], parts.linear.bias[0, number]
-    powers = np.exp((given @ weight.T + bias).detach().numpy())
+    powers = np.exp(SCALE * (given @ weight.T + bias).detach().numpy())
     return powers / powers.sum(-1, keepdims=True)
 
 
@@ -106,7 +107,7 @@ def test_one_level_is_customized_gate_control(problem):
     shared, own = trunks[:2], trunks[2:]
     x = problem.inputs["x"]
     for task, found in enumerate(output(sharing, problem).unbind(2)):
-        logits = x @ sharing.task_gates[0].weight[task].T + sharing.task_gates[0].bias[task]
+        logits = SCALE * (x @ sharing.task_gates[0].weight[task].T + sharing.task_gates[0].bias[task])
         experts = torch.stack([trunk(problem.inputs) for trunk in (own[task], *shared)])
         torch.testing.assert_close(found, torch.einsum("re,ermw->rmw", logits.softmax(-1), experts))
     assert len(sharing.shared_gates) == 0
@@ -234,6 +235,25 @@ def test_more_levels_than_stages_are_refused(trunk, levels, words):
         est.fit(X, Y)
     one = MultiTaskClassifierRegressor(sharing=PLE(1), **settings)
     assert np.isfinite(one.fit(X, Y).predict(X)["a"]).all()
+
+
+def test_a_trunk_that_does_more_than_its_stages_has_none(problem):
+    class Doubled(TrunkModule):
+        def forward(self, inputs):
+            return 2 * super().forward(inputs)
+
+    def make_trunk():
+        trunk = three_stages()
+        return Doubled(trunk.entry, trunk.stages, trunk.widths)
+
+    with pytest.raises(ValueError, match=r"as the trunk has 0 stages\. Found 2"):
+        build(problem, 2, make_trunk=make_trunk)
+    sharing, trunks = build(problem, 1, 1, 1, make_trunk=make_trunk)
+    for parameter in sharing.task_gates.parameters():
+        parameter.data.zero_()
+    alone = torch.stack([trunk(problem.inputs) for trunk in trunks])
+    for task, found in enumerate(output(sharing, problem).unbind(2)):
+        torch.testing.assert_close(found, alone[[0, 1 + task]].mean(0))
 
 
 def test_inputs_of_codes_are_refused(problem):
