@@ -1,5 +1,7 @@
 """Trunks tied by penalties: between separate trunks and one."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +11,12 @@ from skorch.callbacks import Callback
 
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskRegressor
 from sklearn_mtl.datasets import make_multitask
+from sklearn_mtl.export import load, save
 from sklearn_mtl.sharing import SHARINGS, SeparateTrunks, SoftSharing
 from sklearn_mtl.sharing.task_relations import laplacian_root, read_graph, tied_groups
+from sklearn_mtl.training.stacking import train
 from sklearn_mtl.trunks import MLP, ModuleTrunk
+from tests.training.stacking.nets import plans_of, stacked_as_alone
 
 PENALTIES = ("l2", "trace_norm", "orthogonal")
 NAMES = ["price", "type", "sold"]
@@ -301,6 +306,40 @@ def test_recipe_is_an_estimator():
         "graph": CHAIN,
     }
     assert SHARINGS["soft"] is SoftSharing
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize(
+    "graph",
+    [
+        [[0.0, 1.0], [1.0, 0.0]],
+        np.array([[0.0, 1.0], [1.0, 0.0]]),
+        {"regression0": ["binary0"]},
+        [("regression0", "binary0")],
+    ],
+    ids=["lists", "array", "mapping", "pairs"],
+)
+def test_an_estimator_with_a_graph_is_copied_and_saved(penalty, graph, tmp_path):
+    X, Y = make_multitask(60, 4, n_regression=1, n_binary=1, random_state=0)
+    est = MultiTaskClassifierRegressor(
+        trunk=MLP((6,)), sharing=SoftSharing(penalty, 0.1, graph), n_bags=1, max_epochs=2, random_state=0
+    )
+    est.fit(X, Y)
+    save(est, tmp_path / "model.mtl")
+    for copy in (clone(est).fit(X, Y), pickle.loads(pickle.dumps(est)), load(tmp_path / "model.mtl")):
+        np.testing.assert_array_equal(copy.predict(X)["regression0"], est.predict(X)["regression0"])
+
+
+@every_penalty
+def test_nets_of_several_strengths_are_one_stack(penalty, monkeypatch):
+    monkeypatch.setattr(train, "FEWEST_ON_CPU", 2)
+    X, Y = make_multitask(70, 5, n_regression=3, n_binary=1, noise=0.3, random_state=0)
+    plans = [
+        plan
+        for strength in (0.01, 1.0)
+        for plan in plans_of((X, Y, np.ones(70)), sharing=SoftSharing(penalty, strength))
+    ]
+    stacked_as_alone(plans)
 
 
 # What it is for

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_mtl.trunks import MLP, ModuleTrunk, StackedTrunks, TabM, Trunk, TrunkModule
-from sklearn_mtl.trunks.layers import Dropout
+from sklearn_mtl.trunks.layers import FEWEST_BITS_APART, Dropout
 from sklearn_mtl.trunks.layers.stacking import MappedParts
 
 N = 3
@@ -135,6 +135,23 @@ def test_it_has_the_shape_of_its_trunks(name, make_table):
 def test_layers_of_the_package_are_no_loop_and_go_through_no_vmap(name, make_table):
     _, stacked = alone_and_stacked(TRUNKS[name], make_table())
     assert not [part for part in stacked.modules() if isinstance(part, MappedParts)]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("n_continuous", [0, 4])
+@pytest.mark.parametrize("embedding", [None, "piecewise_linear"])
+def test_many_columns_of_bits_are_computed_apart_as_alone(embedding, n_continuous, training, make_table):
+    table = make_table(n_continuous=n_continuous, n_binary=FEWEST_BITS_APART + 2)
+    trunk = TabM((6, 5), members=3, dropout=0.0, embedding=embedding)
+    alone, stacked = alone_and_stacked(trunk, table)
+    assert stacked.stages[0][0].first_bit is not None
+    inputs = in_dtype(table)
+    for each in (*alone, stacked):
+        each.train(training)
+    outputs, together = [trunk(inputs) for trunk in alone], stacked(inputs)
+    torch.testing.assert_close(together, torch.stack(outputs, dim=2))
+    found = torch.autograd.grad(together.sin().sum(), list(stacked.parameters()))
+    torch.testing.assert_close(list(found), gradients_of_each(alone, outputs))
 
 
 def test_the_number_of_modules_does_not_grow_with_the_number_of_trunks(make_table):
