@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.model_selection import KFold
 
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.estimators.rows import FitData
@@ -15,6 +17,7 @@ from sklearn_mtl.export import load, save
 from sklearn_mtl.inference import TreeModels
 from sklearn_mtl.inference.boosted_trees import COUNTS
 from sklearn_mtl.inference.scikit_learn_trees import MOST_ITERATIONS, SETTINGS
+from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.tasks import Classification, Regression
 from sklearn_mtl.trunks import MLP
 
@@ -228,3 +231,15 @@ def test_the_unit_of_weights_does_not_matter():
     )
     assert torch.equal(parts(one)[0].column, parts(other)[0].column)
     assert torch.allclose(parts(one)[0].number, parts(other)[0].number, atol=1e-5)
+
+
+def test_a_stacked_search_scores_as_fits_alone():
+    labels = {"number": Y["number"] + 3 * X["d"].to_numpy()}
+    est = quick(precision="float64", max_epochs=20)
+    search = StackedGridSearchCV(est, {"lr": [1e-3, 1e-2]}, cv=KFold(2), refit=False).fit(X, labels)
+    for fold, (train, test) in enumerate(KFold(2).split(X)):
+        for candidate, lr in enumerate([1e-3, 1e-2]):
+            alone = clone(est).set_params(lr=lr).fit(X.iloc[train], {"number": labels["number"][train]})
+            assert 0 < parts(alone)[0].share < 1
+            score = alone.score(X.iloc[test], {"number": labels["number"][test]})
+            assert search.cv_results_[f"split{fold}_test_score"][candidate] == pytest.approx(score, abs=1e-6)
