@@ -32,6 +32,10 @@ class Sizes:
     hidden: tuple[int, ...]
 
 
+# What gates give is so many times what is trained, as in the package.
+GATE_SCALE = 5.0
+
+
 class Layers(nn.Module):
     """Linear layers side by side: (n, rows, n_in) to (n, rows, n_out)."""
 
@@ -169,7 +173,7 @@ class MMoE(ByHand):
 
     def outputs(self, x: Tensor) -> Tensor:
         """Return the outputs of the gates, (rows, tasks, outputs)."""
-        outputs: Tensor = self.gates(x)
+        outputs: Tensor = GATE_SCALE * self.gates(x)
         return outputs.unflatten(1, (self.n_tasks, -1))
 
 
@@ -222,11 +226,12 @@ class PLE(ByHand):
     def representation(self, x: Tensor) -> Tensor:
         """Return what each task's gate extracts at the second level."""
         own, shared = self.own_first.of_one(x).relu(), self.shared_first(x).relu()
-        gates = self.first_gates(x).unflatten(1, (self.n_tasks, 2)).softmax(-1).transpose(0, 1)
+        gates = (GATE_SCALE * self.first_gates(x)).unflatten(1, (self.n_tasks, 2))
+        gates = gates.softmax(-1).transpose(0, 1)
         by_task = gates[..., :1] * own + gates[..., 1:] * shared
-        gate = self.shared_gate(x).softmax(-1)
+        gate = (GATE_SCALE * self.shared_gate(x)).softmax(-1)
         for_all = torch.einsum("rt,trw->rw", gate[:, :-1], own) + gate[:, -1:] * shared
-        gates = self.second_gates(by_task).softmax(-1)
+        gates = (GATE_SCALE * self.second_gates(by_task)).softmax(-1)
         own, shared = self.own_second(by_task).relu(), self.shared_second(for_all).relu()
         mixed: Tensor = gates[..., :1] * own + gates[..., 1:] * shared
         return mixed
