@@ -176,7 +176,7 @@ class DistanceModule(PenalizedModule):
     divides by the size of past gradients, as Adam does, divides by that of the penalty.
     """
 
-    root: Tensor
+    root: Tensor | None
     groups: Tensor
 
     def __init__(self, trunks: Sequence[TrunkModule], graph: np.ndarray, strength: float) -> None:
@@ -188,7 +188,9 @@ class DistanceModule(PenalizedModule):
         for parameter in own:
             parameter.data.zero_()
         self.register_buffer("groups", torch.tensor([firsts.index(group) for group in groups]))
-        self.register_buffer("root", _small(laplacian_root(graph)))
+        ties = graph[~np.eye(len(graph), dtype=bool)]
+        # Between all alike it takes the mean off, which needs no product.
+        self.register_buffer("root", None if np.ptp(ties) == 0 else _small(laplacian_root(graph)))
 
     def forward(self, inputs: Mapping[str, Tensor], heads: Heads) -> Tensor:
         """Return the representation of each task, shape (rows, members, tasks, width)."""
@@ -209,6 +211,8 @@ class DistanceModule(PenalizedModule):
         return weights.requires_grad
 
     def _of_weights(self, weights: Tensor) -> Tensor:
+        if self.root is None:
+            return (weights - weights.mean(0)).square().sum()
         return (self.root @ weights.flatten(1)).square().sum()
 
 
