@@ -39,8 +39,9 @@ tensor([1.0000, 0.5000], dtype=torch.float64)
 from sklearn_mtl.network.balanced_loss import BalancedLoss
 from sklearn_mtl.network.beside import ModelBeside
 from sklearn_mtl.network.generators import GeneratorState, draws_alone, giving_way, seeded
+from sklearn_mtl.network.heads import Heads
 from sklearn_mtl.network.linear_part import LinearPart
-from sklearn_mtl.network.module import PARTS, Blueprint, Heads, MultiTaskModule
+from sklearn_mtl.network.module import PARTS, Blueprint, MultiTaskModule
 from sklearn_mtl.network.shapes import TooMuchToBuild, shapes_of
 from sklearn_mtl.network.torch_state import (
     each_in_default_modes,

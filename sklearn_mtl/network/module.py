@@ -1,8 +1,8 @@
-"""The network as a whole: blueprint, module, loss, and the heads of all tasks, like ones as one operation."""
+"""The network as a whole: blueprint, module and loss."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -16,12 +16,12 @@ from sklearn_mtl.messages import shown
 from sklearn_mtl.network.balanced_loss import BalancedLoss
 from sklearn_mtl.network.beside import ModelBeside
 from sklearn_mtl.network.generators import draws_alone, is_known
+from sklearn_mtl.network.heads import Heads
 from sklearn_mtl.network.linear_part import LinearPart
 from sklearn_mtl.network.tree_part import TreePart
 from sklearn_mtl.sharing import Sharing, SharingModule
 from sklearn_mtl.tasks import TaskLosses, TaskSet
 from sklearn_mtl.trunks import Trunk, TrunkModule
-from sklearn_mtl.trunks.layers import MemberLinear, TaskLinear
 
 # All that may stand beside a network, in the order in which it is blended.
 PARTS: tuple[type[ModelBeside], ...] = (LinearPart, TreePart)
@@ -201,6 +201,7 @@ class Blueprint:
             [self.head_hidden_sizes[position] for position in self.tasks.order],
             per_task=sharing.per_task,
             constant=[task.constant_outputs for task in self.tasks.ordered],
+            column_scale=sharing.column_scale,
         )
         return MultiTaskModule(sharing, heads, self.tasks.raw_width)
 
@@ -226,118 +227,3 @@ class Blueprint:
         balancer = self.balancing.fresh(len(self.tasks)).to(y.dtype)
         weights = torch.tensor(self.task_weights, dtype=y.dtype, device=y.device)
         return BalancedLoss(TaskLosses(self.tasks, y, weight), balancer, weights)
-
-
-class Heads(nn.Module):
-    """The heads of all tasks.
-
-    Heads of equal shape are one batched product, so that the number of modules does not grow with
-    the number of tasks. Linear heads on a shared representation are one product whatever their widths.
-
-    Parameters
-    ----------
-    n_inputs : int
-        Width of the representation.
-    members : int
-        Length of the ensemble axis; members have heads of their own.
-    outputs : sequence of int
-        Raw outputs of each task, in the order of the task columns.
-    hidden_sizes : sequence of tuple of int
-        Hidden layers of each task's own branch, in the same order.
-    per_task : bool
-        Whether every task reads a representation of its own.
-    constant : sequence of sequence of int, optional
-        Which of each task's outputs are the same for every row: parameters that its loss learns.
-    """
-
-    columns: Tensor | None
-    constants: nn.Parameter | None
-
-    def __init__(
-        self,
-        n_inputs: int,
-        members: int,
-        outputs: Sequence[int],
-        hidden_sizes: Sequence[tuple[int, ...]],
-        *,
-        per_task: bool,
-        constant: Sequence[Sequence[int]] = (),
-    ) -> None:
-        super().__init__()
-        self.per_task = per_task
-        constant = constant or [()] * len(outputs)
-        totals, n_constant = outputs, sum(map(len, constant))
-        # What a layer computes of the representation.
-        outputs = [total - len(fixed) for total, fixed in zip(totals, constant, strict=True)]
-        groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
-        for task, (n_outputs, hidden) in enumerate(zip(outputs, hidden_sizes, strict=True)):
-            # Plain linear heads on one representation need no equal widths: they are one matrix.
-            alike = (0, ()) if not per_task and not hidden else (n_outputs, hidden)
-            groups.setdefault(alike, []).append(task)
-        self.tasks = [tuple(tasks) for tasks in groups.values()]
-        self.branches = nn.ModuleList(
-            MemberLinear(members, n_inputs, sum(outputs[task] for task in tasks))
-            if hidden == () and not per_task
-            else _branch(members, len(tasks), n_inputs, hidden, n_outputs)
-            for (n_outputs, hidden), tasks in groups.items()
-        )
-        # On the device, so that no step has to copy an index to it.
-        for number, tasks in enumerate(self.tasks):
-            self.register_buffer(f"tasks_{number}", torch.tensor(tasks), persistent=False)
-        # Adam moves a parameter by about the learning rate, and an output of a layer by many of them.
-        self.constant_scale = n_inputs**0.5
-        constants = nn.Parameter(torch.zeros(members, n_constant)) if n_constant else None
-        self.register_parameter("constants", constants)
-        self.register_buffer("columns", self._column_order(totals, constant), persistent=False)
-
-    def forward(self, representation: Tensor) -> Tensor:
-        """Return raw outputs, shape (rows, members, sum of outputs).
-
-        Parameters
-        ----------
-        representation : tensor of shape (rows, members, n_inputs) or (rows, members, tasks, n_inputs)
-            Shared, or one for each task.
-        """
-        raw = []
-        for number, branch in enumerate(self.branches):
-            if isinstance(branch, MemberLinear):
-                raw.append(branch(representation))
-                continue
-            raw.append(branch(self._read_by(number, representation)).flatten(2))
-        if self.constants is not None:
-            raw.append((self.constant_scale * self.constants).expand(len(representation), -1, -1))
-        joined = raw[0] if len(raw) == 1 else torch.cat(raw, dim=-1)
-        return joined if self.columns is None else joined[..., self.columns]
-
-    def _read_by(self, number: int, representation: Tensor) -> Tensor:
-        """Return what the tasks of a branch read, (rows, members, tasks, n_inputs)."""
-        if not self.per_task:
-            return representation.unsqueeze(2).expand(-1, -1, len(self.tasks[number]), -1)
-        # One branch has all tasks in their order: no copy is made, whose gradient costs most.
-        if len(self.branches) == 1:
-            return representation
-        return representation.index_select(2, self.get_buffer(f"tasks_{number}"))
-
-    def _column_order(self, totals: Sequence[int], constant: Sequence[Sequence[int]]) -> Tensor | None:
-        """Columns of the branches and constants in the order of the tasks; None where they are so already."""
-        of_branches = [
-            (task, output)
-            for tasks in self.tasks
-            for task in tasks
-            for output in range(totals[task])
-            if output not in constant[task]
-        ]
-        fixed = [(task, output) for task, outputs in enumerate(constant) for output in sorted(outputs)]
-        columns = [*of_branches, *fixed]
-        if columns == sorted(columns):
-            return None
-        return torch.tensor(sorted(range(len(columns)), key=columns.__getitem__))
-
-
-def _branch(members: int, n_tasks: int, n_inputs: int, hidden: tuple[int, ...], n_outputs: int) -> nn.Module:
-    layers: list[nn.Module] = []
-    n_in = n_inputs
-    for size in hidden:
-        layers += [TaskLinear(members, n_tasks, n_in, size), nn.ReLU()]
-        n_in = size
-    return nn.Sequential(*layers, TaskLinear(members, n_tasks, n_in, n_outputs))

@@ -29,8 +29,9 @@ class Cascade(Sharing):
 
     Choose it where a task depends on another one, and this one has more labels or is easier to learn. How
     later tasks depend on what they read is for their heads to learn: linearly, or through the layers of
-    ``head_hidden_sizes``. It costs a pass through the heads for each level of the order, on a representation
-    of its own for each task.
+    ``head_hidden_sizes``. It costs a pass through the heads for each level of the order: a list of n tasks
+    has n levels, and a mapping in which all read the same few has two. ``transform`` gives what is fed beside
+    the representation.
 
     With ``conditional``, one task is the condition of another, as a click is of a purchase. The head of
     the purchase then gives P(purchase | click), and the network P(purchase) = P(click) P(purchase | click),
@@ -145,12 +146,12 @@ class Cascade(Sharing):
 
 
 class CascadeModule(SharingModule):
-    """One trunk, and for each task columns beside its representation for what the task reads.
+    """One trunk, and columns beside its representation for what tasks read.
 
     All tasks of a level are computed at once, by all heads: after as many passes as there are levels, every
-    task has read what it is to read. Of the columns of all that is read by some task, those that a task does
-    not read are 0, and the n that it reads are multiplied by the root of width / n, so that they count as
-    much as the representation. Where no task reads another, the representation is shared.
+    task has read what it is to read. Of the columns of all that is read by some task, the head of each
+    multiplies those that it does not read by 0, and the n that it reads by the root of width / n, so that
+    they count as much as the representation.
 
     Parameters
     ----------
@@ -168,8 +169,6 @@ class CascadeModule(SharingModule):
         Whether gradients stop at what is fed.
     """
 
-    reads: Tensor
-
     def __init__(
         self,
         trunk: TrunkModule,
@@ -181,41 +180,35 @@ class CascadeModule(SharingModule):
         detach: bool,
     ) -> None:
         read = {name for of_task in reads.values() for name in of_task}
-        is_read = torch.tensor(
-            [
-                [
-                    other.name in reads.get(task.name, ())
-                    for other in tasks
-                    if other.name in read
-                    for _ in range(other.width)
-                ]
-                for task in tasks
-            ]
-        )
-        super().__init__(trunk.width + is_read.shape[1], trunk.members, per_task=bool(read))
-        # Few columns beside many: a step of Adam moves an output by each of its inputs about as much.
-        scale = (trunk.width / is_read.sum(1, keepdim=True).clamp_min(1)) ** 0.5
+        fed_by = [task.name for task in tasks if task.name in read for _ in range(task.width)]
+        super().__init__(trunk.width + len(fed_by), trunk.members, per_task=False)
         self.trunk = trunk
+        self.is_read = [[name in reads.get(task.name, ()) for name in fed_by] for task in tasks]
         self.feeding = list(_feeding(tasks, read))
         self.n_passes = n_passes
         self.detach = detach
         self.products = products
-        self.register_buffer("reads", is_read * scale, persistent=False)
 
     def forward(self, inputs: Mapping[str, Tensor], heads: Heads) -> Tensor:
-        """Return the trunk's representation, and beside it for each task what that is fed, if any is.
-
-        Returns
-        -------
-        tensor of shape (rows, members, width) or, where tasks are fed, (rows, members, tasks, width)
-        """
+        """Return the trunk's representation, and beside it what tasks are fed, (rows, members, width)."""
         representation: Tensor = self.trunk(inputs)
-        if not self.per_task:
+        if not self.feeding:
             return representation
-        fed = representation.new_zeros(*representation.shape[:2], self.reads.shape[1])
+        nothing = representation.new_zeros(*representation.shape[:2], len(self.is_read[0]))
+        found = torch.cat([representation, nothing], dim=-1)
         for _ in range(self.n_passes):
-            fed = self._fed(self.joined(heads(self._beside(representation, fed))))
-        return self._beside(representation, fed)
+            found = torch.cat([representation, self._fed(self.joined(heads(found)))], dim=-1)
+        return found
+
+    @property
+    def column_scale(self) -> Tensor | None:
+        """What each head multiplies the columns by: 1 for those of the trunk; None where nothing is fed."""
+        if not self.feeding:
+            return None
+        is_read = torch.tensor(self.is_read)
+        # Few columns beside many: a step of Adam moves an output by each of its inputs about as much.
+        scale = (self.trunk.width / is_read.sum(1, keepdim=True).clamp_min(1)) ** 0.5
+        return torch.cat([torch.ones(len(is_read), self.trunk.width), is_read * scale], dim=1)
 
     @property
     def joined_outputs(self) -> Sequence[int]:
@@ -229,10 +222,6 @@ class CascadeModule(SharingModule):
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Iterate over the trunk's parameters."""
         return self.trunk.parameters()
-
-    def _beside(self, representation: Tensor, fed: Tensor) -> Tensor:
-        shared = representation.unsqueeze(2).expand(-1, -1, len(self.reads), -1)
-        return torch.cat([shared, fed.unsqueeze(2) * self.reads], dim=-1)
 
     def _fed(self, raw: Tensor) -> Tensor:
         raw = raw.detach() if self.detach else raw

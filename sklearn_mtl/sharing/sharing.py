@@ -45,8 +45,8 @@ class SharingModule(nn.Module, ABC):
             Encoded rows.
         heads : callable
             From a representation to the raw outputs of all tasks, for sharing in which one task reads what
-            another predicts. Where each task has a representation of its own, the outputs of tasks whose
-            representation is not filled in yet mean nothing.
+            another predicts. The outputs of tasks for which the representation is not filled in yet mean
+            nothing.
 
         Returns
         -------
@@ -56,6 +56,14 @@ class SharingModule(nn.Module, ABC):
     @abstractmethod
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Iterate over the parameters that several tasks train, on which gradients are balanced."""
+
+    @property
+    def column_scale(self) -> Tensor | None:
+        """What each task's head multiplies the columns of a shared representation by, (tasks, width).
+
+        A hook, by default None for 1 everywhere. It is 0 where a task is not to read a column.
+        """
+        return None
 
     @property
     def joined_outputs(self) -> Sequence[int]:

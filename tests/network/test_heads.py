@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sklearn_mtl.network.module import Heads
+from sklearn_mtl.network.heads import Heads
 from sklearn_mtl.trunks.layers import MemberLinear
 
 N_INPUTS = 6

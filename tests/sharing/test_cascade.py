@@ -20,17 +20,24 @@ from sklearn_mtl.tasks import Classification
 from sklearn_mtl.training.runs import make_ready
 from sklearn_mtl.training.stacking import train
 from sklearn_mtl.trunks import MLP, ModuleTrunk
+from sklearn_mtl.trunks.layers import MemberLinear
 from tests.training.stacking.nets import plans_of, stacked_as_alone
 
 HIDDEN = {"linear": ((), (), ()), "hidden": ((3,), (), (3, 2))}
 
 
-def heads_in_numpy(network, representation, task):
-    """The raw outputs of one task, given its own representation, (rows, members, width)."""
+def heads_in_numpy(network, representation, task, outputs):
+    """The raw outputs of one task, given what it alone reads, (rows, members, width)."""
     heads = network.heads
     (number,) = [number for number, tasks in enumerate(heads.tasks) if task in tasks]
-    place = heads.tasks[number].index(task)
-    for layer in heads.branches[number]:
+    branch, place = heads.branches[number], heads.tasks[number].index(task)
+    if isinstance(branch, MemberLinear):
+        start = sum(outputs[other] for other in heads.tasks[number][:place])
+        own = slice(start, start + outputs[task])
+        return np.einsum("rmi,moi->rmo", representation, branch.weight[:, own].detach().numpy()) + (
+            branch.bias[:, own].detach().numpy()
+        )
+    for layer in branch:
         if isinstance(layer, torch.nn.ReLU):
             representation = np.maximum(representation, 0)
         else:
@@ -52,17 +59,18 @@ def test_the_forward_rule_in_plain_numpy(problem, hidden):
     trunk = network.sharing.trunk(problem.inputs).detach().numpy()
     names = [task.name for task in problem.make_blueprint(Cascade(), None, hidden).tasks.ordered]
     place = {name: names.index(name) for name in names}
+    outputs = [{"price": 1, "type": 3, "sold": 1}[name] for name in names]
     zeros = np.zeros((*trunk.shape[:2], 4))
     # Of what is read the columns are those of the price and of the three classes, as the tasks lie.
     start = {"price": 0, "type": 1} if place["price"] < place["type"] else {"type": 0, "price": 3}
     of_price, of_type = start["price"], slice(start["type"], start["type"] + 3)
-    price = heads_in_numpy(network, np.concatenate([trunk, zeros], -1), place["price"])
+    price = heads_in_numpy(network, np.concatenate([trunk, zeros], -1), place["price"], outputs)
     fed = zeros.copy()
     fed[..., of_price] = price[..., 0] * np.sqrt(5 / 1)
-    kind = heads_in_numpy(network, np.concatenate([trunk, fed], -1), place["type"])
+    kind = heads_in_numpy(network, np.concatenate([trunk, fed], -1), place["type"], outputs)
     fed[..., of_price] = price[..., 0] * np.sqrt(5 / 4)
     fed[..., of_type] = softmax(kind) * np.sqrt(5 / 4)
-    sold = heads_in_numpy(network, np.concatenate([trunk, fed], -1), place["sold"])
+    sold = heads_in_numpy(network, np.concatenate([trunk, fed], -1), place["sold"], outputs)
     expected = {"price": price, "type": kind, "sold": sold}
     found = network(problem.inputs).detach().numpy()
     np.testing.assert_allclose(found, np.concatenate([expected[name] for name in names], -1), rtol=1e-5)
@@ -101,12 +109,13 @@ def test_losses_of_later_tasks_train_earlier_heads_unless_detached(problem, hidd
     tasks = problem.make_blueprint(Cascade(), None, hidden).tasks
     place = [task.name for task in tasks.ordered].index("price")
     (number,) = [number for number, of in enumerate(network.heads.tasks) if place in of]
-    row = network.heads.tasks[number].index(place)
+    branch = network.heads.branches[number]
+    # The first head of its branch is the price's, and a row of one output where heads are one matrix.
+    assert network.heads.tasks[number][0] == place
     later, earlier = tasks.names.index("sold"), tasks.names.index("price")
     reached = [
-        any((part[:, row] != 0).any() for part in problem.gradient(network, loss, task, branch))
+        any((part[:, 0] != 0).any() for part in problem.gradient(network, loss, task, branch))
         for task in (earlier, later)
-        for branch in [network.heads.branches[number]]
     ]
     assert reached == [True, not detach]
     # The trunk is shared in any case.

@@ -125,36 +125,66 @@ def product_of_each(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, tr
 
 
 class MemberLinear(nn.Module):
-    """A linear layer for each member: (rows, members, n_in) to (rows, members, n_out)."""
+    """A linear layer for each member: (rows, members, n_in) to (rows, members, n_out).
 
-    def __init__(self, members: int, n_in: int, n_out: int) -> None:
+    Parameters
+    ----------
+    members, n_in, n_out : int
+        Members, and the columns of what each is given and returns.
+    scale : tensor of shape (n_out, n_in), optional
+        What each weight is multiplied by: 0 for what an output does not depend on.
+    """
+
+    scale: Tensor | None
+
+    def __init__(self, members: int, n_in: int, n_out: int, scale: Tensor | None = None) -> None:
         super().__init__()
         self.weight = nn.Parameter(_uniform(n_in, members, n_out, n_in))
         self.bias = nn.Parameter(_uniform(n_in, members, n_out))
+        self.register_buffer("scale", scale, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output."""
-        x, weight = (x, self.weight) if self.training else aligned(x, self.weight)
+        weight = _scaled(self.weight, self.scale)
+        x, weight = (x, weight) if self.training else aligned(x, weight)
         if len(weight) > 1:
             return torch.bmm(x.transpose(0, 1), weight.transpose(1, 2)).transpose(0, 1) + self.bias
         return F.linear(x, weight.squeeze(0), self.bias.squeeze(0))
 
 
 class TaskLinear(nn.Module):
-    """A linear layer for each member and task: (rows, members, tasks, n_in) to (…, n_out)."""
+    """A linear layer for each member and task: (rows, members, tasks, n_in) to (…, n_out).
 
-    def __init__(self, members: int, n_tasks: int, n_in: int, n_out: int) -> None:
+    Parameters
+    ----------
+    members, n_tasks, n_in, n_out : int
+        Members and tasks, and the columns of what each is given and returns.
+    scale : tensor of shape (n_tasks, 1, n_in), optional
+        What the weights of each task are multiplied by: 0 for what it does not depend on.
+    """
+
+    scale: Tensor | None
+
+    def __init__(
+        self, members: int, n_tasks: int, n_in: int, n_out: int, scale: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(_uniform(n_in, members, n_tasks, n_out, n_in))
         self.bias = nn.Parameter(_uniform(n_in, members, n_tasks, n_out))
+        self.register_buffer("scale", scale, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output."""
         members, n_tasks = self.weight.shape[:2]
-        x, weight = (x, self.weight) if self.training else aligned(x, self.weight)
+        weight = _scaled(self.weight, self.scale)
+        x, weight = (x, weight) if self.training else aligned(x, weight)
         by_layer = x.permute(1, 2, 0, 3).flatten(0, 1)
         product = torch.bmm(by_layer, weight.flatten(0, 1).transpose(1, 2))
         return product.unflatten(0, (members, n_tasks)).permute(2, 0, 1, 3) + self.bias
+
+
+def _scaled(weight: Tensor, scale: Tensor | None) -> Tensor:
+    return weight if scale is None else weight * scale
 
 
 def _uniform(n_in: int, *shape: int) -> Tensor:
