@@ -68,8 +68,8 @@ class Cascade(Sharing):
     log-loss of the product, and class weights are taken out of the factors. With ``calibrate=False`` they
     stay within the probabilities of every task, as they do without a condition. For members and networks
     of a bag the means of click and of purchase are taken over the products of each: P(purchase) is no more
-    than P(click) in every row, and P(purchase | click) is their ratio. The linear model beside small networks
-    takes no part in conditional tasks, only in those that have no condition.
+    than P(click) in every row, and P(purchase | click) is their ratio. Linear models and
+    trees beside small networks take no part in conditional tasks, only in those that have no condition.
 
     Examples
     --------

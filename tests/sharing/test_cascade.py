@@ -403,8 +403,8 @@ def factors(net, X):
     module = net.evaluated
     inputs = {"x": torch.tensor(X, dtype=module.raw_scale.dtype)}
     raw = module.of_heads(inputs) * module.raw_scale
-    if module.linear is not None:
-        raw = module.linear.blended(raw, module.linear(inputs))
+    for part in module.beside:
+        raw = part.blended(raw, part(inputs))
     return raw.detach().double().sigmoid().numpy()
 
 
