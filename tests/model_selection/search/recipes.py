@@ -16,7 +16,21 @@ import torch
 from torch import nn
 
 from sklearn_mtl.balancing import LossBalancer, StaticWeights
-from sklearn_mtl.sharing import PLE, DSelectK, HardSharing, MMoE, Sharing, SharingModule
+from sklearn_mtl.sharing import (
+    PLE,
+    Cascade,
+    CrossStitch,
+    DSelectK,
+    HardSharing,
+    Hierarchical,
+    MMoE,
+    SeparateTrunks,
+    Sharing,
+    SharingModule,
+    SoftSharing,
+    TaskAdapters,
+    TaskAttention,
+)
 from sklearn_mtl.tasks import Classification, PointLoss, Regression
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
 from tests.balancing.methods import (
@@ -240,6 +254,19 @@ CASES = [
     ),
     Case("trunk", ModuleTrunk(linear(0)), {"module": [linear(0), linear(1)]}),
     Case("sharing", HardSharing()),
+    Case("sharing", SeparateTrunks()),
+    Case("sharing", SoftSharing(), {"strength": [0.01, 3.0], "penalty": ["l2", "orthogonal"]}),
+    # A larger strength drives singular values to 0, where the slope of the norm magnifies rounding.
+    Case("sharing", SoftSharing("trace_norm"), {"strength": [0.01, 0.1]}),
+    Case("sharing", CrossStitch()),
+    Case("sharing", TaskAdapters(1), {"rank": [1, 2]}),
+    Case("sharing", TaskAttention(4), {"hidden_size": [3, 4]}),
+    Case(
+        "sharing",
+        Hierarchical([["regression0", "binary0"], ["multiclass0"]]),
+        {"common_stages": [0, 1]},
+    ),
+    Case("sharing", Cascade({"multiclass0": "binary0"}), {"detach": [False, True]}),
     Case("sharing", MMoE(2), {"experts": [2, 3]}),
     Case("sharing", PLE(1), {"levels": [1, 2], "shared_experts": [1, 2], "task_experts": [1, 2]}),
     Case(
@@ -253,7 +280,7 @@ CASES = [
     Case("tasks__multiclass0", Classification("focal"), {"label_smoothing": [0.0, 0.3]}),
     # Of docs/extending.md.
     Case("trunk", PAGE["Sines"](6), {"width": [6, 4]}),
-    Case("sharing", PAGE["Mixture"](), {"n_trunks": [1, 3]}),
+    Case("sharing", PAGE["Lent"](), {"start": [0.1, 0.9]}),
     Case("balancing", PAGE["SoftWorst"](), {"temperature": [0.01, 1.0, 100.0]}),
     Case("balancing", PAGE["Uncertainty"](), {"rate": [0.01, 1.0]}),
     Case("balancing", PAGE["FAMO"](), {"rate": [0.1, 5.0], "decay": [0.0, 1.0]}),
