@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, roc_auc_score
 from torch.nn import functional as F
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor
@@ -515,3 +515,24 @@ def test_a_task_that_is_a_function_of_another_is_learned_better_in_a_cascade():
         make, Cascade(["origin", "dependent0"]), "dependent0", max_epochs=25
     )
     assert better, gains
+
+
+def test_few_labels_of_purchases_rank_rows_better_with_the_click_as_their_condition():
+    gains = []
+    for seed in range(5):
+        X, Y = make_click_purchase(6000, click_rate=0.3, purchase_rate=0.8, random_state=seed)
+        unknown = np.random.default_rng(seed).random(3000) < 0.97
+        known = {"click": Y["click"][:3000], "purchase": np.where(unknown, None, Y["purchase"][:3000])}
+        areas = [
+            roc_auc_score(
+                Y["purchase"][3000:],
+                chance(
+                    quick(way, trunk=MLP((32, 32)), max_epochs=25, random_state=seed).fit(X[:3000], known),
+                    X[3000:],
+                    "purchase",
+                ),
+            )
+            for way in (HardSharing(), Cascade(conditional=ESMM))
+        ]
+        gains.append(areas[1] - areas[0])
+    assert np.mean(gains) > np.std(gains, ddof=1), gains
