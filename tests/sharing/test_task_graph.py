@@ -27,7 +27,7 @@ def test_a_mapping_says_what_tasks_read_and_one_may_be_named_alone():
             "must be a list of names of tasks, or a mapping from a task to those that it reads. Found 'ab'",
         ),
         (3, "Found 3."),
-        ({"a", "b"}, "must be a list"),
+        ({"a"}, "must be a list"),
         (["a", "x", 4], r"names unknown tasks \['x', 4\]; the tasks are \['a', 'b', 'c', 'd'\]"),
         ({"x": ["a"]}, r"names unknown tasks \['x'\]"),
         ({"a": ["x"]}, r"names unknown tasks \['x'\]"),
