@@ -7,11 +7,17 @@ from itertools import groupby
 from typing import Any
 
 import torch
+from sklearn.base import clone
 from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.sharing.association import best_ancestors, explained_shares
-from sklearn_mtl.sharing.conditional import ConditionalProducts, as_log_odds, checked_conditions
+from sklearn_mtl.sharing.conditional import (
+    ConditionalProducts,
+    as_log_odds,
+    checked_conditions,
+    conditions_without,
+)
 from sklearn_mtl.sharing.sharing import Heads, Sharing, SharingModule
 from sklearn_mtl.sharing.task_graph import Graph, depths, graph_of, without
 from sklearn_mtl.tasks import RowLoss, Task
@@ -47,7 +53,7 @@ class Cascade(Sharing):
         each network, before its training: every task reads the one that explains most of the variance of its
         encoded labels, and what that one reads, where this is 5 % or more. An explanation counts
         the more, the larger the explaining task's share of the labels of both. With None and ``conditional``,
-        no task is fed. An empty order feeds none either.
+        no task is fed. An empty order feeds none either, nor does an empty ``conditional``.
     detach : bool, default=False
         Whether gradients stop at what is fed, so that the losses of later tasks do not train the heads of
         earlier ones, nor the trunk through them. They train the trunk by its representation in any case.
@@ -93,11 +99,10 @@ class Cascade(Sharing):
         self.conditional = conditional
 
     def without(self, names: Sequence[str]) -> Cascade:
-        """Return the cascade of the other tasks; what has one of these as its condition stands alone."""
-        conditional = self.conditional
-        if isinstance(conditional, Mapping):
-            conditional = {task: of for task, of in conditional.items() if not {task, of} & {*names}}
-        return Cascade(without(self.order, names), detach=self.detach, conditional=conditional)
+        """Return a copy for the other tasks; in the place of a condition that is left out stands its own."""
+        order, conditional = without(self.order, names), conditions_without(self.conditional, names)
+        copy: Cascade = clone(self).set_params(order=order, conditional=conditional)
+        return copy
 
     def trained_as(self, tasks: Sequence[Task]) -> Sequence[Task]:
         """Return the tasks, those of conditions with log-odds in the data as their raw outputs."""
@@ -108,13 +113,13 @@ class Cascade(Sharing):
 
     def fit_statistics(self, tasks: Sequence[Task], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return which tasks read which, where the labels are to decide that."""
-        if self.order is not None or self.conditional:
+        if self.order is not None or self.conditional is not None:
             return {}
         shares = explained_shares(tasks, labels["y"], labels["weight"])
         return {"reads": best_ancestors(shares, _n_labels(tasks, labels["weight"]))}
 
     def with_statistics(self, tasks: Sequence[Task], statistics: Mapping[str, Tensor]) -> Cascade:
-        """Return the cascade with the order that was found."""
+        """Return a copy with the order that was found."""
         if "reads" not in statistics:
             return self
         names = [task.name for task in tasks]
@@ -123,7 +128,8 @@ class Cascade(Sharing):
             task: [name for name, is_read in zip(names, row, strict=True) if is_read]
             for task, row in reads.items()
         }
-        return Cascade(order, detach=self.detach, conditional=self.conditional)
+        copy: Cascade = clone(self).set_params(order=order)
+        return copy
 
     def build(
         self, make_trunk: Callable[[], TrunkModule], tasks: Sequence[Task], spec: FeatureSpec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -103,6 +103,38 @@ def checked_conditions(given: Any, names: Sequence[str]) -> dict[str, str]:
         )
     depths("`conditional`", {task: (of,) for task, of in given.items()}, {})
     return dict(given)
+
+
+def conditions_without(given: Any, names: Iterable[str]) -> Any:
+    """Return conditions without some of the tasks; what is no mapping as it is, to be refused so.
+
+    In the place of a condition that is left out stands its own condition: what cannot be without a purchase
+    cannot be without a click.
+
+    Parameters
+    ----------
+    given : object
+        What the user set the parameter to.
+    names : iterable of str
+        The tasks to leave out.
+
+    Examples
+    --------
+    >>> from sklearn_mtl.sharing.conditional import conditions_without
+    >>> conditions_without({"return": "purchase", "purchase": "click"}, ["purchase"])
+    {'return': 'click'}
+    """
+    if not isinstance(given, Mapping):
+        return given
+    # A list, as what was given may not be hashable.
+    left_out, found = [*names], {}
+    for task, of in given.items():
+        # As many steps as there are conditions reach every end; a cycle has none.
+        for _ in given:
+            of = given.get(of) if of in left_out else of
+        if task not in left_out and of is not None and of not in left_out:
+            found[task] = of
+    return found
 
 
 def as_log_odds(task: Task) -> Task:

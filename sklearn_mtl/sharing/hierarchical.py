@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from sklearn.base import clone
 from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
@@ -67,8 +68,9 @@ class Hierarchical(Sharing):
         self.common_stages = common_stages
 
     def without(self, names: Sequence[str]) -> Hierarchical:
-        """Return the recipe for the other tasks; a group that has none left is none."""
-        return Hierarchical(_without(self.groups, names), self.common_stages)
+        """Return a copy for the other tasks; a group that has none left is none."""
+        copy: Hierarchical = clone(self).set_params(groups=_without(self.groups, names))
+        return copy
 
     def build(
         self, make_trunk: Callable[[], TrunkModule], tasks: Sequence[Task], spec: FeatureSpec

@@ -16,6 +16,7 @@ from sklearn_mtl.datasets import make_click_purchase, make_dependent_tasks
 from sklearn_mtl.export import load, save
 from sklearn_mtl.network import shapes_of
 from sklearn_mtl.sharing import Cascade, HardSharing
+from sklearn_mtl.targets import read_column
 from sklearn_mtl.tasks import Classification
 from sklearn_mtl.training.runs import make_ready
 from sklearn_mtl.training.stacking import train
@@ -23,7 +24,14 @@ from sklearn_mtl.trunks import MLP, ModuleTrunk
 from sklearn_mtl.trunks.layers import MemberLinear
 from tests.training.stacking.nets import plans_of, stacked_as_alone
 
+ESMM = {"purchase": "click"}
+CHAIN = {**ESMM, "return": "purchase"}
 HIDDEN = {"linear": ((), (), ()), "hidden": ((3,), (), (3, 2))}
+
+
+def bound(name, labels):
+    labels = np.asarray(labels)
+    return Classification().bind(read_column(name, labels), np.ones(len(labels)))
 
 
 def heads_in_numpy(network, representation, task, outputs):
@@ -323,8 +331,30 @@ def test_recipe_is_an_estimator():
 def test_tasks_without_a_label_in_a_fold_are_left_out():
     cascade = Cascade({"c": ["a", "b"], "a": "b"}, conditional={"d": "c", "e": "d"}).without(["b", "d"])
     assert cascade.order == {"c": ["a"], "a": []}
-    assert cascade.conditional == {}
+    assert cascade.conditional == {"e": "c"}
     assert Cascade().without(["a"]).get_params() == Cascade().get_params()
+
+
+class Own(Cascade):
+    """A recipe of a user's."""
+
+
+def test_a_subclass_stays_one_in_a_fold_and_with_the_order_that_is_found():
+    tasks = [bound(name, [0, 1]) for name in "ab"]
+    assert type(Own(["a", "b"]).without(["a"])) is Own
+    found = Own(detach=True).with_statistics(tasks, {"reads": np.array([[0, 0], [1, 0]])})
+    assert type(found) is Own
+    assert found.get_params() == {"order": {"a": [], "b": ["a"]}, "detach": True, "conditional": None}
+
+
+@pytest.mark.parametrize(
+    "sharing", [Cascade(conditional=ESMM).without(["purchase"]), Cascade(conditional={})]
+)
+def test_a_conditional_cascade_without_its_tasks_is_no_chain_of_the_others(sharing, dependent):
+    X, Y = dependent
+    found, unfed = (quick(way).fit(X, Y).predict_proba(X) for way in (sharing, Cascade(order=[])))
+    for name in Y:
+        np.testing.assert_array_equal(found[name], unfed[name])
 
 
 # Conditional tasks
@@ -340,8 +370,6 @@ def clicks():
     return X, {**Y, "price": X[:, 1]}
 
 
-ESMM = {"purchase": "click"}
-CHAIN = {**ESMM, "return": "purchase"}
 WEIGHTED = {
     "click": Classification(class_weight="balanced"),
     "purchase": Classification("focal", class_weight={1: 9}),

@@ -8,6 +8,7 @@ from sklearn_mtl.sharing.conditional import (
     ConditionalProducts,
     as_log_odds,
     checked_conditions,
+    conditions_without,
     product_logit,
 )
 from sklearn_mtl.targets import read_column
@@ -95,6 +96,22 @@ def test_a_diverged_task_does_not_spoil_the_gradients_of_others(tasks):
 def test_what_is_no_condition_is_refused(given, told):
     with pytest.raises(ValueError, match=f"`conditional` .*{told}"):
         checked_conditions(given, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ({"b": "a", "c": "b", "d": "c"}, {"d": "a"}),
+        ({"c": "a", "a": "b"}, {}),
+        ({"b": "c", "c": "b", "a": "b"}, {}),
+        ({"a": ["b"]}, {"a": ["b"]}),
+        (["a"], ["a"]),
+        (None, None),
+    ],
+    ids=repr,
+)
+def test_in_the_place_of_a_condition_that_is_left_out_stands_its_own(given, left):
+    assert conditions_without(given, ["b", "c"]) == left
 
 
 @pytest.mark.parametrize(

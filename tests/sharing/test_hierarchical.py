@@ -239,6 +239,11 @@ def test_groups_of_a_fit_that_leaves_tasks_out_do_not_name_them(groups, left):
     assert kept.groups == left
 
 
+def test_a_subclass_stays_one_in_a_fold():
+    own = type("Own", (Hierarchical,), {})
+    assert type(own([["x"], ["y"]]).without(["x"])) is own
+
+
 def test_groups_that_share_nothing_are_learned_better_in_branches():
     """R² .77 and .86 without common stages, against .62 of hard sharing and .81 of separate trunks."""
     names = [f"regression{number}" for number in range(9)]
