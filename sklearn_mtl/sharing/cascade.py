@@ -15,7 +15,7 @@ from sklearn_mtl.sharing.association import best_ancestors, explained_shares
 from sklearn_mtl.sharing.conditional import (
     ConditionalProducts,
     as_log_odds,
-    checked_conditions,
+    conditions_between,
     conditions_without,
 )
 from sklearn_mtl.sharing.sharing import Heads, Sharing, SharingModule
@@ -59,13 +59,15 @@ class Cascade(Sharing):
         earlier ones, nor the trunk through them. They train the trunk by its representation in any case.
     conditional : None or mapping of str to str, default=None
         From a task to the task that is its condition. Both must be classifications of two classes; an event
-        is the second class, ``classes_[name][1]``. A condition may have a condition itself.
+        is the second class, ``classes_[name][1]``. A condition may have a condition itself. A task with one
+        class in the training rows, such as a rare event in a fold without it, stands alone; what has it as
+        its condition has the condition before it, if there is one.
 
     Raises
     ------
     ValueError
-        In ``fit``, before training, if an order has a cycle or names unknown tasks, or a condition is not of
-        two classes.
+        In ``fit``, before training, if an order has a cycle or names unknown tasks, or a condition is not a
+        classification of two classes.
 
     Notes
     -----
@@ -107,7 +109,7 @@ class Cascade(Sharing):
     def trained_as(self, tasks: Sequence[Task]) -> Sequence[Task]:
         """Return the tasks, those of conditions with log-odds in the data as their raw outputs."""
         self._plan(tasks)
-        conditions = checked_conditions(self.conditional, [task.name for task in tasks])
+        conditions = conditions_between(self.conditional, tasks)
         named = {*conditions, *conditions.values()}
         return [as_log_odds(task) if task.name in named else task for task in tasks]
 
@@ -144,7 +146,7 @@ class Cascade(Sharing):
         if not isinstance(self.detach, bool):
             raise ValueError(f"`detach` of Cascade must be True or False. Found {self.detach!r}.")
         names = [task.name for task in tasks]
-        conditions = checked_conditions(self.conditional, names)
+        conditions = conditions_between(self.conditional, tasks)
         reads = {} if self.order is None else graph_of("order", self.order, names)
         first = {task: (of,) for task, of in conditions.items()}
         levels = depths("`order` and `conditional`" if first else "`order`", reads, first)

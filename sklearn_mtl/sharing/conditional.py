@@ -105,6 +105,29 @@ def checked_conditions(given: Any, names: Sequence[str]) -> dict[str, str]:
     return dict(given)
 
 
+def conditions_between(given: Any, tasks: Sequence[Task]) -> dict[str, str]:
+    """Return by task its condition, among the tasks of several classes.
+
+    A task with one class in the training rows, as a rare event may have in a fold, has no odds: it stands
+    alone, as one does that has no label there.
+
+    Parameters
+    ----------
+    given : object
+        What the user set the parameter to.
+    tasks : sequence of Task
+        All tasks.
+
+    Raises
+    ------
+    ValueError
+        Where `checked_conditions` raises one.
+    """
+    conditions = checked_conditions(given, [task.name for task in tasks])
+    found: dict[str, str] = conditions_without(conditions, [task.name for task in tasks if task.only_class])
+    return found
+
+
 def conditions_without(given: Any, names: Iterable[str]) -> Any:
     """Return conditions without some of the tasks; what is no mapping as it is, to be refused so.
 

@@ -8,12 +8,14 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.model_selection import KFold
 from torch.nn import functional as F
 
-from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor
+from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.balancing import StaticWeights
 from sklearn_mtl.datasets import make_click_purchase, make_dependent_tasks
 from sklearn_mtl.export import load, save
+from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.network import shapes_of
 from sklearn_mtl.sharing import Cascade, HardSharing
 from sklearn_mtl.targets import read_column
@@ -506,6 +508,31 @@ def test_warm_starts_and_batches_keep_the_product(clicks):
     for _ in range(2):
         batches.partial_fit(X, Y)
     assert (chance(batches, X, "purchase") <= chance(batches, X, "click")).all()
+
+
+@pytest.mark.parametrize("single", [*CHAIN.values(), "return"])
+@pytest.mark.parametrize("event", [0, 1])
+def test_a_task_of_one_class_stands_alone(single, event, clicks):
+    X, Y = clicks
+    est = quick(Cascade(conditional=CHAIN), trunk=MLP((8,)))
+    with pytest.warns(UserWarning, match=f"Task '{single}' has one class only, {event}: there is nothing"):
+        est.fit(X, {**Y, single: np.full(len(X), event)})
+    assert est.predict_proba(X)[single].shape == (len(X), 1)
+    first, second = (name for name in ("click", "purchase", "return") if name != single)
+    assert (chance(est, X, second) <= chance(est, X, first)).all()
+    for name in (first, second):
+        assert 0.02 < chance(est, X, name).mean() < 0.7
+
+
+def test_folds_without_a_rare_event_are_scored():
+    X = np.random.default_rng(0).normal(size=(120, 4))
+    click = (X[:, 0] > 0).astype(int)
+    labels = {"click": click, "purchase": np.where(click.cumsum() <= 3, click, 0)}
+    est = quick(Cascade(conditional=ESMM), trunk=MLP((8,)), max_epochs=1)
+    search = StackedGridSearchCV(est, {"lr": [1e-3]}, cv=KFold(3), refit=False, error_score="raise")
+    with pytest.warns(UserWarning, match="Task 'purchase' has one class only, 0: there is nothing"):
+        search.fit(X, MultiTaskTarget(labels))
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 def test_conditional_nets_in_a_stack_are_those_nets_alone(clicks, monkeypatch):
