@@ -42,11 +42,16 @@ class TreePath(Path):
 
     def raw(self, x: Tensor) -> Tensor:
         """Return the raw outputs for each number of trees, shape (n_models, rows, raw_width)."""
-        part = self._part([len(own) for own in self.trees], torch.zeros(len(self.start)))
-        of_outputs = part.leaf_numbers(x).split([len(own) for own in self.trees], dim=1)
-        found = x.new_empty((len(COUNTS), len(x), len(self.start)))
+        n_trees = [len(own) for own in self.trees]
+        part = self._part(n_trees, torch.zeros(len(self.start)))
+        return torch.cat([self._sums(leaves.split(n_trees, dim=1)) for leaves in part.leaf_numbers(x)], dim=1)
+
+    def _sums(self, of_outputs: Sequence[Tensor]) -> Tensor:
+        """Return the raw outputs of some rows, given the leaves' numbers of each output's trees."""
+        n_rows = len(of_outputs[0])
+        found = of_outputs[0].new_empty((len(COUNTS), n_rows, len(of_outputs)))
         for output, numbers in enumerate(of_outputs):
-            so_far = torch.cat([numbers.new_zeros(len(x), 1), numbers.cumsum(1)], dim=1)
+            so_far = torch.cat([numbers.new_zeros(n_rows, 1), numbers.cumsum(1)], dim=1)
             for model, count in enumerate(COUNTS):
                 found[model, :, output] = self.start[output] + so_far[:, min(count, numbers.shape[1])]
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -11,8 +11,9 @@ from torch import Tensor
 
 from sklearn_mtl.network.beside import ModelBeside
 
-# Rows times trees that are walked through together: some copies of so many integers are in memory.
-MOST_PLACES = 2**20
+# Rows times trees, or columns, that are walked through together: some copies of so many integers are in
+# memory, best in the processor's caches.
+MOST_PLACES = 2**17
 
 
 class TreePart(ModelBeside):
@@ -100,32 +101,43 @@ class TreePart(ModelBeside):
         (table,) = inputs.values()
         counts = self.n_trees.tolist()
         raws = []
-        for rows in table.split(max(MOST_PLACES // max(len(self.root), 1), 1)):
+        for leaves in self.leaf_numbers(table):
             # In double precision, so that no sum depends on the order of its numbers.
-            of_outputs = self.leaf_numbers(rows).double().split(counts, dim=1)
+            of_outputs = leaves.double().split(counts, dim=1)
             raws.append(torch.stack([numbers.sum(1) for numbers in of_outputs], dim=1))
         return self.start + torch.cat(raws).to(self.start.dtype)
 
-    def leaf_numbers(self, table: Tensor) -> Tensor:
-        """Return the number of the leaf of each tree that each row ends in, shape (rows, n_trees).
+    def leaf_numbers(self, table: Tensor) -> Iterator[Tensor]:
+        """Yield the number of the leaf of each tree that each row ends in, for some rows after the other.
 
         Parameters
         ----------
         table : tensor of shape (rows, n_columns)
             Encoded rows.
+
+        Yields
+        ------
+        tensor of shape (some rows, n_trees)
+            The memory that it takes to find them is bounded by the number of these rows.
         """
-        column, below = self.column.long(), self.below.flatten().long()
+        width = max(len(self.root), table.shape[1], 1)
+        return (self._leaf_numbers(rows) for rows in table.split(max(MOST_PLACES // width, 1)))
+
+    def _leaf_numbers(self, table: Tensor) -> Tensor:
+        n_rows, n_trees = len(table), len(self.root)
+        below = self.below.flatten()
         # Flat, since selecting from one axis takes half the time of indexing.
         values = table.flatten()
-        first_value = table.shape[1] * torch.arange(len(table), device=table.device)
-        first_value = first_value.repeat_interleave(len(self.root))
-        place = self.root.long().repeat(len(table))
+        first_value = table.shape[1] * torch.arange(n_rows, dtype=torch.int32, device=table.device)
+        first_value = first_value.repeat(n_trees)
+        # All rows of a tree next to each other, so that its nodes are read while they are in a cache.
+        place = self.root.repeat_interleave(n_rows)
         # No path is longer than there are nodes, whatever a file says of them.
-        for _ in range(len(column)):
-            value = values.index_select(0, column.index_select(0, place).add_(first_value))
+        for _ in range(len(self.column)):
+            value = values.index_select(0, self.column.index_select(0, place).add_(first_value))
             goes_second = value > self.number.index_select(0, place)
             after = below.index_select(0, (2 * place).add_(goes_second))
             if torch.equal(after, place):
                 break
             place = after
-        return self.number.index_select(0, place).view(len(table), -1)
+        return self.number.index_select(0, place).view(n_trees, n_rows).T.contiguous()

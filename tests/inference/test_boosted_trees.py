@@ -18,6 +18,7 @@ from sklearn_mtl.inference import TreeModels
 from sklearn_mtl.inference.boosted_trees import COUNTS
 from sklearn_mtl.inference.scikit_learn_trees import MOST_ITERATIONS, SETTINGS
 from sklearn_mtl.model_selection import StackedGridSearchCV
+from sklearn_mtl.network import TreePart, tree_part
 from sklearn_mtl.tasks import Classification, Regression
 from sklearn_mtl.trunks import MLP
 
@@ -90,6 +91,17 @@ def test_all_their_trees_give_what_scikit_learn_predicts(precision):
             theirs.predict(x)[:, None] if is_number else theirs.predict_proba(x)[:, -group.loss.width :]
         )
         assert np.allclose(response, expected, atol=1e-5)
+
+
+def test_held_out_rows_are_walked_through_in_pieces_of_bounded_memory(monkeypatch):
+    plan = plan_of({"number": Y["number"], "class": Y["class"]})
+    path, x = path_of(plan), plan.train.inputs["x"][:50].double()
+    together, walked = path.raw(x), []
+    pieces = TreePart._leaf_numbers
+    monkeypatch.setattr(TreePart, "_leaf_numbers", lambda self, x: walked.append(len(x)) or pieces(self, x))
+    monkeypatch.setattr(tree_part, "MOST_PLACES", 8 * sum(len(own) for own in path.trees))
+    assert torch.equal(path.raw(x), together)
+    assert walked == [8] * 6 + [2]
 
 
 def test_labels_of_held_out_rows_change_no_tree_but_how_many_there_are():
