@@ -83,9 +83,10 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     tree_blend : bool or "auto", default="auto"
         Whether each net is blended with boosted trees of its preprocessed training rows, as those of
         `HistGradientBoostingRegressor`, at a share that the held-out rows choose for each task; ``"auto"``
-        is for tasks of at least 1,000 training labels, in tables of which columns times outputs of all
-        tasks are at most 2,000. Squared errors and cross-entropies have trees, other losses none; and none
-        are there without held-out rows.
+        is for tasks of at least 1,000 training labels that have at most 16 outputs together, in tables of
+        which columns times outputs of all tasks are at most 2,000. Trees that lower a task's loss over the
+        held-out rows by less than 0.5 % are left out. Squared errors and cross-entropies have trees, other
+        losses none; and none are there without held-out rows.
     device : str or torch.device, default="auto"
         ``"auto"`` is CUDA where there is one.
     precision : {"float32", "float64", "bf16"}, default="float32"

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from sklearn_mtl.estimators.fit_parameters import SMALL_DATA, FitParameters
-from sklearn_mtl.inference import FEWEST_LABELS, MOST_WIDTHS, Kind, LinearModels, TreeModels, can_stand_beside
+from sklearn_mtl.inference import (
+    FEWEST_LABELS,
+    MOST_OUTPUTS,
+    MOST_WIDTHS,
+    Kind,
+    LinearModels,
+    TreeModels,
+    can_stand_beside,
+)
 from sklearn_mtl.training import NetPlan
 
 
@@ -23,9 +31,9 @@ def models_beside(parameters: FitParameters, plan: NetPlan) -> tuple[Kind, ...]:
     linear, trees = parameters.linear_blend, parameters.tree_blend
     if isinstance(linear, str):
         linear = n_rows < SMALL_DATA
-    fewest_labels = 1
+    of_trees = TreeModels()
     if isinstance(trees, str):
         n_outputs = plan.blueprint.tasks.raw_width
         trees = n_rows >= FEWEST_LABELS and n_outputs * spec.single.shape[0] <= MOST_WIDTHS
-        fewest_labels = FEWEST_LABELS
-    return (*([LinearModels()] if linear else []), *([TreeModels(fewest_labels)] if trees else []))
+        of_trees = TreeModels(FEWEST_LABELS, MOST_OUTPUTS)
+    return (*([LinearModels()] if linear else []), *([of_trees] if trees else []))

@@ -35,13 +35,14 @@ Examples
 from sklearn_mtl.inference.bag import bag_log_responses, bag_predictions, bag_representation, bag_responses
 from sklearn_mtl.inference.beside import Kind
 from sklearn_mtl.inference.blend import blend, can_stand_beside
-from sklearn_mtl.inference.boosted_trees import FEWEST_LABELS, MOST_WIDTHS, TreeModels
+from sklearn_mtl.inference.boosted_trees import FEWEST_LABELS, MOST_OUTPUTS, MOST_WIDTHS, TreeModels
 from sklearn_mtl.inference.calibration import adjusted, calibrate
 from sklearn_mtl.inference.linear_path import LinearModels
 from sklearn_mtl.inference.prediction import raw_outputs, rows_at_once
 
 __all__ = [
     "FEWEST_LABELS",
+    "MOST_OUTPUTS",
     "MOST_WIDTHS",
     "Kind",
     "LinearModels",

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from sklearn_mtl.data import Table
@@ -59,6 +60,16 @@ class Kind(ABC):
         parts : sequence of tuple
             For each net of the bag its training rows, and the rows that it holds out or None.
         """
+
+    def is_worth(self, before: Tensor, after: Tensor) -> Tensor:
+        """Return which tasks keep their models, given their losses without and with them: all, by default.
+
+        Parameters
+        ----------
+        before, after : tensor of shape (n_tasks,)
+            Losses over the held-out rows, those of all tasks counted in as for the choice of the share.
+        """
+        return torch.ones_like(before, dtype=torch.bool)
 
     @abstractmethod
     def path(self, tasks: TaskSet, train: Table, held_out: Table | None, takes_part: Tensor) -> Path:

@@ -117,7 +117,9 @@ def _found(
     choice, _ = best(one.of_models(raw) for one, raw in zip(judged, raws, strict=True))
     chosen = [_picked(raw, choice[of_raw], dim=2) for raw in raws]
     position, losses = best(one.of_blends(raw) for one, raw in zip(judged, chosen, strict=True))
-    share = SHARES[position].where(losses[0].isfinite(), 0.0)
+    counted = with_those_of_all(losses, n_labels)
+    is_worth = kind.is_worth(counted[0], counted.gather(0, position.unsqueeze(0))[0])
+    share = SHARES[position].where(losses[0].isfinite() & is_worth, 0.0)
     for one, raw in zip(judged, chosen, strict=True):
         one.blend(raw, share)
     return [path.part(choice[of_raw], share[of_raw]) for path in paths] if share.any() else []
@@ -147,11 +149,22 @@ def best_choice(losses: Tensor, n_labels: Tensor) -> Tensor:
     >>> best_choice(losses, torch.tensor([0, 9000, 0]))
     tensor([1, 0, 1])
     """
+    return with_those_of_all(losses, n_labels).argmin(0)
+
+
+def with_those_of_all(losses: Tensor, n_labels: Tensor) -> Tensor:
+    """Return the losses of tasks, in each of which the mean loss of all counts some labels.
+
+    Parameters
+    ----------
+    losses : tensor of shape (n_choices, n_tasks)
+        Mean scale-free losses over the held-out labels; not finite for a task that takes no part.
+    n_labels : tensor of shape (n_tasks,)
+        Number of held-out labels of each task.
+    """
     takes_part = losses.isfinite().all(0)
-    if not takes_part.any():
-        return torch.zeros(losses.shape[1], dtype=torch.int64)
-    of_all = losses[:, takes_part].mean(1, keepdim=True)
-    return (n_labels * losses.nan_to_num() + LABELS_OF_ALL * of_all).argmin(0)
+    of_all = losses[:, takes_part].mean(1, keepdim=True) if takes_part.any() else torch.zeros_like(losses)
+    return (n_labels * losses.nan_to_num() + LABELS_OF_ALL * of_all) / (n_labels + LABELS_OF_ALL)
 
 
 class _HeldOut:

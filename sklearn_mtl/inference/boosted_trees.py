@@ -23,6 +23,10 @@ COUNTS = (4, 8, 14, 24, 40, 64, 100, 160, MOST_ITERATIONS)
 FEWEST_LABELS = 1_000
 # Growing trees takes a time in proportion to raw outputs times columns; beyond this, longer than the nets.
 MOST_WIDTHS = 2_000
+# Predicting takes a time in proportion to raw outputs. Of tables with as many or more none gained anything.
+MOST_OUTPUTS = 16
+# Trees that lower a task's held-out loss by less than this part of it cost more time than they are worth.
+LEAST_GAIN = 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +98,12 @@ class TreeModels(Kind):
     ----------
     fewest_labels : int
         Training labels that a task needs, in each of its columns, to have trees.
+    most_outputs : int, optional
+        Raw outputs that all tasks with trees may have together; of more, no task has trees.
     """
 
     fewest_labels: int = 1
+    most_outputs: int | None = None
 
     name: ClassVar[str] = TreePart.name
 
@@ -105,7 +112,13 @@ class TreeModels(Kind):
         usable = np.array([_is_known(group.loss) for group in tasks.groups for _ in _columns(group)])
         for train, held_out in parts:
             usable &= held_out is not None and self._have_labels(tasks, train, held_out)
-        return torch.tensor([bool(usable[tasks.column_task == task].all()) for task in range(len(tasks))])
+        of_tasks = torch.tensor([bool(usable[tasks.column_task == task].all()) for task in range(len(tasks))])
+        n_outputs = int(of_tasks[torch.as_tensor(tasks.raw_task)].sum())
+        return of_tasks & (self.most_outputs is None or n_outputs <= self.most_outputs)
+
+    def is_worth(self, before: Tensor, after: Tensor) -> Tensor:
+        """Return the tasks whose loss falls by more than a small part of it."""
+        return after <= (1 - LEAST_GAIN) * before
 
     def _have_labels(self, tasks: TaskSet, train: Table, held_out: Table) -> np.ndarray:
         """Return which columns have enough labels to learn from, of all classes, and one that is held out."""

@@ -14,7 +14,7 @@ from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.estimators.rows import FitData
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.export import load, save
-from sklearn_mtl.inference import TreeModels
+from sklearn_mtl.inference import MOST_OUTPUTS, TreeModels
 from sklearn_mtl.inference.boosted_trees import COUNTS
 from sklearn_mtl.inference.scikit_learn_trees import MOST_ITERATIONS, SETTINGS
 from sklearn_mtl.model_selection import StackedGridSearchCV
@@ -207,6 +207,27 @@ def test_by_themselves_they_are_for_tasks_of_a_thousand_labels():
     est = quick(tree_blend="auto", n_bags=1).fit(many, {"many": np.tile(Y["number"], 4), "few": few})
     assert parts(est)[0].n_trees[0] > 0
     assert parts(est)[0].n_trees[1] == 0
+
+
+def test_by_themselves_they_are_for_few_outputs_of_the_tasks_that_have_them():
+    many = pd.concat([X] * 4, ignore_index=True)
+    number = np.tile(Y["number"], 4)
+    few = np.where(np.arange(4 * N) % 4 == 0, number, np.nan)
+    for width, has_trees in ((MOST_OUTPUTS - 1, True), (MOST_OUTPUTS, False)):
+        labels = {"number": number, "block": np.tile(number[:, None], width), "few": few}
+        trees = parts(quick(tree_blend="auto", n_bags=1).fit(many, labels))[0]
+        assert (trees is not None) == has_trees
+
+
+def test_those_that_lower_the_loss_by_next_to_nothing_are_left_out(monkeypatch):
+    before, after = torch.tensor([1.0, 1.0, 0.01, 0.01]), torch.tensor([0.997, 0.99, 0.00997, 0.0099])
+    assert TreeModels().is_worth(before, after).tolist() == [False, True, False, True]
+    labels = {"number": Y["number"], "other": Y["number"] + 1}
+    assert (parts(quick(n_bags=1).fit(X, labels))[0].share > 0).all()
+    monkeypatch.setattr(TreeModels, "is_worth", lambda *_: torch.tensor([True, False]))
+    trees = parts(quick(n_bags=1).fit(X, labels))[0]
+    assert trees.share[0] > 0
+    assert trees.share[1] == trees.n_trees[1] == 0
 
 
 def test_beside_a_linear_model_all_shares_add_up_to_one():
