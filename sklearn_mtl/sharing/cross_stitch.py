@@ -55,7 +55,7 @@ class CrossStitch(Sharing):
             If the trunk has no stages, after which activations could be mixed.
         """
         trunks = [make_trunk() for _ in tasks]
-        if not trunks[0].stages:
+        if not trunks[0].in_own_stages().stages:
             raise ValueError(
                 "`trunk` must have stages for CrossStitch, which mixes activations after each. Found one "
                 "of 0 stages."

@@ -84,7 +84,7 @@ class Hierarchical(Sharing):
             has stages; or if the common stages leave none for each level of nesting.
         """
         tree = GroupTree.read(self.groups, [task.name for task in tasks])
-        trunks = [make_trunk().in_stages() for _ in range(len(tree.levels[-1]))]
+        trunks = [make_trunk().in_own_stages() for _ in range(len(tree.levels[-1]))]
         n_common = self._n_common(len(tree.levels), len(trunks[0].stages))
         return HierarchicalModule(trunks, tree, n_common)
 

@@ -26,6 +26,7 @@ from sklearn_mtl.sharing.task_relations import (
 )
 from sklearn_mtl.tasks import Task
 from sklearn_mtl.trunks import StackedTrunks, TrunkModule
+from sklearn_mtl.trunks.layers import tensors_by_place
 
 # Singular values are smoothed at this share of the largest, where their sum would have no derivative.
 SMOOTHING = 1e-3
@@ -183,6 +184,11 @@ class DistanceModule(PenalizedModule):
         groups = _start_alike(trunks, graph)
         super().__init__(trunks, graph, strength)
         firsts = sorted({*groups})
+        names: dict[Tensor, str] = {self.trunks.get_parameter(name): name for name in self.penalized}
+        #: Every place of a penalized weight, and the name that it goes by.
+        self.places = {
+            place: names[tensor] for place, tensor in tensors_by_place(self.trunks).items() if tensor in names
+        }
         own = [self.trunks.get_parameter(name) for name in self.penalized]
         self.common = nn.ParameterList(parameter.detach()[firsts].clone() for parameter in own)
         for parameter in own:
@@ -194,7 +200,9 @@ class DistanceModule(PenalizedModule):
 
     def forward(self, inputs: Mapping[str, Tensor], heads: Heads) -> Tensor:
         """Return the representation of each task, shape (rows, members, tasks, width)."""
-        representation: Tensor = functional_call(self.trunks, self.weights(), (dict(inputs),))
+        weights = self.weights()
+        by_place = {place: weights[name] for place, name in self.places.items()}
+        representation: Tensor = functional_call(self.trunks, by_place, (dict(inputs),), tie_weights=False)
         return representation
 
     def weights(self) -> dict[str, Tensor]:

@@ -55,7 +55,7 @@ class StackedTrunks(nn.Module):
 
     def __init__(self, trunks: Sequence[TrunkModule]) -> None:
         super().__init__()
-        trunks = [trunk.in_stages() for trunk in trunks]
+        trunks = [trunk.in_own_stages() for trunk in trunks]
         shapes = {(trunk.widths, trunk.members, len(trunk.stages)) for trunk in trunks}
         if len(shapes) != 1:
             raise ValueError(

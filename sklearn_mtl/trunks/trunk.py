@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_number, sizes_of
+from sklearn_mtl.trunks.layers import share_tensors
 
 # Below, a network more costs little, and is worth much.
 FEW_ROWS = 1_000
@@ -54,6 +55,14 @@ class TrunkModule(nn.Module):
         """
         if type(self).forward is TrunkModule.forward and not vars(self).get("forward"):
             return self
+        return self._as_entry()
+
+    def in_own_stages(self) -> TrunkModule:
+        """Return the trunk in stages that can be copied apart; as an entry, if they share weights."""
+        trunk = self.in_stages()
+        return self._as_entry() if share_tensors([trunk.entry, *trunk.stages]) else trunk
+
+    def _as_entry(self) -> TrunkModule:
         return TrunkModule(self, [], [self.width], members=self.members)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:

@@ -216,6 +216,36 @@ def test_a_trunk_without_stages_is_refused_where_they_are_needed(case, data):
             assert np.isfinite(est.fit(X, Y).score_tasks(X, Y)).all()
 
 
+class Twice(nn.Module):
+    """A trunk that goes through a layer two times."""
+
+    def __init__(self, first, layer):
+        super().__init__()
+        self.first = first
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(self.layer(self.first(x).relu()).relu())
+
+
+@every_case
+@pytest.mark.parametrize("tied", ["layers", "weights"])
+def test_a_trunk_may_have_the_same_weights_twice(case, tied, data):
+    if case.needs_stages:
+        pytest.skip("a module has no stages")
+    torch.manual_seed(0)
+    first, layer = nn.Linear(5, 6), nn.Linear(6, 6)
+    again = layer
+    if tied == "weights":
+        again = nn.Linear(6, 6)
+        again.weight, again.bias = layer.weight, layer.bias
+    one, other = (
+        make(case, trunk=trunk, preprocessing=None).fit(*data)
+        for trunk in (nn.Sequential(first, nn.ReLU(), layer, nn.ReLU(), again), Twice(first, layer))
+    )
+    assert_same(one, other, data[0], rtol=1e-9)
+
+
 # Parameters
 
 

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_mtl.trunks import MLP, ModuleTrunk, StackedTrunks, TabM, Trunk, TrunkModule
-from sklearn_mtl.trunks.layers import FEWEST_BITS_APART, Dropout
+from sklearn_mtl.trunks.layers import FEWEST_BITS_APART, Dropout, Linear
 from sklearn_mtl.trunks.layers.stacking import MappedParts
 
 N = 3
@@ -58,8 +58,50 @@ class Recurrent(nn.Module):
         return self.gru(x.unsqueeze(-1))[1][0]
 
 
+class Tied(nn.Module):
+    """Several parts with one weight and one buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(7, 5), nn.Linear(5, 5), nn.Linear(5, 5))
+        self.layers[2].weight = self.layers[1].weight
+        for layer in self.layers:
+            layer.register_buffer("seen", self.layers[0].bias.detach().clone())
+            layer.seen = self.layers[0].seen
+
+    def forward(self, x):
+        first, *others = self.layers
+        first.seen.add_(x.detach().mean(0)[:5])
+        hidden = first(x).relu()
+        for layer in others:
+            hidden = layer(hidden).relu() * layer.seen
+        return hidden
+
+
+class Recurring(Trunk):
+    """Layers of the package, one of which occurs twice, within a stage or in two."""
+
+    def __init__(self, within=True):
+        self.within = within
+
+    def build(self, spec, statistics):
+        layer = Linear(7, 7)
+        stages = [nn.Sequential(layer, nn.Tanh(), layer)] if self.within else [layer, nn.Tanh(), layer]
+        return TrunkModule(NoEntry(spec.single.name), stages, [7] * (1 + len(stages)))
+
+
+class NoEntry(nn.Module):
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+    def forward(self, inputs):
+        return inputs[self.name].unsqueeze(1)
+
+
 torch.manual_seed(0)
 NETWORK = nn.Sequential(nn.Linear(7, 6), nn.ReLU(), nn.LayerNorm(6), nn.Linear(6, 5, bias=False))
+TWICE = nn.Linear(5, 5)
 TRUNKS = {
     "mlp": MLP((6, 5, 5)),
     "no layer": MLP(()),
@@ -70,6 +112,11 @@ TRUNKS = {
     "frozen": ModuleTrunk(NETWORK, frozen=True),
     "recurrent": ModuleTrunk(Recurrent()),
     "sines": Sines(),
+    "layer that occurs twice": ModuleTrunk(
+        nn.Sequential(nn.Linear(7, 5), nn.ReLU(), TWICE, nn.Tanh(), TWICE)
+    ),
+    "layer that occurs twice in a stage": Recurring(),
+    "tied weights": ModuleTrunk(Tied()),
 }
 
 
@@ -192,6 +239,17 @@ def test_layers_with_their_own_stages_are_given_what_each_trunk_has(make_table):
         assert any((gradient[1] != 0).any() for gradient in found)
 
 
+def test_stages_that_have_a_layer_in_common_are_one_part(make_table):
+    table = make_table()
+    alone, stacked = alone_and_stacked(Recurring(within=False), table)
+    assert (len(stacked.stages), stacked.width, sum(1 for _ in stacked.parameters())) == (0, 7, 2)
+    inputs = in_dtype(table)
+    outputs, together = [trunk(inputs) for trunk in alone], stacked(inputs)
+    torch.testing.assert_close(together, torch.stack(outputs, dim=2))
+    found = torch.autograd.grad(together.sin().sum(), list(stacked.parameters()))
+    torch.testing.assert_close(list(found), gradients_of_each(alone, outputs))
+
+
 # Dropout.
 
 
@@ -215,6 +273,15 @@ def test_one_draw_makes_the_masks_of_all_trunks(trunk, make_table, monkeypatch):
     assert shapes == [(60, alone[0].members, N, 40)] * 2
     dropped = (out == 0).double()
     assert dropped.mean() > 0.4
+    assert not torch.equal(dropped[:, :, 0], dropped[:, :, 1])
+
+
+def test_a_dropout_that_occurs_twice_is_masked_by_trunk_at_both_places(make_table):
+    dropout = Dropout(0.5)
+    module = nn.Sequential(nn.Linear(7, 40), dropout, nn.Sigmoid(), dropout)
+    stacked = StackedTrunks([make_table().build(ModuleTrunk(module)) for _ in range(N)]).train()
+    dropped = (stacked(make_table().inputs) == 0).double()
+    assert stacked.entry.can_be_batched
     assert not torch.equal(dropped[:, :, 0], dropped[:, :, 1])
 
 
@@ -288,15 +355,6 @@ class Drawn(Trunk):
         layer = Doubled(7, 5)
         layer.drawn = torch.randn(3) if self.as_tensor else float(torch.randn(()))
         return TrunkModule(NoEntry(spec.single.name), [layer], [7, 5])
-
-
-class NoEntry(nn.Module):
-    def __init__(self, name):
-        super().__init__()
-        self.name = name
-
-    def forward(self, inputs):
-        return inputs[self.name].unsqueeze(1)
 
 
 @pytest.mark.parametrize("as_tensor", [True, False])

@@ -13,7 +13,14 @@ from sklearn_mtl.trunks.layers.dropout import Dropout
 from sklearn_mtl.trunks.layers.embedding import PiecewiseLinearEmbedding
 from sklearn_mtl.trunks.layers.generators import OwnDraws, drawing_from, own_generator, own_generators
 from sklearn_mtl.trunks.layers.linear import Linear, MemberLinear, TaskLinear, aligned, linear
-from sklearn_mtl.trunks.layers.stacking import SameForAll, are_equal, stacked, stacked_entry
+from sklearn_mtl.trunks.layers.stacking import (
+    SameForAll,
+    are_equal,
+    share_tensors,
+    stacked,
+    stacked_entry,
+    tensors_by_place,
+)
 
 __all__ = [
     "FEWEST_BITS_APART",
@@ -31,6 +38,8 @@ __all__ = [
     "linear",
     "own_generator",
     "own_generators",
+    "share_tensors",
     "stacked",
     "stacked_entry",
+    "tensors_by_place",
 ]

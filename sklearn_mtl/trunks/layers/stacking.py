@@ -6,7 +6,7 @@ A layer that knows how to be stacked says so itself, by a class method ``stacked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -150,7 +150,7 @@ class MappedParts(nn.Module):
 
     def forward(self, given: Any) -> Tensor:
         """Return what the parts make of inputs, or of (rows, members, n, n_in)."""
-        tensors = {**dict(self.pattern.named_parameters()), **dict(self.pattern.named_buffers())}
+        tensors = tensors_by_place(self.pattern)
         if self.can_be_batched:
             in_dims = (0, None if self.of_inputs else 2)
             try:
@@ -173,8 +173,32 @@ class MappedParts(nn.Module):
         )
 
     def _of_one(self, tensors: Mapping[str, Tensor], given: Any) -> Tensor:
-        found: Tensor = functional_call(self.pattern, dict(tensors), (given,))
+        # Every place of a tensor is named, and torch's way to find others fails on a part in two places.
+        found: Tensor = functional_call(self.pattern, dict(tensors), (given,), tie_weights=False)
         return found
+
+
+def tensors_by_place(module: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and buffers of a module by name: a tensor of several parts under each name.
+
+    A part that occurs several times is named once.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Any module.
+    """
+    found: dict[str, Tensor] = {}
+    for prefix, part in module.named_modules():
+        settings = {"prefix": prefix, "recurse": False, "remove_duplicate": False}
+        found |= {**dict(part.named_parameters(**settings)), **dict(part.named_buffers(**settings))}
+    return found
+
+
+def share_tensors(parts: Iterable[nn.Module]) -> bool:
+    """Whether a parameter or buffer is one of several of these parts: apart, they would have copies of it."""
+    held = [{id(tensor) for tensor in (*part.parameters(), *part.buffers())} for part in parts]
+    return sum(map(len, held)) > len(set().union(*held))
 
 
 def _pattern(parts: Parts) -> nn.Module:
@@ -184,14 +208,13 @@ def _pattern(parts: Parts) -> nn.Module:
     for places in zip(pattern.modules(), *(part.modules() for part in parts), strict=True):
         one, *others = places
         _check_alike(others)
-        for name, old in [*one.named_parameters(recurse=False, remove_duplicate=False)]:
-            # A tensor in several places stays one.
-            if id(old) not in new:
-                new[id(old)] = joined([getattr(other, name) for other in others])
-            setattr(one, name, new[id(old)])
-        for name, _ in [*one.named_buffers(recurse=False, remove_duplicate=False)]:
-            setattr(one, name, torch.stack([getattr(other, name) for other in others]))
-    for name, part in [*pattern.named_modules()]:
+        for own, together in ((one.named_parameters, joined), (one.named_buffers, torch.stack)):
+            for name, old in [*own(recurse=False, remove_duplicate=False)]:
+                # A tensor in several places stays one.
+                if id(old) not in new:
+                    new[id(old)] = together([getattr(other, name) for other in others])
+                setattr(one, name, new[id(old)])
+    for name, part in [*pattern.named_modules(remove_duplicate=False)]:
         if type(part) is nn.Dropout or (hasattr(part, "draw") and hasattr(part, "p")):
             if not name:
                 return DropoutOfEach(part)
@@ -263,7 +286,9 @@ class _Mask(torch.autograd.Function):
         return _Mask.apply(x, layer), in_dims[0] or 0
 
 
-def _sequential(parts: Parts) -> nn.Module:
+def _sequential(parts: Sequence[nn.Sequential]) -> nn.Module | None:
+    if any(map(share_tensors, parts)):
+        return None
     return nn.Sequential(*map(stacked, zip(*parts, strict=True)))
 
 
