@@ -55,6 +55,7 @@ class CachedStages(Stages):
     training_rows = _once(Stages.training_rows)
     bind = _once(Stages.bind)
     trained_as = _once(Stages.trained_as)
+    warn_of_labels_for = _once(Stages.warn_of_labels_for)
     _unlabelled = _once(Stages._unlabelled)
     _no_validation = _once(Stages._no_validation)
     _strata = _once(Stages._strata)

@@ -55,8 +55,7 @@ def plan_fit(
     left_out = stages.left_out(read.rows, fold=parameters.fold)
     rows, parameters = stages.without(read.rows, names=left_out), parameters.without(left_out)
     columns = {name: column for name, column in read.targets.columns.items() if name not in left_out}
-    kinds = parameters.kinds_of(columns, classes)
-    names = list(kinds)
+    kinds, names = parameters.kinds_of(columns, classes), list(columns)
     weights, hidden_sizes = parameters.weights_of(names), parameters.hidden_sizes_of(names)
 
     # Split.
@@ -85,6 +84,7 @@ def plan_fit(
     # Encode, and plan the nets.
     validation = stages.validation_table(read.reader, data, encoder, blueprint, settings, left_out=left_out)
     table = stages.encode(rows, encoder, tasks, settings)
+    stages.warn_of_labels_for(table, tasks, sharing=parameters.sharing)
     parts = stages.train_and_validation(blueprint, table, splits, validation)
     plans = plan_bag(blueprint, parts, settings, seeds, None if classes is None else 1)
     untrained = Fitted(

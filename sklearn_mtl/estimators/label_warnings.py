@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from sklearn_mtl.caller_warning import warn_caller
+from sklearn_mtl.data import Table
 from sklearn_mtl.features import listed, named
 from sklearn_mtl.messages import shown
+from sklearn_mtl.sharing import Sharing
 from sklearn_mtl.targets import Column
-from sklearn_mtl.tasks import Task
+from sklearn_mtl.tasks import Task, TaskSet
 
 # Columns are compared with labels in so many rows first. Fewer labels than this may be equal by chance.
 ROWS_TO_COMPARE_FIRST = 64
@@ -108,6 +110,23 @@ def warn_of_unknown_labels(scored: Iterable[tuple[Task, Column, np.ndarray]]) ->
             "Labels that are none of the classes of their task count as wrong, whatever is predicted; write "
             f"labels as in `fit`. Found {'; '.join(found[:MOST_NAMED])}{more}.",
         )
+
+
+def warn_of_labels_for(table: Table, tasks: TaskSet, *, sharing: Sharing) -> None:
+    """Warn of labels that a way of sharing is not for, if it says so.
+
+    Parameters
+    ----------
+    table : Table
+        All labelled rows.
+    tasks : TaskSet
+        The tasks.
+    sharing : Sharing
+        The recipe for how tasks share trunks.
+    """
+    words = sharing.label_warning(tasks.ordered, table.labels_of_sample(len(table)))
+    if words:
+        warn_caller(words)
 
 
 def _indexes(given: Any, *names: Any) -> Iterator[tuple[tuple[Any, ...], pd.Index]]:

@@ -21,6 +21,7 @@ from sklearn_mtl.estimators.held_out import (
     strata_of,
 )
 from sklearn_mtl.estimators.kinds import SeenLabels, seen_labels
+from sklearn_mtl.estimators.label_warnings import warn_of_labels_for
 from sklearn_mtl.estimators.rows import AcceptedInput, FitData, ReadData, Rows, read_data, read_rows
 from sklearn_mtl.features import EncodedRows, FeatureEncoder, is_built_in, listed, takes_labels
 from sklearn_mtl.messages import shown
@@ -331,6 +332,7 @@ class Stages:
             warn_caller(f"`y_val` has labels that y has not, {listed(found)}: they are left out.")
         return rows
 
+    warn_of_labels_for = _as_method(warn_of_labels_for)
     _strata = _as_method(strata_of)
     _groups = _as_method(groups_of)
     _split_by_share = _as_method(split_by_share)

@@ -17,6 +17,7 @@ from sklearn_mtl.sharing.conditional import (
     as_log_odds,
     conditions_between,
     conditions_without,
+    events_without_condition,
 )
 from sklearn_mtl.sharing.sharing import Heads, Sharing, SharingModule
 from sklearn_mtl.sharing.task_graph import Graph, depths, graph_of, without
@@ -61,7 +62,8 @@ class Cascade(Sharing):
         From a task to the task that is its condition. Both must be classifications of two classes; an event
         is the second class, ``classes_[name][1]``. A condition may have a condition itself. A task with one
         class in the training rows, such as a rare event in a fold without it, stands alone; what has it as
-        its condition has the condition before it, if there is one.
+        its condition has the condition before it, if there is one. A warning tells of many rows that have
+        the event without its condition.
 
     Raises
     ------
@@ -112,6 +114,18 @@ class Cascade(Sharing):
         conditions = conditions_between(self.conditional, tasks)
         named = {*conditions, *conditions.values()}
         return [as_log_odds(task) if task.name in named else task for task in tasks]
+
+    def label_warning(self, tasks: Sequence[Task], labels: Mapping[str, Tensor]) -> str:
+        """Return a warning of events that are without their condition, if there are many."""
+        conditions = conditions_between(self.conditional, tasks)
+        found = events_without_condition(conditions, tasks, labels) if conditions else []
+        if not found:
+            return ""
+        return (
+            "`conditional` says that an event can't be without its condition; the event of a task is its "
+            f"second class. Found {'; '.join(found)} that have both labels. If other classes are the events, "
+            "write labels as 0 and 1, as booleans, or by names of which that of the event sorts last."
+        )
 
     def fit_statistics(self, tasks: Sequence[Task], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return which tasks read which, where the labels are to decide that."""

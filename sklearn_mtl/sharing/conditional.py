@@ -13,6 +13,10 @@ from sklearn_mtl.messages import shown
 from sklearn_mtl.sharing.task_graph import depths
 from sklearn_mtl.tasks import Task
 
+# So many events without their condition may be mistakes in the labels.
+LARGEST_SHARE = 0.05
+FEWEST_ROWS = 5
+
 
 def product_logit(condition: Tensor, given: Tensor) -> Tensor:
     """Return the log-odds of a product of two probabilities, given the log-odds of both.
@@ -157,6 +161,41 @@ def conditions_without(given: Any, names: Iterable[str]) -> Any:
             of = given.get(of) if of in left_out else of
         if task not in left_out and of is not None and of not in left_out:
             found[task] = of
+    return found
+
+
+def events_without_condition(
+    conditions: Mapping[str, str], tasks: Sequence[Task], labels: Mapping[str, Tensor]
+) -> list[str]:
+    """Return in words which events are without their condition in more rows than mistakes in labels explain.
+
+    These are 5 % of the rows with the event, or of those without the condition if they are fewer: where all
+    rows but a few have the event, as if it were the rare one that is meant, the few tell.
+
+    Parameters
+    ----------
+    conditions : mapping of str to str
+        By task, the task that is its condition.
+    tasks : sequence of Task
+        All tasks in the order of their columns; those that are named have two classes.
+    labels : mapping of str to tensor of shape (n_rows, n_columns)
+        Encoded targets ``"y"`` and cell weights ``"weight"``, 0 where a label is missing.
+    """
+    ends = list(accumulate(task.n_columns for task in tasks))
+    place = {task.name: end - 1 for task, end in zip(tasks, ends, strict=True)}
+    with_classes: list[Any] = [task for task in tasks if task.name in {*conditions, *conditions.values()}]
+    event_of = {
+        task.name: f"{shown(task.classes.tolist()[1])} of task {shown(task.name)}" for task in with_classes
+    }
+    found = []
+    for task, of in conditions.items():
+        columns = [place[task], place[of]]
+        both = (labels["weight"][:, columns] > 0).all(1)
+        event, condition = labels["y"][both][:, columns].T > 0.5
+        n_without = int((event & ~condition).sum())
+        n_expected = min(int(event.sum()), int((~condition).sum()))
+        if n_without >= FEWEST_ROWS and n_without > LARGEST_SHARE * n_expected:
+            found.append(f"{event_of[task]} without {event_of[of]} in {n_without:,} of {len(event):,} rows")
     return found
 
 

@@ -163,6 +163,18 @@ class Sharing(BaseEstimator, ABC):
         """
         return tasks
 
+    def label_warning(self, tasks: Sequence[Task], labels: Mapping[str, Tensor]) -> str:
+        """Return a warning of labels that this way of sharing is not for; a hook, by default none, empty.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+            In the order of their columns.
+        labels : mapping of str to tensor of shape (n_rows, n_columns)
+            As in `fit_statistics`, of all rows that ``fit`` was given.
+        """
+        return ""
+
     def fit_statistics(self, tasks: Sequence[Task], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what must be known of the labels before the module is built; a hook, by default nothing.
 

@@ -535,6 +535,33 @@ def test_folds_without_a_rare_event_are_scored():
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+EVENT_FIRST = {"click": np.array(["not", "clicked"]), "purchase": np.array(["not", "bought"])}
+
+
+@pytest.mark.parametrize("renamed", [("click", "purchase"), ("click",), ("purchase",)], ids="-".join)
+def test_labels_of_which_the_event_sorts_first_are_told_of_once_before_training(renamed, monkeypatch):
+    X, Y = make_click_purchase(1000, click_rate=0.04, purchase_rate=0.3, random_state=1)
+    est = quick(Cascade(conditional=ESMM), n_bags=3)
+    named = {name: EVENT_FIRST[name][Y[name].astype(int)] if name in renamed else Y[name] for name in Y}
+    monkeypatch.setattr("sklearn_mtl.estimators.fitting.train_nets", None)
+    with (
+        pytest.warns(UserWarning, match="`conditional` says that an event .* names of which") as told,
+        pytest.raises(TypeError, match="not callable"),
+    ):
+        est.fit(X, named)
+    assert len(told) == 1
+
+
+def test_a_search_tells_once_of_each_fold_of_events_without_their_condition(clicks):
+    X, _ = clicks
+    labels = {"click": (X[:, 0] < 0).astype(int), "purchase": (X[:, 0] > 0).astype(int)}
+    est = quick(Cascade(conditional=ESMM), trunk=MLP((8,)), max_epochs=1)
+    search = StackedGridSearchCV(est, {"lr": [1e-3, 1e-2]}, cv=KFold(2), refit=False)
+    with pytest.warns(UserWarning, match="`conditional` says that an event") as told:
+        search.fit(X, MultiTaskTarget(labels))
+    assert len(told) == 2
+
+
 def test_conditional_nets_in_a_stack_are_those_nets_alone(clicks, monkeypatch):
     monkeypatch.setattr(train, "FEWEST_ON_CPU", 2)
     X, Y = clicks

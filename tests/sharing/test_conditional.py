@@ -9,6 +9,7 @@ from sklearn_mtl.sharing.conditional import (
     as_log_odds,
     checked_conditions,
     conditions_without,
+    events_without_condition,
     product_logit,
 )
 from sklearn_mtl.targets import read_column
@@ -112,6 +113,34 @@ def test_what_is_no_condition_is_refused(given, told):
 )
 def test_in_the_place_of_a_condition_that_is_left_out_stands_its_own(given, left):
     assert conditions_without(given, ["b", "c"]) == left
+
+
+def labels_of(event, condition, missing=0):
+    """Labels of a task of three classes and of a to d, of which b and a are given."""
+    y = torch.zeros(len(event), 5)
+    y[:, 2], y[:, 1] = torch.tensor(event), torch.tensor(condition)
+    weight = torch.ones(y.shape)
+    weight[:missing, 1] = 0
+    return {"y": y, "weight": weight}
+
+
+@pytest.mark.parametrize(
+    ("event", "condition", "missing", "told"),
+    [
+        ([1] * 60 + [0] * 40, [1] * 90 + [0] * 10, 0, ""),
+        ([1] * 60 + [0] * 40, [0] * 40 + [1] * 60, 0, "40 of 100"),
+        ([1] * 60 + [0] * 40, [0] * 40 + [1] * 60, 30, "10 of 70"),
+        # Few rows may be mistakes.
+        ([1] * 60 + [0] * 40, [0] * 4 + [1] * 56 + [0] * 40, 0, ""),
+        ([1] * 600 + [0] * 400, [0] * 20 + [1] * 580 + [0] * 400, 0, ""),
+        ([1] * 600 + [0] * 400, [0] * 40 + [1] * 560 + [0] * 400, 0, "40 of 1,000"),
+        # Of many rows with the event few are without the condition, but hardly any other is.
+        ([1] * 999 + [0], [0] * 10 + [1] * 989 + [0], 0, "10 of 1,000"),
+    ],
+)
+def test_events_without_their_condition_are_found_where_they_are_many(event, condition, missing, told, tasks):
+    found = events_without_condition({"b": "a"}, tasks, labels_of(event, condition, missing))
+    assert found == ([f"1 of task 'b' without 1 of task 'a' in {told} rows"] if told else [])
 
 
 @pytest.mark.parametrize(
