@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from sklearn_mtl.ensemble.votes import votes_on
 from sklearn_mtl.estimators.base import BaseMultiTask
 from sklearn_mtl.estimators.held_out import FEWEST_ROWS_TO_SPLIT
 from sklearn_mtl.estimators.scikit_learn_private import take_rows
+from sklearn_mtl.estimators.wrapped import innermost
 from sklearn_mtl.features import takes_labels
 
 # Tasks with fewer labels in these rows have their weights in common.
@@ -70,10 +71,13 @@ class Unseen:
         return int(use.sum()), votes_on(task).loss(targets[use], weight[use], votes[:, use])
 
 
-def learned_weights(read: ReadTasks, names: Sequence[str], unseen: Unseen) -> pd.DataFrame:
+def learned_weights(
+    read: ReadTasks, names: Sequence[str], unseen: Unseen, tied: Sequence[Sequence[str]] = ()
+) -> pd.DataFrame:
     """Return the weights of the least loss on unseen rows, tasks × members.
 
-    Tasks with fewer than 200 labels in these rows share the weights of their least mean relative loss.
+    Tasks with fewer than 200 labels in these rows share the weights of their least mean relative loss, and so
+    do tasks that are tied.
 
     Parameters
     ----------
@@ -83,6 +87,8 @@ def learned_weights(read: ReadTasks, names: Sequence[str], unseen: Unseen) -> pd
         Names of the members.
     unseen : Unseen
         Votes of the members.
+    tied : sequence of sequence of str, optional
+        Groups of tasks, as `tied_tasks` returns them.
     """
     found = {name: unseen.loss(read, name) for name in read.fitted.tasks.names}
     few = [loss for n_labels, loss in found.values() if loss is not None and n_labels < FEWEST_LABELS]
@@ -97,7 +103,34 @@ def learned_weights(read: ReadTasks, names: Sequence[str], unseen: Unseen) -> pd
         name: shared if loss is None or n_labels < FEWEST_LABELS else least_loss([loss], len(names))
         for name, (n_labels, loss) in found.items()
     }
+    for group in tied:
+        losses = [loss for name in group if (loss := found[name][1]) is not None]
+        # Where all have few labels, they share the weights of such tasks already.
+        if any(found[name][0] >= FEWEST_LABELS for name in group):
+            weights |= dict.fromkeys(group, least_loss(losses, len(names)))
     return pd.DataFrame.from_dict(weights, orient="index", columns=list(names))
+
+
+def tied_tasks(members: Sequence[Member]) -> list[list[str]]:
+    """Return groups of tasks that are conditions of each other in all members, by their ways of sharing.
+
+    Where no member says that a purchase is more probable than a click, a mean with the same weights for both
+    doesn't either.
+
+    Parameters
+    ----------
+    members : sequence of (str, estimator)
+        The members; those of several tasks are fitted.
+    """
+    of_members = [set(_conditions(member).items()) for _, member in members]
+    conditions = dict(set.intersection(*of_members))
+    groups: dict[str, list[str]] = {}
+    for task in sorted({*conditions, *conditions.values()}):
+        first = task
+        while first in conditions:
+            first = conditions[first]
+        groups.setdefault(first, []).append(task)
+    return list(groups.values())
 
 
 def unseen_votes(fits: MemberFits, members: Sequence[Member], random_state: np.random.RandomState) -> Unseen:
@@ -139,6 +172,14 @@ def knows_unseen_rows(member: Any) -> bool:
         and any(len(rows) for rows in member._fitted.held_out)
         and not takes_labels(member.preprocessing)
     )
+
+
+def _conditions(member: Any) -> Mapping[str, str]:
+    within, _ = innermost(member)
+    if not isinstance(within, BaseMultiTask):
+        return {}
+    blueprint = within._fitted.blueprint
+    return blueprint.sharing.conditions(blueprint.tasks.ordered)
 
 
 def _first(names: Sequence[str]) -> np.ndarray:

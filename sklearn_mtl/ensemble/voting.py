@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.utils import Bunch, Tags, check_random_state, get_tags
 
 from sklearn_mtl.ensemble.base import TaskEnsemble, resolved_kinds
-from sklearn_mtl.ensemble.learning import learned_weights, unseen_votes
+from sklearn_mtl.ensemble.learning import learned_weights, tied_tasks, unseen_votes
 from sklearn_mtl.ensemble.member_fits import MemberFits, votes_of
 from sklearn_mtl.ensemble.members import (
     Member,
@@ -96,7 +96,8 @@ class MultiTaskVoting(BaseComposition, TaskEnsemble):
     to a quarter of the rows are left out of such a fit at once, so that two nets take one of each other
     member. Where no network holds rows out, or only one within a Pipeline or search, whose other parts may
     have seen their labels, all members are cross-fitted in five folds. Tasks with fewer than
-    200 labels in these rows share the weights of their least mean loss; a weight below 0.05 becomes 0 where
+    200 labels in these rows share the weights of their least mean loss, and so do a conditional task and its
+    condition where all members are networks with `Cascade` that tie them; a weight below 0.05 becomes 0 where
     that raises the loss by a thousandth at most, and single-task models are not fitted to a task for which
     they have none.
 
@@ -179,7 +180,7 @@ class MultiTaskVoting(BaseComposition, TaskEnsemble):
             if not isinstance(member, PerTask):
                 fits.fit(member, read.fitted.tasks.names)
         if weights is None:
-            weights = learned_weights(read, names, unseen_votes(fits, members, rng))
+            weights = learned_weights(read, names, unseen_votes(fits, members, rng), tied_tasks(members))
         for name, member in members:
             if isinstance(member, PerTask):
                 fits.fit(member, weights.index[weights[name] > 0].tolist())

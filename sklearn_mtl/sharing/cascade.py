@@ -111,13 +111,17 @@ class Cascade(Sharing):
     def trained_as(self, tasks: Sequence[Task]) -> Sequence[Task]:
         """Return the tasks, those of conditions with log-odds in the data as their raw outputs."""
         self._plan(tasks)
-        conditions = conditions_between(self.conditional, tasks)
+        conditions = self.conditions(tasks)
         named = {*conditions, *conditions.values()}
         return [as_log_odds(task) if task.name in named else task for task in tasks]
 
+    def conditions(self, tasks: Sequence[Task]) -> dict[str, str]:
+        """Return by task its condition, among those of two classes."""
+        return conditions_between(self.conditional, tasks)
+
     def label_warning(self, tasks: Sequence[Task], labels: Mapping[str, Tensor]) -> str:
         """Return a warning of events that are without their condition, if there are many."""
-        conditions = conditions_between(self.conditional, tasks)
+        conditions = self.conditions(tasks)
         found = events_without_condition(conditions, tasks, labels) if conditions else []
         if not found:
             return ""
@@ -160,7 +164,7 @@ class Cascade(Sharing):
         if not isinstance(self.detach, bool):
             raise ValueError(f"`detach` of Cascade must be True or False. Found {self.detach!r}.")
         names = [task.name for task in tasks]
-        conditions = conditions_between(self.conditional, tasks)
+        conditions = self.conditions(tasks)
         reads = {} if self.order is None else graph_of("order", self.order, names)
         first = {task: (of,) for task, of in conditions.items()}
         levels = depths("`order` and `conditional`" if first else "`order`", reads, first)

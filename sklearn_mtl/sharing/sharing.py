@@ -163,6 +163,19 @@ class Sharing(BaseEstimator, ABC):
         """
         return tasks
 
+    def conditions(self, tasks: Sequence[Task]) -> Mapping[str, str]:
+        """Return by task the one without whose event its own can't be; a hook, by default none.
+
+        Of such a pair no network predicts a second class that is more probable than that of the condition,
+        and a vote of networks has the same weights for both, so that its mean doesn't either.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+            In any order.
+        """
+        return {}
+
     def label_warning(self, tasks: Sequence[Task], labels: Mapping[str, Tensor]) -> str:
         """Return a warning of labels that this way of sharing is not for; a hook, by default none, empty.
 

@@ -10,10 +10,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mtl import MultiTaskClassifierRegressor
+from sklearn_mtl.datasets import make_click_purchase
 from sklearn_mtl.ensemble import MultiTaskVoting, PerTask, learning
-from sklearn_mtl.ensemble.learning import _merged, unseen_votes
+from sklearn_mtl.ensemble.learning import _merged, tied_tasks, unseen_votes
 from sklearn_mtl.ensemble.member_fits import MemberFits
+from sklearn_mtl.sharing import Cascade
 from sklearn_mtl.trunks import MLP
+
+CONDITIONAL = Cascade(conditional={"purchase": "click"})
 
 MEMORISER = (KNeighborsRegressor(1), KNeighborsClassifier(1))
 
@@ -174,3 +178,33 @@ def test_folds_of_nets_are_joined_up_to_a_quarter_of_the_rows():
     assert [len(rows) for rows in _merged(folds[:5], 100)] == [20, 20, 10]
     assert [len(rows) for rows in _merged([np.arange(50), np.arange(50, 100)], 100)] == [50, 50]
     assert _merged([], 100) == []
+
+
+def test_members_that_keep_a_purchase_below_a_click_vote_so():
+    X, Y = make_click_purchase(3000, 5, click_rate=0.5, purchase_rate=0.9, random_state=2)
+    quick = {"n_bags": 1, "max_epochs": 2, "linear_blend": False, "sharing": CONDITIONAL}
+    members = [
+        ("one", MultiTaskClassifierRegressor(trunk=MLP((8,)), **quick)),
+        (
+            "other",
+            make_pipeline(StandardScaler(), MultiTaskClassifierRegressor(trunk=MLP((32, 32)), **quick)),
+        ),
+    ]
+    est = MultiTaskVoting(members, random_state=0).fit(X, {**Y, "x": X[:, 0]})
+    assert est.weights_.loc["click"].equals(est.weights_.loc["purchase"])
+    found = est.predict_proba(3 * X)
+    assert (found["purchase"][:, 1] <= found["click"][:, 1]).all()
+
+
+def test_tasks_are_tied_that_all_members_tie():
+    X, Y = make_click_purchase(100, 5, click_rate=0.6, purchase_rate=0.6, random_state=0)
+    Y = {**Y, "return": Y["purchase"] & (X[:, 0] > 0)}
+    quick = {"n_bags": 1, "max_epochs": 1, "trunk": MLP((4,)), "linear_blend": False}
+    both, one, none = (
+        MultiTaskClassifierRegressor(sharing=sharing, **quick).fit(X, Y)
+        for sharing in (Cascade(conditional={"purchase": "click", "return": "purchase"}), CONDITIONAL, "hard")
+    )
+    assert tied_tasks([("a", both), ("b", both)]) == [["click", "purchase", "return"]]
+    assert tied_tasks([("a", both), ("b", one)]) == [["click", "purchase"]]
+    assert tied_tasks([("a", both), ("b", none)]) == []
+    assert tied_tasks([("a", both), ("b", PerTask(classifier=LogisticRegression()))]) == []
