@@ -126,13 +126,15 @@ class FitParameters:
             tree_blend=estimator.tree_blend,
         )
 
-    def without(self, names: Sequence[str]) -> FitParameters:
+    def without(self, names: Sequence[str], every: Sequence[str]) -> FitParameters:
         """Return the parameters of a fit that leaves tasks out.
 
         Parameters
         ----------
         names : sequence of str
             Tasks that the mappings by task may name, and which are not fitted.
+        every : sequence of str
+            These and all others, in the user's order, for what speaks of tasks by place.
         """
         if not names:
             return self
@@ -141,7 +143,7 @@ class FitParameters:
             tasks=_without(self.tasks, names),
             task_weights=_without(self.task_weights, names),
             head_hidden_sizes=_without(self.head_hidden_sizes, names),
-            sharing=self.sharing.without(names),
+            sharing=self.sharing.of_tasks(every).without(names),
         )
 
     def asked_kinds(self, names: Sequence[str]) -> dict[str, TaskKind]:

@@ -124,7 +124,7 @@ def _read(fitted: Fitted, data: FitData, reader: BaseEstimator) -> Rows:
 
 def _updated(parameters: FitParameters, fitted: Fitted, rows: Rows) -> Fitted:
     """Return what is trained on, with what the rows and the parameters change of it; warn of the rest."""
-    parameters = parameters.without(fitted.left_out)
+    parameters = parameters.without(fitted.left_out, fitted.all_tasks)
     fitted = fitted.updated_with(rows, parameters.weights_of(fitted.tasks.names))
     _warn_of_what_stays(parameters, fitted)
     return fitted

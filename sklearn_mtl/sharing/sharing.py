@@ -109,12 +109,13 @@ class Sharing(BaseEstimator, ABC):
     def of_tasks(self, names: Sequence[str]) -> Sharing:
         """Return the recipe to build for tasks of these names: this one.
 
-        A hook, for parameters that speak of tasks by place: `build` gets them in another order.
+        A hook, for parameters that speak of tasks by place: `build` gets them in another order, and a fold
+        may have fewer. What it returns speaks of them by name, and is given the tasks that are left again.
 
         Parameters
         ----------
         names : sequence of str
-            In the user's order.
+            In the user's order; for a fit that leaves tasks out, those too at first.
         """
         return self
 

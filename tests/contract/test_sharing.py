@@ -367,6 +367,24 @@ def test_a_fold_without_labels_of_a_task_leaves_it_out(case, data):
     assert np.isfinite(search.fit(X, Y).cv_results_["mean_test_score"]).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*(no|too few) label")
+@pytest.mark.parametrize("as_given", [np.asarray, np.ndarray.tolist], ids=["array", "lists"])
+def test_a_fold_without_labels_of_a_task_leaves_its_row_of_a_graph_out(as_given, data):
+    X, Y = data
+    early = np.where(np.arange(len(X)) < len(X) // 2, np.nan, X[:, 0])
+    # The task is not the last, and no two ties are alike.
+    Y = MultiTaskTarget({"early": early, **Y})
+    weights = np.triu(np.arange(25.0).reshape(5, 5), 1)
+    weights += weights.T
+    by_name = pd.DataFrame(weights, list(Y), list(Y))
+    scores = []
+    for graph in (as_given(weights), by_name):
+        est = make(Case(SoftSharing(strength=10.0, graph=graph)))
+        search = StackedGridSearchCV(est, {"lr": [0.01]}, cv=KFold(2), error_score="raise", refit=False)
+        scores.append(search.fit(X, Y).cv_results_["mean_test_score"])
+    np.testing.assert_array_equal(*scores)
+
+
 # Laws
 
 

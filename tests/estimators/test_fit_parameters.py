@@ -348,11 +348,11 @@ def test_a_fit_that_leaves_tasks_out_has_parameters_without_them(quick):
     parameters = parameters_of(est)
     with pytest.raises(ValueError, match=r"`task_weights` names unknown tasks \['gone'\]"):
         parameters.weights_of(["price", "type"])
-    left = parameters.without(["gone"])
+    left = parameters.without(["gone"], ["price", "gone", "type"])
     assert left.weights_of(["price", "type"]) == (2.0, 1.0)
     assert left.hidden_sizes_of(["price", "type"]) == ((), ())
     assert est.task_weights == {"price": 2.0, "gone": 3.0}
-    assert parameters.without([]) is parameters
+    assert parameters.without([], ["price", "type"]) is parameters
 
 
 def test_a_task_with_declared_classes_is_a_classification(quick):
