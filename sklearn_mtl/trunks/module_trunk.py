@@ -110,7 +110,9 @@ class CopiedEntry(Copied):
 
     def forward(self, given: Mapping[str, Tensor]) -> Tensor:
         """Return the module's output, shape (rows, 1, width)."""
-        return super().forward(given[self.name]).flatten(1).unsqueeze(1)
+        rows = given[self.name]
+        # One that is not trained stands for several, and may work in place on what gates read.
+        return super().forward(rows.clone() if self.frozen else rows).flatten(1).unsqueeze(1)
 
     @classmethod
     def stacked(cls, entries: Sequence[CopiedEntry]) -> nn.Module | None:

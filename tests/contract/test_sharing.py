@@ -35,7 +35,7 @@ from sklearn_mtl.sharing import (
 )
 from sklearn_mtl.tasks import Ordinal, Survival
 from sklearn_mtl.training.stacking import train
-from sklearn_mtl.trunks import MLP, TabM
+from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
 from tests.balancing.methods import Projected, Uncertainty
 from tests.training.stacking.nets import plans_of, stacked_as_alone
 
@@ -214,6 +214,32 @@ def test_a_trunk_without_stages_is_refused_where_they_are_needed(case, data):
                 est.fit(X, Y)
         else:
             assert np.isfinite(est.fit(X, Y).score_tasks(X, Y)).all()
+
+
+class Doubling(nn.Module):
+    """A trunk that doubles what it is given, in place or not; vmap has no rule for its recurrent layer."""
+
+    def __init__(self, *, in_place):
+        super().__init__()
+        self.in_place = in_place
+        self.gru = nn.GRU(5, 6, batch_first=True)
+
+    def forward(self, x):
+        x = x.mul_(2) if self.in_place else x * 2
+        return self.gru(x.unsqueeze(1))[0][:, -1]
+
+
+@every_case
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_trunk_may_work_in_place_on_its_input(case, frozen, data):
+    if case.needs_stages:
+        pytest.skip("a module has no stages")
+    found = []
+    for in_place in (True, False):
+        torch.manual_seed(0)
+        trunk = ModuleTrunk(Doubling(in_place=in_place), frozen=frozen)
+        found.append(make(case, trunk=trunk, preprocessing=None, max_epochs=2).fit(*data))
+    assert_same(*found, data[0], rtol=1e-9)
 
 
 class Twice(nn.Module):

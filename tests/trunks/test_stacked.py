@@ -250,6 +250,47 @@ def test_stages_that_have_a_layer_in_common_are_one_part(make_table):
     torch.testing.assert_close(list(found), gradients_of_each(alone, outputs))
 
 
+class InPlace(nn.Module):
+    """Works on what it is given; with a recurrent layer, vmap has no rule for it."""
+
+    def __init__(self, width, recurrent):
+        super().__init__()
+        self.linear = nn.Linear(width, 5)
+        self.gru = nn.GRU(5, 5, batch_first=True) if recurrent else None
+
+    def forward(self, x):
+        hidden = self.linear(x.mul_(2)).relu()
+        return hidden if self.gru is None else self.gru(hidden)[0]
+
+
+class InPlaceStage(Trunk):
+    """A user's trunk whose stage, not its entry, works in place."""
+
+    def __init__(self, recurrent):
+        self.recurrent = recurrent
+
+    def build(self, spec, statistics):
+        return TrunkModule(NoEntry(spec.single.name), [InPlace(7, self.recurrent)], [7, 5])
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+@pytest.mark.parametrize("kind", ["entry", "stage", "frozen"])
+def test_what_works_in_place_gets_a_copy_for_each_trunk(kind, recurrent, make_table):
+    table = make_table()
+    module = InPlace(7, recurrent)
+    trunk = InPlaceStage(recurrent) if kind == "stage" else ModuleTrunk(module, frozen=kind == "frozen")
+    alone = [table.build(trunk).double() for _ in range(N)]
+    stacked, inputs = StackedTrunks(alone), in_dtype(table)
+    outputs = torch.stack([trunk(in_dtype(table)) for trunk in alone], dim=2)
+    # The second pass knows whether parts can be batched.
+    for _ in range(2):
+        together = stacked(inputs)
+        torch.testing.assert_close(together, outputs)
+        torch.testing.assert_close(inputs, in_dtype(table), rtol=0, atol=0)
+        if kind != "frozen":
+            together.sin().sum().backward()
+
+
 # Dropout.
 
 

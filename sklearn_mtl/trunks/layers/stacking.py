@@ -131,7 +131,8 @@ class StackedLayerNorm(nn.Module):
 class MappedParts(nn.Module):
     """Parts that are not known, as one: a part of them with stacked parameters, mapped over by ``vmap``.
 
-    What ``vmap`` can't batch, such as a recurrent layer, is computed for one after the other.
+    What ``vmap`` can't batch, such as a recurrent layer, is computed for one after the other. Parts may work
+    in place on what they are given: it is a copy.
 
     Parameters
     ----------
@@ -155,7 +156,7 @@ class MappedParts(nn.Module):
             in_dims = (0, None if self.of_inputs else 2)
             try:
                 of_all = vmap(self._of_one, in_dims, out_dims=2, randomness="different")
-                return of_all(tensors, given)
+                return of_all(tensors, _copied(given))
             # vmap raises errors of many kinds; a module's own comes again below.
             except Exception:
                 self.can_be_batched = False
@@ -165,7 +166,8 @@ class MappedParts(nn.Module):
         return torch.stack(
             [
                 self._of_one(
-                    dict(zip(tensors, own, strict=True)), given if self.of_inputs else given[:, :, number]
+                    dict(zip(tensors, own, strict=True)),
+                    _copied(given if self.of_inputs else given[:, :, number]),
                 )
                 for number, own in enumerate(of_each)
             ],
@@ -176,6 +178,13 @@ class MappedParts(nn.Module):
         # Every place of a tensor is named, and torch's way to find others fails on a part in two places.
         found: Tensor = functional_call(self.pattern, dict(tensors), (given,), tie_weights=False)
         return found
+
+
+def _copied(given: Any) -> Any:
+    """Return a copy of numbers, for parts that may work on them in place: others read them too."""
+    if isinstance(given, Tensor):
+        return given.clone()
+    return {name: block.clone() for name, block in given.items()}
 
 
 def tensors_by_place(module: nn.Module) -> dict[str, Tensor]:
