@@ -30,8 +30,10 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     trunk : Trunk, "mlp", "tabm" or nn.Module, default=None
         From features to a representation; None is ``TabM()`` for tables and ``MLP()`` for arrays of
         more dimensions.
-    sharing : Sharing or "hard", default=None
-        How tasks share trunks; None is ``HardSharing()``, one trunk for all.
+    sharing : Sharing or str, default=None
+        How tasks share trunks; None is ``HardSharing()``, one trunk for all. The words are ``"hard"``,
+        ``"separate"``, ``"soft"``, ``"cross_stitch"``, ``"task_attention"``, ``"mmoe"``, ``"dselect_k"``,
+        ``"ple"``, ``"task_adapters"``, ``"hierarchical"`` and ``"cascade"``; see `sklearn_mtl.sharing`.
     balancing : Balancer or "static", default=None
         From losses to an update; None is ``StaticWeights()``, the weighted sum.
     head_hidden_sizes : sequence of int, or mapping of str to such, default=()
