@@ -18,6 +18,7 @@ from sklearn_mtl.sharing.conditional import (
     conditions_between,
     conditions_without,
     events_without_condition,
+    labelled_with_condition_only,
 )
 from sklearn_mtl.sharing.sharing import Heads, Sharing, SharingModule
 from sklearn_mtl.sharing.task_graph import Graph, depths, graph_of, without
@@ -120,16 +121,26 @@ class Cascade(Sharing):
         return conditions_between(self.conditional, tasks)
 
     def label_warning(self, tasks: Sequence[Task], labels: Mapping[str, Tensor]) -> str:
-        """Return a warning of events that are without their condition, if there are many."""
+        """Return a warning of events without their condition, or with labels only where it holds."""
         conditions = self.conditions(tasks)
-        found = events_without_condition(conditions, tasks, labels) if conditions else []
-        if not found:
+        if not conditions:
             return ""
-        return (
-            "`conditional` says that an event can't be without its condition; the event of a task is its "
-            f"second class. Found {'; '.join(found)} that have both labels. If other classes are the events, "
-            "write labels as 0 and 1, as booleans, or by names of which that of the event sorts last."
-        )
+        words = []
+        if without := events_without_condition(conditions, tasks, labels):
+            words.append(
+                "`conditional` says that an event can't be without its condition; the event of a task is its "
+                f"second class. Found {'; '.join(without)} that have both labels. If other classes are the "
+                "events, write labels as 0 and 1, as booleans, or by names of which that of the event sorts "
+                "last."
+            )
+        if only_with := labelled_with_condition_only(conditions, tasks, labels):
+            words.append(
+                "`conditional` learns the probability of an event among all rows from the rows that have its "
+                f"label. Found {'; '.join(only_with)}. Where the condition does not hold, the event did not "
+                "happen: write 0, not a missing label, or its probability is that among rows with the "
+                "condition."
+            )
+        return " ".join(words)
 
     def fit_statistics(self, tasks: Sequence[Task], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return which tasks read which, where the labels are to decide that."""

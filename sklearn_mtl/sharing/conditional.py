@@ -199,6 +199,28 @@ def events_without_condition(
     return found
 
 
+def labelled_with_condition_only(
+    conditions: Mapping[str, str], tasks: Sequence[Task], labels: Mapping[str, Tensor]
+) -> list[str]:
+    """Return in words which tasks have no label in any row without their condition, if there are such rows.
+
+    Parameters
+    ----------
+    conditions, tasks, labels
+        As `events_without_condition` takes them.
+    """
+    ends = accumulate(task.n_columns for task in tasks)
+    place = {task.name: end - 1 for task, end in zip(tasks, ends, strict=True)}
+    found = []
+    for task, of in conditions.items():
+        y, weight = labels["y"][:, place[of]], labels["weight"][:, [place[task], place[of]]]
+        is_without = (y <= 0.5) & (weight[:, 1] > 0)
+        n_without = int(is_without.sum())
+        if n_without >= FEWEST_ROWS and not (weight[is_without, 0] > 0).any():
+            found.append(f"no label of task {shown(task)} in {n_without:,} rows without {shown(of)}")
+    return found
+
+
 def as_log_odds(task: Task) -> Task:
     """Return a task of a condition with log-odds as raw output; a ``ValueError`` where it can have none."""
     found = task.as_log_odds()

@@ -10,6 +10,7 @@ from sklearn_mtl.sharing.conditional import (
     checked_conditions,
     conditions_without,
     events_without_condition,
+    labelled_with_condition_only,
     product_logit,
 )
 from sklearn_mtl.targets import read_column
@@ -141,6 +142,16 @@ def labels_of(event, condition, missing=0):
 def test_events_without_their_condition_are_found_where_they_are_many(event, condition, missing, told, tasks):
     found = events_without_condition({"b": "a"}, tasks, labels_of(event, condition, missing))
     assert found == ([f"1 of task 'b' without 1 of task 'a' in {told} rows"] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("unlabelled", "told"), [(slice(40, 100), True), (slice(41, 100), False), (slice(0, 40), False)], ids=repr
+)
+def test_labels_of_an_event_in_rows_with_its_condition_only_are_found(unlabelled, told, tasks):
+    labels = labels_of([1] * 20 + [0] * 80, [1] * 40 + [0] * 60)
+    labels["weight"][unlabelled, 2] = 0
+    found = labelled_with_condition_only({"b": "a"}, tasks, labels)
+    assert found == (["no label of task 'b' in 60 rows without 'a'"] if told else [])
 
 
 @pytest.mark.parametrize(
