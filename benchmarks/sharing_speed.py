@@ -11,14 +11,14 @@ import torch
 
 from benchmarks.data import Recipe
 from benchmarks.harness import Contestant, Options, Result, compare
+from benchmarks.peers import ours
 from benchmarks.sharing_by_hand import NETWORKS, Sizes, train
-from sklearn_mtl import MultiTaskRegressor
+from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.sharing import SHARINGS
-from sklearn_mtl.trunks import MLP
 
 ROUNDS = 5
-# Number of tasks, and epochs: long enough that what a fit does once hardly counts.
+# Number of tasks, and epochs.
 CASES = ((2, 20), (30, 5))
 HIDDEN = (128, 128)
 
@@ -32,14 +32,14 @@ def measure(options: Options) -> Iterator[list[Result]]:
         X, y = data(n_rows, n_features, n_tasks)
         sizes = Sizes(n_features, n_tasks, recipe.hidden)
         case = f"{n_tasks} tasks, {n_rows:,} × {n_features}, {recipe}"
-        ours: dict[str, Contestant] = {
+        fits: dict[str, Contestant] = {
             name: partial(estimator(name, recipe, n_tasks).fit, X, y) for name in ways
         }
         for name in ways:
             hand = by_hand(name, sizes, X, y, recipe)
-            beside: dict[str, Contestant] = {"written by hand": hand, f"sklearn_mtl, {name}": ours[name]}
+            beside: dict[str, Contestant] = {"written by hand": hand, f"sklearn_mtl, {name}": fits[name]}
             yield compare(f"{name}: {case}", beside, options, threads=1, rounds=ROUNDS)
-        yield compare(f"all: {case}", ours, options, threads=1, rounds=ROUNDS)
+        yield compare(f"all: {case}", fits, options, threads=1, rounds=ROUNDS)
 
 
 def data(n_rows: int, n_features: int, n_tasks: int) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +49,7 @@ def data(n_rows: int, n_features: int, n_tasks: int) -> tuple[np.ndarray, np.nda
     return X.astype(np.float32), ((y - y.mean(0)) / y.std(0)).astype(np.float32)
 
 
-def estimator(name: str, recipe: Recipe, n_tasks: int) -> MultiTaskRegressor:
+def estimator(name: str, recipe: Recipe, n_tasks: int) -> MultiTaskClassifierRegressor:
     """Return this package's estimator as a plain network: nothing held out, averaged or blended.
 
     Parameters
@@ -61,23 +61,8 @@ def estimator(name: str, recipe: Recipe, n_tasks: int) -> MultiTaskRegressor:
     n_tasks : int
         The tasks are called y0, y1, ….
     """
-    return MultiTaskRegressor(
-        trunk=MLP(recipe.hidden),
-        sharing=SHARINGS[name](**parameters(name, n_tasks)),
-        preprocessing=None,
-        n_bags=1,
-        early_stopping=False,
-        ema_decay=None,
-        lr_schedule=None,
-        calibrate=False,
-        linear_blend=False,
-        lr=recipe.lr,
-        weight_decay=recipe.weight_decay,
-        batch_size=recipe.batch_size,
-        max_epochs=recipe.epochs,
-        device="cpu",
-        random_state=recipe.seed,
-    )
+    # All tasks are numbers, which the estimator sees by itself.
+    return ours(recipe, tasks=None, sharing=SHARINGS[name](**parameters(name, n_tasks)))
 
 
 def parameters(name: str, n_tasks: int) -> dict[str, Any]:
