@@ -82,7 +82,7 @@ def grown(train: Labelled, held_out: Labelled, n_classes: int | None) -> tuple[n
         _weights(train),
         X_val=held_out.x,
         y_val=held_out.y,
-        sample_weight_val=_weights(held_out) if _weights(train) is not None else None,
+        sample_weight_val=_weights(held_out),
     )
     start = np.ravel(model._baseline_prediction)
     return start, [
