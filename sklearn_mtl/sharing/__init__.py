@@ -5,8 +5,8 @@ tasks and the blocks of the input. It makes one trunk or several, and returns a 
 to a representation for all tasks, (rows, members, width), or one for each, (rows, members, tasks, width).
 
 A way of sharing of your own is a subclass of `Sharing` with one method, ``build``, and of `SharingModule`
-with two, ``forward`` and ``shared_parameters``. Hooks are ``penalty`` and ``joined`` of the module, and
-``fit_statistics``, ``with_statistics``, ``trained_as`` and ``without`` of the recipe.
+with two, ``forward`` and ``shared_parameters``. Hooks are ``penalty``, ``joined`` and ``last_shared_layer``
+of the module, and ``fit_statistics``, ``with_statistics``, ``trained_as`` and ``without`` of the recipe.
 
 Examples
 --------

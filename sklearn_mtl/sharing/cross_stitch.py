@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.sharing.last_layer import last_layer
 from sklearn_mtl.sharing.sharing import Heads, Sharing, SharingModule
 from sklearn_mtl.tasks import Task
 from sklearn_mtl.trunks import StackedTrunks, TrunkModule
@@ -97,6 +98,10 @@ class CrossStitchModule(SharingModule):
         """Iterate over the trunks' parameters and all units but the last, each of which one task trains."""
         yield from self.trunks.parameters()
         yield from list(self.differences)[:-1]
+
+    def last_shared_layer(self) -> Sequence[nn.Parameter]:
+        """Return the parameters of the last layer of the trunks."""
+        return last_layer(self.trunks, self.trunks.parameters())
 
 
 def mixed(hidden: Tensor, units: Tensor) -> Tensor:

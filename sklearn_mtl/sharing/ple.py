@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.sharing.gates import InputGates, RepresentationGates, check_count, check_numbers, mixed
+from sklearn_mtl.sharing.last_layer import last_layer
 from sklearn_mtl.sharing.sharing import Heads, Sharing, SharingModule
 from sklearn_mtl.tasks import Task
 from sklearn_mtl.trunks import StackedTrunks, TrunkModule
@@ -163,3 +164,7 @@ class PLEModule(SharingModule):
         last = self.own.stages[self.bounds[-2] :] if len(self.shared_gates) else self.own
         private = {id(parameter) for part in (last, *self.task_gates[-2:]) for parameter in part.parameters()}
         return (parameter for parameter in self.parameters() if id(parameter) not in private)
+
+    def last_shared_layer(self) -> Sequence[nn.Parameter]:
+        """Return the parameters of the last layer of the shared experts."""
+        return last_layer(self.shared, self.shared.parameters())

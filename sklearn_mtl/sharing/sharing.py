@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.sharing.last_layer import last_layer
 from sklearn_mtl.tasks import Task
 from sklearn_mtl.trunks import TrunkModule
 
@@ -56,6 +57,14 @@ class SharingModule(nn.Module, ABC):
     @abstractmethod
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Iterate over the parameters that several tasks train, on which gradients are balanced."""
+
+    def last_shared_layer(self) -> Sequence[nn.Parameter]:
+        """Return the trained parameters of the last layer that several tasks train; none, where none do.
+
+        A hook, for balancing that looks at one layer, as GradNorm does. By default it is the last, in the
+        order in which the parts of the module were made, of those with a matrix in `shared_parameters`.
+        """
+        return last_layer(self, self.shared_parameters())
 
     @property
     def column_scale(self) -> Tensor | None:

@@ -15,6 +15,7 @@ from torch.func import functional_call
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_number
+from sklearn_mtl.sharing.last_layer import last_layer
 from sklearn_mtl.sharing.separate import SeparateTrunksModule
 from sklearn_mtl.sharing.sharing import Heads, Sharing, SharingModule
 from sklearn_mtl.sharing.task_relations import (
@@ -214,6 +215,12 @@ class DistanceModule(PenalizedModule):
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Iterate over the common weights."""
         return iter(self.common)
+
+    def last_shared_layer(self) -> Sequence[nn.Parameter]:
+        """Return the common weights of the last layer of the trunks."""
+        own = [self.trunks.get_parameter(name) for name in self.penalized]
+        common = {id(weights): shared for weights, shared in zip(own, self.common, strict=True)}
+        return [common[id(weights)] for weights in last_layer(self.trunks, own)]
 
     def _is_penalized(self, name: str, weights: Tensor) -> bool:
         return weights.requires_grad

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_integer
+from sklearn_mtl.sharing.last_layer import last_layer
 from sklearn_mtl.sharing.sharing import Heads, Sharing, SharingModule
 from sklearn_mtl.tasks import Task
 from sklearn_mtl.trunks import TrunkModule
@@ -126,6 +127,10 @@ class TaskAttentionModule(SharingModule):
         """Iterate over the parameters of the trunk and of what lies between its stages' masks."""
         yield from self.trunk.parameters()
         yield from self.between.parameters()
+
+    def last_shared_layer(self) -> Sequence[nn.Parameter]:
+        """Return the parameters of the last layer of the trunk."""
+        return last_layer(self.trunk, self.trunk.parameters())
 
 
 class AttentionMasks(nn.Module):
