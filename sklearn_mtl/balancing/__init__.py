@@ -3,10 +3,14 @@
 Losses come in scale-free, each near 1 at the start, so that weights mean what they say. A method of your
 own is a subclass of `LossBalancer` or `GradientBalancer` with one method, ``forward``.
 
+A method is given the user's task weights, and 0 for a task without a label in the batch: a task of weight 0
+takes no part. Otherwise the weights multiply what the method does.
+
 The rest are hooks of `Balancer`. ``start`` makes learned parameters, which are trained with the network,
-and buffers, which hold what the balancer remembers. ``param_groups`` gives the parameters a learning rate of
-their own. ``end_epoch`` is given the mean losses of each epoch, ``after_step`` the losses that a step has
-come to; ``effective_weights`` tells how much each loss counts, for the columns ``weight_…`` of ``history_``.
+and buffers, which hold what the balancer remembers; ``note_tasks`` is then told the tasks. ``param_groups``
+gives the parameters a learning rate of their own. ``end_epoch`` is given the mean losses of each epoch,
+``after_step`` the losses that a step has come to; ``effective_weights`` tells how much each loss counts, for
+the columns ``weight_…`` of ``history_``.
 
 Examples
 --------
@@ -19,7 +23,8 @@ Examples
 tensor(1.)
 """
 
-from sklearn_mtl.balancing.balancer import Balancer, GradientBalancer, LossBalancer
+from sklearn_mtl.balancing.balancer import Balancer, LossBalancer
+from sklearn_mtl.balancing.gradient_balancer import GradientBalancer
 from sklearn_mtl.balancing.static_weights import StaticWeights
 from sklearn_mtl.recipes import Recipes
 

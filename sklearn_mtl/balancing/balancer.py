@@ -1,9 +1,10 @@
-"""The two bases: balancing by losses, and balancing by gradients."""
+"""The base of all balancing methods, and that of those that balance by losses."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any, Self
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from sklearn_mtl.messages import shown
-from sklearn_mtl.tasks import StepLosses
+from sklearn_mtl.tasks import StepLosses, Task
 
 
 class Balancer(BaseEstimator, nn.Module, ABC):
@@ -48,6 +49,47 @@ class Balancer(BaseEstimator, nn.Module, ABC):
 
         Learned parameters are for a `LossBalancer`, or for a balancer whose own ``backward`` trains them.
         """
+
+    def note_tasks(self, tasks: Sequence[Task]) -> None:
+        """Take note of the tasks, before training; a hook, by default nothing.
+
+        For parameters that speak of tasks by name, and for what depends on a task's loss. It is called once,
+        after `start`. Names and plain numbers may be kept as attributes, what differs from task to task is
+        best put into buffers; a task itself holds the scale of its labels, and would keep its network out of
+        stacks.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+            In the order of the losses, which is the user's.
+
+        Raises
+        ------
+        ValueError
+            If the parameters are not for these tasks.
+        """
+
+    def without(self, names: Sequence[str]) -> Balancer:
+        """Return the recipe for a fit that leaves tasks out; a hook, by default the recipe itself.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Tasks that have no label in the rows of a fold, and which parameters may name.
+        """
+        return self
+
+    def taking_part(self, weights: Tensor, mass: Tensor) -> Tensor:
+        """Return the weights of the tasks that take part in a step, and 0 for a task without a label in it.
+
+        Parameters
+        ----------
+        weights : tensor of shape (..., n_tasks)
+            The task weights of the user; 0 says that a task takes no part.
+        mass : tensor of shape (..., n_tasks)
+            The weight of the labels in the step.
+        """
+        return weights * (mass > 0)
 
     def param_groups(self) -> list[dict[str, Any]]:
         """Return how the learned parameters are optimized, in groups as a torch optimizer takes them.
@@ -92,12 +134,14 @@ class Balancer(BaseEstimator, nn.Module, ABC):
         """
 
     def effective_weights(self, losses: Tensor, weights: Tensor) -> Tensor:
-        """Return how much each loss counts, given the losses: a hook, by default the user's weights.
+        """Return how much each loss counts, for the columns ``weight_…`` of ``history_``; it changes nothing.
+
+        A hook, by default the user's weights, or of a `LossBalancer` the derivative of its ``forward``.
 
         Parameters
         ----------
         losses, weights : tensor of shape (n_tasks,)
-            As in ``forward``.
+            As in ``forward``, over an epoch: its mean losses.
         """
         return weights
 
@@ -112,7 +156,7 @@ class Balancer(BaseEstimator, nn.Module, ABC):
         losses : StepLosses
             Scale-free losses.
         weights : tensor of shape (n_tasks,)
-            The task weights of the user.
+            The task weights of the user; `taking_part` makes of them what ``forward`` is given.
         penalty : tensor or None
             A scalar that is minimised along with the losses, however these are balanced.
         shared : sequence of Parameter
@@ -153,14 +197,21 @@ class LossBalancer(Balancer):
             Scale-free losses, by which the result is differentiated; 0 for a task without labels in the
             batch.
         weights : tensor of shape (n_tasks,)
-            The task weights of the user.
+            The task weights of the user, and 0 for a task without labels in the batch. A task of weight 0
+            takes no part, even where it has labels: it counts in no mean, and nothing is learned of it.
         """
+
+    def effective_weights(self, losses: Tensor, weights: Tensor) -> Tensor:
+        """Return the derivative of the balanced loss in each loss."""
+        with torch.enable_grad():
+            # A copy, as a step may change buffers.
+            return deepcopy(self).differentiate(losses, weights)[1]
 
     def backward(
         self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
     ) -> Tensor:
         """Put the gradient of the balanced loss on all parameters."""
-        total, rates = self.differentiate(losses.values, weights)
+        total, rates = self.differentiate(losses.values, self.taking_part(weights, losses.mass))
         put_gradients(losses.raw, losses.gradient(rates), penalty)
         return total if penalty is None else total + penalty.detach()
 
@@ -224,67 +275,3 @@ def put_gradients(raw: Tensor, gradient: Tensor, penalty: Tensor | None) -> None
         raw.backward(gradient)
     else:
         torch.autograd.backward([raw, penalty], [gradient, torch.ones_like(penalty)])
-
-
-class GradientBalancer(Balancer):
-    """From the gradients of the tasks to one gradient of the shared parameters.
-
-    Parameters that one task alone trains get the gradient of its weighted loss. Learned parameters are for a
-    `LossBalancer`: here they get no gradient, and stay as they are.
-    """
-
-    def __call__(self, gradients: Tensor, losses: Tensor, weights: Tensor) -> Tensor:
-        """Return what `forward` returns, checked.
-
-        Raises
-        ------
-        TypeError
-            If it is no tensor.
-        ValueError
-            If its shape is not (n_parameters,).
-        """
-        shape = tuple(gradients.shape[1:])
-        found = super().__call__(gradients, losses, weights)
-        return checked(found, shape, self, f"one gradient, a tensor of shape {shape}")
-
-    @abstractmethod
-    def forward(self, gradients: Tensor, losses: Tensor, weights: Tensor) -> Tensor:
-        """Return the gradient to follow, shape (n_parameters,).
-
-        Parameters
-        ----------
-        gradients : tensor of shape (n_tasks, n_parameters)
-            The gradient of each task's loss in the shared parameters, flattened.
-        losses : tensor of shape (n_tasks,)
-            Scale-free losses, without gradient.
-        weights : tensor of shape (n_tasks,)
-            The task weights of the user.
-        """
-
-    def backward(
-        self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
-    ) -> Tensor:
-        """Put the balanced gradient on the shared parameters, and that of the weighted sum on all others."""
-        shared = [parameter for parameter in shared if parameter.requires_grad]
-        # A frozen trunk, or one without layers, has nothing to balance.
-        gradients = self._per_task(losses, shared) if shared else None
-        total = losses.values @ weights
-        losses.raw.backward(losses.gradient(weights), retain_graph=penalty is not None)
-        if gradients is not None:
-            balanced = self(gradients, losses.values, weights)
-            sizes = [parameter.numel() for parameter in shared]
-            for parameter, flat in zip(shared, balanced.split(sizes), strict=True):
-                parameter.grad = flat.view_as(parameter).clone()
-        if penalty is not None and penalty.requires_grad:
-            penalty.backward()
-        return total if penalty is None else total + penalty.detach()
-
-    @staticmethod
-    def _per_task(losses: StepLosses, shared: Sequence[nn.Parameter]) -> Tensor:
-        rows = []
-        for task in torch.diag_embed(torch.ones_like(losses.values)):
-            found = torch.autograd.grad(
-                losses.raw, shared, losses.gradient(task), retain_graph=True, materialize_grads=True
-            )
-            rows.append(torch.cat([gradient.flatten() for gradient in found]))
-        return torch.stack(rows)

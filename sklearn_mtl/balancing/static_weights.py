@@ -25,10 +25,18 @@ class StaticWeights(LossBalancer):
         """Return the weighted sum."""
         return losses @ weights
 
+    @property
+    def _is_own_sum(self) -> bool:
+        """Whether this is a user's subclass with a sum of its own."""
+        return type(self).forward is not StaticWeights.forward
+
+    def taking_part(self, weights: Tensor, mass: Tensor) -> Tensor:
+        """Return the weights as they are: a loss that is 0, as it has no label, adds nothing to a sum."""
+        return super().taking_part(weights, mass) if self._is_own_sum else weights
+
     def differentiate(self, losses: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weighted sum, and the weights."""
-        if type(self).forward is not StaticWeights.forward:
-            # A user's subclass has a sum of its own.
+        if self._is_own_sum:
             return super().differentiate(losses, weights)
         total = losses @ weights if losses.ndim == 1 else (losses * weights).sum(-1)
         return total, weights

@@ -144,6 +144,7 @@ class FitParameters:
             task_weights=_without(self.task_weights, names),
             head_hidden_sizes=_without(self.head_hidden_sizes, names),
             sharing=self.sharing.of_tasks(every).without(names),
+            balancing=self.balancing.without(names),
         )
 
     def asked_kinds(self, names: Sequence[str]) -> dict[str, TaskKind]:

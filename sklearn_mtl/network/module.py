@@ -224,6 +224,8 @@ class Blueprint:
         y, weight : tensor of shape (n_rows, n_columns)
             They determine the loss of each task's best constant prediction, by which its loss is divided.
         """
-        balancer = self.balancing.fresh(len(self.tasks)).to(y.dtype)
+        balancer = self.balancing.fresh(len(self.tasks))
+        balancer.note_tasks(self.tasks.tasks)
+        balancer = balancer.to(y.dtype)
         weights = torch.tensor(self.task_weights, dtype=y.dtype, device=y.device)
         return BalancedLoss(TaskLosses(self.tasks, y, weight), balancer, weights)

@@ -9,6 +9,7 @@ whether it is better than all before; skorch's callbacks read these flags. There
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from skorch import NeuralNet
 from skorch.history import History
 from torch import Tensor
 
+from sklearn_mtl.network.generators import GeneratorState, is_known
 from sklearn_mtl.tasks import TaskSet
 
 # Losses, scores and weights of an epoch by their key in `columns_by_task`, each of shape (n_tasks,).
@@ -116,7 +118,8 @@ class RecordedNet(NeuralNet):
         """
         per_task, watched = self.watched(losses.sum(0), masses.sum(0))
         self.history[-1].update(self._by_task("train_loss", per_task))
-        self.history[-1].update(self._by_task("weight", self._effective_weights(per_task)))
+        effective = self._effective_weights(per_task, masses.sum(0) > 0)
+        self.history[-1].update(self._by_task("weight", effective))
         self._record_total("train_loss", float(watched))
         self._record_batches("train", losses, masses, sizes)
         # Within an epoch one task's nan spreads through the trunk to all: the first step tells whose.
@@ -218,10 +221,15 @@ class RecordedNet(NeuralNet):
             self.best_[f"total_{key}"] = value
         return lowest
 
-    def _effective_weights(self, losses: np.ndarray) -> np.ndarray:
+    def _effective_weights(self, losses: np.ndarray, labelled: np.ndarray) -> np.ndarray:
         """Return how much each task's loss counts in what is minimised, at the epoch's mean losses."""
-        balancer, weights = self.criterion_.balancer, self.criterion_.weights
-        return to_numbers(balancer.effective_weights(self._as_tensor(np.nan_to_num(losses)), weights))
+        balancer, device = self.criterion_.balancer, torch.device(self.device)
+        weights = self.criterion_.weights * self._as_tensor(labelled)
+        # A user's balancer may draw random numbers, which those of the training must not depend on.
+        as_before = nullcontext() if is_known(balancer) else GeneratorState.now(device).restored(device)
+        with as_before:
+            found = balancer.effective_weights(self._as_tensor(np.nan_to_num(losses)), weights)
+        return to_numbers(found)
 
     def _as_tensor(self, losses: np.ndarray) -> Tensor:
         return torch.as_tensor(losses).to(self.criterion_.weights)

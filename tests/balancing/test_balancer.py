@@ -8,13 +8,17 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from sklearn_mtl import MultiTaskRegressor
+from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskRegressor
 from sklearn_mtl.balancing import BALANCERS, Balancer, GradientBalancer, LossBalancer, StaticWeights
+from sklearn_mtl.estimators.fit_parameters import FitParameters
 
 
 def given(losses):
     """What a balancer is given for losses with a graph."""
-    return SimpleNamespace(raw=losses, values=losses.detach(), gradient=lambda rates: rates)
+    values = losses.detach()
+    return SimpleNamespace(
+        raw=losses, values=values, mass=torch.ones_like(values), gradient=lambda rates: rates
+    )
 
 
 class LogVariances(LossBalancer):
@@ -338,3 +342,149 @@ def test_a_fit_says_so(n_bags):
     est = MultiTaskRegressor(trunk="mlp", n_bags=n_bags, max_epochs=1, balancing=Vector())
     with pytest.raises(ValueError, match="`forward` of Vector must return one loss"):
         est.fit(X, {"a": X[:, 0], "b": X[:, 1]})
+
+
+# Who takes part, and what is recorded.
+
+
+def step(losses, mass):
+    """What a balancer is given for losses, and the weight of the labels of each."""
+    return SimpleNamespace(raw=losses, values=losses.detach(), mass=mass, gradient=lambda rates: rates)
+
+
+class NotesWeights(LossBalancer):
+    """Notes the weights that it is given."""
+
+    def start(self, n_tasks):
+        self.register_buffer("given", torch.zeros(n_tasks))
+
+    def forward(self, losses, weights):
+        self.given = weights.clone()
+        return losses @ weights
+
+
+class NotesWeightsOfRows(GradientBalancer):
+    def start(self, n_tasks):
+        self.register_buffer("given", torch.zeros(n_tasks))
+
+    def forward(self, gradients, losses, weights):
+        self.given = weights.clone()
+        return weights @ gradients
+
+
+@pytest.mark.parametrize("make", [NotesWeights, NotesWeightsOfRows], ids=lambda make: make.__name__)
+def test_a_task_without_a_label_in_the_batch_has_weight_0(make):
+    balancer, shared = make().fresh(3), nn.Parameter(torch.ones(3))
+    losses = step(shared**2, mass=torch.tensor([1.0, 0.0, 2.0]))
+    balancer.backward(losses, torch.tensor([2.0, 3.0, 0.0]), None, [shared])
+    assert balancer.given.tolist() == [2.0, 0.0, 0.0]
+
+
+def test_weights_of_networks_side_by_side_are_0_where_each_has_no_label():
+    weights, mass = torch.tensor([[2.0, 3.0], [1.0, 4.0]]), torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+    assert NotesWeights().fresh(2).taking_part(weights, mass).tolist() == [[2.0, 0.0], [1.0, 4.0]]
+
+
+def test_recorded_weights_are_the_rates_and_leave_the_balancer_as_it_was():
+    class Learned(LossBalancer):
+        def start(self, n_tasks):
+            self.scale = nn.Parameter(torch.ones(n_tasks))
+            self.register_buffer("steps", torch.zeros(()))
+            self.calls = 0
+
+        def forward(self, losses, weights):
+            self.calls += 1
+            self.steps += 1
+            return (self.scale * weights * losses**2).sum()
+
+    balancer = Learned().fresh(2)
+    losses, weights = torch.tensor([0.5, 2.0]), torch.tensor([1.0, 3.0])
+    with torch.no_grad():
+        found = balancer.effective_weights(losses, weights)
+    torch.testing.assert_close(found, 2 * weights * losses)
+    assert (balancer.calls, float(balancer.steps), balancer.scale.grad) == (0, 0.0, None)
+    assert torch.equal(StaticWeights().fresh(2).effective_weights(losses, weights), weights)
+
+
+@pytest.mark.parametrize("n_bags", [1, 2])
+def test_history_has_the_rates_at_the_epochs_losses(n_bags):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    est = MultiTaskRegressor(trunk="mlp", n_bags=n_bags, max_epochs=2, balancing=Softmax(), random_state=0)
+    history = est.fit(X, {"a": X[:, 0], "b": X[:, 1]}).history_
+    found = torch.tensor(history[["weight_a", "weight_b"]].to_numpy())
+    losses = torch.tensor(history[["train_loss_a", "train_loss_b"]].to_numpy())
+    torch.testing.assert_close(found, losses.softmax(1), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_bags", [1, 2])
+def test_recording_takes_no_random_number_from_training(n_bags):
+    class Drawing(LossBalancer):
+        def forward(self, losses, weights):
+            return losses @ (weights + 0.1 * torch.rand_like(weights))
+
+    class DrawingUnrecorded(Drawing):
+        def effective_weights(self, losses, weights):
+            return weights
+
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    scores = [
+        MultiTaskRegressor(trunk="mlp", n_bags=n_bags, max_epochs=3, balancing=make(), random_state=0)
+        .fit(X, {"a": X[:, 0], "b": X[:, 1]})
+        .score_tasks(X, {"a": X[:, 0], "b": X[:, 1]})
+        for make in (Drawing, DrawingUnrecorded)
+    ]
+    assert scores[0].tolist() == scores[1].tolist()
+
+
+def test_a_task_without_a_label_in_an_epoch_is_recorded_with_weight_0():
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    est = MultiTaskRegressor(trunk="mlp", n_bags=1, random_state=0)
+    est.partial_fit(X, {"a": X[:, 0], "b": X[:, 1]})
+    est.partial_fit(X, {"a": X[:, 0], "b": np.full(40, np.nan)})
+    assert est.history_[["weight_a", "weight_b"]].to_numpy().tolist() == [[1.0, 1.0], [1.0, 0.0]]
+
+
+# What a balancer is told of the tasks.
+
+
+class Named(LossBalancer):
+    """Lets one task count alone."""
+
+    def __init__(self, task="b"):
+        super().__init__()
+        self.task = task
+
+    def start(self, n_tasks):
+        self.register_buffer("counts", torch.ones(n_tasks))
+
+    def note_tasks(self, tasks):
+        names = [task.name for task in tasks]
+        if self.task not in names:
+            raise ValueError(f"`task` of Named must be one of {names}. Found {self.task!r}.")
+        self.counts.copy_(torch.tensor([name == self.task for name in names]))
+
+    def forward(self, losses, weights):
+        return losses @ (weights * self.counts)
+
+
+@pytest.mark.parametrize("n_bags", [1, 2])
+def test_tasks_are_told_in_the_order_of_the_losses(n_bags):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    Y = {"a": X[:, 0], "c": X[:, 0] > 0, "b": X[:, 1]}
+    settings = {"trunk": "mlp", "n_bags": n_bags, "max_epochs": 1}
+    est = MultiTaskClassifierRegressor(balancing=Named(), **settings).fit(X, Y)
+    weights = est.history_[["weight_a", "weight_c", "weight_b"]]
+    assert (weights.to_numpy() == [0.0, 0.0, 1.0]).all()
+    with pytest.raises(ValueError, match=r"`task` of Named must be one of \['a', 'c', 'b'\]. Found 'd'."):
+        est.set_params(balancing__task="d").fit(X, Y)
+
+
+def test_a_fit_without_a_task_asks_for_the_recipe_without_it():
+    class Unnamed(Named):
+        def without(self, names):
+            return StaticWeights() if self.task in names else self
+
+    estimator = MultiTaskRegressor(balancing=Unnamed())
+    parameters = FitParameters.of(estimator, estimator._kind_rule)
+    assert isinstance(parameters.without(["b"], ["a", "b"]).balancing, StaticWeights)
+    assert isinstance(parameters.without(["a"], ["a", "b"]).balancing, Unnamed)

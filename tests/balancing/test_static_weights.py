@@ -11,7 +11,10 @@ from sklearn_mtl.balancing import StaticWeights
 
 def given(losses):
     """What a balancer is given for losses with a graph."""
-    return SimpleNamespace(raw=losses, values=losses.detach(), gradient=lambda rates: rates)
+    values = losses.detach()
+    return SimpleNamespace(
+        raw=losses, values=values, mass=torch.ones_like(values), gradient=lambda rates: rates
+    )
 
 
 def test_loss_is_the_weighted_sum():

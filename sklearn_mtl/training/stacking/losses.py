@@ -86,7 +86,8 @@ class StackedBalancer:
 
         ``learned`` are the parameters that the balancers have by then; ``after`` are their buffers after it.
         """
-        total, rates = self._differentiate(losses.values, weights)
+        taking_part = self.pattern.taking_part(weights, losses.mass)
+        total, rates = self._differentiate(losses.values, taking_part)
         put_gradients(losses.raw, losses.gradient(rates), penalty)
         return total if penalty is None else total + penalty.detach()
 

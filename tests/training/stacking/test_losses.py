@@ -34,7 +34,7 @@ class Given:
     """Losses of a step with a graph, as `StepLosses` has them."""
 
     def __init__(self, raw):
-        self.raw, self.values = raw, raw.detach()
+        self.raw, self.values, self.mass = raw, raw.detach(), torch.ones_like(raw)
 
     def gradient(self, rates):
         return rates
