@@ -6,13 +6,14 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import memory, one_fit, predict, recipe, report, search, sharing_speed, tasks
+from benchmarks import memory, one_fit, predict, recipe, report, search, sharing_speed, tasks, weights
 from benchmarks.harness import CLOCKS, Options, Result, usable_threads
 
 SUITES: dict[str, Callable[[Options], Iterator[list[Result]]]] = {
     "one_fit": one_fit.measure,
     "recipe": recipe.measure,
     "search": search.measure,
+    "weights": weights.measure,
     "predict": predict.measure,
     "tasks": tasks.measure,
     "sharing_speed": sharing_speed.measure,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
-from benchmarks import report, sharing_speed
+from benchmarks import report, sharing_speed, weights
 from benchmarks.__main__ import SUITES, main
-from benchmarks.data import Recipe
+from benchmarks.data import Recipe, synthetic
 from benchmarks.harness import Options, Result, compare, limited_to, race, usable_threads
 from benchmarks.sharing_by_hand import NETWORKS, Sizes, copy_weights
 from sklearn_mtl.sharing import SHARINGS
@@ -184,6 +185,32 @@ def test_the_suite_of_ways_of_sharing_runs():
     ways = [name for name in NETWORKS if name in SHARINGS]
     assert [len(results) for results in measured] == 2 * ([2] * len(ways) + [len(ways)])
     assert all(value > 0 for results in measured for result in results for value in result.values)
+
+
+def test_the_suite_of_ways_to_weights_runs():
+    (measured,) = weights.measure(Options(rounds=2, quick=True))
+    assert [result.contestant for result in measured] == [
+        "GridSearchCV, skorch",
+        "StackedGridSearchCV",
+        "StackedHalvingGridSearchCV",
+        "equal weights",
+    ]
+    assert all(len(result.values) == 2 and min(result.values) > 0 for result in measured)
+    assert measured[0].ratios == (1.0, 1.0)
+    full, equal = measured[1].note, measured[3].note
+    assert full.endswith("fitted anew +0.0000 ± 0.0000 beside StackedGridSearchCV")
+    assert equal.startswith("weight 1 to 1, score ")
+
+
+def test_rounds_of_the_suite_of_ways_to_weights_split_the_rows_their_own_way():
+    data, size = synthetic(50, 3), weights.Size(n_weights=2, n_folds=2, n_fits=1)
+    recipes = [Recipe(epochs=1, batch_size=20, hidden=(4,), seed=seed) for seed in (0, 0, 1)]
+    first, again, other = (weights.Round.of(data, recipe, size) for recipe in recipes)
+    assert (len(first.seen.X), len(first.unseen.X)) == (40, 10)
+    together = np.concatenate([first.seen.X, first.unseen.X])
+    assert np.array_equal(np.sort(together, axis=0), np.sort(data.X, axis=0))
+    assert np.array_equal(first.unseen.X, again.unseen.X)
+    assert not np.array_equal(first.unseen.X, other.unseen.X)
 
 
 @pytest.mark.parametrize("wrong", [["sped"], ["--rounds", "0"], ["--clock", "cpu", "--threads", "1", "2"]])
