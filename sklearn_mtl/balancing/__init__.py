@@ -24,15 +24,51 @@ tensor(1.)
 """
 
 from sklearn_mtl.balancing.balancer import Balancer, LossBalancer
+from sklearn_mtl.balancing.dtp import DTP
+from sklearn_mtl.balancing.dwa import DWA
+from sklearn_mtl.balancing.famo import FAMO
+from sklearn_mtl.balancing.gls import GLS
 from sklearn_mtl.balancing.gradient_balancer import GradientBalancer
+from sklearn_mtl.balancing.imtl_l import IMTLL
+from sklearn_mtl.balancing.rlw import RLW
 from sklearn_mtl.balancing.static_weights import StaticWeights
+from sklearn_mtl.balancing.stch import STCH
+from sklearn_mtl.balancing.uncertainty_weighting import UncertaintyWeighting
+from sklearn_mtl.balancing.weight_schedule import WeightSchedule
+from sklearn_mtl.balancing.weighted_sum import WeightedSum
 from sklearn_mtl.recipes import Recipes
 
 BALANCERS: Recipes[Balancer] = Recipes(
     Balancer,
-    {"static": StaticWeights},
+    {
+        "static": StaticWeights,
+        "uncertainty": UncertaintyWeighting,
+        "dwa": DWA,
+        "rlw": RLW,
+        "gls": GLS,
+        "imtl_l": IMTLL,
+        "famo": FAMO,
+        "stch": STCH,
+        "dtp": DTP,
+    },
     "`balancing` must be None, one of {names} or a Balancer such as StaticWeights()",
     default=StaticWeights,
 )
 
-__all__ = ["BALANCERS", "Balancer", "GradientBalancer", "LossBalancer", "StaticWeights"]
+__all__ = [
+    "BALANCERS",
+    "DTP",
+    "DWA",
+    "FAMO",
+    "GLS",
+    "IMTLL",
+    "RLW",
+    "STCH",
+    "Balancer",
+    "GradientBalancer",
+    "LossBalancer",
+    "StaticWeights",
+    "UncertaintyWeighting",
+    "WeightSchedule",
+    "WeightedSum",
+]
