@@ -46,7 +46,10 @@ class IMTLL(LossBalancer):
 
     def param_groups(self) -> list[dict[str, Any]]:
         """Return the logarithms of the scales, never decayed, with a rate of their own if asked for."""
-        return [{**group, **({} if self.lr is None else {"lr": float(self.lr)})} for group in super().param_groups()]
+        return [
+            {**group, **({} if self.lr is None else {"lr": float(self.lr)})}
+            for group in super().param_groups()
+        ]
 
     def forward(self, losses: Tensor, weights: Tensor) -> Tensor:
         """Return the sum of the scaled losses, less the logarithms of the scales."""

@@ -60,7 +60,10 @@ class UncertaintyWeighting(LossBalancer):
 
     def param_groups(self) -> list[dict[str, Any]]:
         """Return the logarithms of the variances, never decayed, with a rate of their own if asked for."""
-        return [{**group, **({} if self.lr is None else {"lr": float(self.lr)})} for group in super().param_groups()]
+        return [
+            {**group, **({} if self.lr is None else {"lr": float(self.lr)})}
+            for group in super().param_groups()
+        ]
 
     def forward(self, losses: Tensor, weights: Tensor) -> Tensor:
         """Return the sum of the losses by their variances, and of the logarithms of these."""
