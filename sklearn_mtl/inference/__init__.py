@@ -33,7 +33,7 @@ Examples
 """
 
 from sklearn_mtl.inference.bag import bag_log_responses, bag_predictions, bag_representation, bag_responses
-from sklearn_mtl.inference.beside import Kind
+from sklearn_mtl.inference.beside import FoundOnce, Kind
 from sklearn_mtl.inference.blend import blend, can_stand_beside
 from sklearn_mtl.inference.boosted_trees import FEWEST_LABELS, MOST_OUTPUTS, MOST_WIDTHS, TreeModels
 from sklearn_mtl.inference.calibration import adjusted, calibrate
@@ -44,6 +44,7 @@ __all__ = [
     "FEWEST_LABELS",
     "MOST_OUTPUTS",
     "MOST_WIDTHS",
+    "FoundOnce",
     "Kind",
     "LinearModels",
     "TreeModels",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 import torch
@@ -86,6 +86,37 @@ class Kind(ABC):
         takes_part : tensor of bool, shape (n_tasks,)
             Tasks that need models; what those of others say does not matter.
         """
+
+
+class FoundOnce(Kind):
+    """A kind of models, found once for all nets that learn from the same rows.
+
+    Parameters
+    ----------
+    kind : Kind
+        The kind.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self.name = kind.name  # type: ignore[misc]
+        self._kind = kind
+        self._paths: dict[Hashable, tuple[Table, Path]] = {}
+
+    def takes_part(self, tasks: TaskSet, parts: Parts) -> Tensor:
+        """Return which tasks have models of this kind."""
+        return self._kind.takes_part(tasks, parts)
+
+    def is_worth(self, before: Tensor, after: Tensor) -> Tensor:
+        """Return which tasks keep their models, given their losses without and with them."""
+        return self._kind.is_worth(before, after)
+
+    def path(self, tasks: TaskSet, train: Table, held_out: Table | None, takes_part: Tensor) -> Path:
+        """Return the models beside one net, those of before where there are any."""
+        key = (id(train), tuple(takes_part.tolist()))
+        if key not in self._paths:
+            # An id is that of one object only as long as the object lives, so it is kept.
+            self._paths[key] = train, self._kind.path(tasks, train, held_out, takes_part)
+        return self._paths[key][1]
 
 
 def in_double(table: Table) -> tuple[Tensor, Tensor, Tensor]:

@@ -41,6 +41,7 @@ from sklearn_mtl.model_selection.scoring import (
     task_view,
 )
 from sklearn_mtl.model_selection.search import (
+    ManifoldSearchCV,
     StackedGridSearchCV,
     StackedHalvingGridSearchCV,
     StackedRandomizedSearchCV,
@@ -52,6 +53,7 @@ from sklearn_mtl.model_selection.splitting import (
 )
 
 __all__ = [
+    "ManifoldSearchCV",
     "StackedGridSearchCV",
     "StackedHalvingGridSearchCV",
     "StackedRandomizedSearchCV",

@@ -42,6 +42,7 @@ from sklearn_mtl.network.generators import GeneratorState, draws_alone, giving_w
 from sklearn_mtl.network.heads import Heads
 from sklearn_mtl.network.linear_part import LinearPart
 from sklearn_mtl.network.module import PARTS, Blueprint, MultiTaskModule
+from sklearn_mtl.network.pareto_manifold import ParetoManifold
 from sklearn_mtl.network.shapes import TooMuchToBuild, shapes_of
 from sklearn_mtl.network.torch_state import (
     each_in_default_modes,
@@ -63,6 +64,7 @@ __all__ = [
     "LinearPart",
     "ModelBeside",
     "MultiTaskModule",
+    "ParetoManifold",
     "TooMuchToBuild",
     "TreePart",
     "draws_alone",

@@ -68,6 +68,7 @@ from sklearn_mtl.training.callbacks import check_callbacks, enabled, names_of_wr
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses, StopTraining
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.observer import NetObserver
+from sklearn_mtl.training.pareto_manifold import ManifoldPlan
 from sklearn_mtl.training.recording import history_frame
 from sklearn_mtl.training.runs import NetPlan, plan_bag, plan_further
 from sklearn_mtl.training.settings import (
@@ -83,6 +84,7 @@ __all__ = [
     "OPTIMIZERS",
     "BestEpoch",
     "FiniteLosses",
+    "ManifoldPlan",
     "MultiTaskNet",
     "NetObserver",
     "NetPlan",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +61,9 @@ class NetPlan:
     before: MultiTaskNet | None = None
     prefix: str = ""
     observer: NetObserver | None = None
+    net_class: ClassVar[type[MultiTaskNet]] = MultiTaskNet
+    # Why no such net can be in a stack.
+    alone_because: ClassVar[str | None] = None
 
     @property
     def n_batches(self) -> int:
@@ -82,6 +86,15 @@ class NetPlan:
         with seeded(self.seed, self.settings.device, alone=self.blueprint.draws_alone):
             sample = self.train.sample(ROWS_FOR_STATISTICS)
             return self.blueprint.fit_statistics(sample, self.train.labels_of_sample(ROWS_FOR_STATISTICS))
+
+    def build(self, statistics: Mapping[str, Tensor]) -> Any:
+        """Return a new module, its weights drawn from torch's global generator."""
+        return self.blueprint.build(statistics)
+
+    def calibrate(self, net: MultiTaskNet) -> None:
+        """Fit the temperatures of a trained net on the rows that it held out, if they are asked for."""
+        if self.settings.calibrate and self.valid is not None:
+            calibrate(net.evaluated, self.blueprint.tasks, self.valid)
 
 
 def plan_bag(
@@ -213,11 +226,9 @@ def train_alone(ready: ReadyNet) -> MultiTaskNet:
 
 def finish(ready: ReadyNet) -> MultiTaskNet:
     """Return the trained net, calibrated and with its module in evaluation mode."""
-    plan, net = ready.plan, ready.net
-    net.evaluated.eval()
-    if plan.settings.calibrate and plan.valid is not None:
-        calibrate(net.evaluated, plan.blueprint.tasks, plan.valid)
-    return net
+    ready.net.evaluated.eval()
+    ready.plan.calibrate(ready.net)
+    return ready.net
 
 
 def finish_interrupted(ready: ReadyNet) -> MultiTaskNet | None:
@@ -237,6 +248,7 @@ def make_net(
     valid_size: int = 0,
     prefix: str = "",
     observer: NetObserver | None = None,
+    net_class: type[MultiTaskNet] = MultiTaskNet,
 ) -> MultiTaskNet:
     """Return a net around a module and its loss, not yet trained.
 
@@ -270,7 +282,7 @@ def make_net(
         callbacks.append(("best_epoch", BestEpoch(settings.patience)))
     if observer is not None:
         callbacks.append(("observer", observer))
-    net = MultiTaskNet(
+    net = net_class(
         module,
         loss,
         optimizer=settings.optimizer_class,
@@ -294,7 +306,7 @@ def make_net(
 
 def _new(plan: NetPlan, statistics: Mapping[str, Tensor]) -> MultiTaskNet:
     settings = plan.settings
-    module = plan.blueprint.build(statistics).to(settings.device, settings.dtype)
+    module = plan.build(statistics).to(settings.device, settings.dtype)
     loss = plan.blueprint.build_loss(plan.train.y, plan.train.weight).to(settings.device)
     net = make_net(
         plan.blueprint,
@@ -305,6 +317,7 @@ def _new(plan: NetPlan, statistics: Mapping[str, Tensor]) -> MultiTaskNet:
         valid_size=_valid_size(module, plan.valid),
         prefix=plan.prefix,
         observer=plan.observer,
+        net_class=plan.net_class,
     )
     net.statistics_ = dict(statistics)
     return net

@@ -33,9 +33,11 @@ Examples
 
 from sklearn_mtl.model_selection.search.grid_search import StackedGridSearchCV
 from sklearn_mtl.model_selection.search.halving_search import StackedHalvingGridSearchCV
+from sklearn_mtl.model_selection.search.manifold_search import ManifoldSearchCV
 from sklearn_mtl.model_selection.search.randomized_search import StackedRandomizedSearchCV
 
 __all__ = [
+    "ManifoldSearchCV",
     "StackedGridSearchCV",
     "StackedHalvingGridSearchCV",
     "StackedRandomizedSearchCV",

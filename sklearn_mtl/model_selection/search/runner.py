@@ -90,9 +90,8 @@ class TrialRunner:
             Largest number of epochs of a network in all; by default as many as its estimator says.
         """
         left_alone = [i for i, one in enumerate(trials) if one.left_alone is not None and one.error is None]
-        with progress_bar(self.verbose > 0) as show:
-            for position, trial in self._trained(trials, epochs, show):
-                yield position, trial, trial.scored(self.scoring)
+        for position, trial in self.trained(trials, epochs):
+            yield position, trial, trial.scored(self.scoring)
         # One by one, so that the results of those that are done are there if Ctrl-C ends the others.
         parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch, return_as="generator")
         jobs = (
@@ -101,20 +100,25 @@ class TrialRunner:
         for i, result in zip(left_alone, parallel(jobs), strict=True):
             yield i, trials[i], result
 
-    def _trained(
-        self, trials: Sequence[Trial], epochs: int | None, show: ShowProgress
-    ) -> Iterator[tuple[int, Trial]]:
-        """Yield each trial that is not left to scikit-learn, trained, or failed."""
+    def trained(self, trials: Sequence[Trial], epochs: int | None = None) -> Iterator[tuple[int, Trial]]:
+        """Train all trials but those that are left to scikit-learn; yield each with its position, once done.
+
+        Parameters
+        ----------
+        trials, epochs
+            As in `run`.
+        """
         for i, trial in enumerate(trials):
             if trial.error is not None:
                 yield i, trial
         places = [i for i, trial in enumerate(trials) if trial.fit is not None]
         fits = [trial.fit for trial in trials if trial.fit is not None]
-        trained = train_together(
-            fits, epochs=epochs, max_members=self.max_members, watch=show, run_jobs=self._run_jobs
-        )
-        for position, fit in trained:
-            yield places[position], trials[places[position]].with_fit(fit)
+        with progress_bar(self.verbose > 0) as show:
+            trained = train_together(
+                fits, epochs=epochs, max_members=self.max_members, watch=show, run_jobs=self._run_jobs
+            )
+            for position, fit in trained:
+                yield places[position], trials[places[position]].with_fit(fit)
 
     @property
     def _run_jobs(self) -> RunJobs | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -108,12 +108,20 @@ class Trial:
         name : str
             Name of the fold, for messages.
         """
-        last = last_step(self.estimator)
         start = perf_counter()
         try:
             targets.prepare(self.estimator, name)
-            if self.left_alone is not None or not isinstance(last, BaseMultiTask):
-                return self
+        except Exception as error:
+            return replace(self, error=error, seconds=perf_counter() - start)
+        return self.ready()
+
+    def ready(self) -> Trial:
+        """Return this with the steps before the last fitted, and the fit of the last planned."""
+        last = last_step(self.estimator)
+        if self.left_alone is not None or not isinstance(last, BaseMultiTask):
+            return self
+        start = perf_counter()
+        try:
             estimator, call = self.fold.fit_earlier_steps(self.estimator, last)
             data = FitData(*call.args, **call.kwargs)
             check_writes_nothing(last)
@@ -132,7 +140,8 @@ class Trial:
         if self.fit is not None:
             seconds += sum(outcome.seconds for outcome in self.fit.outcomes)
             error = self.fit.error
-            estimator = estimator if error is not None else self._fitted(self.fit, scoring)
+            parts: tuple[Part, ...] = ("test", "train") if scoring.return_train_score else ("test",)
+            estimator = estimator if error is not None else self.fitted(parts)
         if error is None:
             found = self._scores(estimator, scoring)
         else:
@@ -147,13 +156,20 @@ class Trial:
         found = self._fit_and_score(self.estimator, scoring, verbose=verbose, return_estimator=keeps)
         return self._result(found, found.pop("estimator", None), scoring)
 
-    def _fitted(self, fit: PlannedFit, scoring: Scoring) -> Any:
-        """Return the estimator with its last step fitted."""
-        parts: tuple[Part, ...] = ("test", "train") if scoring.return_train_score else ("test",)
+    def fitted(self, parts: Sequence[Part] = ()) -> Any:
+        """Return the estimator of a trained trial, with its last step fitted.
+
+        Parameters
+        ----------
+        parts : sequence of str
+            Parts of the fold that it will be asked about, as other trials are.
+        """
+        assert self.fit is not None
         # The last step of a Pipeline is given other rows than those of the fold.
         is_last = isinstance(self.estimator, BaseMultiTask)
-        shared = [self.fold.shared_rows(fit.untrained.encoder, part) for part in parts if is_last]
-        fitted = copy(last_step(self.estimator))._keep(fit.fitted(shared), fit.reader)
+        encoder = self.fit.untrained.encoder
+        shared = [self.fold.shared_rows(encoder, part) for part in parts if is_last]
+        fitted = copy(last_step(self.estimator))._keep(self.fit.fitted(shared), self.fit.reader)
         return with_last(self.estimator, fitted)
 
     def _scores(self, estimator: Any, scoring: Scoring) -> dict[str, Any]:

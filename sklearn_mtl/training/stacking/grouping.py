@@ -33,6 +33,8 @@ SHARE_OF_FREE = 0.7
 def why_alone(plan: NetPlan) -> str | None:
     """Return why a net can't be in any stack, by its settings; None where nothing speaks against it."""
     settings = plan.settings
+    if plan.alone_because is not None:
+        return plan.alone_because
     if settings.optimizer is not torch.optim.AdamW:
         return f"its optimizer is {settings.optimizer.__name__}, and stacks have AdamW"
     if settings.callbacks:
