@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from sklearn_mtl.messages import shown
+from sklearn_mtl.sharing import SharingModule
 from sklearn_mtl.tasks import StepLosses, Task
 
 
@@ -91,6 +92,23 @@ class Balancer(BaseEstimator, nn.Module, ABC):
         """
         return weights * (mass > 0)
 
+    def looks_at(self, sharing: SharingModule) -> list[nn.Parameter]:
+        """Return the parameters whose gradients ``backward`` looks at.
+
+        A hook, by default all trained parameters that several tasks share.
+
+        Parameters
+        ----------
+        sharing : SharingModule
+            The part of the network between the inputs and the heads.
+
+        Raises
+        ------
+        ValueError
+            If it needs some and there are none.
+        """
+        return [parameter for parameter in sharing.shared_parameters() if parameter.requires_grad]
+
     def param_groups(self) -> list[dict[str, Any]]:
         """Return how the learned parameters are optimized, in groups as a torch optimizer takes them.
 
@@ -160,7 +178,7 @@ class Balancer(BaseEstimator, nn.Module, ABC):
         penalty : tensor or None
             A scalar that is minimised along with the losses, however these are balanced.
         shared : sequence of Parameter
-            The parameters that several tasks train.
+            The result of `looks_at`.
 
         Returns
         -------

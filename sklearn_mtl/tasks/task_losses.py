@@ -66,7 +66,7 @@ class StepLosses:
         Parameters
         ----------
         rates : tensor of shape (n_tasks,)
-            Derivative of the objective in the loss of each task.
+            Derivative of the objective in the loss of each task; of several objectives, axes before that.
         """
         members = self.slope.shape[-2]
         share = rates / (self._divisor if members == 1 else self._divisor * members)

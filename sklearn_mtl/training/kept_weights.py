@@ -135,7 +135,7 @@ class TrainingRun:
     average : WeightAverage, optional
         The moving average of the weights, which validation and prediction use.
     shared : list of Parameter
-        Parameters that several tasks train.
+        Parameters that several tasks train, whose gradients the balancer looks at.
     kept : KeptWeights, optional
         Weights that the net will end with; those of the last epoch by default.
     """
@@ -159,7 +159,8 @@ class TrainingRun:
             Held-out rows.
         """
         module, n_before, resume = net.network, len(net.history), net.resume_
-        run = cls(n_before, n_before, shared=list(module.sharing.shared_parameters()))
+        shared = net.criterion_.balancer.looks_at(module.sharing)
+        run = cls(n_before, n_before, shared=shared)
         if n_before:
             loss = inf if valid is None else net.loss_on(valid)
             run.start = KeptWeights(snapshot(module), n_before, loss)
@@ -208,6 +209,7 @@ class NetInTraining(Protocol):
     device: Any
     ema_decay: float | None
     broken_tasks_: np.ndarray
+    criterion_: Any
 
     network: MultiTaskModule
 

@@ -268,5 +268,6 @@ class StackedStepLosses:
     mass: Tensor
 
     def gradient(self, rates: Tensor) -> Tensor:
-        """Return the gradient in the raw outputs, given the derivative in each loss, (networks, tasks)."""
-        return torch.cat([step.gradient(rates[part]) for part, step in self.parts])
+        """Return the gradient in the raw outputs, given rates as `StepLosses.gradient` takes them."""
+        parts = [step.gradient(rates[..., part, :]) for part, step in self.parts]
+        return torch.cat(parts, dim=-self.raw.ndim)

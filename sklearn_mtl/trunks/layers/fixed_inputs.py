@@ -6,7 +6,7 @@ them. Where most of them are 0, as levels and fingerprints are, neither does the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -63,25 +63,47 @@ class _MemberProducts(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of the matrix and of the scales."""
+        of_weight, of_scales = _Gradients.apply(*gradients, *ctx.saved_tensors)
+        return None, of_weight, of_scales
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor) -> tuple[Tensor, int]:
+        """Return the products of all networks, networks first: a batched product would be a full one."""
+        networks = zip(*_unbound(tensors, in_dims, info.batch_size), strict=True)
+        return torch.stack([member_products(*network) for network in networks]), 0
+
+
+class _Gradients(Function):
+    """The gradients of `member_products`; for the losses of several tasks one after the other."""
+
+    @staticmethod
+    def forward(gradient: Tensor, x: Tensor, weight: Tensor, scales: Tensor) -> tuple[Tensor, Tensor]:
         """Return the gradients of the matrix and of the scales, from those of each member's matrix."""
-        (gradient,) = gradients
-        x, weight, scales = ctx.saved_tensors
         times, transposed = times_from_left(x.t()), weight.t().contiguous()
         of_weight, of_scales = torch.zeros_like(transposed), []
         for member, scale in enumerate(scales):
             of_matrix = times(gradient[:, member].contiguous())
             of_weight.addcmul_(of_matrix, scale[:, None])
             of_scales.append((of_matrix * transposed).sum(1))
-        return None, of_weight.t(), torch.stack(of_scales)
+        return of_weight.t(), torch.stack(of_scales)
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor) -> tuple[Tensor, int]:
-        """Return the products of all networks, networks first: a batched product would be a full one."""
-        networks = [
-            tensor.unbind(dim) if dim is not None else [tensor] * info.batch_size
-            for tensor, dim in zip(tensors, in_dims, strict=True)
-        ]
-        return torch.stack([member_products(*network) for network in zip(*networks, strict=True)]), 0
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Keep nothing: there are no gradients of gradients."""
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor) -> tuple[Any, tuple[int, int]]:
+        """Return the gradients of each."""
+        each = zip(*_unbound(tensors, in_dims, info.batch_size), strict=True)
+        of_weight, of_scales = zip(*(_Gradients.apply(*own) for own in each), strict=True)
+        return (torch.stack(of_weight), torch.stack(of_scales)), (0, 0)
+
+
+def _unbound(tensors: Sequence[Tensor], dims: Sequence[int | None], size: int) -> Iterator[Sequence[Tensor]]:
+    """Iterate over the slices of each tensor along its batched axis, if it has one."""
+    for tensor, dim in zip(tensors, dims, strict=True):
+        yield [tensor] * size if dim is None else tensor.unbind(dim)
 
 
 def times_from_left(x: Tensor) -> Callable[[Tensor], Tensor]:
