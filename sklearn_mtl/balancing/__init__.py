@@ -1,7 +1,8 @@
 """From the losses, or the gradients, of the tasks to one update.
 
 Losses come in scale-free, each near 1 at the start, so that weights mean what they say. A method of your
-own is a subclass of `LossBalancer` or `GradientBalancer` with one method, ``forward``.
+own is a subclass of `LossBalancer`, of `GradientBalancer`, or of `LossWeights` for what weighs losses by
+gradients, with one method, ``forward``.
 
 A method is given the user's task weights, and 0 for a task without a label in the batch: a task of weight 0
 takes no part. Otherwise the weights multiply what the method does.
@@ -26,10 +27,13 @@ tensor(1.)
 from sklearn_mtl.balancing.balancer import Balancer, LossBalancer
 from sklearn_mtl.balancing.dtp import DTP
 from sklearn_mtl.balancing.dwa import DWA
+from sklearn_mtl.balancing.excess_mtl import ExcessMTL
 from sklearn_mtl.balancing.famo import FAMO
 from sklearn_mtl.balancing.gls import GLS
+from sklearn_mtl.balancing.grad_norm import GradNorm
 from sklearn_mtl.balancing.gradient_balancer import GradientBalancer
 from sklearn_mtl.balancing.imtl_l import IMTLL
+from sklearn_mtl.balancing.loss_weights import LossWeights
 from sklearn_mtl.balancing.rlw import RLW
 from sklearn_mtl.balancing.static_weights import StaticWeights
 from sklearn_mtl.balancing.stch import STCH
@@ -50,6 +54,8 @@ BALANCERS: Recipes[Balancer] = Recipes(
         "famo": FAMO,
         "stch": STCH,
         "dtp": DTP,
+        "gradnorm": GradNorm,
+        "excess_mtl": ExcessMTL,
     },
     "`balancing` must be None, one of {names} or a Balancer such as StaticWeights()",
     default=StaticWeights,
@@ -65,8 +71,11 @@ __all__ = [
     "RLW",
     "STCH",
     "Balancer",
+    "ExcessMTL",
+    "GradNorm",
     "GradientBalancer",
     "LossBalancer",
+    "LossWeights",
     "StaticWeights",
     "UncertaintyWeighting",
     "WeightSchedule",

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sklearn_mtl.balancing import LossBalancer, StaticWeights
+from sklearn_mtl.balancing import ExcessMTL, GradNorm, LossBalancer, StaticWeights
 from sklearn_mtl.sharing import (
     PLE,
     Cascade,
@@ -38,7 +38,6 @@ from tests.balancing.methods import (
     GLS,
     IMTLL,
     RLW,
-    GradNorm,
     Projected,
     Uncertainty,
 )
@@ -286,6 +285,13 @@ CASES = [
         {"experts": [2, 3], "k": [1, 2], "gamma": [0.5, 2.0], "entropy": [0.0, 0.5]},
     ),
     Case("balancing", StaticWeights()),
+    Case("balancing", GradNorm(), {"alpha": [0.1, 3.0], "lr": [0.01, 0.5]}, not_stacked="balances gradients"),
+    Case(
+        "balancing",
+        ExcessMTL(0.3, 1),
+        {"step_size": [0.1, 5.0], "warmup_epochs": [1, 2]},
+        not_stacked="balances gradients",
+    ),
     Case("trunk", ModuleTrunk(linear(0), frozen=True), {"module": [linear(0), linear(1)]}),
     Case("tasks__regression0", Regression("huber"), {"delta": [0.2, 2.0]}),
     Case("tasks__multiclass0", Classification("focal"), {"label_smoothing": [0.0, 0.3]}),
@@ -303,9 +309,6 @@ CASES = [
     Case("balancing", GLS()),
     Case("balancing", DWA(), {"temperature": [0.1, 10.0]}),
     Case("balancing", RLW(), {"spread": [0.1, 5.0]}, not_stacked="draws random numbers"),
-    Case(
-        "balancing", GradNorm(), {"alpha": [0.1, 3.0], "rate": [0.01, 0.5]}, not_stacked="balances gradients"
-    ),
     Case("balancing", Projected(), not_stacked="balances gradients"),
     Case("balancing", BufferAtTheEndOfAnEpoch(), {"power": [0.5, 2.0]}),
     Case("balancing", HiddenInAFunction(), {"temperature": [0.01, 100.0]}),
