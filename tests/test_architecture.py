@@ -39,7 +39,7 @@ ALLOWED = {
     **FIRST,
     "trunks": set(FIRST),
     "sharing": {*FIRST, "trunks"},
-    "balancing": set(FIRST),
+    "balancing": {*FIRST, "sharing"},
 }
 for stage in ("network", "data", "inference", "training", "estimators"):
     ALLOWED[stage] = set(ALLOWED)

@@ -159,8 +159,7 @@ class TrainingRun:
             Held-out rows.
         """
         module, n_before, resume = net.network, len(net.history), net.resume_
-        shared = net.criterion_.balancer.looks_at(module.sharing)
-        run = cls(n_before, n_before, shared=shared)
+        run = cls(n_before, n_before, shared=net.criterion_.balancer.looks_at(module.sharing))
         if n_before:
             loss = inf if valid is None else net.loss_on(valid)
             run.start = KeptWeights(snapshot(module), n_before, loss)
@@ -210,7 +209,6 @@ class NetInTraining(Protocol):
     ema_decay: float | None
     broken_tasks_: np.ndarray
     criterion_: Any
-
     network: MultiTaskModule
 
     @property
