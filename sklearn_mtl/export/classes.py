@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.estimators import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
-from sklearn_mtl.features import Block, FeatureSpec, Scaling
+from sklearn_mtl.features import Block, FeatureSpec, LevelCodes, Scaling
 from sklearn_mtl.network import Blueprint
 from sklearn_mtl.sharing import Sharing
 from sklearn_mtl.targets import Layout
@@ -40,7 +40,7 @@ def _subclasses(base: type[Any]) -> Iterator[type]:
 
 
 def _known() -> Iterator[type]:
-    yield from (TaskSet, Block, FeatureSpec, Scaling, Layout, Blueprint)
+    yield from (TaskSet, Block, FeatureSpec, LevelCodes, Scaling, Layout, Blueprint)
     # Found by their bases, a new kind or loss need not be listed here or in a face.
     for base in EXTENSIBLE:
         for derived in _subclasses(base):

@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from sklearn_mtl.features import FeatureEncoder, FeatureSpec, Scaling
+from sklearn_mtl.features import FeatureEncoder, FeatureSpec, LevelCodes, Scaling
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import ClassTask, RegressionTask, TaskSet
@@ -28,6 +28,7 @@ _OF_ENCODER = {
     "_names": np.ndarray | None,
     "_scaling": Scaling | None,
     "_takes_sparse": bool,
+    "_codes": LevelCodes | None,
 }
 
 
@@ -73,6 +74,7 @@ def check_features(encoder: FeatureEncoder, spec: FeatureSpec, attributes: Mappi
         or (names is not None and names.shape != shape)
     ):
         raise ValueError("its preprocessing gives other columns than its networks take")
+    check_codes(encoder, attributes.get("n_features_in_"))
     own = encoder.transformer
     if encoder.dtype not in (np.float32, np.float64) or not (own is None or hasattr(own, "transform")):
         raise ValueError(f"its preprocessing is {shown(own)}, in {shown(encoder.dtype)}")
@@ -81,6 +83,31 @@ def check_features(encoder: FeatureEncoder, spec: FeatureSpec, attributes: Mappi
     _check("feature_names_in_", names, np.ndarray | None)
     if names is not None and (names.shape != (n_features,) or not all(type(name) is str for name in names)):
         raise ValueError(f"its features have the names {shown(names)}, and are {n_features}")
+
+
+def check_codes(encoder: FeatureEncoder, n_features: Any) -> None:
+    """Raise a ``ValueError`` if the codes of X are not those of the block that the networks take.
+
+    Parameters
+    ----------
+    encoder : FeatureEncoder
+        What a file says of it.
+    n_features : int
+        The number of the features.
+    """
+    codes, block = encoder._codes, encoder.spec.codes
+    if codes is None and block is None:
+        return
+    if (
+        codes is None
+        or block is None
+        or (block.kind, block.shape, block.cardinalities)
+        != ("codes", (len(codes.columns),), codes.cardinalities)
+        or not all(0 <= column < n_features for column in codes.columns)
+        or not all(levels.ndim == 1 and set(map(type, levels)) <= {str} for levels in codes.levels)
+        or not all(len(set(levels)) == len(levels) for levels in codes.levels)
+    ):
+        raise ValueError("the codes of its columns are others than its networks take")
 
 
 def check_answers(tasks: TaskSet, layout: Layout) -> None:

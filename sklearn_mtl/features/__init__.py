@@ -18,8 +18,9 @@ scikit-learn's transformers. `EncodedRows` are rows that are encoded when they a
 `transformer`         a user's transformer as preprocessing
 `scaling`             scales of sparse tables, and of what comes out of a user's transformer
 `levels`              how the default preprocessing is fitted
-`stretches`           rows encoded a stretch at a time
-`encoder`             blocks for the network, and their description
+`codes`               codes of the columns that have many levels
+`spec`                the description of the blocks
+`encoder`             blocks for the network
 `encoded`             rows that are encoded when they are read
 ====================  =========================================================================
 
@@ -43,12 +44,14 @@ Block(name='x', shape=(4,), kind='float', n_continuous=1, cardinalities=(), wide
 array([[0., 0., 0., 0.]], dtype=float32)
 """
 
+from sklearn_mtl.features.codes import LevelCodes
 from sklearn_mtl.features.encoded import EncodedRows, SharedRows
-from sklearn_mtl.features.encoder import Block, FeatureEncoder, FeatureSpec
+from sklearn_mtl.features.encoder import FeatureEncoder
 from sklearn_mtl.features.kinds import listed, named
 from sklearn_mtl.features.reading import is_built_in, read_features, takes_sparse, takes_texts, unmasked
 from sklearn_mtl.features.scaling import Scaling
 from sklearn_mtl.features.sparse import SparseRows
+from sklearn_mtl.features.spec import Block, FeatureSpec
 from sklearn_mtl.features.streamed import StreamedRows
 from sklearn_mtl.features.table import default_preprocessing
 from sklearn_mtl.features.transformer import takes_labels
@@ -58,6 +61,7 @@ __all__ = [
     "EncodedRows",
     "FeatureEncoder",
     "FeatureSpec",
+    "LevelCodes",
     "Scaling",
     "SharedRows",
     "SparseRows",

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from sklearn_mtl.features.codes import LevelCodes, level_codes
 from sklearn_mtl.features.levels import fit_default
 from sklearn_mtl.features.reading import is_built_in
 from sklearn_mtl.features.scaling import Scaling, scales_itself, scaling_of
 from sklearn_mtl.features.sizes import refuse_not_finite
 from sklearn_mtl.features.sparse import SparseRows
-from sklearn_mtl.features.stretches import in_stretches
+from sklearn_mtl.features.spec import OF_CODES
+from sklearn_mtl.features.spec import Block as Block  # Pickles written before name them here.
+from sklearn_mtl.features.spec import FeatureSpec as FeatureSpec
 from sklearn_mtl.features.table import (
     bit_columns,
     columns_in_order,
@@ -27,66 +30,11 @@ from sklearn_mtl.features.table import (
     with_text_of,
 )
 from sklearn_mtl.features.transformer import as_rows, fit_transformer, given_to
-from sklearn_mtl.messages import shown
 
 # So many rows are enough to find the quantiles, the levels and what the columns hold.
 ROWS_FOR_STATISTICS = 100_000
 # Encoding makes several copies in double precision, which of so many numbers fit into a processor's cache.
 NUMBERS_AT_ONCE = 2**19
-
-
-@dataclass(frozen=True)
-class Block:
-    """One input tensor of the network, without its leading axis of rows.
-
-    Parameters
-    ----------
-    name : str
-        The key under which the tensor travels.
-    shape : tuple of int
-        Shape of one row: ``(n_columns,)`` for a table, ``(channels, height, width)`` for an image.
-    kind : {"float", "codes"}
-        ``"float"`` values, or integer ``"codes"`` (categories, tokens).
-    n_continuous : int
-        How many leading columns of a one-dimensional float block are on a continuous scale; the rest
-        hold only 0 and 1.
-    cardinalities : tuple of int
-        The number of codes of each column of a block of codes.
-    wide_sparse : bool
-        Whether the rows come from a sparse matrix of many columns: nearly all of a row is 0, and there is
-        no telling which columns are continuous.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    kind: Literal["float", "codes"] = "float"
-    n_continuous: int = 0
-    cardinalities: tuple[int, ...] = ()
-    wide_sparse: bool = False
-
-
-@dataclass(frozen=True)
-class FeatureSpec:
-    """The blocks of one data set, in order.
-
-    Parameters
-    ----------
-    blocks : tuple of Block
-        At least one. Their tensors travel as a mapping from block name to tensor.
-    """
-
-    blocks: tuple[Block, ...]
-
-    @property
-    def single(self) -> Block:
-        """The only block; a ``ValueError`` where there are several."""
-        if len(self.blocks) != 1:
-            names = [block.name for block in self.blocks]
-            raise ValueError(
-                f"This trunk takes one input block. Found {len(names)}: {shown(names)}; "
-                "combine them with a trunk for several inputs."
-            )
-        return self.blocks[0]
 
 
 class FeatureEncoder:
@@ -105,7 +53,8 @@ class FeatureEncoder:
     Attributes
     ----------
     spec : FeatureSpec
-        After ``fit``: one block named ``"x"``.
+        After ``fit``: one block named ``"x"``, and ``"x_codes"`` beside it where ``"auto"`` finds columns of
+        many levels.
     transformer : transformer or None
         After ``fit``: the fitted preprocessing.
 
@@ -145,8 +94,9 @@ class FeatureEncoder:
     transformer: Any
     # False in files of versions that took no sparse X: a sparse one is then made dense, stretch by stretch.
     _takes_sparse = False
-    # None in files of versions that did not scale.
+    # None in files of versions that did not scale, or had no codes.
     _scaling: Scaling | None = None
+    _codes: LevelCodes | None = None
 
     def __init__(
         self,
@@ -176,8 +126,9 @@ class FeatureEncoder:
         y : ndarray of shape (n_rows,) or (n_rows, n_columns), optional
             Labels of the rows as numbers, for a transformer whose ``fit`` takes them.
         """
-        self.transformer = new_transformer(self.preprocessing, X)
+        self.transformer, self._codes = new_transformer(self.preprocessing, X), None
         used = np.arange(len(X)) if rows is None else rows
+        counted = used if sample_weight is None else used[np.asarray(sample_weight) > 0]
         chosen = self._chosen(X, len(used), sample_weight)
         sample_weight, y = (None if of is None else np.asarray(of)[chosen] for of in (sample_weight, y))
         sample = take_rows(X, slice(None) if len(chosen) == len(X) and rows is None else used[chosen])
@@ -186,7 +137,8 @@ class FeatureEncoder:
             self._names = np.array(X.columns.map(str), object) if isinstance(X, pd.DataFrame) else None
         elif self.is_built_in:
             sample = with_text_of(X, sample)
-            fit_default(self.transformer, sample)
+            many = fit_default(self.transformer, sample)
+            self._codes = level_codes(X, counted, many) if many else None
         else:
             fit_transformer(self.transformer, given_to(self.transformer, sample), sample_weight, y)
         is_for_dense = self.is_built_in and self.transformer is not None
@@ -204,7 +156,7 @@ class FeatureEncoder:
         n_continuous = 0
         if values.ndim == 2:
             if self.is_built_in and isinstance(values, np.ndarray):
-                warn_of_constant_columns(self.transformer, sample, values)
+                warn_of_constant_columns(self.transformer, sample, values, self._coded)
             if isinstance(self.preprocessing, str):
                 self._kept, n_continuous = columns_in_order(values)
             else:
@@ -216,7 +168,7 @@ class FeatureEncoder:
         shape = self._row_shape if self._kept is None else (len(self._kept),)
         wide = isinstance(values, SparseRows) and values.is_wide
         block = Block("x", shape, n_continuous=0 if wide else n_continuous, wide_sparse=wide)
-        self.spec = FeatureSpec((block,))
+        self.spec = FeatureSpec((block, *self._blocks_of_codes()))
         return self
 
     def transform(
@@ -242,7 +194,10 @@ class FeatureEncoder:
         at_once = self.rows_at_once(X) if self._by_stretches(X) else None
         values = in_stretches(X, rows, at_once, self._arranged)
         is_sparse = isinstance(values, SparseRows)
-        return {"x": values if is_sparse else np.require(values, requirements=["C", "W"])}
+        blocks = {"x": values if is_sparse else np.require(values, requirements=["C", "W"])}
+        if self._codes is not None:
+            blocks["x" + OF_CODES] = self._codes.of(X, slice(None) if rows is None else rows)
+        return blocks
 
     def get_feature_names_out(self) -> np.ndarray:
         """Return the names of the encoded columns, in the order of the block.
@@ -263,6 +218,17 @@ class FeatureEncoder:
             names = [f"x{i}" for i in range(self._row_shape[0])]
         names = np.asarray(names, dtype=object)
         return names if self._kept is None else names[self._kept]
+
+    @property
+    def _coded(self) -> tuple[int, ...]:
+        """Positions of the columns of X that have codes."""
+        return () if self._codes is None else self._codes.columns
+
+    def _blocks_of_codes(self) -> list[Block]:
+        if self._codes is None:
+            return []
+        cardinalities = self._codes.cardinalities
+        return [Block("x" + OF_CODES, (len(cardinalities),), "codes", cardinalities=cardinalities)]
 
     @property
     def is_built_in(self) -> bool:
@@ -344,3 +310,33 @@ class FeatureEncoder:
                 about_gaps = " A sparse X was fitted, so nothing fills the gaps of a dense one." * was_sparse
                 refuse_not_finite(values, getattr(self, "_names", None), about_gaps)
         return values
+
+
+def in_stretches(
+    X: Any, rows: np.ndarray | None, at_once: int | None, encode: Callable[[Any], np.ndarray | SparseRows]
+) -> np.ndarray | SparseRows:
+    """Return rows encoded.
+
+    Parameters
+    ----------
+    X : ndarray, pandas.DataFrame, StreamedRows or SparseRows
+        X as `read_features` returns it.
+    rows : ndarray of int of shape (n_rows,), optional
+        The rows to encode; all of X by default.
+    at_once : int or None
+        How many rows to encode at a time; None for all.
+    encode : callable
+        Encodes rows, each by itself.
+    """
+    n_rows = len(X) if rows is None else len(rows)
+    if at_once is None or n_rows <= at_once:
+        return encode(X if rows is None else take_rows(X, rows))
+    encoded: Any = None
+    for start in range(0, n_rows, at_once):
+        stretch = slice(start, start + at_once)
+        part: Any = encode(take_rows(X, stretch if rows is None else rows[stretch]))
+        if encoded is None:
+            encoded = np.empty((n_rows, *part.shape[1:]), part.dtype)
+        encoded[stretch] = part
+    found: np.ndarray = encoded
+    return found

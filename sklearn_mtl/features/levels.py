@@ -11,8 +11,10 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from sklearn_mtl.features.table import MOST_LEVELS
 
-def fit_default(preprocessing: Pipeline, X: np.ndarray | pd.DataFrame) -> None:
+
+def fit_default(preprocessing: Pipeline, X: np.ndarray | pd.DataFrame) -> list[int]:
     """Fit a `default_preprocessing`, without the encoded table that a ColumnTransformer makes besides.
 
     Parameters
@@ -22,11 +24,17 @@ def fit_default(preprocessing: Pipeline, X: np.ndarray | pd.DataFrame) -> None:
     X : ndarray or DataFrame
         The rows to fit on.
 
+    Returns
+    -------
+    list of int
+        The columns that have more levels than encoded columns, however rare these are; none of free text.
+
     Examples
     --------
     >>> from sklearn_mtl.features import default_preprocessing
     >>> preprocessing = default_preprocessing()
     >>> fit_default(preprocessing, pd.DataFrame({"colour": ["red", "blue"] * 5}))
+    []
     >>> preprocessing.get_feature_names_out()
     array(['level__colour_blue', 'level__colour_red'], dtype=object)
     """
@@ -44,6 +52,14 @@ def fit_default(preprocessing: Pipeline, X: np.ndarray | pd.DataFrame) -> None:
     plain = clone(template)
     vars(plain).update(fitted)
     steps[-1] = (steps[-1][0], plain)
+    of_levels = next(columns for name, _, columns in encode.transformers_ if name == "level")
+    counts = map(len, getattr(plain, "categories_", ()))
+    free_text = preprocessing[0].free_text_
+    return [
+        column
+        for column, count in zip(of_levels, counts, strict=False)
+        if count > MOST_LEVELS and column not in free_text
+    ]
 
 
 class CountedLevels(OneHotEncoder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Self
@@ -24,7 +25,7 @@ from sklearn_mtl.features.kinds import (
     refuse_sequences,
 )
 from sklearn_mtl.features.sizes import LARGEST, refuse_too_large
-from sklearn_mtl.features.text_warnings import warn_of_free_text, warn_of_parsed_text
+from sklearn_mtl.features.text_warnings import warn_of_free_text, warn_of_ids, warn_of_parsed_text
 from sklearn_mtl.messages import shown
 
 Reading = Literal["number", "date", "duration", "number in text", "date in text", "level", "nothing"]
@@ -38,6 +39,8 @@ _BY_CONTENT: dict[Content, Reading] = {
     "gaps": "nothing",
 }
 _IN_TEXT: dict[str, Reading] = {"number": "number in text", "date": "date in text", "level": "level"}
+# Names such as "id", "user_id" and "userId".
+_ID = re.compile(r"(^|[^a-zA-Z])(id|Id|ID)$|[a-z](Id|ID)$")
 # For each reading: what a column may hold, missing values apart; what a message calls that; and what stands
 # for a missing value.
 _ADMITTED: dict[Reading, set[Content]] = {
@@ -83,7 +86,8 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
     Warns
     -----
     UserWarning
-        If text is read as numbers or dates; if text is free, so that little of it is kept.
+        If text is read as numbers or dates; if text is free, so that little of it is kept; if whole numbers
+        that come again are named as ids.
 
     Examples
     --------
@@ -135,6 +139,8 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
         for i in _where(contents, "dates"):
             self.zones_[i] = zone_of(_times(table.columns[i], table.iloc[:, i], "dates"))
         self._read_texts(table, _where(contents, "text"))
+        if any(named_as_ids := [bool(_ID.search(str(name))) for name in table.columns]):
+            warn_of_ids(table.loc[:, named_as_ids])
         numbers = [i for i, reading in enumerate(self.readings_) if reading in ("number", "number in text")]
         self._check_sizes(table.columns, {i: self._largest_of(table, i) for i in numbers})
         return self

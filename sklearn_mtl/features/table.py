@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ from sklearn_mtl.features.reader import TableReader, as_frame, read_columns
 from sklearn_mtl.features.reading import check_transformer
 from sklearn_mtl.features.sparse import SparseRows
 
+# Of the levels of a column, those that occur so often have an encoded column of their own, so many at most.
+RAREST_LEVEL, MOST_LEVELS = 5, 50
 # The first value and the number of values of what repeats.
 _CYCLES = {"month": (1, 12), "day_of_week": (0, 7), "hour": (0, 24)}
 _DATE_PARTS = ("seconds", "year", *(f"{name}_{wave}" for name in _CYCLES for wave in ("sin", "cos")))
@@ -88,7 +91,10 @@ def default_preprocessing() -> Pipeline:
     levels = make_pipeline(
         FunctionTransformer(to_text, feature_names_out="one-to-one"),
         OneHotEncoder(
-            handle_unknown="infrequent_if_exist", min_frequency=5, max_categories=50, sparse_output=False
+            handle_unknown="infrequent_if_exist",
+            min_frequency=RAREST_LEVEL,
+            max_categories=MOST_LEVELS,
+            sparse_output=False,
         ),
     )
     table = ColumnTransformer(
@@ -254,7 +260,7 @@ def take_rows(X: Any, rows: np.ndarray | slice) -> Any:
     """Return rows of X as `read_features` returns it; of a sparse table they are still sparse."""
     if isinstance(X, SparseRows):
         return X.take(rows)
-    return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
+    return X.iloc[rows] if isinstance(X, pd.DataFrame | pd.Series) else X[rows]
 
 
 def is_table(X: Any) -> bool:
@@ -292,7 +298,10 @@ def columns_in_order(values: np.ndarray | SparseRows) -> tuple[np.ndarray, int]:
 
 
 def warn_of_constant_columns(
-    transformer: Pipeline | None, X: np.ndarray | pd.DataFrame, encoded: np.ndarray
+    transformer: Pipeline | None,
+    X: np.ndarray | pd.DataFrame,
+    encoded: np.ndarray,
+    coded: Sequence[int] = (),
 ) -> None:
     """Warn of the columns of a table that vary, though nothing that is made of them does.
 
@@ -304,11 +313,13 @@ def warn_of_constant_columns(
         The fitted rows.
     encoded : ndarray of shape (n_rows, n_encoded)
         The same rows, encoded.
+    coded : sequence of int, optional
+        Positions of the columns that also have codes.
     """
     sources = np.arange(X.shape[1]) if transformer is None else source_columns(transformer)
     # Of free text there was a warning already.
     known = () if transformer is None else transformer[0].free_text_
-    silent = set(range(X.shape[1])) - set(sources[which_vary(encoded)].tolist()) - set(known)
+    silent = set(range(X.shape[1])) - set(sources[which_vary(encoded)].tolist()) - {*known, *coded}
     lost = [i for i in sorted(silent) if _varies(X, i)]
     if lost:
         names = X.columns[lost].tolist() if isinstance(X, pd.DataFrame) else lost

@@ -1,12 +1,17 @@
-"""Warnings of columns of text: what they are read as, and what of them is not read at all."""
+"""Warnings of what columns are read as, where that may not be what they are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features.kinds import listed, named
+
+# Of fewer values, each may well be a number on a scale.
+MANY_IDS = 50
 
 
 def warn_of_parsed_text(said: Mapping[str, Sequence[str]]) -> None:
@@ -32,3 +37,21 @@ def warn_of_free_text(names: Sequence[Any]) -> None:
         f"{named(names)}. Only texts that occur at least 5 times are told apart. Drop the columns, or make "
         "numbers of their words first, as scikit-learn's TfidfVectorizer does.",
     )
+
+
+def warn_of_ids(X: pd.DataFrame) -> None:
+    """Warn of columns that hold whole numbers, many different ones that come again.
+
+    Parameters
+    ----------
+    X : DataFrame
+        The columns that are named as ids, of the rows that are fitted.
+    """
+    whole = X.loc[:, [dtype.kind in "iu" for dtype in X.dtypes]]
+    names = [name for name, count in whole.nunique().items() if MANY_IDS < count <= len(X) / 2]
+    if names:
+        warn_caller(
+            "Columns of `X` are named as ids, and hold whole numbers, which are read as numbers on a scale: "
+            f"{named(names)}. X[name].astype('category') makes a level of each, and X[name].astype(float) "
+            "says that they are numbers.",
+        )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sklearn_mtl.data import Table
-from sklearn_mtl.network import ModelBeside
+from sklearn_mtl.network import ModelBeside, numbers_in
 from sklearn_mtl.tasks import TaskSet
 
 # For each net its training rows, and the rows that it holds out or None.
@@ -121,5 +121,4 @@ class FoundOnce(Kind):
 
 def in_double(table: Table) -> tuple[Tensor, Tensor, Tensor]:
     """Return the columns, the encoded targets and the cell weights of a table's rows, on the CPU."""
-    (x,) = table.inputs.values()
-    return x.cpu().double(), table.y.cpu().double(), table.weight.cpu().double()
+    return numbers_in(table.inputs).cpu().double(), table.y.cpu().double(), table.weight.cpu().double()

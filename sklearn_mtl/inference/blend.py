@@ -46,9 +46,7 @@ def can_stand_beside(spec: FeatureSpec, n_rows: int) -> bool:
     >>> can_stand_beside(FeatureSpec((Block("image", (3, 8, 8)),)), n_rows=300)
     False
     """
-    block = spec.blocks[0]
-    is_table = len(spec.blocks) == 1 and len(block.shape) == 1 and block.kind == "float"
-    return is_table and n_rows * block.shape[0] <= MOST_NUMBERS
+    return spec.is_table and n_rows * spec.single.shape[0] <= MOST_NUMBERS
 
 
 @in_default_modes

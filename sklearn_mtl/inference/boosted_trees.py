@@ -13,7 +13,7 @@ from torch import Tensor
 from sklearn_mtl.data import Table
 from sklearn_mtl.inference.beside import Kind, Parts, Path
 from sklearn_mtl.inference.scikit_learn_trees import MOST_ITERATIONS, Labelled, Nodes, grown
-from sklearn_mtl.network import TreePart
+from sklearn_mtl.network import TreePart, numbers_in
 from sklearn_mtl.tasks import TaskGroup, TaskSet
 from sklearn_mtl.tasks.losses import BinaryCrossEntropy, CrossEntropy, RowLoss, SquaredError
 
@@ -172,7 +172,7 @@ _Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _arrays(table: Table) -> _Rows:
-    (x,) = table.inputs.values()
+    x = numbers_in(table.inputs)
     return x.cpu().numpy(), table.y.cpu().double().numpy(), table.weight.cpu().double().numpy()
 
 

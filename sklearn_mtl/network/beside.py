@@ -100,3 +100,17 @@ class ModelBeside(nn.Module):
             Those of the model, which all members share.
         """
         return raw * (1 - self.share) + (beside * self.share).unsqueeze(1)
+
+
+def numbers_in(inputs: Mapping[str, Tensor]) -> Tensor:
+    """Return the numbers of a table, which models beside a network read: not the codes of its columns.
+
+    The most frequent levels of a column of codes are columns of 0 and 1 among the numbers.
+
+    Parameters
+    ----------
+    inputs : mapping of str to tensor
+        The blocks of a table.
+    """
+    (table,) = (block for block in inputs.values() if block.is_floating_point())
+    return table

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_mtl.network.beside import ModelBeside
+from sklearn_mtl.network.beside import ModelBeside, numbers_in
 from sklearn_mtl.trunks.layers import linear
 
 
@@ -54,5 +54,4 @@ class LinearPart(ModelBeside):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the raw outputs of the linear model, shape (rows, raw_width)."""
-        (table,) = inputs.values()
-        return linear(table, self.weight, self.bias)
+        return linear(numbers_in(inputs), self.weight, self.bias)

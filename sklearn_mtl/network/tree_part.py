@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_mtl.network.beside import ModelBeside
+from sklearn_mtl.network.beside import ModelBeside, numbers_in
 
 # Rows times trees, or columns, that are walked through together: some copies of so many integers are in
 # memory, best in the processor's caches.
@@ -98,10 +98,9 @@ class TreePart(ModelBeside):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the raw outputs of the trees, shape (rows, raw_width)."""
-        (table,) = inputs.values()
         counts = self.n_trees.tolist()
         raws = []
-        for leaves in self.leaf_numbers(table):
+        for leaves in self.leaf_numbers(numbers_in(inputs)):
             # In double precision, so that no sum depends on the order of its numbers.
             of_outputs = leaves.double().split(counts, dim=1)
             raws.append(torch.stack([numbers.sum(1) for numbers in of_outputs], dim=1))

@@ -49,20 +49,22 @@ class StaticGates(nn.Module):
 
 
 class InputGates(nn.Module):
-    """Outputs of gates that are linear in the encoded row, its blocks side by side.
+    """Outputs of gates that are linear in the numbers of the encoded row, its blocks side by side.
+
+    Codes are not read: the most frequent levels of a column of many are among the numbers.
 
     Parameters
     ----------
     spec : FeatureSpec
-        Blocks of the input, which hold numbers.
+        Blocks of the input.
     n_gates, n_outputs : int
         Number of gates, and of the outputs of each.
     """
 
     def __init__(self, spec: FeatureSpec, n_gates: int, n_outputs: int) -> None:
         super().__init__()
-        self.names = [block.name for block in spec.blocks]
-        n_inputs = sum(math.prod(block.shape) for block in spec.blocks)
+        self.names = [block.name for block in spec.numbers]
+        n_inputs = sum(math.prod(block.shape) for block in spec.numbers)
         self.weight = nn.Parameter(torch.empty(n_gates, n_outputs, n_inputs))
         self.bias = nn.Parameter(torch.empty(n_gates, n_outputs))
         self.draw_within(START)
@@ -145,7 +147,7 @@ def check_numbers(owner: str, spec: FeatureSpec, way_out: str = "") -> None:
     way_out : str, optional
         What the message ends in.
     """
-    codes = [block.name for block in spec.blocks if block.kind == "codes"]
+    codes = [block.name for block in spec.tokens]
     if codes:
         raise ValueError(
             f"Gates of {owner} are linear in the inputs, which must be numbers. Found codes in "

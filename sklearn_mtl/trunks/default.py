@@ -70,7 +70,7 @@ class DefaultTrunk(Trunk):
             If a parameter was set that this trunk does not have.
         """
         # Of a wide sparse table, TabM would write out a matrix of all columns for each member.
-        is_table = len(spec.blocks) == 1 and len(spec.single.shape) == 1 and not spec.single.wide_sparse
+        is_table = spec.is_table and not spec.single.wide_sparse
         kind: type[Trunk] = TabM if is_table else MLP
         known, given = _parameters_of(kind), self.get_params()
         if kind is MLP and isinstance(given.get("dropout"), str) and given["dropout"] == "auto":

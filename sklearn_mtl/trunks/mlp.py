@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.trunks.layers import Dropout, Linear, SameForAll
-from sklearn_mtl.trunks.trunk import ACTIVATIONS, Trunk, TrunkModule, check_hidden_layers
+from sklearn_mtl.trunks.trunk import ACTIVATIONS, Trunk, TrunkModule, check_hidden_layers, with_codes
 
 NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm}
 
@@ -60,8 +60,8 @@ class MLP(Trunk):
                 f"`normalization` of MLP must be None or one of {sorted(NORMALIZATIONS)}. "
                 f"Found {shown(self.normalization)}."
             )
-        entry = Flatten(block.name)
-        widths = (math.prod(block.shape), *sizes)
+        entry, of_codes = with_codes(Flatten(block.name), spec)
+        widths = (sum(of_codes) + math.prod(block.shape), *sizes)
         stages = [self._stage(n_in, n_out) for n_in, n_out in pairwise(widths)]
         return TrunkModule(entry, stages, widths)
 

@@ -12,7 +12,14 @@ from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_integer
 from sklearn_mtl.trunks.layers import BatchEnsembleLinear, Dropout, PiecewiseLinearEmbedding, SameForAll
-from sklearn_mtl.trunks.trunk import ACTIVATIONS, FEW_ROWS, Trunk, TrunkModule, check_hidden_layers
+from sklearn_mtl.trunks.trunk import (
+    ACTIVATIONS,
+    FEW_ROWS,
+    Trunk,
+    TrunkModule,
+    check_hidden_layers,
+    with_codes,
+)
 
 # With fewer rows for each continuous feature, embeddings overfit (411 features and 236 rows: R² -0.014).
 ROWS_PER_EMBEDDED_FEATURE = 4
@@ -120,15 +127,17 @@ class TabM(Trunk):
             dropout = DROPOUT_OF_FEW_ROWS if "few_rows" in statistics else 0.0
         edges = statistics.get("edges")
         embedding = None if edges is None else PiecewiseLinearEmbedding(edges, self.embedding_size)
-        entry = TableEntry(block.name, block.n_continuous, embedding, self.members)
+        entry, of_codes = with_codes(
+            TableEntry(block.name, block.n_continuous, embedding, self.members), spec
+        )
         # One scale for all numbers that stand for one feature, as the paper initialises.
         per_feature = 1 if embedding is None else self.embedding_size
         n_bits = block.shape[0] - block.n_continuous
-        features = [per_feature] * block.n_continuous + [1] * n_bits
+        features = [*of_codes, *[per_feature] * block.n_continuous, *[1] * n_bits]
         widths = (sum(features), *sizes)
         # The paper draws random signs where nothing is embedded; normal scales did better on both sets
         # of that kind (ROC-AUC 0.804 against 0.798 over twelve assays, R² 0.823 against 0.818).
-        shared = embedding is None
+        shared = embedding is None and not of_codes
         linears = [
             BatchEnsembleLinear(
                 widths[0], widths[1], self.members, features, shared_input=shared, n_bits=n_bits

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_number, sizes_of
-from sklearn_mtl.trunks.layers import share_tensors
+from sklearn_mtl.trunks.layers import CodeEmbedding, WithCodes, share_tensors
 
+# Numbers that stand for a code, however many levels there are: in all folds of a search it is the same.
+SIZE_OF_CODES = 16
 # Below, a network more costs little, and is worth much.
 FEW_ROWS = 1_000
 
@@ -135,6 +137,23 @@ class Trunk(BaseEstimator, ABC):
         ValueError
             If a parameter, or the kind of input, is not what the trunk can take.
         """
+
+
+def with_codes(entry: nn.Module, spec: FeatureSpec) -> tuple[nn.Module, list[int]]:
+    """Return the entry of a table with the vectors of its codes, and their widths: none where it has none.
+
+    Parameters
+    ----------
+    entry : nn.Module
+        Gives the block of numbers, (rows, members, width), the same to all members.
+    spec : FeatureSpec
+        Blocks of the input and their shapes.
+    """
+    if spec.codes is None:
+        return entry, []
+    cardinalities = spec.codes.cardinalities
+    embedding = CodeEmbedding(cardinalities, SIZE_OF_CODES)
+    return WithCodes(entry, spec.codes.name, embedding), [SIZE_OF_CODES] * len(cardinalities)
 
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {

@@ -404,3 +404,26 @@ def test_clone_and_pickle():
     copy = pickle.loads(pickle.dumps(reader))
     pd.testing.assert_frame_equal(copy.transform(X), reader.transform(X))
     assert reader.get_feature_names_out().tolist() == list(COLUMNS)
+
+
+@pytest.mark.parametrize("name", ["id", "user_id", "userId", "movieID", "item.id"])
+def test_whole_numbers_that_are_named_as_ids_are_numbers_with_a_warning(name):
+    X = pd.DataFrame({name: np.tile(np.arange(51), 2)})
+    with pytest.warns(UserWarning, match=rf"named as ids.*\['{name}'\].*astype\('category'\)"):
+        reader = TableReader().fit(X)
+    assert reader.readings_ == ["number"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("paid", np.tile(np.arange(51), 2)),
+        ("humid", np.tile(np.arange(51), 2)),
+        ("id", np.tile(np.arange(50), 2)),  # Few.
+        ("id", np.arange(200)),  # Each is met once.
+        ("id", np.tile(np.arange(51.0), 2)),
+        (0, np.tile(np.arange(51), 2)),
+    ],
+)
+def test_no_other_numbers_are_taken_for_ids(name, values):
+    TableReader().fit(pd.DataFrame({name: values, type(name)(1): "a"}))

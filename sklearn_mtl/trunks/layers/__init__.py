@@ -9,6 +9,7 @@ torch.Size([10, 3, 8])
 """
 
 from sklearn_mtl.trunks.layers.batch_ensemble import FEWEST_BITS_APART, BatchEnsembleLinear
+from sklearn_mtl.trunks.layers.codes import CodeEmbedding, WithCodes
 from sklearn_mtl.trunks.layers.dropout import Dropout
 from sklearn_mtl.trunks.layers.embedding import PiecewiseLinearEmbedding
 from sklearn_mtl.trunks.layers.generators import OwnDraws, drawing_from, own_generator, own_generators
@@ -25,6 +26,7 @@ from sklearn_mtl.trunks.layers.stacking import (
 __all__ = [
     "FEWEST_BITS_APART",
     "BatchEnsembleLinear",
+    "CodeEmbedding",
     "Dropout",
     "Linear",
     "MemberLinear",
@@ -32,6 +34,7 @@ __all__ = [
     "PiecewiseLinearEmbedding",
     "SameForAll",
     "TaskLinear",
+    "WithCodes",
     "aligned",
     "are_equal",
     "drawing_from",
