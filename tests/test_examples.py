@@ -13,14 +13,19 @@ import pandas as pd
 import pytest
 
 MODELS = ("both tasks together", "each task alone", "HistGradientBoosting")
-EXAMPLE = Path(__file__).parent.parent / "examples" / "house_price_and_type.py"
+EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLE = EXAMPLES / "house_price_and_type.py"
 
 
 @pytest.fixture(scope="module")
 def quick_run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo")
+    return run_quickly(EXAMPLE, tmp_path_factory.mktemp("demo"))
+
+
+def run_quickly(example, folder):
+    """Run a small part of an example, and return the folder that it ran in and what it printed."""
     run = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLE), "--quick"],
+        [sys.executable, "-W", "error", str(example), "--quick"],
         cwd=folder,
         capture_output=True,
         encoding="utf-8",
@@ -101,6 +106,18 @@ def test_example_draws_the_figure_whose_path_it_prints(quick_run):
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
-def test_importing_the_example_runs_nothing(capsys):
-    assert "main" in runpy.run_path(str(EXAMPLE), run_name="example")
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_importing_an_example_runs_nothing(example, capsys):
+    assert "main" in runpy.run_path(str(example), run_name="example")
     assert capsys.readouterr().out == ""
+
+
+def test_film_ratings_are_scored_for_each_model(tmp_path):
+    _, printed = run_quickly(EXAMPLES / "film_ratings.py", tmp_path)
+    assert "3,000 ratings of" in printed
+    for heading in ("RMSE", "MAE", "accuracy", "log-loss", "seconds"):
+        assert heading in printed
+    models = ("mean of all", "means of user and film", "boosting, ids", "one network for both")
+    scores = [line.split()[-5:] for line in printed.splitlines() if line.strip().startswith(models)]
+    assert len(scores) == 5
+    assert all(0 < float(score) < 10 for row in scores for score in row[:4])
