@@ -33,6 +33,6 @@ class GLS(WeightedSum):
         """Return the weights of the losses, in inverse proportion to them."""
         taking_part = weights > 0
         # Losses that are likelihoods may be negative, and have no geometric mean.
-        logs = losses.clamp_min(SMALLEST_LOSS).log()
-        mean = torch.where(taking_part, logs, 0.0).sum(-1) / taking_part.sum(-1).clamp_min(1)
-        return weights * torch.exp(torch.where(taking_part, mean - logs, 0.0))
+        logs = torch.where(taking_part, losses.clamp_min(SMALLEST_LOSS).log(), 0.0)
+        mean = logs.sum(-1) / taking_part.sum(-1).clamp_min(1)
+        return weights * torch.exp(mean - logs)

@@ -61,7 +61,7 @@ class RLW(WeightedSum):
 
     def weigh(self, losses: Tensor, weights: Tensor) -> Tensor:
         """Return the next weights of the losses."""
-        self.state.copy_(torch.add(torch.full_like(self.state, INCREMENT), self.state, alpha=MULTIPLIER))
+        self.state.mul_(MULTIPLIER).add_(INCREMENT)
         # Between -1 and 1, and neither.
         uniform = ((self.state >> LOWER_BITS).to(weights.dtype) + 0.5) * 2.0 ** (LOWER_BITS - 63)
         if self.distribution == "normal":

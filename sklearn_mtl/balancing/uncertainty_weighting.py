@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from sklearn_mtl.balancing.balancer import LossBalancer
-from sklearn_mtl.balancing.parameters import number_of
+from sklearn_mtl.balancing.learned_scales import LearnedScales
 from sklearn_mtl.tasks import Task
 
 
-class UncertaintyWeighting(LossBalancer):
+class UncertaintyWeighting(LearnedScales):
     """Each loss is divided by a learned variance of its task, Σ w_t (c_t L_t / σ_t² + log σ_t).
 
     Tasks that stay hard have a large σ, and count less. c is 1/2 for a regression, whose σ is the standard
@@ -41,31 +38,14 @@ class UncertaintyWeighting(LossBalancer):
     0.75
     """
 
-    factor: Tensor
-
-    def __init__(self, lr: float | None = None) -> None:
-        super().__init__()
-        self.lr = lr
+    # log σ is half of log σ².
+    share_of_logs = 0.5
 
     def start(self, n_tasks: int) -> None:
-        """Start from variances of 1."""
-        if self.lr is not None:
-            number_of(self, "lr", above=True)
-        self.log_variance = nn.Parameter(torch.zeros(n_tasks))
-        self.register_buffer("factor", torch.full((n_tasks,), 0.5))
+        """Start from variances of 1, of regressions until the tasks are known."""
+        super().start(n_tasks)
+        self.factor.fill_(0.5)
 
     def note_tasks(self, tasks: Sequence[Task]) -> None:
         """Take the factor 1 for losses of probabilities, whose temperature the variance is."""
         self.factor.copy_(torch.tensor([1.0 if task.loss.has_temperature else 0.5 for task in tasks]))
-
-    def param_groups(self) -> list[dict[str, Any]]:
-        """Return the logarithms of the variances, never decayed, with a rate of their own if asked for."""
-        return [
-            {**group, **({} if self.lr is None else {"lr": float(self.lr)})}
-            for group in super().param_groups()
-        ]
-
-    def forward(self, losses: Tensor, weights: Tensor) -> Tensor:
-        """Return the sum of the losses by their variances, and of the logarithms of these."""
-        scaled = self.factor * torch.exp(-self.log_variance) * losses
-        return (scaled + 0.5 * self.log_variance) @ weights

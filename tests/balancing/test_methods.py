@@ -11,10 +11,10 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 from sklearn_mtl import MultiTaskClassifierRegressor
-from sklearn_mtl.balancing import LossBalancer
+from sklearn_mtl.balancing import DTP, DWA, FAMO, RLW, LossBalancer, UncertaintyWeighting
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.trunks import MLP
-from tests.balancing.methods import DWA, FAMO, METHODS, FastUncertainty, GradNorm, Uncertainty
+from tests.balancing.methods import METHODS, GradNorm
 
 every_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
 
@@ -75,7 +75,9 @@ def test_partial_fit_goes_on_with_the_state(method, data):
         torch.testing.assert_close(state_of(est)[name], value)
 
 
-@pytest.mark.parametrize("method", [Uncertainty(), FastUncertainty(), DWA(), FAMO(), GradNorm()], ids=repr)
+@pytest.mark.parametrize(
+    "method", [UncertaintyWeighting(), DWA(), RLW(), FAMO(), DTP(), GradNorm()], ids=repr
+)
 def test_the_state_moves(method, data):
     est = make(method).fit(*data)
     start = method.fresh(3).state_dict()
@@ -148,17 +150,17 @@ def test_a_rate_of_their_own(data):
 
 
 def test_schedules_move_every_rate(data):
-    est = make(FastUncertainty(rate=0.1), lr_schedule="cosine", early_stopping=False).fit(*data)
+    est = make(UncertaintyWeighting(lr=0.1), lr_schedule="cosine", early_stopping=False).fit(*data)
     network, own = est.net_.optimizer_.param_groups
     assert own["lr"] == pytest.approx(10 * network["lr"])
     assert own["lr"] < 0.1
 
 
 def test_parameters_of_the_network_are_optimized_as_ever(data):
-    est = make(Uncertainty(), weight_decay=0.25).fit(*data)
+    est = make(UncertaintyWeighting(), weight_decay=0.25).fit(*data)
     network, own = est.net_.optimizer_.param_groups
     assert (network["weight_decay"], own["weight_decay"]) == (0.25, 0.0)
-    assert [id(parameter) for parameter in own["params"]] == [id(est.net_.criterion_.balancer.log_variance)]
+    assert [id(parameter) for parameter in own["params"]] == [id(est.net_.criterion_.balancer.log_scale)]
     assert len(network["params"]) == len(list(est.net_.module_.parameters()))
 
 
@@ -167,9 +169,12 @@ def n_groups(est):
 
 
 def test_groups_that_are_as_the_networks_are_one_group_with_it(data):
-    plain, decayed = make(Uncertainty(), weight_decay=0.0), make(Uncertainty(), weight_decay=0.1)
+    plain, decayed = (
+        make(UncertaintyWeighting(), weight_decay=0.0),
+        make(UncertaintyWeighting(), weight_decay=0.1),
+    )
     assert (n_groups(plain.fit(*data)), n_groups(decayed.fit(*data))) == (1, 2)
-    same_rate = make(FastUncertainty(rate=0.03), lr=0.03, weight_decay=0.0)
+    same_rate = make(UncertaintyWeighting(lr=0.03), lr=0.03, weight_decay=0.0)
     assert n_groups(same_rate.fit(*data)) == 1
 
 
@@ -184,21 +189,21 @@ def test_groups_that_are_as_the_networks_are_one_group_with_it(data):
     ids=["LBFGS", "Rprop", "LambdaLR", "ReduceLROnPlateau"],
 )
 def test_what_takes_one_group_takes_a_learned_balancer(params, data):
-    est = make(Uncertainty(), **{"weight_decay": 0.0, **params}).fit(*data)
+    est = make(UncertaintyWeighting(), **{"weight_decay": 0.0, **params}).fit(*data)
     assert n_groups(est) == 1
-    assert (state_of(est)["log_variance"] != 0).all()
+    assert (state_of(est)["log_scale"] != 0).all()
 
 
 def test_an_optimizer_of_one_group_refuses_another_rate_by_name(data):
     with pytest.raises(
-        ValueError, match=r"`param_groups` of FastUncertainty must .* LBFGS does. Found .*0.1"
+        ValueError, match=r"`param_groups` of UncertaintyWeighting must .* LBFGS does. Found .*0.1"
     ):
-        make(FastUncertainty(), optimizer=torch.optim.LBFGS).fit(*data)
+        make(UncertaintyWeighting(lr=0.1), optimizer=torch.optim.LBFGS).fit(*data)
 
 
 @pytest.mark.parametrize(("first", "then"), [(0.0, 0.1), (0.1, 0.0)])
 def test_training_goes_on_where_groups_part_or_join(first, then, data):
-    est = make(Uncertainty(), warm_start=True, early_stopping=False, weight_decay=first).fit(*data)
+    est = make(UncertaintyWeighting(), warm_start=True, early_stopping=False, weight_decay=first).fit(*data)
     steps = [float(state["step"]) for state in est.net_.optimizer_.state.values()]
     est.set_params(weight_decay=then, max_epochs=8).fit(*data)
     network = est.net_.optimizer_.param_groups[0]

@@ -18,7 +18,7 @@ LOG_VARIANCE = np.array([0.4, -1.0, 2.0])
 def made(factors=(0.5, 0.5, 0.5), log_variance=LOG_VARIANCE):
     balancer = UncertaintyWeighting().fresh(len(factors)).double()
     balancer.factor.copy_(torch.tensor(factors))
-    balancer.log_variance.data.copy_(torch.tensor(log_variance))
+    balancer.log_scale.data.copy_(torch.tensor(log_variance))
     return balancer
 
 
@@ -41,14 +41,14 @@ def test_torchjd_has_the_same_for_regressions():
     total, rates = balancer.differentiate(torch.tensor(LOSSES), torch.ones(3).double())
     torch.testing.assert_close(total, expected.detach())
     torch.testing.assert_close(rates, losses.grad)
-    torch.testing.assert_close(balancer.log_variance.grad, other.log_var.grad)
+    torch.testing.assert_close(balancer.log_scale.grad, other.log_var.grad)
 
 
 def test_where_the_variances_go_to():
     # The derivative in log σ² is 0 where σ² is 2 c L: L of a regression, 2 L of a classification.
     balancer = made((0.5, 1.0, 0.5), np.log([0.7, 2.6, 0.2]))
     balancer.differentiate(torch.tensor(LOSSES), torch.tensor([1.0, 5.0, 0.1]).double())
-    torch.testing.assert_close(balancer.log_variance.grad, torch.zeros(3).double(), atol=1e-12, rtol=0)
+    torch.testing.assert_close(balancer.log_scale.grad, torch.zeros(3).double(), atol=1e-12, rtol=0)
 
 
 def test_the_users_weight_multiplies_what_a_task_adds():
@@ -57,7 +57,7 @@ def test_the_users_weight_multiplies_what_a_task_adds():
     _, rates = ones.differentiate(torch.tensor(LOSSES), torch.ones(3).double())
     _, found = weighted.differentiate(torch.tensor(LOSSES), weights)
     torch.testing.assert_close(found, weights * rates)
-    torch.testing.assert_close(weighted.log_variance.grad, weights * ones.log_variance.grad)
+    torch.testing.assert_close(weighted.log_scale.grad, weights * ones.log_scale.grad)
 
 
 @pytest.mark.parametrize("losses", [[0.0, 0.0, 0.0], [1e30, 1.0, 0.0]])
@@ -66,7 +66,7 @@ def test_finite_on_zero_and_on_huge_losses(losses):
     total, rates = balancer.differentiate(torch.tensor(losses).double(), torch.ones(3).double())
     assert total.isfinite()
     assert rates.isfinite().all()
-    assert balancer.log_variance.grad.isfinite().all()
+    assert balancer.log_scale.grad.isfinite().all()
 
 
 def test_the_loss_of_a_task_tells_its_factor():

@@ -47,3 +47,13 @@ def test_softmax_of_equal_logits_is_the_users_weights():
 
 def test_softmax_where_no_task_takes_part():
     assert softmax_weights(torch.tensor([1.0, 2.0]), torch.zeros(2)).tolist() == [0.0, 0.0]
+
+
+def test_a_subclass_is_asked_for_its_own_sum():
+    class Doubled(Squares):
+        def forward(self, losses, weights):
+            return 2 * super().forward(losses, weights)
+
+    losses = torch.tensor([0.5, 2.0])
+    _, rates = Doubled().fresh(2).differentiate(losses, torch.ones(2))
+    torch.testing.assert_close(rates, 2 * losses)
