@@ -14,6 +14,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
+from sklearn_mtl.balancing import UncertaintyWeighting
 from sklearn_mtl.data import Batch
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.export import load, save
@@ -36,7 +37,7 @@ from sklearn_mtl.sharing import (
 from sklearn_mtl.tasks import Ordinal, Survival
 from sklearn_mtl.training.stacking import train
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
-from tests.balancing.methods import Projected, Uncertainty
+from tests.balancing.methods import Projected
 from tests.training.stacking.nets import plans_of, stacked_as_alone
 
 
@@ -154,13 +155,13 @@ def test_it_learns_from_missing_labels_and_weighted_rows(case, trunk, n_bags, da
 
 
 @every_case
-@pytest.mark.parametrize("balancer", [Uncertainty(), Projected()], ids=lambda of: type(of).__name__)
+@pytest.mark.parametrize("balancer", [UncertaintyWeighting(), Projected()], ids=lambda of: type(of).__name__)
 def test_it_is_balanced_by_losses_and_by_gradients(case, balancer, data):
     X, Y = data
     est = make(case, balancing=balancer).fit(X, Y)
     assert np.isfinite(est.history_["train_loss"]).all()
     plain = make(case).fit(X, Y)
-    has_to_balance = case.shares_parameters or isinstance(balancer, Uncertainty)
+    has_to_balance = case.shares_parameters or isinstance(balancer, UncertaintyWeighting)
     assert (est.predict(X)["regression0"] != plain.predict(X)["regression0"]).any() == has_to_balance
 
 

@@ -15,7 +15,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from sklearn_mtl.balancing import ExcessMTL, GradNorm, LossBalancer, StaticWeights
+from sklearn_mtl.balancing import (
+    DTP,
+    DWA,
+    FAMO,
+    GLS,
+    IMTLL,
+    RLW,
+    STCH,
+    ExcessMTL,
+    GradNorm,
+    LossBalancer,
+    StaticWeights,
+    UncertaintyWeighting,
+    WeightSchedule,
+)
 from sklearn_mtl.sharing import (
     PLE,
     Cascade,
@@ -33,14 +47,7 @@ from sklearn_mtl.sharing import (
 )
 from sklearn_mtl.tasks import Classification, PointLoss, Regression
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
-from tests.balancing.methods import (
-    DWA,
-    GLS,
-    IMTLL,
-    RLW,
-    Projected,
-    Uncertainty,
-)
+from tests.balancing.methods import Projected
 
 EXTENDING = Path(__file__).parents[3] / "docs" / "extending.md"
 
@@ -292,6 +299,19 @@ CASES = [
         {"step_size": [0.1, 5.0], "warmup_epochs": [1, 2]},
         not_stacked="balances gradients",
     ),
+    Case("balancing", UncertaintyWeighting(), {"lr": [0.01, 1.0]}),
+    Case("balancing", IMTLL(), {"lr": [0.01, 1.0]}),
+    Case("balancing", GLS()),
+    Case("balancing", DWA(), {"temperature": [0.1, 10.0]}),
+    Case("balancing", RLW(), {"distribution": ["normal", "dirichlet"]}),
+    Case("balancing", FAMO(), {"lr": [0.1, 5.0], "decay": [0.0, 1.0]}),
+    Case("balancing", STCH(), {"mu": [0.01, 1.0], "reference": [None, {"binary0": 0.5}]}),
+    Case("balancing", DTP(), {"gamma": [0.5, 3.0], "alpha": [0.1, 1.0]}),
+    Case(
+        "balancing",
+        WeightSchedule({}),
+        {"weights": [{"binary0": [0.5, 2.0]}, {"regression0": [0, 1], "multiclass0": 0.1}]},
+    ),
     Case("trunk", ModuleTrunk(linear(0), frozen=True), {"module": [linear(0), linear(1)]}),
     Case("tasks__regression0", Regression("huber"), {"delta": [0.2, 2.0]}),
     Case("tasks__multiclass0", Classification("focal"), {"label_smoothing": [0.0, 0.3]}),
@@ -304,11 +324,6 @@ CASES = [
     # What a recipe of a user's may be.
     Case("sharing", Penalised(), {"strength": [0.01, 3.0]}),
     Case("trunk", ReversedGradient(), {"factor": [0.1, 3.0]}),
-    Case("balancing", Uncertainty(), {"start_at": [0.0, 2.0]}),
-    Case("balancing", IMTLL()),
-    Case("balancing", GLS()),
-    Case("balancing", DWA(), {"temperature": [0.1, 10.0]}),
-    Case("balancing", RLW(), {"spread": [0.1, 5.0]}, not_stacked="draws random numbers"),
     Case("balancing", Projected(), not_stacked="balances gradients"),
     Case("balancing", BufferAtTheEndOfAnEpoch(), {"power": [0.5, 2.0]}),
     Case("balancing", HiddenInAFunction(), {"temperature": [0.01, 100.0]}),

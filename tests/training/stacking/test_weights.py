@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
+from sklearn_mtl.balancing import UncertaintyWeighting
 from sklearn_mtl.training.runs import make_ready
 from sklearn_mtl.training.stacking.weights import StackedWeights, parameter_groups, trained_parameters
 from sklearn_mtl.trunks import MLP
-from tests.balancing.methods import Uncertainty
 from tests.training.stacking.nets import plans_of
 
 
@@ -48,7 +48,9 @@ def test_parameters_are_views_of_the_stack(data):
     assert all(torch.equal(value, before[1][name] + 1) for name, value in values(nets[1]).items())
 
 
-@pytest.mark.parametrize("settings", [{}, {"ema_decay": None}, {"balancing": Uncertainty()}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{}, {"ema_decay": None}, {"balancing": UncertaintyWeighting()}], ids=str
+)
 def test_steps_are_those_of_each_net_alone(data, settings):
     rates = [
         {"lr": lr, "weight_decay": decay, "lr_schedule": None, **settings}
@@ -163,7 +165,7 @@ def test_each_net_is_clipped_by_its_own_bound(data):
 
 
 def test_groups_of_parameters_are_told_by_name(data):
-    (net,) = nets_of(data, {"balancing": Uncertainty()})
+    (net,) = nets_of(data, {"balancing": UncertaintyWeighting()})
     first, second = parameter_groups(net)
     assert (
         second == [name for name in trained_parameters(net) if name.startswith("criterion.balancer.")] != []
