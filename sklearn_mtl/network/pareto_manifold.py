@@ -31,8 +31,7 @@ class ParetoManifold(nn.Module):
 
     Notes
     -----
-    In the paper the corners begin at different weights, and preferences are drawn independently. Measured on
-    Ames, the one has cost a mean score of 0.017, and the other 0.005.
+    In the paper the corners begin at different weights: measured on Ames, that has cost a score of 0.017.
 
     References
     ----------
@@ -86,8 +85,8 @@ class ParetoManifold(nn.Module):
         """Move on to the preference of the next step, of a sequence that covers the simplex evenly.
 
         The uniform distribution on a simplex, a Dirichlet with all parameters 1, is that of the gaps between
-        sorted uniform numbers. These follow the additive recurrence with the powers of a generalised golden
-        ratio. Drawn independently, the preferences of a few hundred steps leave parts of the simplex out.
+        sorted uniform numbers. These follow an additive recurrence by a generalised golden ratio: a few steps
+        leave no part of the simplex out, and random numbers of the training stay what they would be.
         """
         position = self._position
         position.add_(_strides(len(position)).to(position)).remainder_(1.0)

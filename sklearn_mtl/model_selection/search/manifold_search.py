@@ -31,13 +31,13 @@ FEWEST_TASKS, MOST_TASKS = 2, 4
 
 
 class ManifoldSearchCV(StackedSearch):
-    """A search over task weights by one fit for each fold, whatever the number of weightings.
+    """A search over task weights by one fit for each fold, however many weightings there are.
 
     By Pareto manifold learning [1]_ the weights of a network are a point of a simplex that has a corner for
     each task. All corners are trained together: at each step a preference, which is such a point, is drawn
     from the uniform distribution, the step is made with the network there, and the losses are weighted by
-    the same preference. After the training every preference has a network, of which the best on the test
-    parts of the folds is chosen. A step costs little more than that of one network.
+    the same preference. After the training every preference has a network. The one that is best on the test
+    parts of the folds says which weights to take. A step costs little more than that of one network.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ class ManifoldSearchCV(StackedSearch):
     task_results_, pareto_front_ : DataFrame
         As in `StackedGridSearchCV`, with a row for each preference.
     best_estimator_ : estimator object
-        The estimator at the best preference, as of one more fit to all rows: an ordinary fitted estimator,
-        whose ``task_weights`` are those of `best_params_`.
+        The estimator with `best_params_`, fitted to all rows as ``GridSearchCV`` fits it: by itself a network
+        is better than it is as a point of the simplex.
     interrupted_ : bool
         As in `StackedGridSearchCV`.
     best_score_, best_params_, best_index_, scorer_, n_splits_, refit_time_, multimetric_, classes_, \
@@ -145,7 +145,7 @@ n_features_in_, feature_names_in_
         self.preferences = preferences
 
     def at(self, preference: Any) -> Any:
-        """Return the estimator at any preference, of the same fit to all rows as ``best_estimator_``.
+        """Return the estimator at any preference, all of one fit to all rows, which the first call trains.
 
         Parameters
         ----------
@@ -166,7 +166,17 @@ n_features_in_, feature_names_in_
         """
         if not hasattr(self, "_manifold"):
             raise NotFittedError("This ManifoldSearchCV is not fitted to all rows. Call `fit`, with `refit`.")
-        return self._fitted_at(self._manifold, read_preference(preference, list(self.preferences_)))
+        found = read_preference(preference, list(self.preferences_))
+        fit = self._manifold.fit
+        assert fit is not None
+        if not fit.outcomes:
+            ((_, fit),) = train_together([fit])
+            self._manifold = self._manifold.with_fit(fit)
+        trial = self._at(self._manifold, found)
+        error = trial.error if trial.fit is None else trial.fit.error
+        if error is not None:
+            raise error
+        return trial.fitted()
 
     def _candidates(self) -> Iterable[dict[str, Any]]:
         """Return the one candidate that is trained."""
@@ -232,39 +242,24 @@ n_features_in_, feature_names_in_
         seconds = trained.seconds + time.perf_counter() - start
         return replace(trained, estimator=with_last(trained.estimator, last), fit=fit, seconds=seconds)
 
-    def _fitted_at(self, trained: Trial, preference: Preference) -> Any:
-        """Return the fitted estimator at a preference; the error of a fit that failed is raised."""
-        trial = self._at(trained, preference)
-        error = trial.error if trial.fit is None else trial.fit.error
-        if error is not None:
-            raise error
-        return trial.fitted()
-
     def _set_results(self, results: SearchResults, refit_metric: str) -> None:
         super()._set_results(results, refit_metric)
         del self.stacked_
         self.__dict__.pop("_manifold", None)
 
     def _refit(self, X: Any, y: Any, fit_params: dict[str, Any], targets: AllTargets) -> None:
-        """Fit the estimator to all rows, and keep it at all preferences and at the best."""
-        self.__dict__.pop("best_estimator_", None)
-        start = time.time()
+        """Fit the best to all rows, and plan the fit at all preferences, which the first `at` trains."""
+        super()._refit(X, y, fit_params, targets)
         every = np.arange(len(next(iter(targets.columns.values()))))
-        fold = Fold(X, y, fit_params, every, every[:0])
         estimator = clone(self.estimator)
         with targets.naming_kinds(estimator):
-            trial = _at_all_preferences(Trial(fold, estimator).ready())
+            trial = _at_all_preferences(Trial(Fold(X, y, fit_params, every, every[:0]), estimator).ready())
         if trial.fit is None:
             raise trial.error or RuntimeError("The fit was not planned.")
-        ((_, fit),) = train_together([trial.fit])
-        best = self._fitted_at(trial.with_fit(fit), self.preferences_.iloc[self.best_index_].to_dict())
-        self.best_estimator_ = best
         # Without the rows as they were given, and with the features of the best: a reader can't be pickled.
         no_rows = Fold(None, None, {}, every[:0], every[:0])
-        self._manifold = Trial(no_rows, best, replace(fit, reader=None))
-        self.refit_time_ = time.time() - start
-        if hasattr(best, "feature_names_in_"):
-            self.feature_names_in_ = best.feature_names_in_
+        estimator = with_last(trial.estimator, last_step(self.best_estimator_))
+        self._manifold = Trial(no_rows, estimator, replace(trial.fit, reader=None))
 
     def _fit_by_scikit_learn(self, X: Any, y: Any, params: dict[str, Any]) -> None:
         raise ValueError("A ManifoldSearchCV can't be followed by callbacks of scikit-learn. Found some.")

@@ -62,18 +62,22 @@ def test_a_row_reads_like_one_of_a_grid_over_task_weights(search):
     assert search.n_features_in_ == 4
 
 
-def test_the_best_estimator_is_an_ordinary_one(search, tmp_path):
-    best = search.best_estimator_
+def test_the_best_estimator_is_that_of_a_grid_search(search):
+    best = clone(search.estimator).set_params(**search.best_params_).fit(X, Y)
+    assert repr(search.best_estimator_) == repr(best)
+    assert_same_answers(search.best_estimator_, best)
+
+
+def test_at_a_preference_is_an_ordinary_estimator(search, tmp_path):
+    best = search.at(search.preferences_.iloc[1].to_dict())
     assert {type(net) for net in best.nets_} == {MultiTaskNet}
     assert {type(net.network) for net in best.nets_} == {MultiTaskModule}
-    assert repr(best) == repr(clone(quick(n_bags=2)).set_params(**search.best_params_))
-    assert best.history_[["weight_price", "weight_type"]].iloc[0].tolist() == list(
-        search.best_params_.values()
-    )
+    weights = search.cv_results_["params"][1]
+    assert repr(best) == repr(clone(quick(n_bags=2)).set_params(**weights))
+    assert best.history_[["weight_price", "weight_type"]].iloc[0].tolist() == [0.5, 1.5]
     save(best, tmp_path / "best.zip")
     for copy in (load(tmp_path / "best.zip"), pickle.loads(pickle.dumps(best))):
         assert_same_answers(copy, best)
-    assert_same_answers(search.at(search.preferences_.iloc[search.best_index_].to_dict()), best)
     on = pickle.loads(pickle.dumps(best)).partial_fit(X, Y)
     assert on.nets_[0].history[-1]["epoch"] == len(best.nets_[0].history) + 1
 
@@ -87,11 +91,14 @@ def test_at_is_the_same_fit_at_another_preference(search):
     assert_same_answers(pickle.loads(pickle.dumps(search)).at([1, 9]), by_name)
 
 
-def test_one_net_is_trained_for_each_fold_and_one_for_all_rows(monkeypatch):
+def test_one_net_is_trained_for_each_fold_and_one_for_all_preferences_asked_for(monkeypatch):
     built = []
     build = ManifoldPlan.build
     monkeypatch.setattr(ManifoldPlan, "build", lambda *args: built.append(0) or build(*args))
-    ManifoldSearchCV(quick(), 7, cv=CV).fit(X, Y)
+    search = ManifoldSearchCV(quick(), 7, cv=CV).fit(X, Y)
+    assert len(built) == 3
+    search.at([1, 3])
+    search.at([3, 1])
     assert len(built) == 4
 
 
@@ -100,9 +107,11 @@ def test_models_beside_the_nets_are_found_once_for_each_fold(monkeypatch):
     path = linear_path.LinearModels.path
     monkeypatch.setattr(linear_path.LinearModels, "path", lambda *args: found.append(0) or path(*args))
     search = ManifoldSearchCV(quick(linear_blend=True), 3, cv=CV).fit(X, Y)
-    search.at([0.2, 0.8])
+    # One more for the best.
     assert len(found) == 4
-    assert search.best_estimator_.net_.network.linear is not None
+    search.at([0.2, 0.8])
+    assert len(found) == 5
+    assert search.at([0.3, 0.7]).net_.network.linear is not None
 
 
 def test_a_corner_is_better_at_its_own_task_where_tasks_are_in_conflict():
