@@ -17,7 +17,11 @@ from benchmarks.data import Data, Recipe, ames, synthetic
 from benchmarks.harness import CLOCKS, Contestant, Options, Result, limited_to, race
 from benchmarks.peers import ours, skorch_net
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
-from sklearn_mtl.model_selection import StackedGridSearchCV, StackedHalvingGridSearchCV
+from sklearn_mtl.model_selection import (
+    ManifoldSearchCV,
+    StackedGridSearchCV,
+    StackedHalvingGridSearchCV,
+)
 
 ROUNDS = 5
 UNSEEN = 0.2
@@ -106,6 +110,7 @@ class Round:
             "GridSearchCV, skorch": self._by_skorch,
             FULL: partial(self._by_grid, StackedGridSearchCV),
             StackedHalvingGridSearchCV.__name__: partial(self._by_grid, StackedHalvingGridSearchCV),
+            ManifoldSearchCV.__name__: self._by_manifold,
             "equal weights": self._equal,
         }
         with limited_to(1):
@@ -129,6 +134,12 @@ class Round:
         search = kind(ours(self.recipe), {name: self._weights}, cv=self._folds)
         search.fit(self.seen.X, self.seen.by_name)
         return Choice(search.best_params_[name], partial(self._score, search.best_estimator_))
+
+    def _by_manifold(self) -> Choice:
+        preferences = [{"number": 1.0, "code": weight} for weight in self._weights]
+        search = ManifoldSearchCV(ours(self.recipe), preferences, cv=self._folds)
+        search.fit(self.seen.X, self.seen.by_name)
+        return Choice(self._weights[search.best_index_], partial(self._score, search.best_estimator_))
 
     def _equal(self) -> Choice:
         return Choice(1.0, partial(self._score, self._fit(1.0, self.recipe.seed)))

@@ -193,6 +193,7 @@ def test_the_suite_of_ways_to_weights_runs():
         "GridSearchCV, skorch",
         "StackedGridSearchCV",
         "StackedHalvingGridSearchCV",
+        "ManifoldSearchCV",
         "equal weights",
     ]
     assert all(len(result.values) == 2 and min(result.values) > 0 for result in measured)
