@@ -2,9 +2,9 @@
 
 Every method learns the same training rows of every set, with a plain perceptron and one network: as it comes,
 and with the one of three learning rates that predicts a quarter of the training rows best. Beside them stand
-equal weights (``static``), and the best of 16 weightings on such a quarter. Networks of a search are trained
-as one stack where the method allows it. A file keeps what was measured, so that a run that was stopped goes
-on where it stopped.
+equal weights (``static``), and the best of 16 weightings on such a quarter, each with a network of its own or
+all by one fit (``manifold``). Networks of a search are trained as one stack where the method allows it. A
+file keeps what was measured, so that a run that was stopped goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchmarks.quality.results import Results, measure
 from benchmarks.report import aligned
 from benchmarks.sharing import MadeSets, one_task_each
 from sklearn_mtl.balancing import BALANCERS
-from sklearn_mtl.model_selection import StackedGridSearchCV, multitask_scorer
+from sklearn_mtl.model_selection import ManifoldSearchCV, StackedGridSearchCV, multitask_scorer
 from sklearn_mtl.trunks import MLP
 
 OUT = Path(__file__).parent / "results" / "balancing.csv"
@@ -44,8 +44,10 @@ HELD_OUT = 0.25
 REFERENCE = "static"
 TUNED = ", tuned"
 SEARCHED = "weights searched"
+MANIFOLD = "manifold"
 RATES = [7e-4, 2e-3, 6e-3]
 N_WEIGHTINGS = 16
+MOST_OF_MANIFOLD = 4
 # The largest factor by which a weight is above or below an equal one, before all are scaled to a mean of 1.
 WIDEST = 8.0
 
@@ -93,11 +95,24 @@ class WeightsSearched(Joint):
         return searched(Balanced(REFERENCE).model(problem, seed), problem, grid, seed)
 
 
+class Manifold(WeightsSearched):
+    """Fixed weights, as many, of one fit whose network is trained for all of them."""
+
+    def model(self, problem: Problem, seed: int) -> Any:
+        """Return the search."""
+        estimator = Balanced(REFERENCE).model(problem, seed)
+        return ManifoldSearchCV(estimator, self.n_weightings, **_judged(problem, seed))
+
+
 def searched(estimator: Any, problem: Problem, grid: dict[str, list[Any]], seed: int) -> StackedGridSearchCV:
     """Return a search by the metrics of the report, on a quarter of the training rows."""
+    return StackedGridSearchCV(estimator, grid, **_judged(problem, seed))
+
+
+def _judged(problem: Problem, seed: int) -> dict[str, Any]:
     by_report = multitask_scorer({task: problem.kind(task).score for task in problem.kinds})
     held_out = ShuffleSplit(1, test_size=HELD_OUT, random_state=seed)
-    return StackedGridSearchCV(estimator, grid, cv=held_out, scoring=by_report, error_score="raise")
+    return {"cv": held_out, "scoring": by_report, "error_score": "raise"}
 
 
 def weightings(tasks: Sequence[str], n: int) -> list[dict[str, float]]:
@@ -121,12 +136,12 @@ def weightings(tasks: Sequence[str], n: int) -> list[dict[str, float]]:
 
 
 def contenders() -> dict[str, Contender]:
-    """Return equal weights, weights that are searched, and all methods, as they come and tuned."""
+    """Return equal weights, all methods, as they come and tuned, and weights that are searched."""
     names = sorted(BALANCERS, key=lambda name: name != REFERENCE)
     found: dict[str, Contender] = {}
     for name in names:
         found |= {name: Balanced(name), name + TUNED: Tuned(name)}
-    return {**found, SEARCHED: WeightsSearched(N_WEIGHTINGS)}
+    return {**found, SEARCHED: WeightsSearched(N_WEIGHTINGS), MANIFOLD: Manifold(N_WEIGHTINGS)}
 
 
 def page(results: pd.DataFrame) -> str:
@@ -215,7 +230,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _measure(problem: Problem, name: str, contender: Contender, case: Case, results: Results) -> None:
-    if not results.has(problem.name, name, case):
+    # A manifold is for two to four tasks.
+    left_out = name == MANIFOLD and len(problem.kinds) > MOST_OF_MANIFOLD
+    if not left_out and not results.has(problem.name, name, case):
         measured = measure(problem, name, contender, case)
         results.add(measured)
         print(report.line(measured), flush=True)

@@ -46,7 +46,7 @@ def test_every_method_is_measured_as_it_comes_and_tuned():
 
 
 def test_all_are_measured_once_and_reported(main, tmp_path, monkeypatch):
-    names = ["static", "static, tuned", balancing.SEARCHED]
+    names = ["static", "static, tuned", balancing.SEARCHED, balancing.MANIFOLD]
     these = ["--sets", "small", "--splits", "0", "1", "--contenders", *names]
     found = main(*these)
     assert list(dict.fromkeys(found["contender"])) == names
@@ -57,6 +57,12 @@ def test_all_are_measured_once_and_reported(main, tmp_path, monkeypatch):
     assert all(f"| {name} " in page for name in names)
     monkeypatch.setattr(balancing, "measure", None)
     pd.testing.assert_frame_equal(main(*these), found)
+
+
+def test_a_manifold_is_for_a_few_tasks(main, monkeypatch):
+    monkeypatch.setattr(balancing, "MOST_OF_MANIFOLD", 2)
+    found = main("--sets", "small", "--splits", "0", "--contenders", "static", balancing.MANIFOLD)
+    assert set(found["contender"]) == {"static"}
 
 
 def test_weightings_begin_with_equal_ones_and_have_a_mean_of_1():
