@@ -67,6 +67,7 @@ class BaseMultiTask(
         device: Any = "auto",
         precision: str = "float32",
         compile: bool = False,
+        gradient_conflict: int | None = None,
         callbacks: Sequence[Any] | None = None,
         verbose: int = 0,
         warm_start: bool = False,
@@ -97,6 +98,7 @@ class BaseMultiTask(
         self.device = device
         self.precision = precision
         self.compile = compile
+        self.gradient_conflict = gradient_conflict
         self.callbacks = callbacks
         self.verbose = verbose
         self.warm_start = warm_start

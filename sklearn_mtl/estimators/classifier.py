@@ -26,14 +26,16 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     early_stopping, validation_fraction, patience, n_bags, ema_decay, calibrate, linear_blend,
     tree_blend
         When training stops, and how weights and predictions are averaged, calibrated and blended.
-    device, precision, compile, callbacks, verbose, warm_start, random_state
-        Device and number format of the computation, callbacks, messages, and the source of randomness.
+    device, precision, compile, gradient_conflict, callbacks, verbose, warm_start, random_state
+        Device and number format of the computation, what is recorded, callbacks, messages, and the source of
+        randomness.
 
     Attributes
     ----------
     classes_ : ndarray, list of ndarray, or dict of str to ndarray
         For a one-dimensional, a two-dimensional and a named y.
-    tasks_, n_features_in_, feature_names_in_, net_, nets_, history_, n_iter_, interrupted_
+    tasks_, n_features_in_, feature_names_in_, net_, nets_, history_, gradient_conflict_, n_iter_,
+    interrupted_
         As in `MultiTaskClassifierRegressor`.
 
     Examples

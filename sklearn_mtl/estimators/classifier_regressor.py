@@ -96,6 +96,9 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         Precision of data and weights; ``"bf16"`` is float32 with products in bfloat16 while training.
     compile : bool, default=False
         Whether the network goes through ``torch.compile``.
+    gradient_conflict : int, default=None
+        Every so many steps the gradients of the tasks are compared, for ``gradient_conflict_``; None for
+        never. It takes time for each task: at 100, a few hundredths of the fit.
     callbacks : list of skorch callbacks, default=None
         Each net gets copies, which share what the callbacks were constructed with, such as a trial or a
         writer; files of checkpoints get the net's number where there are several.
@@ -127,6 +130,11 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         All nets of the bag.
     history_ : DataFrame
         A row for each epoch of each net: losses, weight and metric of every task.
+    gradient_conflict_ : DataFrame
+        Where ``gradient_conflict`` asks for it: by epoch and task, for each task, the cosine between the
+        gradients of the two in the parameters that tasks share, its mean over the steps of the epoch that
+        were looked at. Below 0, one task unlearns what the other learns. It is nan for a task without a label
+        in these steps, and where nothing is shared. Of several nets the index begins with ``bag``.
     n_iter_ : int
         Number of epochs of the net that ran longest.
     interrupted_ : bool

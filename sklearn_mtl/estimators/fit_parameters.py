@@ -263,6 +263,10 @@ _RULES: dict[str, Rule] = {
         "'auto' or a positive integer, at most 10,000",
         lambda v: _is_auto(v) or (_COUNT[1](v) and v <= 10_000),
     ),
+    "gradient_conflict": (
+        "None or a positive integer, below 2**31",
+        lambda v: v is None or _COUNT[1](v),
+    ),
     "ema_decay": ("None or a number in [0, 1)", lambda v: v is None or (is_number(v) and 0 <= v < 1)),
     "early_stopping": _FLAG,
     "calibrate": _FLAG,
@@ -313,6 +317,7 @@ def _settings(estimator: Any) -> TrainingSettings:
         dtype=resolve_precision(estimator.precision),
         autocast=resolve_autocast(estimator.precision),
         compile=bool(estimator.compile),
+        gradient_conflict=(None if estimator.gradient_conflict is None else int(estimator.gradient_conflict)),
         callbacks=enabled(estimator.callbacks) if estimator.callbacks else (),
         verbose=int(estimator.verbose),
     )

@@ -22,10 +22,10 @@ from sklearn_mtl.inference import bag_log_responses, bag_responses
 from sklearn_mtl.network import Blueprint, resolve_device
 from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import KINDS, Responses, TaskKind, TaskSet
-from sklearn_mtl.training import MultiTaskNet, history_frame, pack_net, unpack_net
+from sklearn_mtl.training import MultiTaskNet, conflict_frame, history_frame, pack_net, unpack_net
 
 # What `FittedEstimator._keep` sets from what was fitted, and from what has read X.
-DERIVED = frozenset({"tasks_", "classes_", "nets_", "net_", "history_", "n_iter_"})
+DERIVED = frozenset({"tasks_", "classes_", "nets_", "net_", "history_", "gradient_conflict_", "n_iter_"})
 FEATURES = frozenset({"n_features_in_", "feature_names_in_"})
 # Rows of the table of tasks; of more tasks, the rest are counted.
 MOST_ROWS = 20
@@ -276,6 +276,9 @@ def attributes_of(fitted: Fitted, reader: BaseEstimator | None) -> dict[str, Any
         "history_": history_frame(fitted.nets, fitted.tasks),
         "n_iter_": max(len(net.history) for net in fitted.nets),
     }
+    conflict = conflict_frame(fitted.nets, fitted.tasks)
+    if conflict is not None:
+        found["gradient_conflict_"] = conflict
     classes = {task.name: task.classes for task in cast(Any, fitted.tasks) if task.has_classes}
     return {**found, "classes_": fitted.layout.restore_classes(classes)} if classes else found
 

@@ -65,6 +65,7 @@ array([12.])
 
 from sklearn_mtl.training.callback_copies import copied
 from sklearn_mtl.training.callbacks import check_callbacks, enabled, names_of_writers
+from sklearn_mtl.training.gradient_conflict import conflict_frame
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses, StopTraining
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.observer import NetObserver
@@ -96,6 +97,7 @@ __all__ = [
     "as_of_now",
     "check_callbacks",
     "check_lr_schedule",
+    "conflict_frame",
     "copied",
     "enabled",
     "history_frame",

@@ -127,6 +127,7 @@ class MultiTaskNet(RecordedNet):
             Training rows, and held-out rows or None.
         """
         self.run_ = TrainingRun.begin(self, valid)
+        self.conflict_.begin(self.network.sharing.shared_parameters(), self.n_steps)
         self.resume_ = None
         for group in self._groups:
             # A schedule that begins after the first epoch looks for it.
@@ -217,8 +218,7 @@ class MultiTaskNet(RecordedNet):
         """Return the callbacks that print the epochs, if asked for; losses are recorded without any."""
         if not self.verbose:
             return []
-        by_task = [name for names in self.columns.values() for name in names]
-        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog(keys_ignored=by_task))]
+        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog(keys_ignored=self.known_by_task))]
 
     def torch_compile(self, module: nn.Module, name: str) -> nn.Module:
         """Compile the network, not the loss."""
@@ -293,7 +293,7 @@ class MultiTaskNet(RecordedNet):
 
     def train_step_single(self, batch: Batch, **fit_params: Any) -> Step:
         """Put gradients on all parameters for one batch, and clip them."""
-        step = self.put_gradients(batch, *self.training_outputs(batch))
+        step = self.put_gradients(batch, *self.training_outputs(batch), self.conflict_.watcher)
         if self.gradient_clip is not None:
             parameters = [parameter for group in self._groups for parameter in group["params"]]
             gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -307,9 +307,9 @@ class MultiTaskNet(RecordedNet):
             penalty = self.network.sharing.penalty(batch.inputs, batch.weight)
         return raw.to(batch.y.dtype), penalty
 
-    def put_gradients(self, batch: Batch, raw: Tensor, penalty: Tensor | None) -> Step:
+    def put_gradients(self, batch: Batch, raw: Tensor, penalty: Tensor | None, look: Any = None) -> Step:
         """Put gradients on all parameters, given the raw outputs and the penalty of one batch."""
-        return training_step(self.criterion_, batch, raw, penalty, self.run_.shared)
+        return training_step(self.criterion_, batch, raw, penalty, self.run_.shared, look)
 
     @torch.no_grad()
     def validation_step(self, batch: Batch, **fit_params: Any) -> Step:

@@ -39,7 +39,7 @@ class ManifoldNet(MultiTaskNet):
         self.network.draw_preference()
         return super().train_step(batch, **fit_params)
 
-    def put_gradients(self, batch: Batch, raw: Tensor, penalty: Tensor | None) -> Step:
+    def put_gradients(self, batch: Batch, raw: Tensor, penalty: Tensor | None, look: Any = None) -> Step:
         """Put gradients on the corners, given the raw outputs and the penalty of one batch at a point."""
         criterion, weights = self.criterion_, self.network.preference @ self._weights
         at_point = _LossAtPoint(criterion.losses, criterion.balancer, weights)

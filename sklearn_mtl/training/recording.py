@@ -21,8 +21,10 @@ from torch import Tensor
 
 from sklearn_mtl.network.generators import GeneratorState, is_known
 from sklearn_mtl.tasks import TaskSet
+from sklearn_mtl.training.gradient_conflict import CONFLICT, GradientConflict
 
-# Losses, scores and weights of an epoch by their key in `columns_by_task`, each of shape (n_tasks,).
+# Losses, scores and weights of an epoch by their key in `columns_by_task`, each of shape (n_tasks,), and the
+# cosines of gradients, (n_tasks, n_tasks), where they were looked at.
 Epoch = dict[str, np.ndarray]
 
 
@@ -62,11 +64,21 @@ class RecordedNet(NeuralNet):
         The parameters of ``NeuralNet``.
     columns : mapping of str to list of str
         The result of `history_keys`.
+    gradient_conflict : int or None, default=None
+        Every so many steps, the gradients of the tasks are compared; None for never.
     """
 
-    def __init__(self, *args: Any, columns: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        columns: Mapping[str, Sequence[str]],
+        gradient_conflict: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.columns = columns
+        self.gradient_conflict = gradient_conflict
+        self.conflict_ = GradientConflict(gradient_conflict)
         # The best losses and scores so far, by task, and the lowest watched losses; lower is better.
         self.best_: dict[str, Any] = {}
         # Tasks whose loss was the first of the epoch to be no longer finite.
@@ -94,17 +106,22 @@ class RecordedNet(NeuralNet):
 
     def epoch_of(self, row: Mapping[str, Any]) -> Epoch:
         """Return the losses, scores and weights of an epoch by task, given its row of skorch's history."""
-        return {
+        found = {
             key: np.array([row[name] for name in names], dtype=float)
             for key, names in self.columns.items()
             if all(name in row for name in names)
         }
+        return {**found, CONFLICT: np.array(row[CONFLICT])} if CONFLICT in row else found
 
     def totals(self) -> list[dict[str, Any]]:
         """Return the rows of skorch's history without what is known by task, and without the batches."""
-        by_task = {name for names in self.columns.values() for name in names}
-        left_out = {"batches", *by_task, *(f"{name}_best" for name in by_task)}
+        left_out = {"batches", *self.known_by_task, *(f"{name}_best" for name in self.known_by_task)}
         return [{key: value for key, value in row.items() if key not in left_out} for row in self.history]
+
+    @property
+    def known_by_task(self) -> list[str]:
+        """Keys of skorch's history under which something is recorded of tasks."""
+        return [CONFLICT, *(name for names in self.columns.values() for name in names)]
 
     def record_training(self, losses: np.ndarray, masses: np.ndarray, sizes: Sequence[int]) -> None:
         """Record the training losses of an epoch.
@@ -122,6 +139,9 @@ class RecordedNet(NeuralNet):
         self.history[-1].update(self._by_task("weight", effective))
         self._record_total("train_loss", float(watched))
         self._record_batches("train", losses, masses, sizes)
+        conflict = self.conflict_.take()
+        if conflict is not None:
+            self.history.record(CONFLICT, conflict)
         # Within an epoch one task's nan spreads through the trunk to all: the first step tells whose.
         broken = ~np.isfinite(losses)
         self.broken_tasks_ = np.flatnonzero(broken[broken.any(1)][:1].any(0))
@@ -182,6 +202,8 @@ class RecordedNet(NeuralNet):
 
     def _by_task(self, key: str, values: np.ndarray) -> list[tuple[str, Any]]:
         """Return the entries of one quantity in skorch's history, and remember the best values."""
+        if key == CONFLICT:
+            return [(CONFLICT, values.tolist())]
         names = self.columns[key]
         entries: list[tuple[str, Any]] = list(zip(names, values.tolist(), strict=True))
         if key == "weight":

@@ -233,8 +233,7 @@ def finish(ready: ReadyNet) -> MultiTaskNet:
 
 def finish_interrupted(ready: ReadyNet) -> MultiTaskNet | None:
     """Return a net whose training Ctrl-C has interrupted, finished with the epochs that are over, if any."""
-    over = ready.net.finish_interrupted(ready.plan.train, ready.plan.valid)
-    return finish(ready) if over else None
+    return finish(ready) if ready.net.finish_interrupted(ready.plan.train, ready.plan.valid) else None
 
 
 def make_net(
@@ -298,6 +297,7 @@ def make_net(
         ema_decay=settings.ema_decay,
         autocast=settings.autocast,
         gradient_clip=settings.gradient_clip,
+        gradient_conflict=settings.gradient_conflict,
         columns=history_keys(columns_by_task(blueprint.tasks)),
         **settings.optimizer_options(),
     )

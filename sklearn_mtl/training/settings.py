@@ -58,6 +58,8 @@ class TrainingSettings:
         The dtype in which products are computed while training; None for that of the weights.
     compile : bool
         Whether the network goes through ``torch.compile``.
+    gradient_conflict : int or None
+        Every so many steps, the gradients of the tasks are compared; None for never.
     callbacks : sequence
         The user's skorch callbacks; each net is given copies.
     verbose : int
@@ -78,6 +80,7 @@ class TrainingSettings:
     dtype: torch.dtype = torch.float32
     autocast: torch.dtype | None = None
     compile: bool = False
+    gradient_conflict: int | None = None
     callbacks: Sequence[Any] = ()
     verbose: int = 0
 

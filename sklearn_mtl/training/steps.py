@@ -9,7 +9,7 @@ two layers of 256 columns took 2.2 times as long with 64 rows in a batch, and 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -34,7 +34,12 @@ Step = dict[str, Any]
 
 
 def training_step(
-    criterion: Any, batch: Batch, raw: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter] = ()
+    criterion: Any,
+    batch: Batch,
+    raw: Tensor,
+    penalty: Tensor | None,
+    shared: Sequence[nn.Parameter] = (),
+    look: Callable[[Any], None] | None = None,
 ) -> Step:
     """Put gradients on all parameters.
 
@@ -50,8 +55,12 @@ def training_step(
         A scalar that is minimised along with the losses.
     shared : sequence of Parameter
         What several tasks train, for a balancer of gradients.
+    look : callable, optional
+        Given the losses, whose graph it must keep.
     """
     losses = criterion.losses(raw, batch.y, batch.weight)
+    if look is not None:
+        look(losses)
     total = criterion.balancer.backward(losses, criterion.weights, penalty, shared)
     return {"loss": total, "task_loss": losses.total, "task_mass": losses.mass}
 

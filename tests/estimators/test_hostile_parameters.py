@@ -136,6 +136,7 @@ TAKEN = {
     "linear_blend": {"true", "np.bool"},
     "tree_blend": {"true", "np.bool"},
     "compile": {"true", "np.bool"},
+    "gradient_conflict": {*SMALL, "none"},
     "warm_start": {"true", "np.bool"},
     "device": set(),
     "precision": set(),

@@ -206,6 +206,8 @@ def numbers_in_training(ready: ReadyNet) -> int:
     """Return about how many numbers a net has in memory during a step."""
     module = ready.net.network
     weights = sum(parameter.numel() for parameter in module.parameters())
+    # Where the gradients of the tasks are compared, those of all tasks are there at once.
+    compared = 0 if ready.plan.settings.gradient_conflict is None else ready.net.criterion_.losses.n_tasks
     few = few_rows(ready.plan.train)
     total = 0
 
@@ -223,7 +225,7 @@ def numbers_in_training(ready: ReadyNet) -> int:
         for hook in hooks:
             hook.remove()
     outputs = total // len(few.y) * ready.plan.settings.batch_size
-    return weights * TENSORS_OF_A_WEIGHT + outputs * TENSORS_OF_AN_OUTPUT
+    return weights * (TENSORS_OF_A_WEIGHT + compared) + outputs * TENSORS_OF_AN_OUTPUT
 
 
 def is_out_of_memory(error: Exception) -> bool:

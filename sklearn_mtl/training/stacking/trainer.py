@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sklearn_mtl.data.table import Batch
+from sklearn_mtl.training.gradient_conflict import task_cosines
 from sklearn_mtl.training.kept_weights import StopTraining
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import ReadyNet
@@ -127,7 +129,9 @@ class StackedTrainer:
             self.loss.balancer.release(slot)
         self._go_on_without(leaving)
 
-    def put_gradients(self, batch: Batch, masks: Sequence[Tensor]) -> Step:
+    def put_gradients(
+        self, batch: Batch, masks: Sequence[Tensor], look: Callable[[Any], None] | None = None
+    ) -> Step:
         """Put gradients on the stacked weights: a step, but for the optimizer's part.
 
         Parameters
@@ -136,6 +140,8 @@ class StackedTrainer:
             Rows with a leading network axis.
         masks : sequence of tensor
             The masks of the dropout layers.
+        look : callable, optional
+            Given the losses, whose graph it must keep.
 
         Returns
         -------
@@ -145,7 +151,7 @@ class StackedTrainer:
         self.weights.clear_gradients()
         raw, penalty = self.forward(batch, masks, training=True)
         self.loss.balancer.learned = self.weights.of_balancer()
-        step = training_step(self.loss, batch, raw, penalty)
+        step = training_step(self.loss, batch, raw, penalty, look=look)
         return {**step, "raw": raw.detach(), "penalty": penalty.detach()}
 
     def forward(
@@ -176,7 +182,7 @@ class StackedTrainer:
         balancer.begin_epoch(n_steps)
         for number, (batch, masks) in enumerate(self.batches.epoch()):
             again = batch.copied() if balancer.has_after_step else None
-            step = self.put_gradients(batch, masks)
+            step = self.put_gradients(batch, masks, self._look_at(number, n_steps))
             self.weights.clip(bounds)
             self.weights.step()
             if again is not None:
@@ -187,8 +193,35 @@ class StackedTrainer:
         for slot, member in enumerate(self.members):
             sizes = member.ready.plan.batch_sizes
             own = slice(len(sizes))
+            member.net.conflict_.step += own.stop
             member.net.record_training(losses[own, slot], masses[own, slot], sizes)
             member.net.history.record("train_batch_count", own.stop)
+
+    def _look_at(self, number: int, n_steps: Sequence[int]) -> Callable[[Any], None] | None:
+        """Return what compares the gradients of the tasks in a step, if that is due for some nets.
+
+        Parameters
+        ----------
+        number : int
+            Number of the step in the epoch.
+        n_steps : sequence of int
+            Steps of each net in the epoch.
+        """
+        conflicts = [member.net.conflict_ for member in self.members]
+        due = [
+            slot
+            for slot, (conflict, n) in enumerate(zip(conflicts, n_steps, strict=True))
+            if number < n and conflict.is_due(number)
+        ]
+        if not due:
+            return None
+
+        def look(losses: Any) -> None:
+            cosines = task_cosines(losses, self.weights.shared_in_all())
+            for slot in due:
+                conflicts[slot].add(cosines[slot])
+
+        return look
 
     @torch.no_grad()
     def _losses_again(self, batch: Batch, masks: Sequence[Tensor]) -> Tensor:

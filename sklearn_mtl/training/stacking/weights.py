@@ -66,6 +66,13 @@ class StackedWeights:
         """Return the stacked learned parameters of the balancers, by their names in one."""
         return _below(self.trained, "criterion.balancer.")
 
+    def shared_in_all(self) -> list[Tensor]:
+        """Return the stacked parameters that several tasks of a net train."""
+        net = self.nets[0]
+        shared = {id(parameter) for parameter in net.network.sharing.shared_parameters()}
+        names = [name for name, own in trained_parameters(net).items() if id(own) in shared]
+        return [self.trained[name] for name in names]
+
     def clear_gradients(self) -> None:
         """Forget the gradients of the last step."""
         for tensor in self.trained.values():
