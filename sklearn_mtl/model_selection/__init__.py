@@ -2,7 +2,8 @@
 
 `StackedGridSearchCV` and `StackedRandomizedSearchCV` are the searches of scikit-learn, but for how they
 train: the networks of all candidates and folds together. `StackedHalvingGridSearchCV` also drops the worse
-candidates while they train. The rest goes with scikit-learn's own tools:
+candidates while they train. `ManifoldSearchCV` trains one network for all weightings of two to four tasks.
+The rest goes with scikit-learn's own tools:
 
 - `task_scorer` scores one task by any metric of scikit-learn, `multitask_scorer` several as one number, and
   `multitask_scoring` makes the mapping that a search over several metrics takes. Missing labels are left out.

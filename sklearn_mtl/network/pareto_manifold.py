@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +40,7 @@ class ParetoManifold(nn.Module):
 
     preference: Tensor
     _position: Tensor
+    _strides: Tensor
 
     def __init__(self, network: MultiTaskModule, n_corners: int) -> None:
         super().__init__()
@@ -50,6 +50,7 @@ class ParetoManifold(nn.Module):
         self.register_buffer("preference", self._centre)
         # A single corner draws nothing, and trains as the network would.
         self.register_buffer("_position", torch.rand(n_corners - 1, generator=own_generator()))
+        self.register_buffer("_strides", _strides(n_corners - 1))
 
     @property
     def sharing(self) -> SharingModule:
@@ -89,7 +90,7 @@ class ParetoManifold(nn.Module):
         leave no part of the simplex out, and random numbers of the training stay what they would be.
         """
         position = self._position
-        position.add_(_strides(len(position)).to(position)).remainder_(1.0)
+        position.add_(self._strides).remainder_(1.0)
         ends = position.new_tensor([0.0]), position.sort().values, position.new_tensor([1.0])
         self.preference.copy_(torch.cat(ends).diff())
 
@@ -127,13 +128,12 @@ class ParetoManifold(nn.Module):
         return deepcopy(self.point).eval()
 
 
-@cache
 def _strides(n_dimensions: int) -> Tensor:
     """Return the steps of an additive recurrence in a cube, by the root of x^(n + 1) = x + 1."""
     root = 2.0
     for _ in range(50):
         root = (1 + root) ** (1 / (n_dimensions + 1))
-    return root ** -torch.arange(1.0, n_dimensions + 1, dtype=torch.float64)
+    return root ** -torch.arange(1.0, n_dimensions + 1)
 
 
 def _trained(module: nn.Module) -> list[nn.Parameter]:

@@ -15,6 +15,7 @@ A search runs in this order; each step has a module::
 
 `StackedGridSearchCV` and `StackedRandomizedSearchCV` say which candidates there are.
 `StackedHalvingGridSearchCV` runs the trials several times, up to more epochs and with fewer candidates.
+`ManifoldSearchCV` runs one trial for each fold, and scores it at every preference among the tasks.
 
 Examples
 --------
