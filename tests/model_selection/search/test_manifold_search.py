@@ -206,3 +206,24 @@ def test_a_seed_gives_the_same_front(search):
     again = ManifoldSearchCV(quick(n_bags=2), 3, cv=CV).fit(X, Y)
     pd.testing.assert_frame_equal(again.task_results_, search.task_results_)
     assert_same_answers(again, search)
+
+
+def test_ctrl_c_leaves_the_search_as_it_was(search, monkeypatch):
+    before = dict(vars(search))
+
+    def interrupted(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ManifoldPlan, "build", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(X, Y)
+    assert vars(search) == before
+
+
+def test_sample_weights_and_validation_rows_go_to_the_fits():
+    weight = np.where(X[:, 0] > 0, 1.0, 0.01)
+    plain = ManifoldSearchCV(quick(max_epochs=8), 2, cv=CV).fit(X, Y)
+    weighted = ManifoldSearchCV(quick(max_epochs=8), 2, cv=CV)
+    weighted.fit(X, Y, sample_weight=weight, X_val=X[:20], y_val={n: y[:20] for n, y in Y.items()})
+    first, second = (one.at([1, 1]).predict(X)["price"] for one in (plain, weighted))
+    assert not np.allclose(first, second)
