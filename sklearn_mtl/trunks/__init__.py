@@ -25,13 +25,14 @@ from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.trunks.default import DefaultTrunk
 from sklearn_mtl.trunks.mlp import MLP
 from sklearn_mtl.trunks.module_trunk import ModuleTrunk
+from sklearn_mtl.trunks.resnet import ResNet
 from sklearn_mtl.trunks.stacked import StackedTrunks
 from sklearn_mtl.trunks.tabm import TabM
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
 TRUNKS: Recipes[Trunk] = Recipes(
     Trunk,
-    {"mlp": MLP, "tabm": TabM},
+    {"mlp": MLP, "resnet": ResNet, "tabm": TabM},
     "`trunk` must be None, one of {names}, a Trunk such as MLP() or an nn.Module",
     default=DefaultTrunk,
     wraps={nn.Module: ModuleTrunk},
@@ -42,6 +43,7 @@ __all__ = [
     "TRUNKS",
     "DefaultTrunk",
     "ModuleTrunk",
+    "ResNet",
     "StackedTrunks",
     "TabM",
     "Trunk",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
-from sklearn_mtl.recipes import is_number, sizes_of
+from sklearn_mtl.recipes import is_integer, is_number, sizes_of
 from sklearn_mtl.trunks.layers import CodeEmbedding, WithCodes, share_tensors
 
 # Numbers that stand for a code, however many levels there are: in all folds of a search it is the same.
@@ -196,3 +196,35 @@ def check_hidden_layers(
         other = f"{dropout_or!r} or a number " if dropout_or else ""
         raise ValueError(f"`dropout` of {owner} must be {other}in [0, 1). Found {shown(dropout)}.")
     return sizes
+
+
+def check_counts(owner: str, **counts: object) -> None:
+    """Raise a ``ValueError`` if a parameter is no positive integer.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the trunk, for the message.
+    **counts : object
+        The parameters' values by their names.
+    """
+    for name, value in counts.items():
+        if not is_integer(value) or not 0 < value < 2**31:  # type: ignore[operator]
+            raise ValueError(
+                f"`{name}` of {owner} must be a positive integer, below 2**31. Found {shown(value)}."
+            )
+
+
+def check_shares(owner: str, **shares: object) -> None:
+    """Raise a ``ValueError`` if a parameter is no share of units to drop.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the trunk, for the message.
+    **shares : object
+        The parameters' values by their names.
+    """
+    for name, value in shares.items():
+        if not is_number(value) or not 0 <= value < 1:  # type: ignore[operator]
+            raise ValueError(f"`{name}` of {owner} must be a number in [0, 1). Found {shown(value)}.")

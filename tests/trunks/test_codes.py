@@ -5,13 +5,14 @@ import pytest
 import torch
 
 from sklearn_mtl.features import Block, FeatureSpec
-from sklearn_mtl.trunks import MLP, DefaultTrunk, ModuleTrunk, StackedTrunks, TabM
+from sklearn_mtl.trunks import MLP, DefaultTrunk, ModuleTrunk, ResNet, StackedTrunks, TabM
 from sklearn_mtl.trunks.layers import CodeEmbedding
 from tests.trunks.conftest import Table
 
 CARDINALITIES = (70, 9)
 TRUNKS = {
     "mlp": MLP((6, 5), activation="gelu"),
+    "resnet": ResNet(6, dropout=0.0),
     "tabm": TabM((6, 5), members=3, dropout=0.0),
     "tabm without embedding": TabM((6, 5), members=3, dropout=0.0, embedding=None),
 }

@@ -5,7 +5,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sklearn_mtl.trunks import MLP, ModuleTrunk, StackedTrunks, TabM, Trunk, TrunkModule
+from sklearn_mtl.trunks import (
+    MLP,
+    ModuleTrunk,
+    ResNet,
+    StackedTrunks,
+    TabM,
+    Trunk,
+    TrunkModule,
+)
 from sklearn_mtl.trunks.layers import FEWEST_BITS_APART, Dropout, Linear
 from sklearn_mtl.trunks.layers.stacking import MappedParts
 
@@ -108,6 +116,8 @@ TRUNKS = {
     "normalized": MLP((6, 5), normalization="layer", activation="tanh"),
     "tabm": TabM((6, 5), members=3, dropout=0.0),
     "tabm without embedding": TabM((6, 5), members=3, dropout=0.0, embedding=None),
+    "resnet": ResNet(6, blocks=2, dropout=0.0),
+    "resnet by batch": ResNet(6, dropout=0.0, normalization="batch"),
     "module": ModuleTrunk(NETWORK),
     "frozen": ModuleTrunk(NETWORK, frozen=True),
     "recurrent": ModuleTrunk(Recurrent()),

@@ -14,6 +14,7 @@ from sklearn_mtl.trunks.layers.dropout import Dropout
 from sklearn_mtl.trunks.layers.embedding import PiecewiseLinearEmbedding
 from sklearn_mtl.trunks.layers.generators import OwnDraws, drawing_from, own_generator, own_generators
 from sklearn_mtl.trunks.layers.linear import Linear, MemberLinear, TaskLinear, aligned, linear
+from sklearn_mtl.trunks.layers.residual import Residual
 from sklearn_mtl.trunks.layers.stacking import (
     SameForAll,
     are_equal,
@@ -32,6 +33,7 @@ __all__ = [
     "MemberLinear",
     "OwnDraws",
     "PiecewiseLinearEmbedding",
+    "Residual",
     "SameForAll",
     "TaskLinear",
     "WithCodes",

@@ -46,7 +46,7 @@ from sklearn_mtl.sharing import (
     TaskAttention,
 )
 from sklearn_mtl.tasks import Classification, PointLoss, Regression
-from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
+from sklearn_mtl.trunks import MLP, ModuleTrunk, ResNet, TabM
 from tests.balancing.methods import Projected
 
 EXTENDING = Path(__file__).parents[3] / "docs" / "extending.md"
@@ -256,6 +256,17 @@ CASES = [
             "dropout": [0.1, 0.4],
             "n_bins": [3, 5],
             "embedding_size": [2, 3],
+        },
+    ),
+    Case(
+        "trunk",
+        ResNet(6),
+        {
+            "width": [6, 4],
+            "blocks": [1, 2],
+            "hidden_factor": [1.0, 2.0],
+            "dropout": [0.1, 0.4],
+            "residual_dropout": [0.1, 0.4],
         },
     ),
     Case("trunk", ModuleTrunk(linear(0)), {"module": [linear(0), linear(1)]}),
