@@ -26,8 +26,8 @@ class FAMO(WeightedSum):
     others'; here the weight is times the number of tasks that take part and times the user's weight, and the
     logits of tasks without a label in the batch stay as they are.
 
-    The losses of a step are computed once more after it: a forward pass, which makes a step of training about
-    a third longer.
+    The losses of a step are computed once more after it: a forward pass more, with which a step takes up to
+    twice as long.
 
     Choose it where some tasks are learned long before others, and none may be left behind.
 

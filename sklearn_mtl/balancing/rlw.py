@@ -16,6 +16,8 @@ MULTIPLIER = 6364136223846793005
 INCREMENT = 1442695040888963407
 # The upper 24 bits, which are its best, are as many as a float32 tells apart.
 LOWER_BITS = 40
+# That many draws there are between -1 and 1: one is this far from the next.
+STEP = 2.0 ** (LOWER_BITS - 63)
 DISTRIBUTIONS = ("dirichlet", "normal")
 
 
@@ -63,7 +65,7 @@ class RLW(WeightedSum):
         """Return the next weights of the losses."""
         self.state.mul_(MULTIPLIER).add_(INCREMENT)
         # Between -1 and 1, and neither.
-        uniform = ((self.state >> LOWER_BITS).to(weights.dtype) + 0.5) * 2.0 ** (LOWER_BITS - 63)
+        uniform = (self.state >> LOWER_BITS) * STEP + 0.5 * STEP
         if self.distribution == "normal":
             return softmax_weights(math.sqrt(2) * torch.erfinv(uniform), weights)
         # Shares of exponential variables are from the flat Dirichlet distribution.

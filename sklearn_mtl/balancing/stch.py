@@ -79,5 +79,5 @@ class STCH(WeightedSum):
 
     def weigh(self, losses: Tensor, weights: Tensor) -> Tensor:
         """Return the weights of the losses, the larger the farther a loss is from its reference."""
-        preference = 1 / (weights > 0).sum(-1).clamp_min(1)
-        return softmax_weights(preference * (losses - self.ideal) / self.mu, weights)
+        n_tasks = (weights > 0).sum(-1).clamp_min(1)
+        return softmax_weights((losses - self.ideal) / (self.mu * n_tasks), weights)
