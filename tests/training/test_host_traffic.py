@@ -59,6 +59,9 @@ ALONE = {
     "cosine": {"lr_schedule": "cosine"},
     "average": {"ema_decay": 0.9},
     "gradients": {"balancing": Sum()},
+    "gradnorm": {"balancing": "gradnorm"},
+    "excess_mtl": {"balancing": "excess_mtl"},
+    "conflict": {"gradient_conflict": 1},
     "losses": {"tasks": {"regression0": Regression("quantile"), "multiclass0": Classification("focal")}},
     "smoothed": {
         "tasks": {"multiclass0": Classification(label_smoothing=0.1), "regression0": Regression("huber")}
