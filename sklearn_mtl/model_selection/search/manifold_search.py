@@ -37,7 +37,8 @@ class ManifoldSearchCV(StackedSearch):
     each task. All corners are trained together: at each step a preference, which is such a point, is drawn
     from the uniform distribution, the step is made with the network there, and the losses are weighted by
     the same preference. After the training every preference has a network. The one that is best on the test
-    parts of the folds says which weights to take. A step costs little more than that of one network.
+    parts of the folds says which weights to take. A step costs little more than that of one network. For the
+    choice alone a `StackedGridSearchCV` is better, if slower; what this has besides is the whole trade-off.
 
     Parameters
     ----------
