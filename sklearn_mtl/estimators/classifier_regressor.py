@@ -27,7 +27,7 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     task_weights : mapping of str to float, default=None
         Non-negative weight of each task's loss; tasks it omits count 1.0. In a grid,
         ``task_weights__price=[0.1, 1, 10]``.
-    trunk : Trunk, "mlp", "resnet", "tabm" or nn.Module, default=None
+    trunk : Trunk, "ft_transformer", "mlp", "resnet", "tabm" or nn.Module, default=None
         From features to a representation; None is ``TabM()`` for tables and ``MLP()`` for arrays of
         more dimensions.
     sharing : Sharing or str, default=None

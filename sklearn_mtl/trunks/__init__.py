@@ -23,6 +23,7 @@ from torch import nn
 
 from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.trunks.default import DefaultTrunk
+from sklearn_mtl.trunks.ft_transformer import FTTransformer
 from sklearn_mtl.trunks.mlp import MLP
 from sklearn_mtl.trunks.module_trunk import ModuleTrunk
 from sklearn_mtl.trunks.resnet import ResNet
@@ -32,7 +33,7 @@ from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
 TRUNKS: Recipes[Trunk] = Recipes(
     Trunk,
-    {"mlp": MLP, "resnet": ResNet, "tabm": TabM},
+    {"ft_transformer": FTTransformer, "mlp": MLP, "resnet": ResNet, "tabm": TabM},
     "`trunk` must be None, one of {names}, a Trunk such as MLP() or an nn.Module",
     default=DefaultTrunk,
     wraps={nn.Module: ModuleTrunk},
@@ -42,6 +43,7 @@ __all__ = [
     "MLP",
     "TRUNKS",
     "DefaultTrunk",
+    "FTTransformer",
     "ModuleTrunk",
     "ResNet",
     "StackedTrunks",

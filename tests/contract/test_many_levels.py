@@ -14,9 +14,14 @@ from sklearn_mtl.export import load, save
 from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.sharing import SHARINGS, Cascade, Hierarchical
 from sklearn_mtl.training.stacking import train
-from sklearn_mtl.trunks import MLP, ResNet, TabM
+from sklearn_mtl.trunks import MLP, FTTransformer, ResNet, TabM
 
-TRUNKS = [MLP((8, 6)), ResNet(6, dropout=0.1), TabM((8, 6), members=2, n_bins=4, embedding_size=2)]
+TRUNKS = [
+    MLP((8, 6)),
+    ResNet(6, dropout=0.1),
+    FTTransformer(6, blocks=1, heads=2),
+    TabM((8, 6), members=2, n_bins=4, embedding_size=2),
+]
 every_trunk = pytest.mark.parametrize("trunk", TRUNKS, ids=lambda trunk: type(trunk).__name__)
 
 

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from sklearn_mtl.trunks import (
     MLP,
+    FTTransformer,
     ModuleTrunk,
     ResNet,
     StackedTrunks,
@@ -116,6 +117,7 @@ TRUNKS = {
     "normalized": MLP((6, 5), normalization="layer", activation="tanh"),
     "tabm": TabM((6, 5), members=3, dropout=0.0),
     "tabm without embedding": TabM((6, 5), members=3, dropout=0.0, embedding=None),
+    "ft_transformer": FTTransformer(6, heads=2, attention_dropout=0.0, dropout=0.0),
     "resnet": ResNet(6, blocks=2, dropout=0.0),
     "resnet by batch": ResNet(6, dropout=0.0, normalization="batch"),
     "module": ModuleTrunk(NETWORK),

@@ -46,7 +46,7 @@ from sklearn_mtl.sharing import (
     TaskAttention,
 )
 from sklearn_mtl.tasks import Classification, PointLoss, Regression
-from sklearn_mtl.trunks import MLP, ModuleTrunk, ResNet, TabM
+from sklearn_mtl.trunks import MLP, FTTransformer, ModuleTrunk, ResNet, TabM
 from tests.balancing.methods import Projected
 
 EXTENDING = Path(__file__).parents[3] / "docs" / "extending.md"
@@ -256,6 +256,19 @@ CASES = [
             "dropout": [0.1, 0.4],
             "n_bins": [3, 5],
             "embedding_size": [2, 3],
+        },
+    ),
+    Case(
+        "trunk",
+        FTTransformer(6, heads=2),
+        {
+            "width": [6, 4],
+            "blocks": [1, 2],
+            "heads": [1, 2],
+            "hidden_factor": [1.0, 2.0],
+            "attention_dropout": [0.1, 0.4],
+            "dropout": [0.1, 0.4],
+            "residual_dropout": [0.1, 0.4],
         },
     ),
     Case(

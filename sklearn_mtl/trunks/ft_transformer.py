@@ -1,0 +1,251 @@
+"""A transformer over the columns of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.messages import shown
+from sklearn_mtl.trunks.layers import CodeEmbedding, Dropout, Linear, stacked
+from sklearn_mtl.trunks.resnet import hidden_size
+from sklearn_mtl.trunks.trunk import Trunk, TrunkModule, check_counts, check_shares
+
+
+class FTTransformer(Trunk):
+    """A transformer over the columns of a table, each of which is a token.
+
+    Gorishniy, Rubachev, Khrulkov & Babenko (2021), "Revisiting Deep Learning Models for Tabular Data"
+    (NeurIPS), section 3.3. A column x becomes the vector x w + b, a code its learned vector plus b; one token
+    more, which attends to all of them, becomes the representation. Unlike there, each level of a column of
+    few is a token, and the widths are smaller by default. The time of a step grows with the square of the
+    number of encoded columns: a few dozen are quick, hundreds are slow.
+
+    Parameters
+    ----------
+    width : int, default=64
+        Width of a token, a multiple of ``heads``.
+    blocks : int, default=2
+        Number of blocks, each of them attention and then a perceptron, whose inputs are added to their
+        outputs.
+    heads : int, default=4
+        Number of heads of the attention.
+    hidden_factor : float, default=4/3
+        The hidden layer of a perceptron is so many times as wide as a token.
+    attention_dropout : float, default=0.2
+        Share of the attention's weights set to 0 while training, in [0, 1).
+    dropout : float, default=0.1
+        Share of a perceptron's hidden units set to 0 while training, in [0, 1).
+    residual_dropout : float, default=0.0
+        Share of the outputs of attention and perceptrons set to 0 while training, in [0, 1).
+
+    Examples
+    --------
+    >>> from sklearn_mtl.trunks import FTTransformer
+    >>> FTTransformer(blocks=3)
+    FTTransformer(blocks=3)
+    """
+
+    def __init__(
+        self,
+        width: int = 64,
+        *,
+        blocks: int = 2,
+        heads: int = 4,
+        hidden_factor: float = 4 / 3,
+        attention_dropout: float = 0.2,
+        dropout: float = 0.1,
+        residual_dropout: float = 0.0,
+    ) -> None:
+        self.width = width
+        self.blocks = blocks
+        self.heads = heads
+        self.hidden_factor = hidden_factor
+        self.attention_dropout = attention_dropout
+        self.dropout = dropout
+        self.residual_dropout = residual_dropout
+
+    def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
+        """Return a new trunk: a stage for each block, all tokens side by side between them."""
+        block = spec.single
+        if block.kind != "float" or len(block.shape) != 1:
+            raise ValueError(
+                f"FTTransformer takes a table. Found rows of shape {block.shape}; another trunk, such as "
+                "MLP, can."
+            )
+        check_counts("FTTransformer", width=self.width, blocks=self.blocks, heads=self.heads)
+        check_shares(
+            "FTTransformer",
+            attention_dropout=self.attention_dropout,
+            dropout=self.dropout,
+            residual_dropout=self.residual_dropout,
+        )
+        if self.width % self.heads:
+            raise ValueError(
+                f"`width` of FTTransformer must be a multiple of `heads`, {shown(self.heads)}. Found "
+                f"{shown(self.width)}."
+            )
+        entry = ColumnTokens(spec, self.width)
+        stages = [self._block(entry.n_tokens, place) for place in range(self.blocks)]
+        ends = nn.Sequential(nn.LayerNorm(self.width), nn.ReLU())
+        widths = (*[entry.n_tokens * self.width] * self.blocks, self.width, self.width)
+        return TrunkModule(entry, [*stages, ends], widths)
+
+    def _block(self, n_tokens: int, place: int) -> nn.Module:
+        return TransformerBlock(
+            n_tokens,
+            self.width,
+            self.heads,
+            hidden_size("FTTransformer", self.width, self.hidden_factor),
+            attention_dropout=self.attention_dropout,
+            dropout=self.dropout,
+            residual_dropout=self.residual_dropout,
+            is_first=place == 0,
+            is_last=place == self.blocks - 1,
+        )
+
+
+class ColumnTokens(nn.Module):
+    """A table as tokens side by side, (rows, one member, n_tokens * width).
+
+    The first is the one that reads the others. Columns are the last: in a stack, those of a narrower table
+    are filled up at the end.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Blocks of a table.
+    width : int
+        Width of a token.
+    """
+
+    def __init__(self, spec: FeatureSpec, width: int) -> None:
+        super().__init__()
+        self.name = spec.single.name
+        self.name_of_codes = None if spec.codes is None else spec.codes.name
+        (n_columns,), cardinalities = (
+            spec.single.shape,
+            () if spec.codes is None else spec.codes.cardinalities,
+        )
+        self.n_tokens = 1 + len(cardinalities) + n_columns
+        bound = width**-0.5
+        self.reading = nn.Parameter(torch.empty(width).uniform_(-bound, bound))
+        self.weight = nn.Parameter(torch.empty(n_columns, width).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(n_columns, width).uniform_(-bound, bound))
+        self.codes = CodeEmbedding(cardinalities, width) if cardinalities else None
+        bias_of_codes = torch.empty(len(cardinalities) * width).uniform_(-bound, bound)
+        self.bias_of_codes = nn.Parameter(bias_of_codes) if cardinalities else None
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the tokens, shape (rows, 1, n_tokens * width)."""
+        columns = torch.addcmul(self.bias, self.weight, inputs[self.name].unsqueeze(-1))
+        parts = [self.reading.expand(len(columns), -1), columns.flatten(1)]
+        if self.codes is not None and self.name_of_codes is not None:
+            parts.insert(1, self.codes(inputs[self.name_of_codes]) + self.bias_of_codes)
+        return torch.cat(parts, dim=1).unsqueeze(1)
+
+
+class TransformerBlock(nn.Module):
+    """Attention between tokens and then a perceptron of each, (rows, members, n_tokens * width) to the same.
+
+    Both take normalized tokens, the attention of the first block apart; the perceptron's activation is ReGLU.
+    Of the last block only the first token comes out, (rows, members, width).
+
+    Parameters
+    ----------
+    n_tokens, width, heads, hidden : int
+        Number and width of the tokens, heads of the attention, width of the perceptron's hidden layer.
+    attention_dropout, dropout, residual_dropout : float
+        Shares set to 0 while training.
+    is_first, is_last : bool
+        Whether the block is the first, or the last.
+    """
+
+    present: Tensor
+
+    def __init__(
+        self,
+        n_tokens: int,
+        width: int,
+        heads: int,
+        hidden: int,
+        *,
+        attention_dropout: float,
+        dropout: float,
+        residual_dropout: float,
+        is_first: bool,
+        is_last: bool,
+    ) -> None:
+        super().__init__()
+        self.width, self.heads, self.is_last = width, heads, is_last
+        self.attention_norm = nn.Identity() if is_first else nn.LayerNorm(width)
+        self.query, self.key, self.value, self.mixed = (Linear(width, width) for _ in range(4))
+        self.norm = nn.LayerNorm(width)
+        self.first, self.second = Linear(width, 2 * hidden), Linear(hidden, width)
+        # torch's attention would draw its dropout from the one generator of all networks.
+        self.attention_dropout, self.dropout, self.attention_residual, self.residual = (
+            Dropout(share) if share > 0 else nn.Identity()
+            for share in (attention_dropout, dropout, residual_dropout, residual_dropout)
+        )
+        # In a stack, a network of fewer tokens is filled up with 0, and nothing attends to what was added.
+        self.register_buffer("present", torch.ones(n_tokens))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the tokens, or the first of them."""
+        tokens = x.unflatten(-1, (-1, self.width))
+        normalized = of_each(self.attention_norm, tokens)
+        if self.is_last:
+            tokens = tokens[..., :1, :]
+        attended = self._attended(normalized[..., : tokens.shape[-2], :], normalized)
+        tokens = tokens + self.attention_residual(attended)
+        hidden, gate = of_each(self.first, of_each(self.norm, tokens)).chunk(2, dim=-1)
+        tokens = tokens + self.residual(of_each(self.second, self.dropout(hidden * F.relu(gate))))
+        return tokens.flatten(-2)
+
+    def _attended(self, reading: Tensor, read: Tensor) -> Tensor:
+        query, key, value = (
+            of_each(layer, of).unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+            for layer, of in ((self.query, reading), (self.key, read), (self.value, read))
+        )
+        likeness = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+        weights = self.attention_dropout((likeness + self.present.log()).softmax(-1))
+        return of_each(self.mixed, (weights @ value).transpose(-2, -3).flatten(-2))
+
+    @classmethod
+    def stacked(cls, blocks: Sequence[TransformerBlock]) -> nn.Module:
+        """Return what these blocks do side by side, as one."""
+        return StackedTransformerBlock(blocks)
+
+
+class StackedTransformerBlock(TransformerBlock):
+    """Blocks of trunks side by side: (rows, members, n, n_tokens * width) to the same.
+
+    Parameters
+    ----------
+    blocks : sequence of TransformerBlock
+        The blocks of the n trunks.
+    """
+
+    def __init__(self, blocks: Sequence[TransformerBlock]) -> None:
+        nn.Module.__init__(self)
+        first = blocks[0]
+        self.width, self.heads, self.is_last = first.width, first.heads, first.is_last
+        for name, _ in first.named_children():
+            setattr(self, name, stacked([block.get_submodule(name) for block in blocks]))
+        self.register_buffer("present", first.present)
+
+
+def of_each(layer: nn.Module, tokens: Tensor) -> Tensor:
+    """Return what a layer makes of each token: to the layer, tokens are more members.
+
+    Parameters
+    ----------
+    layer : nn.Module
+        Goes from (rows, members, …, n_in) to (rows, members, …, n_out).
+    tokens : tensor of shape (rows, members, …, n_tokens, n_in)
+    """
+    found: Tensor = layer(tokens.movedim(-2, 2).flatten(1, 2))
+    return found.unflatten(1, (tokens.shape[1], -1)).movedim(2, -2)
