@@ -65,12 +65,11 @@ array([12.])
 
 from sklearn_mtl.training.callback_copies import copied
 from sklearn_mtl.training.callbacks import check_callbacks, enabled, names_of_writers
-from sklearn_mtl.training.gradient_conflict import conflict_frame
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses, StopTraining
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.observer import NetObserver
 from sklearn_mtl.training.pareto_manifold import ManifoldPlan
-from sklearn_mtl.training.recording import history_frame
+from sklearn_mtl.training.recording import conflict_frame, history_frame
 from sklearn_mtl.training.runs import NetPlan, plan_bag, plan_further
 from sklearn_mtl.training.settings import (
     OPTIMIZERS,

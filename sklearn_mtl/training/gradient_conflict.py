@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.balancing.task_gradients import task_gradients
-from sklearn_mtl.tasks import StepLosses, TaskSet
+from sklearn_mtl.tasks import StepLosses
 
 # The key of an epoch's matrix in skorch's history. Its loggers take what has no such beginning for a number.
 CONFLICT = "event_gradient_conflict"
@@ -22,8 +19,8 @@ class GradientConflict:
 
     Parameters
     ----------
-    every : int or None
-        Number of steps of which the first is looked at; None for no step at all.
+    every : int
+        Number of steps of which the first is looked at.
 
     Attributes
     ----------
@@ -33,7 +30,7 @@ class GradientConflict:
         Number of the next step, from the beginning of the first training on.
     """
 
-    def __init__(self, every: int | None) -> None:
+    def __init__(self, every: int) -> None:
         self.every = every
         self.shared: list[nn.Parameter] = []
         self.step = 0
@@ -47,12 +44,7 @@ class GradientConflict:
 
     def is_due(self, further: int = 0) -> bool:
         """Whether the next step, or one so much further, is looked at."""
-        return self.every is not None and (self.step + further) % self.every == 0
-
-    @property
-    def watcher(self) -> Callable[[StepLosses], None] | None:
-        """What is to be given the losses of each step; None, where no step is looked at."""
-        return None if self.every is None else self.look
+        return (self.step + further) % self.every == 0
 
     def look(self, losses: StepLosses) -> None:
         """Take note of a step, given its losses with their graph, which is kept."""
@@ -98,32 +90,3 @@ def task_cosines(losses: StepLosses, parameters: Sequence[Tensor]) -> Tensor:
         products += rows @ rows.mT
     norms = products.diagonal(dim1=-2, dim2=-1).sqrt()
     return (products / (norms.unsqueeze(-1) * norms.unsqueeze(-2))).clamp(-1, 1)
-
-
-def conflict_frame(nets: Sequence[Any], tasks: TaskSet) -> pd.DataFrame | None:
-    """Return the cosines of all nets and epochs, a row for each task and a column for each.
-
-    Parameters
-    ----------
-    nets : sequence of RecordedNet
-        The nets of a bag.
-    tasks : TaskSet
-        The tasks.
-
-    Returns
-    -------
-    DataFrame or None
-        Its index has ``bag`` (where there are several nets), ``epoch`` and ``task``; nan where nothing was
-        looked at. None, if nothing was in any epoch.
-    """
-    rows = [[row.get(CONFLICT) for row in net.history] for net in nets]
-    if all(found is None for of_net in rows for found in of_net):
-        return None
-    names = tasks.names
-    none = np.full((len(names), len(names)), np.nan)
-    frames = {}
-    for bag, (net, of_net) in enumerate(zip(nets, rows, strict=True)):
-        for row, found in zip(net.history, of_net, strict=True):
-            frames[bag, row["epoch"]] = pd.DataFrame(none if found is None else found, names, names)
-    frame = pd.concat(frames, names=["bag", "epoch", "task"])
-    return frame if len(nets) > 1 else frame.droplevel("bag")

@@ -127,7 +127,8 @@ class MultiTaskNet(RecordedNet):
             Training rows, and held-out rows or None.
         """
         self.run_ = TrainingRun.begin(self, valid)
-        self.conflict_.begin(self.network.sharing.shared_parameters(), self.n_steps)
+        if self.conflict_ is not None:
+            self.conflict_.begin(self.network.sharing.shared_parameters(), self.n_steps)
         self.resume_ = None
         for group in self._groups:
             # A schedule that begins after the first epoch looks for it.
@@ -293,7 +294,7 @@ class MultiTaskNet(RecordedNet):
 
     def train_step_single(self, batch: Batch, **fit_params: Any) -> Step:
         """Put gradients on all parameters for one batch, and clip them."""
-        step = self.put_gradients(batch, *self.training_outputs(batch), self.conflict_.watcher)
+        step = self.put_gradients(batch, *self.training_outputs(batch), self.watcher)
         if self.gradient_clip is not None:
             parameters = [parameter for group in self._groups for parameter in group["params"]]
             gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

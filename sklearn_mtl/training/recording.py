@@ -8,7 +8,7 @@ whether it is better than all before; skorch's callbacks read these flags. There
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -20,7 +20,7 @@ from skorch.history import History
 from torch import Tensor
 
 from sklearn_mtl.network.generators import GeneratorState, is_known
-from sklearn_mtl.tasks import TaskSet
+from sklearn_mtl.tasks import StepLosses, TaskSet
 from sklearn_mtl.training.gradient_conflict import CONFLICT, GradientConflict
 
 # Losses, scores and weights of an epoch by their key in `columns_by_task`, each of shape (n_tasks,), and the
@@ -78,7 +78,7 @@ class RecordedNet(NeuralNet):
         super().__init__(*args, **kwargs)
         self.columns = columns
         self.gradient_conflict = gradient_conflict
-        self.conflict_ = GradientConflict(gradient_conflict)
+        self.conflict_ = None if gradient_conflict is None else GradientConflict(gradient_conflict)
         # The best losses and scores so far, by task, and the lowest watched losses; lower is better.
         self.best_: dict[str, Any] = {}
         # Tasks whose loss was the first of the epoch to be no longer finite.
@@ -119,6 +119,11 @@ class RecordedNet(NeuralNet):
         return [{key: value for key, value in row.items() if key not in left_out} for row in self.history]
 
     @property
+    def watcher(self) -> Callable[[StepLosses], None] | None:
+        """What compares the gradients of the tasks in the steps of training, if anything does."""
+        return None if self.conflict_ is None else self.conflict_.look
+
+    @property
     def known_by_task(self) -> list[str]:
         """Keys of skorch's history under which something is recorded of tasks."""
         return [CONFLICT, *(name for names in self.columns.values() for name in names)]
@@ -139,7 +144,7 @@ class RecordedNet(NeuralNet):
         self.history[-1].update(self._by_task("weight", effective))
         self._record_total("train_loss", float(watched))
         self._record_batches("train", losses, masses, sizes)
-        conflict = self.conflict_.take()
+        conflict = self.conflict_ and self.conflict_.take()
         if conflict is not None:
             self.history.record(CONFLICT, conflict)
         # Within an epoch one task's nan spreads through the trunk to all: the first step tells whose.
@@ -289,3 +294,32 @@ def history_frame(nets: Sequence[RecordedNet], tasks: TaskSet) -> pd.DataFrame:
                 blocks.append(pd.DataFrame(values, columns=names))
         frames.append(pd.concat(blocks, axis=1))
     return pd.concat(frames, ignore_index=True)
+
+
+def conflict_frame(nets: Sequence[RecordedNet], tasks: TaskSet) -> pd.DataFrame | None:
+    """Return the cosines of all nets and epochs, a row for each task and a column for each.
+
+    Parameters
+    ----------
+    nets : sequence of RecordedNet
+        The nets of a bag.
+    tasks : TaskSet
+        The tasks.
+
+    Returns
+    -------
+    DataFrame or None
+        Its index has ``bag`` (where there are several nets), ``epoch`` and ``task``; nan where nothing was
+        looked at. None, if nothing was in any epoch.
+    """
+    rows = [[row.get(CONFLICT) for row in net.history] for net in nets]
+    if all(found is None for of_net in rows for found in of_net):
+        return None
+    names = tasks.names
+    none = np.full((len(names), len(names)), np.nan)
+    frames = {}
+    for bag, (net, of_net) in enumerate(zip(nets, rows, strict=True)):
+        for row, found in zip(net.history, of_net, strict=True):
+            frames[bag, row["epoch"]] = pd.DataFrame(none if found is None else found, names, names)
+    frame = pd.concat(frames, names=["bag", "epoch", "task"])
+    return frame if len(nets) > 1 else frame.droplevel("bag")

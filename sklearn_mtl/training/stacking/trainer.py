@@ -193,7 +193,8 @@ class StackedTrainer:
         for slot, member in enumerate(self.members):
             sizes = member.ready.plan.batch_sizes
             own = slice(len(sizes))
-            member.net.conflict_.step += own.stop
+            if member.net.conflict_ is not None:
+                member.net.conflict_.step += own.stop
             member.net.record_training(losses[own, slot], masses[own, slot], sizes)
             member.net.history.record("train_batch_count", own.stop)
 
@@ -209,17 +210,17 @@ class StackedTrainer:
         """
         conflicts = [member.net.conflict_ for member in self.members]
         due = [
-            slot
+            (slot, conflict)
             for slot, (conflict, n) in enumerate(zip(conflicts, n_steps, strict=True))
-            if number < n and conflict.is_due(number)
+            if conflict is not None and number < n and conflict.is_due(number)
         ]
         if not due:
             return None
 
         def look(losses: Any) -> None:
             cosines = task_cosines(losses, self.weights.shared_in_all())
-            for slot in due:
-                conflicts[slot].add(cosines[slot])
+            for slot, conflict in due:
+                conflict.add(cosines[slot])
 
         return look
 
