@@ -127,8 +127,7 @@ class MultiTaskNet(RecordedNet):
             Training rows, and held-out rows or None.
         """
         self.run_ = TrainingRun.begin(self, valid)
-        if self.conflict_ is not None:
-            self.conflict_.begin(self.network.sharing.shared_parameters(), self.n_steps)
+        self.begin_comparing(self.network.sharing.shared_parameters(), self.n_steps)
         self.resume_ = None
         for group in self._groups:
             # A schedule that begins after the first epoch looks for it.

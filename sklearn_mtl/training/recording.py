@@ -8,7 +8,7 @@ whether it is better than all before; skorch's callbacks read these flags. There
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from skorch import NeuralNet
 from skorch.history import History
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklearn_mtl.network.generators import GeneratorState, is_known
 from sklearn_mtl.tasks import StepLosses, TaskSet
@@ -117,6 +117,11 @@ class RecordedNet(NeuralNet):
         """Return the rows of skorch's history without what is known by task, and without the batches."""
         left_out = {"batches", *self.known_by_task, *(f"{name}_best" for name in self.known_by_task)}
         return [{key: value for key, value in row.items() if key not in left_out} for row in self.history]
+
+    def begin_comparing(self, shared: Iterable[nn.Parameter], step: int) -> None:
+        """Begin or resume a training in which gradients may be compared, as `GradientConflict` does."""
+        if self.conflict_ is not None:
+            self.conflict_.begin(shared, step)
 
     @property
     def watcher(self) -> Callable[[StepLosses], None] | None:
