@@ -37,7 +37,9 @@ def test_an_extra_installs_what_the_code_imports(extra):
 
 def test_the_lowest_constraints_are_the_lower_bounds():
     every = [*PROJECT["dependencies"], *chain.from_iterable(PROJECT["optional-dependencies"].values())]
-    bounds = {found[1]: found[2] for one in every if (found := re.match(r"([\w.-]+)(?:\[[\w,]+\])?>=([\d.]+)", one))}
+    bounds = {
+        found[1]: found[2] for one in every if (found := re.match(r"([\w.-]+)(?:\[[\w,]+\])?>=([\d.]+)", one))
+    }
     # After an empty line come packages that are none of ours, as the oldest releases need them.
     ours, others = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").split("\n\n")
     pinned = dict(line.split("==") for line in ours.splitlines() if not line.startswith("#"))
