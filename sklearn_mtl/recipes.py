@@ -52,6 +52,8 @@ class Recipes(dict[str, type[R]]):
         What None stands for; without it, None is refused.
     wraps : mapping of type to callable, optional
         How objects of other types become recipes.
+    adopts : callable, optional
+        Makes a recipe of an object of a library that need not be installed, and returns None for others.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class Recipes(dict[str, type[R]]):
         *,
         default: type[R] | None = None,
         wraps: Mapping[type, Callable[[Any], R]] | None = None,
+        adopts: Callable[[Any], R | None] | None = None,
     ) -> None:
         super().__init__(names)
         self.base = base
         self.rule = rule
         self.default = default
         self.wraps = dict(wraps or {})
+        self.adopts = adopts
 
 
 def resolve(recipes: Recipes[R], value: Any, place: str = "") -> R:
@@ -96,6 +100,9 @@ def resolve(recipes: Recipes[R], value: Any, place: str = "") -> R:
     for of, wrap in recipes.wraps.items():
         if isinstance(value, of):
             return wrap(value)
+    adopted = None if recipes.adopts is None else recipes.adopts(value)
+    if adopted is not None:
+        return adopted
     raise ValueError(f"{recipes.rule.format(names=sorted(recipes))}. Found {shown(value)}{place}.")
 
 

@@ -2,7 +2,7 @@
 
 Losses come in scale-free, each near 1 at the start, so that weights mean what they say. A method of your
 own is a subclass of `LossBalancer`, of `GradientBalancer`, or of `LossWeights` for what weighs losses by
-gradients, with one method, ``forward``.
+gradients, with one method, ``forward``. An aggregator of TorchJD may be given as it is.
 
 A method is given the user's task weights, and 0 for a task without a label in the batch: a task of weight 0
 takes no part. Otherwise the weights multiply what the method does.
@@ -24,23 +24,57 @@ Examples
 tensor(1.)
 """
 
+from functools import partial
+
+from sklearn_mtl.balancing.aligned_mtl import AlignedMTL
 from sklearn_mtl.balancing.balancer import Balancer, LossBalancer
+from sklearn_mtl.balancing.cagrad import CAGrad
+from sklearn_mtl.balancing.config import ConFIG
 from sklearn_mtl.balancing.dtp import DTP
+from sklearn_mtl.balancing.dualproj import DualProj
 from sklearn_mtl.balancing.dwa import DWA
 from sklearn_mtl.balancing.excess_mtl import ExcessMTL
+from sklearn_mtl.balancing.fairgrad import FairGrad
 from sklearn_mtl.balancing.famo import FAMO
 from sklearn_mtl.balancing.gls import GLS
 from sklearn_mtl.balancing.grad_norm import GradNorm
+from sklearn_mtl.balancing.graddrop import GradDrop
 from sklearn_mtl.balancing.gradient_balancer import GradientBalancer
+from sklearn_mtl.balancing.gradvac import GradVac
+from sklearn_mtl.balancing.gramian_balancer import GramianBalancer
+from sklearn_mtl.balancing.imtl_g import IMTLG
 from sklearn_mtl.balancing.imtl_l import IMTLL
+from sklearn_mtl.balancing.jacobian_descent import JacobianDescent, of_aggregator
 from sklearn_mtl.balancing.loss_weights import LossWeights
+from sklearn_mtl.balancing.mgda import MGDA
+from sklearn_mtl.balancing.nash_mtl import NashMTL
+from sklearn_mtl.balancing.pcd import PCD
+from sklearn_mtl.balancing.pcgrad import PCGrad
 from sklearn_mtl.balancing.rlw import RLW
 from sklearn_mtl.balancing.static_weights import StaticWeights
 from sklearn_mtl.balancing.stch import STCH
 from sklearn_mtl.balancing.uncertainty_weighting import UncertaintyWeighting
+from sklearn_mtl.balancing.upgrad import UPGrad
 from sklearn_mtl.balancing.weight_schedule import WeightSchedule
 from sklearn_mtl.balancing.weighted_sum import WeightedSum
 from sklearn_mtl.recipes import Recipes
+
+#: Methods on gradients by their short names.
+_OF_GRADIENTS: dict[str, type[Balancer]] = {
+    "aligned_mtl": AlignedMTL,
+    "cagrad": CAGrad,
+    "config": ConFIG,
+    "dualproj": DualProj,
+    "fairgrad": FairGrad,
+    "graddrop": GradDrop,
+    "gradvac": GradVac,
+    "imtl_g": IMTLG,
+    "mgda": MGDA,
+    "nash_mtl": NashMTL,
+    "pcd": PCD,
+    "pcgrad": PCGrad,
+    "upgrad": UPGrad,
+}
 
 BALANCERS: Recipes[Balancer] = Recipes(
     Balancer,
@@ -56,9 +90,11 @@ BALANCERS: Recipes[Balancer] = Recipes(
         "dtp": DTP,
         "gradnorm": GradNorm,
         "excess_mtl": ExcessMTL,
+        **_OF_GRADIENTS,
     },
-    "`balancing` must be None, one of {names} or a Balancer such as StaticWeights()",
+    "`balancing` must be None, one of {names}, a Balancer such as StaticWeights() or a TorchJD aggregator",
     default=StaticWeights,
+    adopts=partial(of_aggregator, methods={method.__name__: method for method in _OF_GRADIENTS.values()}),
 )
 
 __all__ = [
@@ -67,16 +103,31 @@ __all__ = [
     "DWA",
     "FAMO",
     "GLS",
+    "IMTLG",
     "IMTLL",
+    "MGDA",
+    "PCD",
     "RLW",
     "STCH",
+    "AlignedMTL",
     "Balancer",
+    "CAGrad",
+    "ConFIG",
+    "DualProj",
     "ExcessMTL",
+    "FairGrad",
+    "GradDrop",
     "GradNorm",
+    "GradVac",
     "GradientBalancer",
+    "GramianBalancer",
+    "JacobianDescent",
     "LossBalancer",
     "LossWeights",
+    "NashMTL",
+    "PCGrad",
     "StaticWeights",
+    "UPGrad",
     "UncertaintyWeighting",
     "WeightSchedule",
     "WeightedSum",

@@ -109,6 +109,11 @@ class Balancer(BaseEstimator, nn.Module, ABC):
         """
         return [parameter for parameter in sharing.shared_parameters() if parameter.requires_grad]
 
+    @property
+    def at_representation(self) -> bool:
+        """Whether ``backward`` is given the representation that all tasks read, not parameters."""
+        return False
+
     def param_groups(self) -> list[dict[str, Any]]:
         """Return how the learned parameters are optimized, in groups as a torch optimizer takes them.
 
@@ -165,7 +170,7 @@ class Balancer(BaseEstimator, nn.Module, ABC):
 
     @abstractmethod
     def backward(
-        self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
+        self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[Tensor]
     ) -> Tensor:
         """Put gradients on all parameters.
 
@@ -177,8 +182,8 @@ class Balancer(BaseEstimator, nn.Module, ABC):
             The task weights of the user; `taking_part` makes of them what ``forward`` is given.
         penalty : tensor or None
             A scalar that is minimised along with the losses, however these are balanced.
-        shared : sequence of Parameter
-            The result of `looks_at`.
+        shared : sequence of tensor
+            The result of `looks_at`, or the representation, for a balancer that is `at_representation`.
 
         Returns
         -------
@@ -226,7 +231,7 @@ class LossBalancer(Balancer):
             return deepcopy(self).differentiate(losses, weights)[1]
 
     def backward(
-        self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
+        self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[Tensor]
     ) -> Tensor:
         """Put the gradient of the balanced loss on all parameters."""
         total, rates = self.differentiate(losses.values, self.taking_part(weights, losses.mass))

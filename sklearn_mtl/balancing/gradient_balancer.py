@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.balancing.balancer import Balancer, checked
+from sklearn_mtl.balancing.loss_weights import some_shared
+from sklearn_mtl.balancing.task_gradients import task_gradients
+from sklearn_mtl.messages import shown
+from sklearn_mtl.sharing import SharingModule
 from sklearn_mtl.tasks import StepLosses
 
 
@@ -48,31 +53,71 @@ class GradientBalancer(Balancer):
             takes no part, even where it has labels.
         """
 
+    def looks_at(self, sharing: SharingModule) -> list[nn.Parameter]:
+        """Return the trained parameters that several tasks share; a ``ValueError``, if there are none."""
+        found = some_shared(self, super().looks_at(sharing))
+        if self.at_representation and sharing.per_task:
+            raise ValueError(
+                f"`at` of {type(self).__name__} must be 'parameters' where each task has a representation "
+                f"of its own, as with this `sharing`. Found {shown(getattr(self, 'at', None))}."
+            )
+        return found
+
     def backward(
-        self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
+        self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[Tensor]
     ) -> Tensor:
-        """Put the balanced gradient on the shared parameters, and that of the weighted sum on all others."""
+        """Put the balanced gradient on what is shared, and that of the weighted sum on all else."""
         weights = self.taking_part(weights, losses.mass)
-        shared = [parameter for parameter in shared if parameter.requires_grad]
         # A frozen trunk, or one without layers, has nothing to balance.
-        gradients = self._per_task(losses, shared) if shared else None
-        total = losses.values @ weights
-        losses.raw.backward(losses.gradient(weights), retain_graph=penalty is not None)
-        if gradients is not None:
-            balanced = self(gradients, losses.values, weights)
-            sizes = [parameter.numel() for parameter in shared]
-            for parameter, flat in zip(shared, balanced.split(sizes), strict=True):
-                parameter.grad = flat.view_as(parameter).clone()
+        shared = [tensor for tensor in shared if tensor.requires_grad]
+        own = leaves_beside(losses.raw, shared)
+        balanced = self._balanced(losses, weights, shared) if shared else []
+        if own:
+            retain = penalty is not None or any(not tensor.is_leaf for tensor in shared)
+            losses.raw.backward(losses.gradient(weights), retain_graph=retain, inputs=own)
+        inner, slopes = [], []
+        for tensor, gradient in zip(shared, balanced, strict=True):
+            if tensor.is_leaf:
+                tensor.grad = gradient
+            else:
+                inner.append(tensor)
+                slopes.append(gradient)
         if penalty is not None and penalty.requires_grad:
-            penalty.backward()
+            inner.append(penalty)
+            slopes.append(torch.ones_like(penalty))
+        if inner:
+            torch.autograd.backward(inner, slopes)
+        total = losses.values @ weights
         return total if penalty is None else total + penalty.detach()
 
-    @staticmethod
-    def _per_task(losses: StepLosses, shared: Sequence[nn.Parameter]) -> Tensor:
-        rows = []
-        for task in torch.diag_embed(torch.ones_like(losses.values)):
-            found = torch.autograd.grad(
-                losses.raw, shared, losses.gradient(task), retain_graph=True, materialize_grads=True
-            )
-            rows.append(torch.cat([gradient.flatten() for gradient in found]))
-        return torch.stack(rows)
+    def _balanced(self, losses: StepLosses, weights: Tensor, shared: Sequence[Tensor]) -> list[Tensor]:
+        found = [gradient.flatten(1) for gradient in task_gradients(losses, shared)]
+        gradients = torch.cat(found, dim=1).to(losses.values)
+        balanced = self(gradients, losses.values, weights).split([tensor.numel() for tensor in shared])
+        return [flat.view_as(tensor).to(tensor) for flat, tensor in zip(balanced, shared, strict=True)]
+
+
+def leaves_beside(raw: Tensor, shared: Sequence[Tensor]) -> list[Tensor]:
+    """Return the parameters that outputs depend on by a way that does not lead through what is shared.
+
+    Parameters
+    ----------
+    raw : tensor
+        Outputs with a graph.
+    shared : sequence of tensor
+        Parameters, or tensors within the graph.
+    """
+    found = []
+    seen: set[Any] = {tensor.grad_fn for tensor in shared} | {None}
+    passed = {id(tensor) for tensor in shared}
+    nodes: list[Any] = [raw.grad_fn]
+    while nodes:
+        node = nodes.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        leaf = getattr(node, "variable", None)
+        if leaf is not None and id(leaf) not in passed:
+            found.append(leaf)
+        nodes.extend(following for following, _ in node.next_functions)
+    return found

@@ -55,7 +55,7 @@ class LossWeights(Balancer):
         """
 
     def backward(
-        self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[nn.Parameter]
+        self, losses: StepLosses, weights: Tensor, penalty: Tensor | None, shared: Sequence[Tensor]
     ) -> Tensor:
         """Put the gradient of the weighted sum on all parameters."""
         weights = self.taking_part(weights, losses.mass)

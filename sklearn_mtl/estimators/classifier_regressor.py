@@ -34,9 +34,9 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         How tasks share trunks; None is ``HardSharing()``, one trunk for all. The words are ``"hard"``,
         ``"separate"``, ``"soft"``, ``"cross_stitch"``, ``"task_attention"``, ``"mmoe"``, ``"dselect_k"``,
         ``"ple"``, ``"task_adapters"``, ``"hierarchical"`` and ``"cascade"``; see `sklearn_mtl.sharing`.
-    balancing : Balancer or str, default=None
-        From losses to an update: a method of `sklearn_mtl.balancing`, or the short name of one such as
-        ``"uncertainty"``; None is ``StaticWeights()``, the weighted sum.
+    balancing : Balancer, str or aggregator of TorchJD, default=None
+        From losses, or gradients, to an update: a method of `sklearn_mtl.balancing`, or the short name of one
+        such as ``"uncertainty"``; None is ``StaticWeights()``, the weighted sum.
     head_hidden_sizes : sequence of int, or mapping of str to such, default=()
         Hidden layers of each task's own branch.
     preprocessing : "auto", None or transformer, default="auto"

@@ -101,6 +101,11 @@ class MultiTaskModule(nn.Module):
         raw: Tensor = self.heads(self.sharing(inputs, self.heads))
         return raw
 
+    def noting(self, noted: list[Tensor], inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return what `forward` does; the list then holds the representation that the heads read."""
+        noted[:] = [self.sharing(inputs, self.heads)]
+        return self.sharing.joined(self.heads(*noted))
+
     def calibrated(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return raw outputs divided by the temperatures, blended with those of what stands beside it."""
         # The network last: it may work on its inputs in place.

@@ -134,8 +134,8 @@ class TrainingRun:
         What the net predicted with before this training, the best so far; None for a new net.
     average : WeightAverage, optional
         The moving average of the weights, which validation and prediction use.
-    shared : list of Parameter
-        Parameters that several tasks train, whose gradients the balancer looks at.
+    shared : list of tensor
+        Shared parameters whose gradients the balancer looks at, or the representation of the last step.
     kept : KeptWeights, optional
         Weights that the net will end with; those of the last epoch by default.
     """
@@ -144,7 +144,7 @@ class TrainingRun:
     n_over: int = 0
     start: KeptWeights | None = None
     average: WeightAverage | None = None
-    shared: list[nn.Parameter] = field(default_factory=list)
+    shared: list[Tensor] = field(default_factory=list)
     kept: KeptWeights | None = None
 
     @classmethod

@@ -295,15 +295,15 @@ class MultiTaskNet(RecordedNet):
         """Put gradients on all parameters for one batch, and clip them."""
         step = self.put_gradients(batch, *self.training_outputs(batch), self.watcher)
         if self.gradient_clip is not None:
-            parameters = [parameter for group in self._groups for parameter in group["params"]]
-            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-            clip_gradients(gradients, self.gradient_clip)
+            found = (parameter.grad for group in self._groups for parameter in group["params"])
+            clip_gradients([gradient for gradient in found if gradient is not None], self.gradient_clip)
         return step
 
     def training_outputs(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Return the raw outputs and the penalty of one batch, with a graph."""
         with self.autocast_now():
-            raw = self.module_(batch.inputs)
+            noted = self.run_.shared if self.criterion_.balancer.at_representation else None
+            raw = self.module_(batch.inputs) if noted is None else self.network.noting(noted, batch.inputs)
             penalty = self.network.sharing.penalty(batch.inputs, batch.weight)
         return raw.to(batch.y.dtype), penalty
 

@@ -38,7 +38,7 @@ def training_step(
     batch: Batch,
     raw: Tensor,
     penalty: Tensor | None,
-    shared: Sequence[nn.Parameter] = (),
+    shared: Sequence[Tensor] = (),
     look: Callable[[Any], None] | None = None,
 ) -> Step:
     """Put gradients on all parameters.
@@ -53,7 +53,7 @@ def training_step(
         Raw outputs, with a graph.
     penalty : tensor or None
         A scalar that is minimised along with the losses.
-    shared : sequence of Parameter
+    shared : sequence of tensor
         What several tasks train, for a balancer of gradients.
     look : callable, optional
         Given the losses, whose graph it must keep.

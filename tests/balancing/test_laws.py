@@ -27,8 +27,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "balancing.md"
 LOSSES = torch.tensor([0.9, 0.5, 1.4], dtype=torch.float64)
 # At right angles, and of other lengths than the losses.
 APART = torch.diag(torch.tensor([1.0, 2.0, 0.7], dtype=torch.float64))
-# Each in conflict with another.
-CROSSED = torch.tensor([[1.0, 0.2, 0.0], [-0.5, 2.0, 0.1], [-0.3, -0.2, 0.7]], dtype=torch.float64)
+# Each in conflict with another, and the first with their sum.
+CROSSED = torch.tensor([[1.0, 0.2, 0.0], [-1.5, 2.0, 0.1], [-0.3, -0.2, 0.7]], dtype=torch.float64)
 ONES = torch.ones(3, dtype=torch.float64)
 N_STEPS, N_EPOCHS = 10, 60
 N_DRAWS = 400
@@ -116,10 +116,10 @@ def test_the_page_has_the_laws_that_are_tested(case):
 def test_rates_add_up_to_the_number_of_tasks_where_promised(case):
     kept = []
     for gradients in (APART, CROSSED):
-        settled = Training(case, 3).go_on(LOSSES, gradients)
-        for weights, expected in (([1.0, 1.0, 1.0], 3.0), ([1.0, 0.0, 1.0], 2.0)):
-            rates = settled.rates(LOSSES, gradients, torch.tensor(weights, dtype=torch.float64))
-            kept.append(abs(float(rates.sum()) - expected) < 1e-5)
+        for training in (Training(case, 3), Training(case, 3).go_on(LOSSES, gradients)):
+            for weights, expected in (([1.0, 1.0, 1.0], 3.0), ([1.0, 0.0, 1.0], 2.0)):
+                rates = training.rates(LOSSES, gradients, torch.tensor(weights, dtype=torch.float64))
+                kept.append(abs(float(rates.sum()) - expected) < 1e-5)
     assert all(kept) == case.adds_up
 
 

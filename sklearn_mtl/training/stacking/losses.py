@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import vmap
 
 from sklearn_mtl.balancing.balancer import LossBalancer, differentiated, put_gradients
@@ -80,7 +80,7 @@ class StackedBalancer:
         losses: StepLosses | StackedStepLosses,
         weights: Tensor,
         penalty: Tensor | None,
-        shared: Sequence[nn.Parameter] = (),
+        shared: Sequence[Tensor] = (),
     ) -> Tensor:
         """Put gradients on all parameters, as `LossBalancer.backward` does for one net.
 

@@ -1,0 +1,195 @@
+"""Balancing by the inner products of the tasks' gradients: their lengths, and where they conflict."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_mtl.balancing.gradient_balancer import GradientBalancer
+from sklearn_mtl.messages import shown
+
+#: What `at` may be.
+PLACES = ("parameters", "representation")
+
+
+class GramianBalancer(GradientBalancer):
+    """The base of methods that weigh gradients by their Gramian, the matrix of their inner products.
+
+    A task takes part in a step if it has a label in the batch, a weight above 0, and a gradient that is not
+    0: a task that asks for nothing can't be in conflict, and must not keep others from being learned. What
+    the method gives each task is multiplied by the user's task weight. Where one task alone takes part, its
+    gradient is followed as it is.
+
+    Parameters
+    ----------
+    at : {"parameters", "representation"}, default="parameters"
+        Where gradients are compared. ``"parameters"`` takes a pass through the trunk for each task.
+        ``"representation"`` takes the gradients in the representation that all tasks read, and one pass
+        through the trunk (Sener & Koltun 2018, section 3.3): cheaper, but what conflicts in the
+        representation need not conflict in the parameters, nor the other way round.
+    """
+
+    def __init__(self, *, at: str = "parameters") -> None:
+        super().__init__()
+        self.at = at
+
+    @property
+    def at_representation(self) -> bool:
+        """Whether gradients are compared in the representation."""
+        return self.at == "representation"
+
+    def start(self, n_tasks: int) -> None:
+        """Make what remembers the weights of an epoch.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is none of those it may be.
+        """
+        check_place(self)
+        self.given = GivenWeights(n_tasks)
+
+    @abstractmethod
+    def weigh(self, gramian: Tensor, scale: float, tasks: Tensor) -> Tensor:
+        """Return by what each gradient is multiplied, where all task weights are 1, shape (n,).
+
+        Parameters
+        ----------
+        gramian : tensor of shape (n, n), float64 on the CPU
+            Inner products of the gradients of the tasks that take part, two or more, divided by the mean of
+            their squared norms.
+        scale : float
+            The root of that mean.
+        tasks : tensor of shape (n,)
+            Which tasks these are.
+        """
+
+    def forward(self, gradients: Tensor, losses: Tensor, weights: Tensor) -> Tensor:
+        """Return the weighted sum of the gradients."""
+        rates = weights * self._weights(gradients, weights)
+        self.given.add(rates, weights > 0)
+        return rates @ gradients
+
+    def _weights(self, gradients: Tensor, weights: Tensor) -> Tensor:
+        # Twice the precision of the gradients holds the square of any, and rounds no conflict away.
+        rows = gradients.double()
+        gramian = (rows @ rows.T).cpu()
+        tasks = ((weights.cpu() > 0) & (gramian.diagonal() != 0)).nonzero()[:, 0]
+        found = torch.ones_like(weights)
+        # A loss that is no longer finite is found at the end of the epoch.
+        if len(tasks) > 1 and gramian.isfinite().all():
+            among = gramian[tasks][:, tasks]
+            mean = among.diagonal().mean()
+            own = self.weigh(among / mean, float(mean) ** 0.5, tasks)
+            # Where a solver finds nothing, gradients are added up.
+            if own.isfinite().all():
+                found[tasks.to(found.device)] = own.to(found)
+        return found
+
+    def effective_weights(self, losses: Tensor, weights: Tensor) -> Tensor:
+        """Return the mean of the weights that each task's gradient had in the steps in which it took part."""
+        return self.given.mean(weights)
+
+    def end_epoch(self, losses: Tensor) -> None:
+        """Forget the weights of the epoch."""
+        self.given.clear()
+
+
+class GivenWeights(nn.Module):
+    """The weights that tasks had in the steps of an epoch.
+
+    Parameters
+    ----------
+    n_tasks : int
+        Number of tasks.
+    """
+
+    total: Tensor
+    steps: Tensor
+
+    def __init__(self, n_tasks: int) -> None:
+        super().__init__()
+        self.register_buffer("total", torch.zeros(n_tasks))
+        self.register_buffer("steps", torch.zeros(n_tasks))
+
+    def add(self, rates: Tensor, taking_part: Tensor) -> None:
+        """Take note of a step; ``taking_part`` says for which tasks."""
+        self.total += rates
+        self.steps += taking_part
+
+    def mean(self, weights: Tensor) -> Tensor:
+        """Return the mean of each task over its steps, and the user's weight of a task that had none."""
+        return torch.where(self.steps > 0, self.total / self.steps.clamp_min(1), weights)
+
+    def clear(self) -> None:
+        """Forget all steps."""
+        self.total.zero_()
+        self.steps.zero_()
+
+
+def root_of(gramian: Tensor) -> Tensor:
+    """Return rows that have these inner products, as many numbers in each as there are rows."""
+    values, vectors = torch.linalg.eigh(gramian)
+    return vectors * values.clamp_min(0).sqrt()
+
+
+def torchjd() -> ModuleType:
+    """Return TorchJD's aggregators.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed; the message says how to install it.
+    """
+    try:
+        from torchjd import aggregation
+    except ImportError as error:
+        raise ImportError(
+            'Balancing by gradients needs TorchJD: pip install "sklearn-mtl[gradient]"'
+        ) from error
+    return aggregation
+
+
+def projector() -> Any:
+    """Return TorchJD's projector onto the dual cone of gradients, with little added to their Gramian.
+
+    What it adds by default would let a short gradient be in conflict with the step.
+
+    Raises
+    ------
+    ImportError
+        If TorchJD, or the solver, is not installed; the message says how to install it.
+    """
+    torchjd()
+    from torchjd.linalg import QuadprogProjector
+
+    return QuadprogProjector(reg_eps=1e-9)
+
+
+def check_parameter(balancer: nn.Module, name: str, rule: str, holds: Callable[[Any], bool]) -> None:
+    """Raise a ``ValueError`` unless a rule holds for a parameter.
+
+    Parameters
+    ----------
+    balancer : Balancer
+        Whose parameter it is.
+    name, rule : str
+        The name of the parameter, and the rule in words: what it must be.
+    holds : callable
+        Whether the rule holds for a value.
+    """
+    value = getattr(balancer, name)
+    if not holds(value):
+        raise ValueError(f"`{name}` of {type(balancer).__name__} must be {rule}. Found {shown(value)}.")
+
+
+def check_place(balancer: nn.Module) -> None:
+    """Raise a ``ValueError`` unless a balancer's ``at`` is a place where gradients can be compared."""
+    check_parameter(
+        balancer, "at", f"one of {PLACES}", lambda value: isinstance(value, str) and value in PLACES
+    )

@@ -1,0 +1,47 @@
+"""Jacobian descent with unconflicting projections of the gradients."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, projector, torchjd
+
+
+class UPGrad(GramianBalancer):
+    """The sum of each task's gradient after it is changed so little that it is in conflict with none.
+
+    Each gradient is projected onto the dual cone of all, the steps that raise no task's loss (Quinton & Rey
+    2024, "Jacobian Descent for Multi-Objective Optimization", section 3). The weights are multiplied by the
+    number of tasks, so that without conflict it is the plain sum. To choose as the first of these methods: at
+    equal task weights it is never in conflict with a task, and keeps the length of the gradients otherwise.
+    TorchJD computes it.
+
+    Parameters
+    ----------
+    at : {"parameters", "representation"}, default="parameters"
+        Where gradients are compared, as `GramianBalancer` says.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_mtl.balancing import UPGrad
+    >>> gradients = torch.tensor([[1.0, 0.0], [-1.0, 1.0]])
+    >>> UPGrad().fresh(2)(gradients, torch.ones(2), torch.ones(2)).round(decimals=2)
+    tensor([0.5000, 1.5000])
+    """
+
+    def start(self, n_tasks: int) -> None:
+        """Make TorchJD's weighting.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is none of those it may be.
+        """
+        super().start(n_tasks)
+        self.weighting = torchjd().UPGradWeighting(projector=projector())
+
+    def weigh(self, gramian: Tensor, scale: float, tasks: Tensor) -> Tensor:
+        """Return the weights, times the number of tasks."""
+        found: Tensor = len(tasks) * self.weighting(gramian)
+        return found
