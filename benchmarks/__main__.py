@@ -6,7 +6,18 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import memory, one_fit, predict, recipe, report, search, sharing_speed, tasks, weights
+from benchmarks import (
+    balancing_speed,
+    memory,
+    one_fit,
+    predict,
+    recipe,
+    report,
+    search,
+    sharing_speed,
+    tasks,
+    weights,
+)
 from benchmarks.harness import CLOCKS, Options, Result, usable_threads
 
 SUITES: dict[str, Callable[[Options], Iterator[list[Result]]]] = {
@@ -17,6 +28,7 @@ SUITES: dict[str, Callable[[Options], Iterator[list[Result]]]] = {
     "predict": predict.measure,
     "tasks": tasks.measure,
     "sharing_speed": sharing_speed.measure,
+    "balancing_speed": balancing_speed.measure,
     "memory": memory.measure,
 }
 RESULTS = Path(__file__).parent / "results"

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import report, sharing_speed, weights
+from benchmarks import balancing_speed, report, sharing_speed, weights
 from benchmarks.__main__ import SUITES, main
 from benchmarks.data import Recipe, synthetic
 from benchmarks.harness import Options, Result, compare, limited_to, race, usable_threads
 from benchmarks.sharing_by_hand import NETWORKS, Sizes, copy_weights
+from sklearn_mtl.balancing import BALANCERS, GradientBalancer
 from sklearn_mtl.sharing import SHARINGS
 
 
@@ -185,6 +186,20 @@ def test_the_suite_of_ways_of_sharing_runs():
     ways = [name for name in NETWORKS if name in SHARINGS]
     assert [len(results) for results in measured] == 2 * ([2] * len(ways) + [len(ways)])
     assert all(value > 0 for results in measured for result in results for value in result.values)
+
+
+def test_the_suite_of_balancing_runs(monkeypatch):
+    few = {name: balancing_speed.AGGREGATORS[name] for name in ("pcgrad", "upgrad")}
+    monkeypatch.setattr(balancing_speed, "AGGREGATORS", few)
+    measured = list(balancing_speed.measure(Options(quick=True, threads=(1,))))
+    assert [results[0].contestant for results in measured] == 2 * ["static", *2 * ["TorchJD, its own loop"]]
+    assert all(value > 0 for results in measured for result in results for value in result.values)
+
+
+def test_methods_on_gradients_are_timed_beside_torchjd():
+    of_gradients = {name for name, of in BALANCERS.items() if issubclass(of, GradientBalancer)}
+    # TorchJD's NashMTL takes most of a second for a step.
+    assert of_gradients - set(balancing_speed.AGGREGATORS) == {"nash_mtl"}
 
 
 def test_the_suite_of_ways_to_weights_runs():
