@@ -43,7 +43,7 @@ class ManifoldNet(MultiTaskNet):
         """Put gradients on the corners, given the raw outputs and the penalty of one batch at a point."""
         criterion, weights = self.criterion_, self.network.preference @ self._weights
         at_point = _LossAtPoint(criterion.losses, criterion.balancer, weights)
-        step = training_step(at_point, batch, raw, penalty, self.run_.shared)
+        step = training_step(at_point, batch, raw, penalty, self.run_.shared, look)
         self.network.pull_back()
         return step
 

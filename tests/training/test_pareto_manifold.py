@@ -8,6 +8,7 @@ import torch
 
 from sklearn_mtl.balancing import GradientBalancer
 from sklearn_mtl.training import ManifoldPlan, MultiTaskNet
+from sklearn_mtl.training.gradient_conflict import CONFLICT
 from sklearn_mtl.training.runs import make_ready, train_alone
 
 
@@ -104,6 +105,17 @@ def test_gradients_may_be_balanced(make_manifold):
     sums = train_alone(make_ready(make_manifold()))
     balanced = train_alone(make_ready(make_manifold(blueprint={"balancing": MeanGradient()})))
     torch.testing.assert_close(balanced.network.corners, sums.network.corners, rtol=1e-4, atol=1e-6)
+
+
+def test_gradients_are_compared_at_the_points_of_the_steps(make_manifold):
+    plan = make_manifold(gradient_conflict=1)
+    net = train_alone(make_ready(plan))
+    found = plan.net_at(net, {"price": 1, "type": 1})
+    cosines = np.array(found.epoch_of(found.history[0])[CONFLICT])
+    np.testing.assert_allclose(np.diag(cosines), 1, rtol=1e-5)
+    assert 0 < abs(cosines[0, 1]) < 1
+    plain = train_alone(make_ready(make_manifold()))
+    assert torch.equal(net.network.corners, plain.network.corners)
 
 
 def test_held_out_rows_are_predicted_at_the_centre_and_towards_the_corners(make_manifold):
