@@ -3,7 +3,8 @@
 A `Table` holds rows as tensors on one device: inputs by block, encoded targets, and a weight for each cell,
 0 where a label is missing. `WholeBatches` hands them out a slice at a time, never row by row. Inputs that
 are not on the device, or not in memory, are `ReadRows`: a `Reader` encodes them batch by batch, ahead of the
-training. A `RowSplit` says which rows are trained on and which are held out for validation; `split_table`
+training. A `Drawing` says how often rows are drawn for training, and what is done to a batch of them. A
+`RowSplit` says which rows are trained on and which are held out for validation; `split_table`
 makes two tables of them, which copies no rows.
 
 Examples
@@ -22,12 +23,16 @@ Examples
 [2.0, 4.0]
 """
 
+from sklearn_mtl.data.batch import Batch
+from sklearn_mtl.data.drawing import Augmenting, Drawing
 from sklearn_mtl.data.rows import DeviceRows, InputRows, Reader, ReadRows, rows_for_training
-from sklearn_mtl.data.table import Batch, RowSplit, Table, WholeBatches, split_table
+from sklearn_mtl.data.table import RowSplit, Table, WholeBatches, split_table
 
 __all__ = [
+    "Augmenting",
     "Batch",
     "DeviceRows",
+    "Drawing",
     "InputRows",
     "ReadRows",
     "Reader",

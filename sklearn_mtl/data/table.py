@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from sklearn_mtl.data.batch import Batch
+from sklearn_mtl.data.drawing import Augmenting, Drawing
 from sklearn_mtl.data.rows import DeviceRows, InputRows, Place, copy_rows, cut, to_tensor
+from sklearn_mtl.network import is_known
 from sklearn_mtl.trunks.layers import own_generator
-
-
-class Batch(NamedTuple):
-    """Rows of every tensor: inputs by block, encoded targets, cell weights."""
-
-    inputs: dict[str, Tensor]
-    y: Tensor
-    weight: Tensor
-
-    def copied(self) -> Batch:
-        """Return the batch with inputs of its own, for a second pass: a module may work on them in place."""
-        return self._replace(inputs={name: block.clone() for name, block in self.inputs.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +32,14 @@ class Table(Dataset):
         The inputs of the rows.
     stored_y, stored_weight : tensor of shape (n_stored, n_columns)
         Encoded targets and cell weights of all rows that are stored.
+    drawing : Drawing, optional
+        How the rows are drawn for training; each once in an epoch, and as they are, by default.
     """
 
     blocks: InputRows
     stored_y: Tensor
     stored_weight: Tensor
+    drawing: Drawing | None = None
 
     @classmethod
     def from_arrays(
@@ -98,14 +92,24 @@ class Table(Dataset):
         """Cell weights of all rows."""
         return self._selected(self.stored_weight)
 
+    @property
+    def augmentation(self) -> Augmenting | None:
+        """What is done to each batch in training; None where nothing is."""
+        return None if self.drawing is None else self.drawing.augmentation
+
+    @property
+    def draws_alone(self) -> bool:
+        """Whether what is done to batches draws from a network's own generators: a user's may not."""
+        return self.augmentation is None or is_known(self.augmentation)
+
     def rows(self, index: Place) -> Batch:
         """Return a copy of the given rows, a slice or positions."""
         return next(self._at([self.blocks.place(index)]))
 
     def take(self, rows: np.ndarray) -> Table:
-        """Return the table of the given rows, which shares what is stored."""
+        """Return the table of the given rows, which shares what is stored; how rows are drawn is left out."""
         index = torch.as_tensor(rows, device=self.stored_y.device)
-        return replace(self, blocks=self.blocks.take(index))
+        return replace(self, blocks=self.blocks.take(index), drawing=None)
 
     def sample(self, n_rows: int) -> Sample:
         """Return the inputs of evenly spaced rows, or of all if they are fewer than twice as many.
@@ -270,12 +274,28 @@ class WholeBatches:
             A generator of the CPU, so that a seed gives the same batches on every device; by default that of
             the net in training, and torch's where there is none.
         """
-        generator = generator or own_generator()
-        return torch.randperm(len(self.table), generator=generator).to(self.table.stored_y.device)
+        generator, n_rows, drawing = generator or own_generator(), len(self.table), self.table.drawing
+        if drawing is None:
+            order = torch.randperm(n_rows, generator=generator)
+        else:
+            order = drawing.order(n_rows, generator)
+        return order.to(self.table.stored_y.device)
 
-    def in_order(self, order: Tensor | None) -> Iterator[Batch]:
-        """Iterate over the batches of rows in the given order, their own by default."""
-        return self.table.batches(order, self._bounds(len(self.table)))
+    def in_order(self, order: Tensor | None, generator: torch.Generator | None = None) -> Iterator[Batch]:
+        """Iterate over the batches of rows in the order that was drawn for them.
+
+        Parameters
+        ----------
+        order : tensor of int, or None
+            The result of `order`; None for the rows' own order, in which nothing is done to them.
+        generator : torch.Generator, optional
+            The same as in `order`.
+        """
+        bounds, drawing = self._bounds(len(self.table)), self.table.drawing
+        batches = self.table.batches(order, bounds)
+        if drawing is None or order is None:
+            return batches
+        return drawing.applied(batches, order, bounds, generator or own_generator())
 
     @property
     def sizes(self) -> list[int]:

@@ -47,6 +47,8 @@ class BaseMultiTask(
         trunk: Any = None,
         sharing: Any = None,
         balancing: Any = None,
+        sampler: Any = None,
+        augmentation: Any = None,
         head_hidden_sizes: Sequence[int] | Mapping[str, Sequence[int]] = (),
         preprocessing: Any = "auto",
         optimizer: Any = "adamw",
@@ -78,6 +80,8 @@ class BaseMultiTask(
         self.trunk = trunk
         self.sharing = sharing
         self.balancing = balancing
+        self.sampler = sampler
+        self.augmentation = augmentation
         self.head_hidden_sizes = head_hidden_sizes
         self.preprocessing = preprocessing
         self.optimizer = optimizer

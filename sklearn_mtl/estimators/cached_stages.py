@@ -67,3 +67,4 @@ class CachedStages(Stages):
     _table = _once(Stages._table)
     _read_validation = _once(Stages._read_validation)
     _split_table = _once(Stages._split_table)
+    _drawn_rows = _once(Stages._drawn_rows)

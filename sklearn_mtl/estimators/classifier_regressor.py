@@ -37,6 +37,13 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     balancing : Balancer, str or aggregator of TorchJD, default=None
         From losses, or gradients, to an update: a method of `sklearn_mtl.balancing`, or the short name of one
         such as ``"uncertainty"``; None is ``StaticWeights()``, the weighted sum.
+    sampler : Sampler or str, default=None
+        How often each row is drawn for training; None is once in an epoch. ``"task_balanced"``,
+        ``"class_balanced"`` or ``"sample_weighted"``, or one of `sklearn_mtl.sampling`. It changes how often
+        a row is seen, not what it weighs.
+    augmentation : Augmentation or str, default=None
+        What is done to each batch before a step: ``"mixup"`` or ``"feature_dropout"``, or one of
+        `sklearn_mtl.augmentation`; None is nothing.
     head_hidden_sizes : sequence of int, or mapping of str to such, default=()
         Hidden layers of each task's own branch.
     preprocessing : "auto", None or transformer, default="auto"

@@ -10,6 +10,7 @@ import numpy as np
 
 from sklearn_mtl.balancing import BALANCERS, Balancer
 from sklearn_mtl.estimators.callback_parameters import check_names
+from sklearn_mtl.estimators.drawn_rows import RowDraws
 from sklearn_mtl.estimators.held_out import is_splitter
 from sklearn_mtl.estimators.kinds import KindRule
 from sklearn_mtl.estimators.rows import by_task
@@ -48,6 +49,8 @@ class FitParameters:
         As in the constructor: their names are checked once the tasks of y are known.
     trunk, sharing, balancing : Trunk, Sharing, Balancer
         The recipes.
+    draws : RowDraws
+        By what training rows are drawn: the sampler and the augmentation.
     preprocessing : "auto", None or transformer
         As in the constructor; checked where it is fitted.
     validation_fraction : float, splitter or None
@@ -75,6 +78,7 @@ class FitParameters:
     trunk: Trunk
     sharing: Sharing
     balancing: Balancer
+    draws: RowDraws
     preprocessing: Any
     validation_fraction: Any
     n_bags: int | str
@@ -116,6 +120,7 @@ class FitParameters:
             trunk=resolve(TRUNKS, estimator.trunk),
             sharing=resolve(SHARINGS, estimator.sharing),
             balancing=resolve(BALANCERS, estimator.balancing),
+            draws=RowDraws.of(estimator),
             preprocessing=estimator.preprocessing,
             validation_fraction=estimator.validation_fraction if stops_early else None,
             n_bags=estimator.n_bags,
@@ -145,6 +150,7 @@ class FitParameters:
             head_hidden_sizes=_without(self.head_hidden_sizes, names),
             sharing=self.sharing.of_tasks(every).without(names),
             balancing=self.balancing.without(names),
+            draws=self.draws.without(names),
         )
 
     def asked_kinds(self, names: Sequence[str]) -> dict[str, TaskKind]:

@@ -85,7 +85,7 @@ def plan_fit(
     validation = stages.validation_table(read.reader, data, encoder, blueprint, settings, left_out=left_out)
     table = stages.encode(rows, encoder, tasks, settings)
     stages.warn_of_labels_for(table, tasks, sharing=parameters.sharing)
-    parts = stages.train_and_validation(blueprint, table, splits, validation)
+    parts = stages.train_and_validation(blueprint, table, splits, validation, draws=parameters.draws)
     plans = plan_bag(blueprint, parts, settings, seeds, None if classes is None else 1)
     untrained = Fitted(
         encoder=encoder,

@@ -12,10 +12,12 @@ from typing import Any, ParamSpec, Self
 
 from sklearn.base import BaseEstimator, clone
 
+from sklearn_mtl.augmentation import AUGMENTATIONS
 from sklearn_mtl.balancing import BALANCERS
 from sklearn_mtl.estimators.callback_parameters import callback_parameters, callbacks_with, schedule_with
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import Recipes, resolve
+from sklearn_mtl.sampling import SAMPLERS
 from sklearn_mtl.sharing import SHARINGS
 from sklearn_mtl.tasks import KINDS, TaskKind
 from sklearn_mtl.training import copied
@@ -23,7 +25,13 @@ from sklearn_mtl.trunks import TRUNKS
 
 P = ParamSpec("P")
 
-RECIPES: dict[str, Recipes[Any]] = {"trunk": TRUNKS, "sharing": SHARINGS, "balancing": BALANCERS}
+RECIPES: dict[str, Recipes[Any]] = {
+    "trunk": TRUNKS,
+    "sharing": SHARINGS,
+    "balancing": BALANCERS,
+    "sampler": SAMPLERS,
+    "augmentation": AUGMENTATIONS,
+}
 MAPPINGS = ("tasks", "task_weights", "head_hidden_sizes")
 # Names that parameters have in other libraries.
 SYNONYMS = {
@@ -142,6 +150,11 @@ class NestedParameters(BaseEstimator):
 
 
 def _recipe_with(parameter: str, current: Any, entries: Mapping[str, Any]) -> Any:
+    if current is None and RECIPES[parameter].default is None:
+        raise ValueError(
+            f"`{parameter}` must be one of {sorted(RECIPES[parameter])}, or an object, before "
+            f"{sorted(entries)} of it can be set. Found None."
+        )
     return clone(resolve(RECIPES[parameter], current)).set_params(**entries)
 
 

@@ -19,7 +19,8 @@ class MultiTaskRegressor(RegressorMixin, BaseMultiTask):
 
     Parameters
     ----------
-    tasks, task_weights, trunk, sharing, balancing, head_hidden_sizes, preprocessing
+    tasks, task_weights, trunk, sharing, balancing, sampler, augmentation, head_hidden_sizes,
+    preprocessing
         The tasks and the network; see `MultiTaskClassifierRegressor`.
     optimizer, lr, weight_decay, batch_size, max_epochs, lr_schedule, gradient_clip
         Settings of the steps of training.

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.data import InputRows, RowSplit, Table, rows_for_training, split_table
+from sklearn_mtl.estimators.drawn_rows import RowDraws, drawn_rows
 from sklearn_mtl.estimators.held_out import (
     groups_of,
     is_splitter,
@@ -260,7 +261,13 @@ class Stages:
         return table
 
     def train_and_validation(
-        self, blueprint: Blueprint, table: Table, splits: list[RowSplit], validation: Table | None
+        self,
+        blueprint: Blueprint,
+        table: Table,
+        splits: list[RowSplit],
+        validation: Table | None,
+        *,
+        draws: RowDraws,
     ) -> list[tuple[Table, Table | None]]:
         """Return the rows that each net learns from, and those that tell it when to stop.
 
@@ -275,15 +282,17 @@ class Stages:
             Rows of ``table`` that each net learns from and holds out.
         validation : Table or None
             Other rows by which all nets stop; they then learn from all of ``table``.
+        draws : RowDraws
+            By what rows to learn from are drawn.
         """
-        if validation is not None:
-            return [(table, validation)] * len(splits)
-        return [
-            self._split_table(table, split)
-            if blueprint.can_validate_on(table.weight[split.validation])
-            else (table, None)
+        parts = [
+            (table, validation)
+            if validation is not None or not blueprint.can_validate_on(table.weight[split.validation])
+            else self._split_table(table, split)
             for split in splits
         ]
+        how: Any = {"draws": draws, "counted": [weight > 0 for weight in blueprint.task_weights]}
+        return [(self._drawn_rows(train, blueprint.tasks, **how), valid) for train, valid in parts]
 
     def _unlabelled(self, rows: Rows, *, fold: str) -> list[str]:
         found = rows.unlabelled()
@@ -333,6 +342,7 @@ class Stages:
         return rows
 
     warn_of_labels_for = _as_method(warn_of_labels_for)
+    _drawn_rows = _as_method(drawn_rows)
     _strata = _as_method(strata_of)
     _groups = _as_method(groups_of)
     _split_by_share = _as_method(split_by_share)

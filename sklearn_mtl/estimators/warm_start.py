@@ -68,7 +68,8 @@ def fit_further(
     validation = stages.validation_table(
         reader, data, fitted.encoder, fitted.blueprint, settings, left_out=fitted.left_out
     )
-    planned = _planned(fitted, rows, splits, validation, settings, settings.max_epochs - done)
+    epochs = settings.max_epochs - done
+    planned = _planned(fitted, rows, splits, validation, settings, epochs, parameters)
     return replace(planned, beside=models_beside(parameters, planned.plans[0])).train(observed)
 
 
@@ -95,7 +96,8 @@ def fit_batch(
     settings = parameters.training_settings(len(rows))
     nothing = RowSplit.from_validation(np.empty(0, dtype=np.intp), len(rows))
     # Without held-out rows, no share of a linear part could be chosen.
-    return _planned(fitted, rows, [nothing] * len(fitted.nets), None, settings, 1).train()
+    splits = [nothing] * len(fitted.nets)
+    return _planned(fitted, rows, splits, None, settings, 1, parameters).train()
 
 
 def declared_classes(y: Any, classes: Any) -> Mapping[str, Any] | None:
@@ -137,10 +139,12 @@ def _planned(
     validation: Table | None,
     settings: TrainingSettings,
     epochs: int,
+    parameters: FitParameters,
 ) -> PlannedFit:
     stages = Stages()
     table = stages.encode(rows, fitted.encoder, fitted.tasks, settings)
-    parts = stages.train_and_validation(fitted.blueprint, table, splits, validation)
+    draws = parameters.draws.without(fitted.left_out)
+    parts = stages.train_and_validation(fitted.blueprint, table, splits, validation, draws=draws)
     plans = plan_further(fitted.nets, fitted.blueprint, parts, settings, epochs)
     held_out = held_out_by_net(rows, splits, parts, validation)
     return PlannedFit(replace(fitted, held_out=held_out), tuple(plans))

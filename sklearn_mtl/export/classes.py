@@ -11,10 +11,12 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from sklearn_mtl.augmentation import Augmentation
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.estimators import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
 from sklearn_mtl.features import Block, FeatureSpec, LevelCodes, Scaling
 from sklearn_mtl.network import Blueprint
+from sklearn_mtl.sampling import Sampler
 from sklearn_mtl.sharing import Sharing
 from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import RowLoss, Task, TaskKind, TaskSet
@@ -30,7 +32,7 @@ DEEPEST = 100
 MOST_BYTES_OF_TEXT = 2**26
 
 # The bases of which a user may have classes.
-EXTENSIBLE = (Trunk, Sharing, Balancer, TaskKind, Task, RowLoss)
+EXTENSIBLE = (Trunk, Sharing, Balancer, Sampler, Augmentation, TaskKind, Task, RowLoss)
 
 
 def _subclasses(base: type[Any]) -> Iterator[type]:

@@ -43,7 +43,7 @@ def losses_again(net: Any, batch: Batch) -> Callable[[], Tensor]:
         # Batch normalization would count the rows a second time.
         for name, value in before.items():
             module.get_buffer(name).copy_(value)
-        losses: Tensor = net.criterion_.losses(raw, batch.y, batch.weight).values
+        losses: Tensor = net.criterion_.losses(batch.for_labels(raw), batch.y, batch.weight).values
         return losses
 
     return compute

@@ -248,7 +248,7 @@ class MultiTaskNet(RecordedNet):
             if training and self.run_.average is not None:
                 self.run_.average.update()
             steps.append(step)
-            sizes.append(len(batch.y))
+            sizes.append(batch.n_rows)
             if self._has_step_callbacks:
                 self.history.record_batch(f"{prefix}_batch_size", sizes[-1])
             self.notify("on_batch_end", batch=batch, training=training, **step)
@@ -304,7 +304,7 @@ class MultiTaskNet(RecordedNet):
         with self.autocast_now():
             noted = self.run_.shared if self.criterion_.balancer.at_representation else None
             raw = self.module_(batch.inputs) if noted is None else self.network.noting(noted, batch.inputs)
-            penalty = self.network.sharing.penalty(batch.inputs, batch.weight)
+            penalty = self.network.sharing.penalty(batch.inputs, batch.row_weight)
         return raw.to(batch.y.dtype), penalty
 
     def put_gradients(self, batch: Batch, raw: Tensor, penalty: Tensor | None, look: Any = None) -> Step:

@@ -191,8 +191,8 @@ class ReadyNet:
     def alone(self) -> bool:
         """Whether its training draws from generators of its own alone, but for its callbacks."""
         known = self.plan.settings.optimizer.__module__.startswith(torch.optim.__name__)
-        network, loss = self.net.network, self.net.criterion_
-        return known and self.plan.blueprint.draws_alone and draws_alone(network) and draws_alone(loss)
+        given = self.plan.train.draws_alone and self.plan.blueprint.draws_alone
+        return known and given and all(map(draws_alone, (self.net.network, self.net.criterion_)))
 
 
 def make_ready(plan: NetPlan, statistics: Mapping[str, Tensor] | None = None) -> ReadyNet:

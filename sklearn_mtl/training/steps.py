@@ -58,7 +58,7 @@ def training_step(
     look : callable, optional
         Given the losses, whose graph it must keep.
     """
-    losses = criterion.losses(raw, batch.y, batch.weight)
+    losses = criterion.losses(batch.for_labels(raw), batch.y, batch.weight)
     if look is not None:
         look(losses)
     total = criterion.balancer.backward(losses, criterion.weights, penalty, shared)

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from sklearn_mtl import MultiTaskClassifierRegressor
+from sklearn_mtl.augmentation import FeatureDropout, Mixup
 from sklearn_mtl.balancing import StaticWeights
 from sklearn_mtl.model_selection import StackedHalvingGridSearchCV
+from sklearn_mtl.sampling import ClassBalanced, SampleWeighted, TaskBalanced
 from sklearn_mtl.sharing import HardSharing
 from sklearn_mtl.tasks import Classification, Multilabel, Ordinal, Regression, Survival
 from sklearn_mtl.training.net import MultiTaskNet
@@ -118,6 +120,8 @@ TAKEN = {
     "trunk": {"none"},
     "sharing": {"none"},
     "balancing": {"none"},
+    "sampler": {"none"},
+    "augmentation": {"none"},
     "head_hidden_sizes": {"np.int8", "list", "tuple", "empty list", "dict of tasks"},
     "preprocessing": {"none"},
     "optimizer": set(),
@@ -211,6 +215,11 @@ RECIPES = {
         {"np.int8", "list", "tuple", "empty list"},
     ),
     "tasks": (lambda v: {"tasks": {"price": v}}, Y, set()),
+    "exponent": (lambda v: {"sampler": TaskBalanced(v)}, Y, {*NUMBERS, "zero"}),
+    "task": (lambda v: {"sampler": ClassBalanced(v)}, Y, {"none"}),
+    "alpha": (lambda v: {"augmentation": Mixup(v)}, Y, BIG),
+    "rate": (lambda v: {"augmentation": FeatureDropout(v)}, Y, {*NUMBERS, "zero"} - {"np.int8"}),
+    "replacement": (lambda v: {"augmentation": FeatureDropout(replacement=v)}, Y, set()),
 }
 
 
@@ -225,6 +234,11 @@ def test_every_parameter_of_the_recipes_is_in_the_table():
         Survival,
         HardSharing,
         StaticWeights,
+        TaskBalanced,
+        ClassBalanced,
+        SampleWeighted,
+        Mixup,
+        FeatureDropout,
     ]
     of_recipes = {name for recipe in classes for name in recipe().get_params()}
     assert of_recipes <= {name.partition(" ")[0] for name in RECIPES}

@@ -11,7 +11,7 @@ from torch import nn
 
 from sklearn_mtl import MultiTaskRegressor
 from sklearn_mtl.balancing import StaticWeights
-from sklearn_mtl.data.table import Batch
+from sklearn_mtl.data import Batch
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.network.balanced_loss import BalancedLoss
 from sklearn_mtl.targets import read_targets

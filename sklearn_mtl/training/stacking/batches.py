@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.data.table import Batch, Table, WholeBatches
+from sklearn_mtl.data import Batch, Table, WholeBatches
 from sklearn_mtl.network.generators import GeneratorState
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.module import DropoutCall, draw_mask
@@ -80,7 +80,7 @@ class StackedBatches:
             The masks of the dropout layers.
         """
         orders = {id(random): random.order() for random in self._random.values()}
-        rows = [batches.in_order(orders[id(random)]) for random, batches in self._batches]
+        rows = [batches.in_order(orders[id(random)], random.cpu) for random, batches in self._batches]
         while True:
             batches = [next(iterator, None) for iterator in rows]
             some = next((batch for batch in batches if batch is not None), None)
@@ -97,7 +97,7 @@ class StackedBatches:
 
     def _masks(self, batches: Sequence[Batch]) -> list[Tensor]:
         """Draw the dropout masks of one step, those that nets share once."""
-        n_rows = {id(random): len(batch.y) for (random, _), batch in zip(self._batches, batches, strict=True)}
+        n_rows = {id(random): batch.n_rows for (random, _), batch in zip(self._batches, batches, strict=True)}
         drawn = [
             random.masks(self._calls, n_rows[id(random)], batches[0].y) for random in self._random.values()
         ]
@@ -123,9 +123,9 @@ class RandomNumbers:
         self._batches = WholeBatches(ready.plan.train, ready.plan.settings.batch_size, shuffle=True)
         # As in a net alone, rows are drawn on the CPU, so that a seed gives the same batches everywhere, and
         # masks on the device. Generators of their own: torch's global ones are the user's.
-        self._cpu = torch.Generator()
-        self._cpu.set_state(ready.generator.cpu)
-        self._own = self._cpu
+        self.cpu = torch.Generator()
+        self.cpu.set_state(ready.generator.cpu)
+        self._own = self.cpu
         if ready.generator.device is not None:
             self._own = torch.Generator(ready.plan.settings.device)
             self._own.set_state(ready.generator.device)
@@ -136,18 +136,20 @@ class RandomNumbers:
         rates = tuple((type(layer), getattr(layer, "p", None)) for layer in layers)
         state = ready.generator
         device = b"" if state.device is None else state.device.numpy().tobytes()
-        size = ready.plan.settings.batch_size
-        return (state.cpu.numpy().tobytes(), device, len(ready.plan.train), size, rates)
+        size, train = ready.plan.settings.batch_size, ready.plan.train
+        # What is drawn for an augmentation, and which rows, may depend on the labels.
+        rows = len(train) if train.drawing is None else id(train.drawing)
+        return (state.cpu.numpy().tobytes(), device, rows, size, rates)
 
     @property
     def state(self) -> GeneratorState:
         """Where torch's generators would stand now."""
-        device = None if self._own is self._cpu else self._own.get_state()
-        return GeneratorState(self._cpu.get_state(), device)
+        device = None if self._own is self.cpu else self._own.get_state()
+        return GeneratorState(self.cpu.get_state(), device)
 
     def order(self) -> Tensor:
         """Draw the order of the rows for an epoch, on the device."""
-        return self._batches.order(self._cpu)
+        return self._batches.order(self.cpu)
 
     def masks(self, calls: Sequence[DropoutCall], n_rows: int, like: Tensor) -> list[Tensor]:
         """Draw the masks of one step.
@@ -213,6 +215,9 @@ def stacked_batch(parts: Sequence[Batch], assignment: Assignment) -> Batch:
     assignment : Assignment
         The number of the batch that each network is given.
     """
+    n_labels = max(part.n_labels for part in parts)
+    if n_labels > 1:
+        parts = [part.with_n_labels(n_labels) for part in parts]
     inputs = {name: assignment.expand([part.inputs[name] for part in parts]) for name in parts[0].inputs}
     y = assignment.expand([part.y for part in parts])
     return Batch(inputs, y, assignment.expand([part.weight for part in parts]))

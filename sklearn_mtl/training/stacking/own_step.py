@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.balancing import Balancer
-from sklearn_mtl.data.table import Batch
+from sklearn_mtl.data import Batch, Table
 from sklearn_mtl.network.balanced_loss import BalancedLoss
 from sklearn_mtl.network.generators import GeneratorState
 from sklearn_mtl.training.stacking.batches import RandomNumbers, dropout_layers
@@ -60,6 +60,9 @@ def own_step(member: Member, batch: Batch, calls: Sequence[DropoutCall]) -> OwnS
     clear_gradients(member)
     try:
         with member.ready.generator.restored(device, alone=member.ready.alone):
+            if not _draws_as_told(member.ready.plan.train, batch):
+                return "its augmentation draws random numbers other than from its generator"
+        with member.ready.generator.restored(device, alone=member.ready.alone):
             net.module_.train()
             raw, penalty = net.training_outputs(batch)
             step = net.put_gradients(batch, raw, penalty)
@@ -82,6 +85,17 @@ def own_step(member: Member, batch: Batch, calls: Sequence[DropoutCall]) -> OwnS
         return "it draws random numbers other than by Dropout layers"
     penalty = raw.new_zeros(()) if penalty is None else penalty
     return OwnStep(masks, {**step, "raw": raw.detach(), "penalty": penalty.detach()}, buffers)
+
+
+def _draws_as_told(train: Table, batch: Batch) -> bool:
+    """Whether an augmentation does the same again to the same rows, given a generator of the same state."""
+    if train.augmentation is None or train.draws_alone:
+        return True
+    (inputs, *labels), (inputs_again, *labels_again) = (
+        train.augmentation.augment(batch.copied(), torch.Generator().manual_seed(0)) for _ in range(2)
+    )
+    pairs = zip([*inputs.values(), *labels], [*inputs_again.values(), *labels_again], strict=True)
+    return all(_same(one, other) for one, other in pairs)
 
 
 def _after_step(balancer: Balancer, step: Step) -> Balancer:

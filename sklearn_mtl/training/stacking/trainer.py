@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sklearn_mtl.data.table import Batch
+from sklearn_mtl.data import Batch
 from sklearn_mtl.training.gradient_conflict import task_cosines
 from sklearn_mtl.training.kept_weights import StopTraining
 from sklearn_mtl.training.net import MultiTaskNet
@@ -160,7 +160,7 @@ class StackedTrainer:
         """Return the nets' raw outputs and penalties for rows with a leading network axis."""
         weights = self.weights.of_module(averaged=not training)
         with self.members[0].net.autocast_now() if training else nullcontext():
-            raw, penalty = self.module(weights, batch.inputs, batch.weight, masks, training=training)
+            raw, penalty = self.module(weights, batch.inputs, batch.row_weight, masks, training=training)
         return raw.to(batch.y.dtype), penalty
 
     def _epoch(self) -> list[Member]:
@@ -228,7 +228,7 @@ class StackedTrainer:
     def _losses_again(self, batch: Batch, masks: Sequence[Tensor]) -> Tensor:
         """Return the losses of a step's rows, with its masks, under the weights that it has made."""
         raw, _ = self.forward(batch, masks, training=True)
-        losses: Tensor = self.loss.losses(raw, batch.y, batch.weight).values
+        losses: Tensor = self.loss.losses(batch.for_labels(raw), batch.y, batch.weight).values
         return losses
 
     @torch.no_grad()

@@ -1,0 +1,71 @@
+"""Some rows as tensors: what a step of training or of validation is made on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+from torch.nn.functional import pad
+
+
+class Batch(NamedTuple):
+    """Rows of every tensor: inputs by block, encoded targets, cell weights.
+
+    A row may have several labels of each task, such as those of the two rows that it was mixed of: ``y`` and
+    ``weight`` then have as many rows for each row of the inputs, one after the other.
+
+    In a stack all tensors have a leading network axis.
+    """
+
+    inputs: dict[str, Tensor]
+    y: Tensor
+    weight: Tensor
+
+    def copied(self) -> Batch:
+        """Return the batch with inputs of its own, for a second pass: a module may work on them in place."""
+        return self._replace(inputs={name: block.clone() for name, block in self.inputs.items()})
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows: of the inputs, where there are any."""
+        rows_axis = self.y.ndim - 2
+        return next(iter(self.inputs.values()), self.y).shape[rows_axis]
+
+    @property
+    def n_labels(self) -> int:
+        """How many labels of each task a row has."""
+        return self.y.shape[-2] // max(1, self.n_rows)
+
+    @property
+    def row_weight(self) -> Tensor:
+        """Weights of each row's cells, shape (rows, n_columns): those of all of its labels together."""
+        if self.n_labels <= 1:
+            return self.weight
+        return self.weight.unflatten(-2, (-1, self.n_labels)).sum(-2)
+
+    def for_labels(self, raw: Tensor) -> Tensor:
+        """Return raw outputs for each label of each row.
+
+        Parameters
+        ----------
+        raw : tensor of shape (rows, members, raw_width)
+            Raw outputs for the rows.
+        """
+        return raw if self.n_labels <= 1 else raw.repeat_interleave(self.n_labels, -3)
+
+    def with_n_labels(self, n_labels: int) -> Batch:
+        """Return the batch with so many labels for each row; those that are added weigh nothing.
+
+        Parameters
+        ----------
+        n_labels : int
+            No fewer than there are.
+        """
+        if self.n_labels == n_labels or self.n_rows == 0:
+            return self
+        added = (0, 0, 0, n_labels - self.n_labels)
+        y, weight = (
+            pad(tensor.unflatten(-2, (-1, self.n_labels)), added).flatten(-3, -2)
+            for tensor in (self.y, self.weight)
+        )
+        return self._replace(y=y, weight=weight)
