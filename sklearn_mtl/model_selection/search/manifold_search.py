@@ -44,7 +44,7 @@ class ManifoldSearchCV(StackedSearch):
     ----------
     estimator : estimator object
         A multi-task estimator, or a Pipeline that ends in one.
-    preferences : int, list of mapping, or array-like of shape (n_preferences, n_tasks), default=16
+    preferences : int, list of mapping, DataFrame, or array-like of shape (n_preferences, n_tasks), default=16
         How much each task counts: points of the simplex, by the names of the tasks or in their order. Only
         ratios matter. A number stands for at most so many points, on the finest even grid inside the simplex
         that has room, the one of equal numbers first. The user's ``task_weights`` are multiplied by a
@@ -150,8 +150,8 @@ n_features_in_, feature_names_in_
 
         Parameters
         ----------
-        preference : mapping of str to float, or array-like of shape (n_tasks,)
-            Non-negative numbers by task, of which only the ratios count.
+        preference : mapping of str to float, Series, or array-like of shape (n_tasks,)
+            Non-negative numbers by task, of which only the ratios count; a row of ``preferences_``, say.
 
         Returns
         -------

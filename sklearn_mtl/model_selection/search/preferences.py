@@ -8,6 +8,7 @@ from math import comb
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_integer, is_number
@@ -20,7 +21,7 @@ def read_preferences(given: Any, names: Sequence[str]) -> list[Preference]:
 
     Parameters
     ----------
-    given : int, sequence of mapping, or array-like of shape (n_preferences, n_tasks)
+    given : int, sequence of mapping, DataFrame, or array-like of shape (n_preferences, n_tasks)
         As in `ManifoldSearchCV`.
     names : sequence of str
         The tasks among which they are.
@@ -35,6 +36,8 @@ def read_preferences(given: Any, names: Sequence[str]) -> list[Preference]:
     """
     if is_integer(given) and given >= 1:
         return [dict(zip(names, map(float, point), strict=True)) for point in even_points(len(names), given)]
+    if isinstance(given, pd.DataFrame):
+        given = given.to_dict("records")
     is_row = isinstance(given, Sequence | np.ndarray) and not isinstance(given, str | bytes)
     if not is_row or not len(given):
         raise ValueError(
@@ -49,12 +52,14 @@ def read_preference(given: Any, names: Sequence[str]) -> Preference:
 
     Parameters
     ----------
-    given : mapping of str to float, or array-like of shape (n_tasks,)
+    given : mapping of str to float, Series, or array-like of shape (n_tasks,)
         Non-negative numbers, not all 0, of which only the ratios count; an array in the order of the tasks.
     names : sequence of str
         The tasks.
     """
     of_tasks: list[Any] = []
+    if isinstance(given, pd.Series):
+        given = given.to_dict()
     if isinstance(given, Mapping):
         if set(given) == set(names):
             of_tasks = [given[name] for name in names]
@@ -66,7 +71,9 @@ def read_preference(given: Any, names: Sequence[str]) -> Preference:
             "A preference must have a finite non-negative number for each task of positive weight, "
             f"{shown(list(names))}, not all of them 0. Found {shown(given)}."
         )
-    return {name: float(one) / float(sum(of_tasks)) for name, one in zip(names, of_tasks, strict=True)}
+    # By the largest first, as a sum of huge numbers is infinite.
+    shares = [float(one) / float(max(of_tasks)) for one in of_tasks]
+    return {name: share / sum(shares) for name, share in zip(names, shares, strict=True)}
 
 
 def even_points(n_tasks: int, most: int) -> np.ndarray:

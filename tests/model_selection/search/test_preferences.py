@@ -36,6 +36,9 @@ def test_a_number_is_used_up_as_far_as_grids_go():
         np.array([[0.75, 0.25]]),
         [(np.float32(0.75), 0.25)],
         [pd.Series([3.0, 1.0]).to_numpy()],
+        [pd.Series({"type": 1.0, "price": 3.0})],
+        pd.DataFrame({"type": [1.0], "price": [3.0]}, index=["best"]),
+        [[1.5e308, 0.5e308]],
     ],
 )
 def test_only_ratios_count_by_name_or_in_order(given):
@@ -59,6 +62,7 @@ def test_what_is_no_number_and_no_list_is_refused(given):
         [1.0],
         [1.0, 2.0, 3.0],
         ["1", "2"],
+        pd.Series([1.0, 2.0]),
         "12",
         0.5,
         None,
