@@ -16,7 +16,7 @@ from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_number
 from sklearn_mtl.tasks import Task
 
-# A schedule that is a function is tried on so many epochs before training.
+# A schedule is tried on so many epochs before training, one that is a sequence on all that it has.
 TRIED_EPOCHS = 100
 RULE = "`weights` of WeightSchedule must"
 
@@ -33,8 +33,9 @@ class WeightSchedule(WeightedSum):
         A mapping from names of tasks to the weights of each: a number, a sequence with the weight in each
         epoch, of which the last stays, or a function that returns the weight for the number of epochs that
         are over, 0 in the first. Or a function that returns for that number a mapping from names of tasks to
-        numbers. Tasks that a mapping leaves out count 1. Networks of a schedule that holds a lambda, or a
-        function defined in another, are not trained as a stack.
+        numbers. Tasks that a mapping leaves out count 1. A function is asked for 100 epochs before training,
+        and for one more than there are, so let it have an answer for any number. Networks of a schedule that
+        holds a lambda, or a function defined in another, are not trained as a stack.
 
     Examples
     --------
@@ -64,7 +65,8 @@ class WeightSchedule(WeightedSum):
     def note_tasks(self, tasks: Sequence[Task]) -> None:
         """Take the names of the tasks, try the schedule, and take the weights of the first epoch."""
         self._names = tuple(task.name for task in tasks)
-        for epoch in range(TRIED_EPOCHS):
+        of_tasks = self.weights.values() if isinstance(self.weights, Mapping) else ()
+        for epoch in range(max([TRIED_EPOCHS, *map(len, filter(_is_sequence, of_tasks))])):
             self._at(epoch)
         self.factors.copy_(torch.tensor(self._at(0)))
 
@@ -119,9 +121,14 @@ def _weight_at(schedule: Any, epoch: int) -> Any:
     """Return one task's weight in an epoch, as its schedule has it."""
     if callable(schedule):
         return schedule(epoch)
-    if isinstance(schedule, Sequence | np.ndarray) and not isinstance(schedule, str) and len(schedule):
-        return schedule[min(epoch, len(schedule) - 1)]
-    return schedule
+    return schedule[min(epoch, len(schedule) - 1)] if _is_sequence(schedule) else schedule
+
+
+def _is_sequence(schedule: Any) -> bool:
+    """Whether one task's schedule has a weight for each epoch, and some."""
+    if isinstance(schedule, np.ndarray):
+        return schedule.ndim > 0 and len(schedule) > 0
+    return isinstance(schedule, Sequence) and not isinstance(schedule, str) and len(schedule) > 0
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,8 @@ def test_training_on_goes_on_in_the_schedule():
             ValueError,
             r"finite non-negative numbers\. Found nan for task 'a' in epoch 1",
         ),
+        ({"a": [1.0] * 150 + [-1.0, 1.0]}, ValueError, r"Found -1\.0 for task 'a' in epoch 150"),
+        ({"a": np.array(2.0)}, ValueError, r"finite non-negative numbers\. Found array\(2\.\) for task 'a'"),
         ({"a": lambda epoch: 5.0 - epoch}, ValueError, r"Found -1\.0 for task 'a' in epoch 6"),
         ({"a": "high"}, ValueError, r"finite non-negative numbers\. Found 'high' for task 'a'"),
         ({"a": []}, ValueError, r"finite non-negative numbers\. Found \[\] for task 'a'"),
