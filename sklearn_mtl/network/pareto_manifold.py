@@ -113,6 +113,11 @@ class ParetoManifold(nn.Module):
         self.move_to(self.preference if self.training else self._centre)
         return self.point(inputs)
 
+    def noting(self, noted: list[Tensor], inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return what `forward` does in training, and note the representation, as `MultiTaskModule` does."""
+        self.move_to(self.preference)
+        return self.point.noting(noted, inputs)
+
     @torch.no_grad()
     def pull_back(self) -> None:
         """Put gradients on the corners, given those on the parameters of the point, which are taken off."""

@@ -19,6 +19,10 @@ class MeanGradient(GradientBalancer):
         return weights @ gradients
 
 
+class MeanAtRepresentation(MeanGradient):
+    at_representation = True
+
+
 @pytest.fixture
 def make_manifold(make_plan):
     """Return a function from settings, and fields of the blueprint, to the plan of a manifold."""
@@ -101,9 +105,10 @@ def test_it_trains_by_any_optimizer_and_in_half_precision(make_manifold, setting
     assert np.isfinite(net.history[:, "train_loss"]).all()
 
 
-def test_gradients_may_be_balanced(make_manifold):
+@pytest.mark.parametrize("balancing", [MeanGradient(), MeanAtRepresentation()], ids=repr)
+def test_gradients_may_be_balanced(make_manifold, balancing):
     sums = train_alone(make_ready(make_manifold()))
-    balanced = train_alone(make_ready(make_manifold(blueprint={"balancing": MeanGradient()})))
+    balanced = train_alone(make_ready(make_manifold(blueprint={"balancing": balancing})))
     torch.testing.assert_close(balanced.network.corners, sums.network.corners, rtol=1e-4, atol=1e-6)
 
 
