@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, torchjd
 from sklearn_mtl.balancing.parameters import number_of
+
+# Of the mean that helps the least helped task, relative to the gradients. A task that is all but learned
+# makes it short: TorchJD's own bound, 1e-4, would end the training of all tasks.
+SMALLEST_NORM = 1e-7
 
 
 class CAGrad(GramianBalancer):
@@ -49,9 +54,10 @@ class CAGrad(GramianBalancer):
             If the solver is not installed.
         """
         super().start(n_tasks)
-        self.weighting = torchjd().CAGradWeighting(number_of(self, "c"))
+        self.weighting = torchjd().CAGradWeighting(number_of(self, "c"), norm_eps=SMALLEST_NORM)
 
     def weigh(self, gramian: Tensor, scale: float, tasks: Tensor) -> Tensor:
         """Return the weights, times the number of tasks."""
         found: Tensor = len(tasks) * self.weighting(gramian)
-        return found
+        # As in the authors' code: below the smallest norm TorchJD makes no step at all.
+        return found if found.any() else torch.ones_like(found)

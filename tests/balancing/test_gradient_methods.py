@@ -263,6 +263,15 @@ def test_gradvac_keeps_the_averages_of_tasks_that_are_not_there():
     assert balancer.averages[0, 2] != before[0, 2]
 
 
+@pytest.mark.parametrize("length", [1e-2, 1e-4, 1e-6, 1e-9])
+def test_cagrad_goes_on_where_a_task_is_all_but_learned(length):
+    gradients = torch.tensor([[length, 0.0], [0.0, 1.0]])
+    found = balanced("cagrad", gradients, c=0.5)
+    # From the mean, half its length along the short gradient; without a direction, the mean.
+    expected = [length + 0.5 if length > 1e-7 else length, 1.0]
+    torch.testing.assert_close(found, torch.tensor(expected), rtol=1e-3, atol=1e-3)
+
+
 def test_pcd_gives_every_other_task_its_share():
     tau = 0.1
     found = balanced("pcd", THREE, tau=tau)
