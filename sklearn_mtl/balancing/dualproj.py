@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, projector, torchjd
+from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, directions_of, projector
 
 
 class DualProj(GramianBalancer):
@@ -12,7 +12,7 @@ class DualProj(GramianBalancer):
 
     The sum is projected onto the dual cone of all gradients, the steps that raise no task's loss (Lopez-Paz &
     Ranzato 2017, "Gradient Episodic Memory for Continual Learning", section 3, for the tasks of a batch;
-    called so by Quinton & Rey 2024). TorchJD's weights are multiplied by the number of tasks, so that without
+    called so by Quinton & Rey 2024). TorchJD has it divided by the number of tasks; here, without
     conflict it is the plain sum. To choose instead of `UPGrad` for less work: one projection, not one for
     each task. TorchJD computes it.
 
@@ -31,11 +31,12 @@ class DualProj(GramianBalancer):
     """
 
     def start(self, n_tasks: int) -> None:
-        """Make TorchJD's weighting."""
+        """Make TorchJD's projector."""
         super().start(n_tasks)
-        self.weighting = torchjd().DualProjWeighting(projector=projector())
+        self.projector = projector()
 
     def weigh(self, gramian: Tensor, scale: float, tasks: Tensor) -> Tensor:
-        """Return the weights, times the number of tasks."""
-        found: Tensor = len(tasks) * self.weighting(gramian)
+        """Return the projected weights; the cone does not depend on the lengths of the gradients."""
+        lengths, directions = directions_of(gramian)
+        found: Tensor = self.projector(lengths, directions) / lengths
         return found

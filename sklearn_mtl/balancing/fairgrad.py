@@ -50,5 +50,12 @@ class FairGrad(GramianBalancer):
 
     def weigh(self, gramian: Tensor, scale: float, tasks: Tensor) -> Tensor:
         """Return the weights for gradients of this scale: they are in proportion to a power of it."""
+        alpha = float(self.alpha)
+        if alpha:
+            # With the weights of orthogonal gradients as units all numbers are near 1. A solver that starts
+            # from 1 does not come to those of a short gradient.
+            units = gramian.diagonal() ** (-alpha / (1 + alpha))
+            gramian = units.pow(1 / alpha).unsqueeze(1) * gramian * units
         found: Tensor = self.weighting(gramian)
-        return found * scale ** (-2 * float(self.alpha) / (1 + float(self.alpha)))
+        found = found * units if alpha else found
+        return found * scale ** (-2 * alpha / (1 + alpha))

@@ -138,6 +138,16 @@ def root_of(gramian: Tensor) -> Tensor:
     return vectors * values.clamp_min(0).sqrt()
 
 
+def directions_of(gramian: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the lengths of gradients, and the inner products of their directions.
+
+    What is added to a Gramian, and what a solver takes for 0, is then as little beside a short gradient as
+    beside a long one.
+    """
+    lengths = gramian.diagonal().sqrt()
+    return lengths, gramian / torch.outer(lengths, lengths)
+
+
 def torchjd() -> ModuleType:
     """Return TorchJD's aggregators.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklearn_mtl.balancing.gramian_balancer import GramianBalancer
+from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, directions_of
 from sklearn_mtl.balancing.parameters import number_of
 
-# Added to the Gramian, whose mean on the diagonal is 1: where gradients cancel out there is no solution.
+# Added to the inner products of directions, each 1 with itself: where these cancel out there is no solution.
 SMALLEST_VALUE = 1e-6
 MOST_STEPS = 100
 
@@ -56,7 +56,8 @@ class NashMTL(GramianBalancer):
 
     def weigh(self, gramian: Tensor, scale: float, tasks: Tensor) -> Tensor:
         """Return the bargaining solution, cut to the longest step, for gradients of this scale."""
-        weights = bargained(gramian + SMALLEST_VALUE * torch.eye(len(gramian)).to(gramian))
+        lengths, directions = directions_of(gramian)
+        weights = bargained(directions + SMALLEST_VALUE * torch.eye(len(gramian)).to(gramian)) / lengths
         length = float(weights @ gramian @ weights) ** 0.5
         cut = self.max_norm / length if 0 < self.max_norm < length else 1.0
         return weights * (cut / scale)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, projector, torchjd
+from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, directions_of, projector
 
 
 class UPGrad(GramianBalancer):
@@ -31,7 +31,7 @@ class UPGrad(GramianBalancer):
     """
 
     def start(self, n_tasks: int) -> None:
-        """Make TorchJD's weighting.
+        """Make TorchJD's projector.
 
         Raises
         ------
@@ -39,9 +39,10 @@ class UPGrad(GramianBalancer):
             If a parameter is none of those it may be.
         """
         super().start(n_tasks)
-        self.weighting = torchjd().UPGradWeighting(projector=projector())
+        self.projector = projector()
 
     def weigh(self, gramian: Tensor, scale: float, tasks: Tensor) -> Tensor:
-        """Return the weights, times the number of tasks."""
-        found: Tensor = len(tasks) * self.weighting(gramian)
+        """Return the projected weights; the cone does not depend on the lengths of the gradients."""
+        lengths, directions = directions_of(gramian)
+        found: Tensor = self.projector(lengths.diag(), directions).sum(0) / lengths
         return found

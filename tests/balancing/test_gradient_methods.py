@@ -263,6 +263,23 @@ def test_gradvac_keeps_the_averages_of_tasks_that_are_not_there():
     assert balancer.averages[0, 2] != before[0, 2]
 
 
+@pytest.mark.parametrize("length", [1e-3, 1e-6, 1e4])
+def test_bargaining_does_not_depend_on_the_length_of_a_gradient(length):
+    scaled = torch.tensor([[1.0], [length], [1.0]]) * THREE
+    for name, params in {"nash_mtl": {"max_norm": 0}, "fairgrad": {"alpha": 1.0}}.items():
+        expected, found = (balanced(name, gradients, **params) for gradients in (THREE, scaled))
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 2.0])
+def test_fairgrad_keeps_its_equation_for_short_gradients(alpha):
+    gradients = torch.tensor([[1.0], [1e-3], [10.0]]) * THREE
+    balancer = BALANCERS["fairgrad"](alpha).fresh(3)
+    step = balancer(gradients, ONES, ONES)
+    weights = balancer.effective_weights(ONES, ONES)
+    torch.testing.assert_close(gradients @ step, weights ** (-1 / alpha), rtol=1e-2, atol=0)
+
+
 @pytest.mark.parametrize("length", [1e-2, 1e-4, 1e-6, 1e-9])
 def test_cagrad_goes_on_where_a_task_is_all_but_learned(length):
     gradients = torch.tensor([[length, 0.0], [0.0, 1.0]])

@@ -165,11 +165,12 @@ def test_what_rescaling_a_loss_does(case, when):
 
 
 @every_case
-def test_no_step_against_a_gradient_where_promised(case):
+@pytest.mark.parametrize("lengths", [(1.0, 3.0, 0.3), (1.0, 10.0, 1e-4)], ids=["alike", "far apart"])
+def test_no_step_against_a_gradient_where_promised(case, lengths):
     drawn = np.random.default_rng(0)
     against = []
     for _ in range(60):
-        gradients = torch.tensor(drawn.normal(size=(3, 4)) * [[1.0], [3.0], [0.3]])
+        gradients = torch.tensor(drawn.normal(size=(3, 4)) * np.array(lengths)[:, None])
         step = Training(case, 3).gradient(LOSSES, gradients)
         cosines = (gradients @ step) / (gradients.norm(dim=1) * step.norm()).clamp_min(1e-12)
         against.append(float(cosines.min()))
