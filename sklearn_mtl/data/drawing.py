@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from sklearn_mtl.data.batch import Batch
+from sklearn_mtl.messages import shown
 
 
 class Augmenting(Protocol):
@@ -93,4 +94,26 @@ class Drawing:
         for batch, (start, end) in zip(batches, bounds, strict=True):
             if divisor is not None:
                 batch = batch._replace(weight=batch.weight / divisor[start:end].to(batch.weight))
-            yield batch if self.augmentation is None else self.augmentation.augment(batch, generator)
+            if self.augmentation is not None:
+                batch = _checked(self.augmentation.augment(batch, generator), batch, self.augmentation)
+            yield batch
+
+
+def _checked(found: Any, batch: Batch, augmentation: Augmenting) -> Batch:
+    """Return what an augmentation has made of a batch; raise an error if it is nothing to train on."""
+    rule = (
+        f"`augment` of {type(augmentation).__name__} must return a Batch with the same inputs, of as many "
+        "rows, and labels and weights for each of these."
+    )
+    if not isinstance(found, Batch):
+        raise TypeError(f"{rule} Found {shown(found)}, of type {type(found).__name__}.")
+    given, made = ({name: len(block) for name, block in each.inputs.items()} for each in (batch, found))
+    n_labels = len(found.y)
+    if made != given or n_labels < batch.n_rows or n_labels % max(1, batch.n_rows):
+        raise ValueError(
+            f"{rule} Found inputs of {made} rows and {n_labels} of labels, given {batch.n_rows}."
+        )
+    if found.y.shape != found.weight.shape:
+        shapes = tuple(found.y.shape), tuple(found.weight.shape)
+        raise ValueError(f"{rule} Found labels and weights of shapes {shapes}.")
+    return found

@@ -128,6 +128,36 @@ def test_an_augmentation_that_draws_elsewhere_is_trained_alone(data):
     assert_same(one, other, data[0])
 
 
+class Returns(Augmentation):
+    """Returns what a function makes of a batch."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def augment(self, batch, generator):
+        return self.make(batch)
+
+
+@pytest.mark.parametrize(
+    ("make_batch", "error", "found"),
+    [
+        (lambda batch: None, TypeError, "Found None, of type NoneType"),
+        (lambda batch: batch._replace(inputs={}), ValueError, "Found inputs of {} rows"),
+        (lambda batch: batch._replace(inputs={"x": batch.inputs["x"][:3]}), ValueError, "of {'x': 3} rows"),
+        (lambda batch: batch._replace(y=batch.y[:3], weight=batch.weight[:3]), ValueError, "3 of labels"),
+        (
+            lambda batch: batch._replace(weight=batch.weight[:, :1]),
+            ValueError,
+            "labels and weights of shapes",
+        ),
+    ],
+    ids=["nothing", "no inputs", "fewer rows", "fewer labels", "other weights"],
+)
+def test_what_an_augmentation_returns_is_checked(data, make_batch, error, found):
+    with pytest.raises(error, match=f"`augment` of Returns must return a Batch .*{found}"):
+        make(augmentation=Returns(make_batch)).fit(*data[:2])
+
+
 @every_case
 def test_a_seed_is_a_result_and_another_one_is_another(data, params):
     X, Y, weight = data
