@@ -7,6 +7,8 @@ private names anywhere else.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import unwrap
 from typing import Any
 
@@ -59,6 +61,28 @@ def uncompiled(module: nn.Module) -> Any:
     and averaged under the names of the wrapper.
     """
     return getattr(module, "_orig_mod", module)
+
+
+@contextmanager
+def graphs_kept(compiled: bool) -> Iterator[None]:
+    """Within this context, the graph of a compiled network may go back several times, once for each task.
+
+    By default its backward pass may write into what the graph has stored, and a second pass is an error.
+    There is no public setting, and both compiling and going back ask for this one.
+
+    Parameters
+    ----------
+    compiled : bool
+        Whether the network is compiled; if not, nothing is set.
+    """
+    if not compiled:
+        yield
+        return
+    # Imported where something is compiled: torch's compiler takes most of a second.
+    from torch._functorch import config
+
+    with config.patch(donated_buffer=False):
+        yield
 
 
 def is_batched(tensor: Tensor) -> bool:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.data import Batch, Table, WholeBatches
 from sklearn_mtl.network import giving_way
-from sklearn_mtl.network.torch_private import uncompiled
+from sklearn_mtl.network.torch_private import graphs_kept, uncompiled
 from sklearn_mtl.training.callbacks import has_stopped_early
 from sklearn_mtl.training.kept_weights import Resume, StopTraining, TrainingRun, WeightKeeper, snapshot
 from sklearn_mtl.training.losses_again import losses_again
@@ -110,7 +110,8 @@ class MultiTaskNet(RecordedNet):
         """
         self.open_training(train, valid)
         try:
-            self.fit_loop((train, valid), epochs=epochs)
+            with graphs_kept(self.compile):
+                self.fit_loop((train, valid), epochs=epochs)
         except StopTraining:
             pass
         except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """Torch's modes around a call change nothing of its result, and are afterwards what they were."""
 
 import pickle
+import shutil
 from collections.abc import Callable
 from contextlib import contextmanager
 
@@ -10,10 +11,12 @@ import torch
 from sklearn.model_selection import GridSearchCV, KFold
 from torch import nn
 
+from sklearn_mtl import MultiTaskRegressor
+from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.export import load, save
 from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.training.stacking import train
-from sklearn_mtl.trunks import TabM
+from sklearn_mtl.trunks import MLP, TabM
 
 CV = KFold(2, shuffle=True, random_state=0)
 
@@ -204,3 +207,17 @@ def test_warnings_name_the_line_of_the_caller(quick, houses):
     with pytest.warns(UserWarning, match="`y_val` has labels") as validation:
         quick(early_stopping=True).fit(X, Y, X_val=X, y_val=unseen)
     assert [found[0].filename for found in (further, validation)] == [__file__, __file__]
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch compiles by a compiler of C++")
+@pytest.mark.filterwarnings("ignore")  # torch's compiler warns of its own parts
+@pytest.mark.parametrize("params", [{"balancing": "gradnorm"}, {"gradient_conflict": 1}], ids=str)
+def test_a_compiled_network_goes_back_once_for_each_task(params):
+    X, Y = make_multitask(60, 4, n_regression=2, random_state=0)
+    settings = {"trunk": MLP((8,)), "n_bags": 1, "max_epochs": 1, "linear_blend": False, "random_state": 0}
+    found = [
+        MultiTaskRegressor(**settings, **params, compile=compiled).fit(X, Y).predict(X)
+        for compiled in (False, True)
+    ]
+    for task, expected in found[0].items():
+        np.testing.assert_allclose(found[1][task], expected, rtol=1e-4, atol=1e-5)
