@@ -131,8 +131,7 @@ class MultiTaskNet(RecordedNet):
         self.begin_comparing(self.network.sharing.shared_parameters(), self.n_steps)
         self.resume_ = None
         for group in self._groups:
-            # A schedule that begins after the first epoch looks for it.
-            group.setdefault("initial_lr", group["lr"])
+            group.setdefault("initial_lr", group["lr"])  # Schedules that begin later look for it.
         self._has_step_callbacks = any(
             getattr(type(callback), name) is not getattr(Callback, name)
             for _, callback in self.callbacks_
@@ -283,8 +282,7 @@ class MultiTaskNet(RecordedNet):
     def _optimizer_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         if self._has_step_callbacks or not isinstance(self.optimizer_, FusedAdamW):
             # Callbacks of a step, and optimizers that call the step several times, need skorch's own way.
-            step: dict[str, Any] = super().train_step(batch, **fit_params)
-            return step
+            return dict(super().train_step(batch, **fit_params))
         for group in self._groups:
             for parameter in group["params"]:
                 parameter.grad = None
@@ -295,6 +293,8 @@ class MultiTaskNet(RecordedNet):
     def train_step_single(self, batch: Batch, **fit_params: Any) -> Step:
         """Put gradients on all parameters for one batch, and clip them."""
         step = self.put_gradients(batch, *self.training_outputs(batch), self.watcher)
+        if self.criterion_.balancer.at_representation:
+            self.run_.shared.clear()  # A tensor within a graph would keep callbacks from copying the net.
         if self.gradient_clip is not None:
             found = (parameter.grad for group in self._groups for parameter in group["params"])
             clip_gradients([gradient for gradient in found if gradient is not None], self.gradient_clip)

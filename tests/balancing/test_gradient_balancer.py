@@ -1,8 +1,11 @@
 """Where gradients are compared, and what is refused."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_mtl import MultiTaskClassifierRegressor
@@ -117,3 +120,13 @@ def test_parameters_beside_what_is_shared():
         map(id, own.parameters())
     )
     assert {id(leaf) for leaf in leaves_beside(raw, [hidden])} == set(map(id, own.parameters()))
+
+
+class Copying(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        deepcopy(net)
+
+
+def test_callbacks_may_copy_a_net_that_notes_its_representation(data):
+    est = make(SumOfAll("representation"), callbacks=[Copying()]).fit(*data)
+    assert np.isfinite(est.score_tasks(*data)).all()
