@@ -89,8 +89,17 @@ class _Gradients(Function):
         return of_weight.t(), torch.stack(of_scales)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        """Keep nothing: there are no gradients of gradients."""
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ARG004
+        """Keep what the gradients of the gradients are made of."""
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of all but x; both results are linear in each of these."""
+        by_weight, by_scales = gradients
+        gradient, x, weight, scales = ctx.saved_tensors
+        of_gradient = member_products(x, by_weight, scales) + member_products(x, weight, by_scales)
+        return of_gradient, None, *_Gradients.apply(gradient, x, by_weight, by_scales)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor) -> tuple[Any, tuple[int, int]]:
