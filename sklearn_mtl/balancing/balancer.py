@@ -157,6 +157,18 @@ class Balancer(BaseEstimator, nn.Module, ABC):
             Scale-free losses; nan for a task without a label in the epoch.
         """
 
+    def epochs_to_wait(self, weights: Tensor) -> int:
+        """Return the number of epochs before all tasks are trained; a hook, by default 0.
+
+        Early stopping counts from there: no earlier epoch is the best, and training does not stop by then.
+
+        Parameters
+        ----------
+        weights : tensor of shape (n_tasks,)
+            The task weights of the user; a task of weight 0 is not waited for.
+        """
+        return 0
+
     def effective_weights(self, losses: Tensor, weights: Tensor) -> Tensor:
         """Return how much each loss counts, for the columns ``weight_…`` of ``history_``; it changes nothing.
 

@@ -24,8 +24,9 @@ RULE = "`weights` of WeightSchedule must"
 class WeightSchedule(WeightedSum):
     """The weighted sum of the losses, by weights that change from epoch to epoch.
 
-    They multiply the user's ``task_weights``. Early stopping watches all tasks of positive ``task_weights``
-    at all times: where a task is switched on later, let ``patience`` be longer than it takes.
+    They multiply the user's ``task_weights``. Early stopping watches all tasks of positive ``task_weights``,
+    and waits until each of them has been switched on: no earlier epoch is the best one, and ``patience`` is
+    counted from then on. Not waited for is a task that is off in all epochs for which the schedule is tried.
 
     Parameters
     ----------
@@ -33,8 +34,9 @@ class WeightSchedule(WeightedSum):
         A mapping from names of tasks to the weights of each: a number, a sequence with the weight in each
         epoch, of which the last stays, or a function that returns the weight for the number of epochs that
         are over, 0 in the first. Or a function that returns for that number a mapping from names of tasks to
-        numbers. Tasks that a mapping leaves out count 1. A function is asked for 100 epochs before training,
-        and for one more than there are, so let it have an answer for any number. Networks of a schedule that
+        numbers. Tasks that a mapping leaves out count 1. It is tried before training, for as many epochs as
+        its longest sequence has and at least for 100, and asked for one more than there are: let a function
+        have an answer for any number. Networks of a schedule that
         holds a lambda, or a function defined in another, are not trained as a stack.
 
     Examples
@@ -59,6 +61,7 @@ class WeightSchedule(WeightedSum):
     def start(self, n_tasks: int) -> None:
         """Start from weights of 1, until the tasks are known."""
         self._names: tuple[str, ...] = ()
+        self._first_epochs: tuple[int, ...] = (0,) * n_tasks
         self.register_buffer("factors", torch.ones(n_tasks))
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
 
@@ -66,9 +69,11 @@ class WeightSchedule(WeightedSum):
         """Take the names of the tasks, try the schedule, and take the weights of the first epoch."""
         self._names = tuple(task.name for task in tasks)
         of_tasks = self.weights.values() if isinstance(self.weights, Mapping) else ()
-        for epoch in range(max([TRIED_EPOCHS, *map(len, filter(_is_sequence, of_tasks))])):
-            self._at(epoch)
-        self.factors.copy_(torch.tensor(self._at(0)))
+        n_tried = max([TRIED_EPOCHS, *map(len, filter(_is_sequence, of_tasks))])
+        tried = np.array([self._at(epoch) for epoch in range(n_tried)])
+        # For a task that is off in all of them it is 0.
+        self._first_epochs = tuple((tried > 0).argmax(0).tolist())
+        self.factors.copy_(torch.tensor(tried[0]))
 
     def without(self, names: Sequence[str]) -> Balancer:
         """Return a copy that says nothing of some tasks."""
@@ -80,6 +85,11 @@ class WeightSchedule(WeightedSum):
         """Take the weights of the next epoch."""
         self.epoch += 1
         self.factors.copy_(torch.tensor(self._at(int(self.epoch))))
+
+    def epochs_to_wait(self, weights: Tensor) -> int:
+        """Return the number of epochs before the last task of positive weight is switched on."""
+        pairs = zip(self._first_epochs, weights.tolist(), strict=True)
+        return max((first for first, weight in pairs if weight > 0), default=0)
 
     def weigh(self, losses: Tensor, weights: Tensor) -> Tensor:
         """Return the weights of the epoch times the user's."""

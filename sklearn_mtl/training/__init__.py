@@ -65,7 +65,7 @@ array([12.])
 
 from sklearn_mtl.training.callback_copies import copied
 from sklearn_mtl.training.callbacks import check_callbacks, enabled, names_of_writers
-from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses, StopTraining
+from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.observer import NetObserver
 from sklearn_mtl.training.pareto_manifold import ManifoldPlan

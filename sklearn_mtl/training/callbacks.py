@@ -55,6 +55,13 @@ _KNOWN = ("skorch", "optuna_integration")
 _MOST_NAMED = 10
 
 
+class StopTraining(KeyboardInterrupt):
+    """Raised by a callback to end a training that is done.
+
+    skorch's own early stopping raises ``KeyboardInterrupt``, as Ctrl-C does; this one can be told apart.
+    """
+
+
 def check_callbacks(callbacks: Any, ema_decay: float | None) -> None:
     """Raise a ``ValueError`` unless they are callbacks of skorch that a net of several tasks can serve.
 

@@ -16,6 +16,7 @@ from sklearn_mtl.data import Table
 from sklearn_mtl.messages import shown
 from sklearn_mtl.network import GeneratorState, MultiTaskModule
 from sklearn_mtl.network.torch_private import move_each_towards
+from sklearn_mtl.training.callbacks import StopTraining
 from sklearn_mtl.training.steps import WeightAverage
 
 # Relative difference by which rounding may tell a loss of a stacked network from that of the same one alone.
@@ -91,13 +92,6 @@ class KeptWeights:
         """Return the state that a net ended with as that of the best of the epochs so far."""
         state, loss = self.predicting
         return KeptWeights(state, epoch, loss)
-
-
-class StopTraining(KeyboardInterrupt):
-    """Raised by a callback to end a training that is done.
-
-    skorch's own early stopping raises ``KeyboardInterrupt``, as Ctrl-C does; this one can be told apart.
-    """
 
 
 @dataclass
@@ -215,6 +209,10 @@ class NetInTraining(Protocol):
     def evaluated(self) -> nn.Module:
         """The module that validation and prediction use."""
 
+    @property
+    def epochs_to_wait(self) -> int:
+        """The number of epochs before all tasks are trained."""
+
     def loss_on(self, valid: Table) -> float:
         """Return the watched loss of the evaluated module on held-out rows."""
 
@@ -241,7 +239,8 @@ class BestEpoch(WeightKeeper):
 
     Watched is ``valid_loss``: the mean of the scale-free losses over the tasks of weight > 0. The balanced
     loss would not do, since its weights may change from epoch to epoch. Kept is the mean of the weights at
-    the end of the best epoch and of every epoch after it until training stops.
+    the end of the best epoch and of every epoch after it until training stops. Nothing counts before the
+    balancer trains all of these tasks.
 
     Parameters
     ----------
@@ -262,7 +261,8 @@ class BestEpoch(WeightKeeper):
         epoch, loss, train_loss = net.history[-1, ("epoch", "valid_loss", "train_loss")]
         if not (isfinite(loss) and isfinite(train_loss)):
             return
-        if kept is None or loss < kept.loss:
+        # What was kept before all tasks were trained gives way.
+        if kept is None or kept.epoch <= net.epochs_to_wait or loss < kept.loss:
             net.run_.kept = KeptWeights(snapshot(net.evaluated), epoch, loss)
         else:
             kept.add(net.evaluated)

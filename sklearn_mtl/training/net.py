@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from sklearn_mtl.data import Batch, Table, WholeBatches
 from sklearn_mtl.network import giving_way
 from sklearn_mtl.network.torch_private import graphs_kept, uncompiled
-from sklearn_mtl.training.callbacks import has_stopped_early
-from sklearn_mtl.training.kept_weights import Resume, StopTraining, TrainingRun, WeightKeeper, snapshot
+from sklearn_mtl.training.callbacks import StopTraining, has_stopped_early
+from sklearn_mtl.training.kept_weights import Resume, TrainingRun, WeightKeeper, snapshot
 from sklearn_mtl.training.losses_again import losses_again
 from sklearn_mtl.training.recording import RecordedNet
 from sklearn_mtl.training.schedules import StepSchedule

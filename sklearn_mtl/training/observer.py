@@ -6,7 +6,7 @@ from typing import Any
 
 from skorch.callbacks import Callback
 
-from sklearn_mtl.training.kept_weights import StopTraining
+from sklearn_mtl.training.callbacks import StopTraining
 
 
 class NetObserver(Callback):

@@ -193,6 +193,11 @@ class RecordedNet(NeuralNet):
         total = np.where(counted, per_task, 0.0).sum(-1)
         return per_task, np.divide(total, n_counted, out=np.full_like(total, np.nan), where=n_counted > 0)
 
+    @property
+    def epochs_to_wait(self) -> int:
+        """The number of epochs before all tasks are trained, of which none is the best."""
+        return int(self.criterion_.balancer.epochs_to_wait(self.criterion_.weights))
+
     def has_ended(self, epochs: int, patience: int | None) -> bool:
         """Whether training stopped before its last epoch, or would not go on if given more.
 
@@ -208,7 +213,10 @@ class RecordedNet(NeuralNet):
         watched = [epoch.get("valid_loss") for epoch in self.history]
         if patience is None or None in watched:
             return False
-        return not np.isfinite(watched[-1]) or len(watched) - 1 - watched.index(min(watched)) >= patience
+        if not np.isfinite(watched[-1]):
+            return True
+        counted = watched[self.epochs_to_wait :]
+        return bool(counted) and len(counted) - 1 - counted.index(min(counted)) >= patience
 
     def _by_task(self, key: str, values: np.ndarray) -> list[tuple[str, Any]]:
         """Return the entries of one quantity in skorch's history, and remember the best values."""

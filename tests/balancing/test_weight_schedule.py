@@ -108,3 +108,36 @@ def test_a_fold_without_a_task_leaves_bad_schedules_to_the_fit():
     assert WeightSchedule([1.0]).without(["c"]).weights == [1.0]
     with pytest.raises(TypeError, match="return a mapping by task"):
         make({}).set_params(balancing=WeightSchedule(lambda epoch: 1.0).without(["c"])).fit(X, Y)
+
+
+LATE = {"c": [0.0] * 12 + [1.0]}
+STOPPING = {"early_stopping": True, "patience": 1, "lr": 0.1, "linear_blend": False}
+
+
+@pytest.mark.parametrize("n_bags", [1, 2])
+@pytest.mark.parametrize("ema_decay", [None, 0.5])
+def test_early_stopping_waits_for_every_task(n_bags, ema_decay):
+    # Without waiting, training stops while c is off, as its loss of nothing learned is watched too.
+    est = make(LATE, n_bags=n_bags, ema_decay=ema_decay, **STOPPING, max_epochs=30).fit(X, Y)
+    by_net = [est.history_] if n_bags == 1 else [of_net for _, of_net in est.history_.groupby("bag")]
+    for of_net in by_net:
+        before, losses = of_net["valid_loss"].to_numpy()[:12], of_net["valid_loss"].to_numpy()[12:]
+        assert (np.diff(before) > 0).any()
+        assert len(losses) == 18 or len(losses) - 1 - np.argmin(losses) == STOPPING["patience"]
+    assert est.score_tasks(X, Y)["c"] > 0.0
+
+
+def test_weights_from_before_all_tasks_are_trained_are_not_kept():
+    est = make(LATE, warm_start=True, **STOPPING, max_epochs=12).fit(X, Y)
+    assert est.n_iter_ == 12
+    est.set_params(max_epochs=30).fit(X, Y)
+    whole = make(LATE, **STOPPING, max_epochs=30).fit(X, Y)
+    assert est.n_iter_ == whole.n_iter_
+    np.testing.assert_array_equal(est.predict(X)["c"], whole.predict(X)["c"])
+
+
+@pytest.mark.parametrize("task_weights", [None, {"c": 0.0}])
+def test_early_stopping_does_not_wait_for_a_task_that_is_never_on(task_weights):
+    weights = {"c": 0.0} if task_weights is None else LATE
+    est = make(weights, task_weights=task_weights, **STOPPING, max_epochs=30).fit(X, Y)
+    assert est.n_iter_ < 12

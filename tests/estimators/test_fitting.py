@@ -5,6 +5,7 @@ from copy import copy
 import numpy as np
 import pytest
 
+from sklearn_mtl.balancing import WeightSchedule
 from sklearn_mtl.estimators.cached_stages import CachedStages
 from sklearn_mtl.estimators.fitting import train_together
 from sklearn_mtl.estimators.rows import FitData
@@ -35,7 +36,14 @@ def test_each_is_the_fit_by_itself(quick, houses):
         np.testing.assert_allclose(found.predict(X)["price"], expected.predict(X)["price"], rtol=1e-9)
 
 
-@pytest.mark.parametrize("params", [{}, {"patience": 1, "lr": 0.1}, {"early_stopping": False}], ids=str)
+LATE = {"balancing": WeightSchedule({"price": [0.0] * 12 + [1.0]}), "patience": 1, "lr": 0.1}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"patience": 1, "lr": 0.1}, {"early_stopping": False}, LATE],
+    ids=["patient", "impatient", "to_the_end", "waiting"],
+)
 def test_training_in_parts_is_training_in_one(quick, houses, params):
     X, Y = houses
     est = quick(**{"max_epochs": 20, "precision": "float64", **params})

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from sklearn_mtl.data import Batch
+from sklearn_mtl.training.callbacks import StopTraining
 from sklearn_mtl.training.gradient_conflict import task_cosines
-from sklearn_mtl.training.kept_weights import StopTraining
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.batches import StackedBatches, few_rows
