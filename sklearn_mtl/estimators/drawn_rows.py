@@ -48,6 +48,20 @@ class RowDraws:
         """Return by what the rows of a fold are drawn that leaves tasks out."""
         return self if self.sampler is None else replace(self, sampler=self.sampler.without(list(names)))
 
+    def check_weights(self, *, weighted: bool) -> None:
+        """Raise a ``ValueError`` if rows are to be drawn by weights that the user has not given.
+
+        Parameters
+        ----------
+        weighted : bool
+            Whether the user gave any.
+        """
+        if self.sampler is not None and self.sampler.for_weights and not weighted:
+            raise ValueError(
+                "`sample_weight` must be given where `sampler` draws the rows by it, as "
+                f"{type(self.sampler).__name__} does. Found None."
+            )
+
 
 def drawn_rows(table: Table, tasks: TaskSet, *, draws: RowDraws, counted: Sequence[bool]) -> Table:
     """Return the same training rows, which say how they are drawn.

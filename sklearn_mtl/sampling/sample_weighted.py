@@ -19,7 +19,8 @@ class SampleWeighted(Sampler):
     with the rows.
 
     Weights by task are drawn at the mean over the tasks of which a row has a label, and each label weighs
-    what it weighed, divided by that.
+    what it weighed, divided by that. Without a ``sample_weight`` there is nothing to draw by, and ``fit``
+    raises an error.
 
     Examples
     --------

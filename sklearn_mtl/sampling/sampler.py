@@ -75,7 +75,7 @@ class Sampler(BaseEstimator, ABC):
     A sampler changes how often a row is seen, not what it weighs when it is.
     """
 
-    #: Whether the rates stand for the weights of the rows, which are divided by them.
+    #: Whether the rates stand for the weights of the rows, which are divided by them and must be given.
     for_weights: ClassVar[bool] = False
 
     @abstractmethod

@@ -172,22 +172,24 @@ def test_a_seed_is_a_result_and_another_one_is_another(data, params):
 
 @every_case
 def test_pickles_and_files_predict_the_same_and_keep_the_parameters(data, params, tmp_path):
-    X, Y, _ = data
-    est = make(**params).fit(X, Y)
+    X, Y, weight = data
+    est = make(**params).fit(X, Y, weight)
     save(est, tmp_path / "est.zip")
     for other in (pickle.loads(pickle.dumps(est)), load(tmp_path / "est.zip")):
         assert_same(est, other, X)
         assert repr(other.get_params()) == repr(est.get_params())
-    assert np.isfinite(load(tmp_path / "est.zip").partial_fit(X, Y).predict(X)["regression0"]).all()
+    assert np.isfinite(
+        load(tmp_path / "est.zip").partial_fit(X, Y, None, weight).predict(X)["regression0"]
+    ).all()
 
 
 @every_case
 def test_epochs_in_two_parts_are_epochs_at_once(data, params):
-    X, Y, _ = data
+    X, Y, weight = data
     params = {**params, "patience": 20}
-    whole = make(**params, max_epochs=6).fit(X, Y)
-    halves = make(**params, max_epochs=2, warm_start=True).fit(X, Y)
-    assert_same(whole, halves.set_params(max_epochs=6).fit(X, Y), X)
+    whole = make(**params, max_epochs=6).fit(X, Y, weight)
+    halves = make(**params, max_epochs=2, warm_start=True).fit(X, Y, weight)
+    assert_same(whole, halves.set_params(max_epochs=6).fit(X, Y, weight), X)
 
 
 @every_case
@@ -319,3 +321,28 @@ def test_sample_weights_are_the_same_loss_on_average():
     drawn_mean = np.mean([(batch.weight * batch.y).sum(0) / batch.weight.sum(0) for batch in batches], axis=0)
     expected = (other.train.weight * other.train.y).sum(0) / other.train.weight.sum(0)
     np.testing.assert_allclose(drawn_mean, expected, atol=0.01)
+
+
+@pytest.mark.parametrize("sampler", ["sample_weighted", SampleWeighted()], ids=["name", "object"])
+def test_there_must_be_weights_to_draw_by(data, sampler):
+    X, Y, weight = data
+    rule = r"`sample_weight` must be given where `sampler` draws .* as SampleWeighted does\. Found None\."
+    est = make(sampler=sampler, warm_start=True)
+    for fit in (est.fit, est.partial_fit):
+        with pytest.raises(ValueError, match=rule):
+            fit(X, Y)
+    assert not hasattr(est, "history_")
+    est.fit(X, Y, weight).set_params(max_epochs=5)
+    for fit in (est.fit, est.partial_fit):
+        with pytest.raises(ValueError, match=rule):
+            fit(X, Y)
+    assert len(est.history_) == 3
+
+
+def test_searches_hand_weights_to_the_sampler_or_say_that_there_are_none(data):
+    X, Y, weight = data
+    grid = {"sampler": ["sample_weighted", "task_balanced"]}
+    search = StackedGridSearchCV(make(calibrate=False), grid, cv=2)
+    assert np.isfinite(search.fit(X, Y, sample_weight=weight).cv_results_["mean_test_score"]).all()
+    with pytest.raises(ValueError, match="`sample_weight` must be given where `sampler` draws"):
+        search.set_params(error_score="raise").fit(X, Y)
