@@ -237,5 +237,5 @@ def _refusal(value: Any, where: str) -> TypeError:
     return TypeError(
         f"`{where}` must be what a file can hold: numbers, strings, arrays, lists and mappings of these, "
         "recipes such as MLP(), modules, transformers, and optimizers and schedules by their short name. "
-        f"Found {value!r}; pickle holds it."
+        f"Found {value!r}; pickle may hold it."
     )

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl import __version__
+from sklearn_mtl.balancing import BALANCERS
 from sklearn_mtl.export.archive import not_a_file_of_ours, read_archive, shortened, write_archive
 from sklearn_mtl.export.claims import check_arrays, check_networks
 from sklearn_mtl.export.classes import ESTIMATORS, extra
@@ -147,6 +148,9 @@ def _described(estimator: Any, encoder: Encoder) -> dict[str, Any]:
     fitted = state.pop("_fitted")
     parameters = estimator.get_params(deep=False)
     attributes = {name: value for name, value in state.items() if name not in parameters}
+    # An aggregator of TorchJD does not hold its settings as a file needs them; the method made of it does.
+    adopted = BALANCERS.adopts and BALANCERS.adopts(parameters["balancing"])
+    parameters = parameters if adopted is None else {**parameters, "balancing": adopted}
     nets = [{**net, "epochs": _columns(net["epochs"])} for net in fitted["nets"]]
     return {
         "parameters": {name: encoder.encode(value, name) for name, value in parameters.items()},

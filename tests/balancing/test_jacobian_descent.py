@@ -13,6 +13,7 @@ from torchjd import aggregation
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.balancing import BALANCERS, PCD, CAGrad, GradDrop, GradVac, JacobianDescent, NashMTL, PCGrad
 from sklearn_mtl.datasets import make_multitask
+from sklearn_mtl.export import load, save
 from sklearn_mtl.recipes import resolve
 from sklearn_mtl.trunks import MLP
 
@@ -159,3 +160,22 @@ for name in ("pcgrad", "graddrop"):
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.count('pip install "sklearn-mtl[gradient]"') == 2
+
+
+def test_files_hold_the_method_that_was_made_of_an_object(tmp_path, data):
+    est = make(aggregation.CAGrad(c=0.2), n_bags=1).fit(*data)
+    save(est, tmp_path / "est.mtl")
+    found = load(tmp_path / "est.mtl")
+    assert repr(found.balancing) == repr(CAGrad(c=0.2))
+    assert isinstance(est.balancing, aggregation.CAGrad)
+    np.testing.assert_array_equal(found.predict(data[0])["regression0"], est.predict(data[0])["regression0"])
+
+
+def test_files_of_other_objects_are_given_an_instance(tmp_path, data):
+    est = make(aggregation.TrimmedMean(1), n_bags=1).fit(*data)
+    save(est, tmp_path / "est.mtl")
+    with pytest.raises(ValueError, match="it lacks 'TrimmedMean'"):
+        load(tmp_path / "est.mtl")
+    found = load(tmp_path / "est.mtl", modules={"TrimmedMean": aggregation.TrimmedMean(1)})
+    assert repr(found.balancing) == repr(JacobianDescent(aggregation.TrimmedMean(1)))
+    assert np.isfinite(found.partial_fit(*data).predict(data[0])["regression0"]).all()
