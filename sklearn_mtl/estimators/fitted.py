@@ -19,6 +19,7 @@ from sklearn_mtl.estimators.scikit_learn_private import take_rows
 from sklearn_mtl.estimators.task_estimator import TaskEstimator
 from sklearn_mtl.features import EncodedRows, FeatureEncoder, SharedRows
 from sklearn_mtl.inference import bag_log_responses, bag_responses
+from sklearn_mtl.messages import shown
 from sklearn_mtl.network import Blueprint, resolve_device
 from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import KINDS, Responses, TaskKind, TaskSet
@@ -196,6 +197,17 @@ class FittedEstimator(TaskEstimator):
         """Return the logarithms of the responses, for tasks whose responses are probabilities."""
         inputs, _ = self._encoded(X)
         return bag_log_responses(self.nets_, self._fitted.tasks, inputs)
+
+    @property
+    def gradient_conflict_(self) -> pd.DataFrame:
+        """The cosines between the gradients of the tasks, where ``gradient_conflict`` has asked for them."""
+        if "gradient_conflict_" not in vars(self):
+            raise AttributeError(
+                f"{type(self).__name__} has `gradient_conflict_` after a `fit` with `gradient_conflict` set "
+                f"to a number of steps. Found {shown(getattr(self, 'gradient_conflict', None))}."
+            )
+        found: pd.DataFrame = vars(self)["gradient_conflict_"]
+        return found
 
     def _keep(
         self, fitted: Fitted, reader: BaseEstimator | None = None, *, interrupted: bool | None = None

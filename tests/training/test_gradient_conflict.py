@@ -180,3 +180,13 @@ def test_callbacks_and_printing_do_not_mind(data, tmp_path, capsys):
 def test_a_wrong_number_is_named(wrong, data):
     with pytest.raises(ValueError, match="`gradient_conflict` must be None or a positive integer"):
         make(gradient_conflict=wrong).fit(*data)
+
+
+def test_where_it_is_not_the_error_says_what_to_set(data):
+    est = make(gradient_conflict=None).fit(*data)
+    with pytest.raises(
+        AttributeError, match=r"after a `fit` with `gradient_conflict` set to .* steps\. Found None\."
+    ):
+        est.gradient_conflict_  # noqa: B018
+    assert not hasattr(est, "gradient_conflict_")
+    assert hasattr(est.set_params(gradient_conflict=2).fit(*data), "gradient_conflict_")
