@@ -156,7 +156,7 @@ class BaseMultiTask(
         data = FitData(X, y, sample_weight, X_val, y_val, groups)
         tasks = FitTasks(self, data) if getattr(self, CALLBACKS, None) else nullcontext()
         with self._fitting() as keep, tasks:
-            parameters, observed = self._fit_parameters(), getattr(tasks, "observed", None)
+            parameters, observed = self._parameters_for(data), getattr(tasks, "observed", None)
             before = getattr(self, "_fitted", None) if self.warm_start else None
             if before is None:
                 planned = plan_fit(parameters, data, Stages())
@@ -194,10 +194,10 @@ class BaseMultiTask(
         before = getattr(self, "_fitted", None)
         with self._fitting() as keep:
             if before is None:
-                planned = plan_fit(self._fit_parameters(), data, Stages(), declared or {})
+                planned = plan_fit(self._parameters_for(data), data, Stages(), declared or {})
                 keep(planned.train(), planned.reader)
             else:
-                keep(fit_batch(self._fit_parameters(), before, data, declared, reader=self))
+                keep(fit_batch(self._parameters_for(data), before, data, declared, reader=self))
         return self
 
     def predict(self, X: Any) -> Any:
@@ -246,6 +246,12 @@ class BaseMultiTask(
     def _fit_parameters(self) -> FitParameters:
         return FitParameters.of(self, self._kind_rule, fold=self._fold)
 
+    def _parameters_for(self, data: FitData) -> FitParameters:
+        """Return the parameters, seen to be such that these rows and weights can be drawn by them."""
+        parameters = self._fit_parameters()
+        parameters.draws.check_weights(weighted=data.sample_weight is not None)
+        return parameters
+
     def _plan(self, data: FitData, stages: Stages) -> PlannedFit:
         """Return what ``fit`` would train; a search trains it together with others.
 
@@ -256,7 +262,7 @@ class BaseMultiTask(
         stages : Stages
             Do the work, or share it with other fits to the same data.
         """
-        return plan_fit(self._fit_parameters(), data, stages)
+        return plan_fit(self._parameters_for(data), data, stages)
 
     @property
     def _n_features_out(self) -> int:

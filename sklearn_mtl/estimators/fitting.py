@@ -52,7 +52,6 @@ def plan_fit(
     # Read.
     accepted = AcceptedInput.by(parameters.preprocessing)
     read = stages.read(data.X, data.y, data.sample_weight, owner=parameters.owner, accepted=accepted)
-    parameters.draws.check_weights(weighted=read.rows.weighted)
     every, left_out = list(read.targets.columns), stages.left_out(read.rows, fold=parameters.fold)
     rows, parameters = stages.without(read.rows, names=left_out), parameters.without(left_out, every)
     columns = {name: column for name, column in read.targets.columns.items() if name not in left_out}

@@ -144,7 +144,6 @@ def _planned(
     stages = Stages()
     table = stages.encode(rows, fitted.encoder, fitted.tasks, settings)
     draws = parameters.draws.without(fitted.left_out)
-    draws.check_weights(weighted=rows.weighted)
     parts = stages.train_and_validation(fitted.blueprint, table, splits, validation, draws=draws)
     plans = plan_further(fitted.nets, fitted.blueprint, parts, settings, epochs)
     held_out = held_out_by_net(rows, splits, parts, validation)
