@@ -53,7 +53,7 @@ class Plan:
     boosting: dict[str, Any] = field(default_factory=dict)  # {}: scikit-learn's defaults
 
 
-QUICK = Plan(n_rows=3000, network={"n_bags": 1, "max_epochs": 3}, boosting={"max_iter": 5})
+QUICK = Plan(n_rows=15_000, network={"n_bags": 1, "max_epochs": 1}, boosting={"max_iter": 5})
 
 
 @dataclass(frozen=True)

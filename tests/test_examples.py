@@ -114,7 +114,7 @@ def test_importing_an_example_runs_nothing(example, capsys):
 
 def test_film_ratings_are_scored_for_each_model(tmp_path):
     _, printed = run_quickly(EXAMPLES / "film_ratings.py", tmp_path)
-    assert "3,000 ratings of" in printed
+    assert "15,000 ratings of" in printed
     for heading in ("RMSE", "MAE", "accuracy", "log-loss", "seconds"):
         assert heading in printed
     models = ("mean of all", "means of user and film", "boosting, ids", "one network for both")

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_mtl.features.codes import LevelCodes, level_codes
 from sklearn_mtl.features.levels import fit_default
+from sklearn_mtl.features.rare_levels import warn_of_rare_levels
 from sklearn_mtl.features.reading import is_built_in
 from sklearn_mtl.features.scaling import Scaling, scales_itself, scaling_of
 from sklearn_mtl.features.sizes import refuse_not_finite
@@ -157,6 +158,7 @@ class FeatureEncoder:
         if values.ndim == 2:
             if self.is_built_in and isinstance(values, np.ndarray):
                 warn_of_constant_columns(self.transformer, sample, values, self._coded)
+                warn_of_rare_levels(self.transformer, self._codes, sample, values)
             if isinstance(self.preprocessing, str):
                 self._kept, n_continuous = columns_in_order(values)
             else:

@@ -31,9 +31,11 @@ def test_columns_of_more_than_fifty_levels_have_codes(n, coded):
 
 def test_levels_that_are_rare_do_not_count():
     X = pd.DataFrame({"user": [*levels(MOST_LEVELS), *levels(200, RAREST_LEVEL - 1, "rare")]})
-    assert fitted(X).spec.codes is None
     more = pd.DataFrame({"user": [*X["user"], *["one more"] * RAREST_LEVEL]})
-    assert fitted(more).spec.codes.cardinalities == (MOST_LEVELS + 3,)
+    with pytest.warns(UserWarning, match="rare levels: 'user'"):
+        assert fitted(X).spec.codes is None
+    with pytest.warns(UserWarning, match="rare levels: 'user'"):
+        assert fitted(more).spec.codes.cardinalities == (MOST_LEVELS + 3,)
 
 
 def test_the_numbers_are_those_of_before(monkeypatch):
