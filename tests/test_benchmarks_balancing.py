@@ -28,7 +28,7 @@ def load(name):
 def main(tmp_path, monkeypatch):
     """Run the command with tiny networks, and return what its file holds."""
     monkeypatch.setattr(balancing, "BUDGET", {"trunk": MLP((4,)), "n_bags": 1, "max_epochs": 2})
-    monkeypatch.setattr(balancing, "N_WEIGHTINGS", 3)
+    monkeypatch.setattr(balancing, "N_WEIGHTINGS", 4)
     module, out = tmp_path / "my_sets.py", tmp_path / "found.csv"
     module.write_text(MODULE, encoding="utf-8")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -26,6 +26,7 @@ from sklearn_mtl.model_selection.search.results import SearchResults
 from sklearn_mtl.model_selection.search.runner import TrialRunner
 from sklearn_mtl.model_selection.search.stacked_search import StackedSearch
 from sklearn_mtl.model_selection.search.trials import Trial, last_step, why_left_to_scikit_learn
+from sklearn_mtl.recipes import is_number
 
 FEWEST_TASKS, MOST_TASKS = 2, 4
 
@@ -46,8 +47,9 @@ class ManifoldSearchCV(StackedSearch):
         A multi-task estimator, or a Pipeline that ends in one.
     preferences : int, list of mapping, DataFrame, or array-like of shape (n_preferences, n_tasks), default=16
         How much each task counts: points of the simplex, by the names of the tasks or in their order. Only
-        ratios matter. A number stands for at most so many points, on the finest even grid inside the simplex
-        that has room, the one of equal numbers first. The user's ``task_weights`` are multiplied by a
+        ratios matter. A number, which must be greater than that of the tasks, stands for at most so many
+        points, on the finest even grid inside the simplex that has room, the one of equal numbers first. The
+        user's ``task_weights`` are multiplied by a
         preference times the number of tasks; a task of weight 0 has no part in it.
     scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score
         As in `StackedGridSearchCV`.
@@ -151,7 +153,8 @@ n_features_in_, feature_names_in_
         Parameters
         ----------
         preference : mapping of str to float, Series, or array-like of shape (n_tasks,)
-            Non-negative numbers by task, of which only the ratios count; a row of ``preferences_``, say.
+            Non-negative numbers by task, of which only the ratios count; a row of ``preferences_``, say. Task
+            weights by the names of parameters as well, as in ``best_params_`` and ``cv_results_["params"]``.
 
         Returns
         -------
@@ -167,7 +170,7 @@ n_features_in_, feature_names_in_
         """
         if not hasattr(self, "_manifold"):
             raise NotFittedError("This ManifoldSearchCV is not fitted to all rows. Call `fit`, with `refit`.")
-        found = read_preference(preference, list(self.preferences_))
+        found = read_preference(self._by_task(preference), list(self.preferences_))
         fit = self._manifold.fit
         assert fit is not None
         if not fit.outcomes:
@@ -221,6 +224,16 @@ n_features_in_, feature_names_in_
             name, estimator = estimator.steps[-1]
             prefix += f"{name}__"
         return {f"{prefix}{name}": weight for name, weight in self._weights_at(preference).items()}
+
+    def _by_task(self, given: Any) -> Any:
+        """Return a preference for the task weights that one comes to, and anything else as it is."""
+        of_one = self._params_at(dict.fromkeys(self._weights, 1.0))
+        if not isinstance(given, Mapping) or set(given) != set(of_one):
+            return given
+        return {
+            name: given[key] / weight if is_number(given[key]) else given[key]
+            for name, (key, weight) in zip(self._weights, of_one.items(), strict=True)
+        }
 
     def _weights_at(self, preference: Preference) -> dict[str, float]:
         """Return the task weights that a preference comes to, as parameters of the multi-task estimator."""

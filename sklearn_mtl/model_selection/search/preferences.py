@@ -35,6 +35,11 @@ def read_preferences(given: Any, names: Sequence[str]) -> list[Preference]:
     [[0.5, 0.5], [0.25, 0.75], [0.75, 0.25]]
     """
     if is_integer(given) and given >= 1:
+        if given <= len(names):
+            raise ValueError(
+                f"`preferences` must be at least {len(names) + 1} points for {len(names)} tasks, as fewer "
+                f"are equal weights alone. Found {given}."
+            )
         return [dict(zip(names, map(float, point), strict=True)) for point in even_points(len(names), given)]
     if isinstance(given, pd.DataFrame):
         given = given.to_dict("records")
@@ -58,10 +63,15 @@ def read_preference(given: Any, names: Sequence[str]) -> Preference:
         The tasks.
     """
     of_tasks: list[Any] = []
+    others = ""
     if isinstance(given, pd.Series):
         given = given.to_dict()
     if isinstance(given, Mapping):
-        if set(given) == set(names):
+        unknown = [name for name in given if name not in names]
+        missing = [name for name in names if name not in given]
+        others += f" Unknown: {shown(unknown)}." if unknown else ""
+        others += f" Missing: {shown(missing)}." if missing else ""
+        if not others:
             of_tasks = [given[name] for name in names]
     elif isinstance(given, Sequence | np.ndarray) and np.ndim(given) == 1 and len(given) == len(names):
         of_tasks = list(given)
@@ -69,7 +79,7 @@ def read_preference(given: Any, names: Sequence[str]) -> Preference:
     if not known or not sum(of_tasks):
         raise ValueError(
             "A preference must have a finite non-negative number for each task of positive weight, "
-            f"{shown(list(names))}, not all of them 0. Found {shown(given)}."
+            f"{shown(list(names))}, not all of them 0. Found {shown(given)}.{others}"
         )
     # By the largest first, as a sum of huge numbers is infinite.
     shares = [float(one) / float(max(of_tasks)) for one in of_tasks]

@@ -149,15 +149,27 @@ def test_what_it_can_not_do_is_refused():
         ManifoldSearchCV(quick(task_weights={"prise": 1.0}), cv=CV).fit(X, Y)
     with pytest.raises(ValueError, match="must have a finite non-negative number for each task"):
         ManifoldSearchCV(quick(), [{"price": 1.0}], cv=CV).fit(X, Y)
-    unfitted = ManifoldSearchCV(quick(), 2, cv=CV, refit=False)
+    unfitted = ManifoldSearchCV(quick(), 3, cv=CV, refit=False)
     with pytest.raises(NotFittedError, match="Call `fit`, with `refit`"):
         unfitted.fit(X, Y).at([1, 1])
+
+
+def test_at_takes_the_parameters_that_preferences_come_to():
+    est = make_pipeline(StandardScaler(), quick(task_weights={"price": 2.0}))
+    search = ManifoldSearchCV(est, 3, cv=CV).fit(X, Y)
+    rows = search.cv_results_["params"]
+    for params, preference in zip(rows, search.preferences_.iloc, strict=True):
+        found, same = search.at(params), search.at(preference)
+        assert found.get_params().items() >= params.items()
+        np.testing.assert_allclose(found.predict(X)["price"], same.predict(X)["price"])
+    with pytest.raises(ValueError, match="must have a finite non-negative number for each task"):
+        search.at(dict.fromkeys(rows[0], "1"))
 
 
 def test_a_fit_that_fails_scores_error_score_at_every_preference():
     est = make_pipeline(StandardScaler(), quick(lr=1e30, max_epochs=1))
     with pytest.raises(ValueError, match="nan or infinite"):
-        ManifoldSearchCV(est, 2, cv=CV, error_score="raise").fit(X, Y)
+        ManifoldSearchCV(est, 3, cv=CV, error_score="raise").fit(X, Y)
     search = ManifoldSearchCV(quick(trunk=MLP((8,), dropout=2.0)), 3, cv=CV)
     with pytest.raises(ValueError, match="All the 9 fits failed"):
         search.fit(X, Y)
@@ -196,7 +208,7 @@ def test_missing_labels_and_a_fold_without_a_task():
 @pytest.mark.parametrize("sharing", ["separate", "cross_stitch", "mmoe", "soft"])
 def test_every_way_of_sharing_has_its_front(sharing):
     est = quick(sharing=sharing, head_hidden_sizes=(4,), patience=2, ema_decay=0.9)
-    search = ManifoldSearchCV(est, 2, cv=CV).fit(pd.DataFrame(X), MultiTaskTarget(Y))
+    search = ManifoldSearchCV(est, 3, cv=CV).fit(pd.DataFrame(X), MultiTaskTarget(Y))
     first, second = (search.at(one).predict(X)["price"] for one in ([0.9, 0.1], [0.1, 0.9]))
     assert np.isfinite(first).all()
     assert not np.array_equal(first, second)
@@ -222,8 +234,8 @@ def test_ctrl_c_leaves_the_search_as_it_was(search, monkeypatch):
 
 def test_sample_weights_and_validation_rows_go_to_the_fits():
     weight = np.where(X[:, 0] > 0, 1.0, 0.01)
-    plain = ManifoldSearchCV(quick(max_epochs=8), 2, cv=CV).fit(X, Y)
-    weighted = ManifoldSearchCV(quick(max_epochs=8), 2, cv=CV)
+    plain = ManifoldSearchCV(quick(max_epochs=8), 3, cv=CV).fit(X, Y)
+    weighted = ManifoldSearchCV(quick(max_epochs=8), 3, cv=CV)
     weighted.fit(X, Y, sample_weight=weight, X_val=X[:20], y_val={n: y[:20] for n, y in Y.items()})
     first, second = (one.at([1, 1]).predict(X)["price"] for one in (plain, weighted))
     assert not np.allclose(first, second)

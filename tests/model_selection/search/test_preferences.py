@@ -45,6 +45,30 @@ def test_only_ratios_count_by_name_or_in_order(given):
     assert read_preferences(given, NAMES) == [{"price": 0.75, "type": 0.25}]
 
 
+@pytest.mark.parametrize("n_tasks", [2, 3, 4])
+def test_fewer_points_than_are_more_than_equal_weights_are_refused(n_tasks):
+    names = [f"y{i}" for i in range(n_tasks)]
+    assert len(read_preferences(n_tasks + 1, names)) > 1
+    for n_points in (1, n_tasks):
+        assert len(even_points(n_tasks, n_points)) == 1
+        rule = f"`preferences` must be at least {n_tasks + 1} points for {n_tasks} tasks, .* Found {n_points}"
+        with pytest.raises(ValueError, match=rule):
+            read_preferences(n_points, names)
+
+
+@pytest.mark.parametrize(
+    ("given", "others"),
+    [
+        ({"price": 1.0}, r"Missing: \['type'\]\."),
+        ({"price": 1, "type": 1, "prise": 1}, r"Unknown: \['prise'\]\."),
+        ({"prise": 1.0, "type": 1}, r"Unknown: \['prise'\]\. Missing: \['price'\]\."),
+    ],
+)
+def test_tasks_that_are_unknown_or_missing_are_named(given, others):
+    with pytest.raises(ValueError, match=rf"Found {{.*}}\. {others}$"):
+        read_preference(given, NAMES)
+
+
 @pytest.mark.parametrize("given", [0, -3, True, 2.5, "16", None, [], {"price": 1.0}])
 def test_what_is_no_number_and_no_list_is_refused(given):
     with pytest.raises(ValueError, match="`preferences` must be a positive integer, or a list of pref"):
