@@ -65,11 +65,17 @@ class ClassBalanced(Sampler):
 
     def _task_of(self, labels: TrainingLabels) -> str:
         names = [task.name for task in labels.tasks if has_codes(task)]
-        rule = (
-            f"`task` of ClassBalanced must be a task with one class for each row, of which there are {names}."
-        )
         if self.task is None and len(names) == 1:
             return names[0]
-        if not isinstance(self.task, str) or self.task not in names:
-            raise ValueError(f"{rule} Found {shown(self.task)}.")
-        return self.task
+        if isinstance(self.task, str) and self.task in names:
+            return self.task
+        if not names:
+            raise ValueError(
+                "ClassBalanced needs a task with one class for each row. Found none among the tasks "
+                f"{shown(list(labels.tasks.names))}."
+            )
+        raise ValueError(
+            f"`task` of ClassBalanced must be a task with one class for each row, one of {shown(names)}. "
+            f"Found {shown(self.task)}. Say which, as ClassBalanced({names[0]!r}), or by "
+            f"set_params(sampler__task={names[0]!r})."
+        )

@@ -60,8 +60,19 @@ class TrainingLabels:
         ----------
         name : str
             The task.
+
+        Raises
+        ------
+        ValueError
+            If there is no such task.
         """
-        return np.flatnonzero(self.tasks.column_task == self.tasks.names.index(name))
+        names = list(self.tasks.names)
+        if name not in names:
+            raise ValueError(
+                f"`name` of `columns_of` must be a task that is fitted, one of {shown(names)}. Found "
+                f"{shown(name)}."
+            )
+        return np.flatnonzero(self.tasks.column_task == names.index(name))
 
 
 class Sampler(BaseEstimator, ABC):

@@ -107,9 +107,24 @@ def test_the_only_task_with_classes_needs_no_name():
 def test_a_task_without_one_class_for_each_row_is_refused(task):
     tags = np.eye(9, dtype=int)[:, :2]
     labels = labels_of({"size": np.arange(9.0), "tags": tags, "type": TYPES, "kind": TYPES})
-    rule = r"`task` of ClassBalanced must be a task with one class for each row, .* \['type', 'kind'\]"
-    with pytest.raises(ValueError, match=rf"{rule}\. Found"):
+    rule = r"`task` of ClassBalanced must be a task with one class for each row, one of \['type', 'kind'\]"
+    way_out = r"ClassBalanced\('type'\), or by set_params\(sampler__task='type'\)\.$"
+    with pytest.raises(ValueError, match=rf"{rule}\. Found .*{way_out}"):
         ClassBalanced(task).rates(labels)
+
+
+def test_without_a_task_of_classes_the_tasks_are_named():
+    labels = labels_of({"size": np.arange(9.0), "age": np.arange(9.0)})
+    rule = r"needs a task with one class for each row\. Found none among the tasks \['size', 'age'\]\.$"
+    with pytest.raises(ValueError, match=rule):
+        ClassBalanced().rates(labels)
+
+
+def test_columns_of_an_unknown_task_are_refused():
+    labels = labels_of({"size": np.arange(9.0), "type": TYPES})
+    assert labels.columns_of("type").tolist() == [1]
+    with pytest.raises(ValueError, match=r"must be a task .* one of \['size', 'type'\]\. Found 'nix'\.$"):
+        labels.columns_of("nix")
 
 
 def test_rows_are_drawn_by_the_mean_weight_of_their_labels():
