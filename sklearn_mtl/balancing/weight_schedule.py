@@ -98,9 +98,9 @@ class WeightSchedule(WeightedSum):
     def _at(self, epoch: int) -> list[float]:
         """Return the weights in an epoch, in the order of the tasks, checked."""
         if isinstance(self.weights, Mapping):
-            given = {name: _weight_at(one, epoch) for name, one in self.weights.items()}
+            given = {name: _weight_at(one, epoch, name) for name, one in self.weights.items()}
         elif callable(self.weights):
-            given = self.weights(epoch)
+            given = _answer(self.weights, epoch, "a function")
         else:
             raise TypeError(
                 f"{RULE} be a mapping by task or a function of the epoch. Found {shown(self.weights)}."
@@ -127,11 +127,23 @@ class WeightSchedule(WeightedSum):
         return found
 
 
-def _weight_at(schedule: Any, epoch: int) -> Any:
+def _weight_at(schedule: Any, epoch: int, name: str) -> Any:
     """Return one task's weight in an epoch, as its schedule has it."""
     if callable(schedule):
-        return schedule(epoch)
+        return _answer(schedule, epoch, f"for task {shown(name)} a function")
     return schedule[min(epoch, len(schedule) - 1)] if _is_sequence(schedule) else schedule
+
+
+def _answer(schedule: Callable[[int], Any], epoch: int, found: str) -> Any:
+    """Return what a user's function returns for an epoch; say whose it is, if it raises."""
+    try:
+        return schedule(epoch)
+    # It may raise anything.
+    except Exception as error:
+        raise ValueError(
+            f"{RULE} hold functions of one argument, the number of epochs that are over. Found {found} "
+            f"that raises {type(error).__name__} for {epoch}: {error}"
+        ) from error
 
 
 def _is_sequence(schedule: Any) -> bool:

@@ -86,6 +86,9 @@ def test_training_on_goes_on_in_the_schedule():
         ({"a": []}, ValueError, r"finite non-negative numbers\. Found \[\] for task 'a'"),
         ({"a": 0, "b": 0, "c": [1, 0]}, ValueError, r"Found 0 for every task in epoch 1"),
         (lambda epoch: [1.0, 2.0], TypeError, r"return a mapping by task\. Found \[1\.0, 2\.0\] for epoch 0"),
+        ({"a": lambda: 3.0}, ValueError, r"Found for task 'a' a function that raises TypeError for 0: "),
+        ({"b": lambda e: [3.0, 2.0][e]}, ValueError, r"for task 'b' a function that raises IndexError for 2"),
+        (lambda: {"a": 3.0}, ValueError, r"one argument, .* Found a function that raises TypeError for 0"),
         ([1.0, 2.0], TypeError, r"be a mapping by task or a function of the epoch\. Found \[1\.0, 2\.0\]"),
     ],
 )
