@@ -20,6 +20,7 @@ True
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from pickle import PicklingError
@@ -103,7 +104,26 @@ def resolve(recipes: Recipes[R], value: Any, place: str = "") -> R:
     adopted = None if recipes.adopts is None else recipes.adopts(value)
     if adopted is not None:
         return adopted
-    raise ValueError(f"{recipes.rule.format(names=sorted(recipes))}. Found {shown(value)}{place}.")
+    meant = _meant(recipes, value)
+    hint = f" Did you mean {meant}?" if meant else ""
+    raise ValueError(f"{recipes.rule.format(names=sorted(recipes))}. Found {shown(value)}{place}.{hint}")
+
+
+def _meant(recipes: Recipes[Any], value: Any) -> str | None:
+    """Return the recipe that a class is of, or that a name is but for the way in which it is written."""
+    if isinstance(value, type):
+        return f"{value.__name__}()" if issubclass(value, recipes.base) else None
+    if not isinstance(value, str):
+        return None
+    names = {_letters(kind.__name__): name for name, kind in recipes.items()}
+    names |= {_letters(name): name for name in recipes}
+    name = names.get(_letters(value))
+    return None if name is None else repr(name)
+
+
+def _letters(name: str) -> str:
+    """Return a name without case, and without what is between its words."""
+    return re.sub(r"[\W_]", "", name).lower()
 
 
 def is_number(value: Any) -> bool:

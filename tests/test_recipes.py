@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_mtl.balancing import BALANCERS, StaticWeights
+from sklearn_mtl.balancing import BALANCERS, StaticWeights, UncertaintyWeighting, UPGrad
 from sklearn_mtl.recipes import Recipes, fingerprint, resolve
 from sklearn_mtl.sharing import SHARINGS, HardSharing
 from sklearn_mtl.tasks import KINDS, Regression
@@ -14,6 +14,12 @@ from sklearn_mtl.trunks import MLP, TRUNKS, DefaultTrunk, ModuleTrunk
 
 REGISTRIES = {"trunk": TRUNKS, "sharing": SHARINGS, "balancing": BALANCERS, "tasks": KINDS}
 every_registry = pytest.mark.parametrize("recipes", REGISTRIES.values(), ids=REGISTRIES)
+
+
+def name_of(recipes, kind):
+    """The short name of a recipe."""
+    return next(name for name, one in recipes.items() if one is kind)
+
 
 VALUES = [
     1.0,
@@ -63,10 +69,30 @@ def test_another_object_is_wrapped_where_the_registry_says_how():
     assert resolve(recipes, (3, 4)).hidden_sizes == (3, 4)
 
 
-@pytest.mark.parametrize("value", ["resnet50", 3, ["mlp"], MLP, nn.Linear, Regression])
+@pytest.mark.parametrize("value", ["resnet50", 3, ["mlp"], nn.Linear, "", "_"])
 @pytest.mark.parametrize("parameter", REGISTRIES)
 def test_anything_else_is_refused(parameter, value):
     rule = rf"`{parameter}` must (be None, one of|map to one of) \['.*Found {re.escape(repr(value))}\.$"
+    with pytest.raises(ValueError, match=rule):
+        resolve(REGISTRIES[parameter], value)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "meant"),
+    [
+        ("balancing", UPGrad, "UPGrad()"),
+        ("balancing", "FAMO", "'famo'"),
+        ("balancing", "nash-mtl", "'nash_mtl'"),
+        ("balancing", "UncertaintyWeighting", f"'{name_of(BALANCERS, UncertaintyWeighting)}'"),
+        ("trunk", MLP, "MLP()"),
+        ("trunk", "Res_Net", "'resnet'"),
+        ("sharing", HardSharing, "HardSharing()"),
+        ("sharing", "Cross Stitch", "'cross_stitch'"),
+        ("tasks", Regression, "Regression()"),
+    ],
+)
+def test_a_class_and_a_name_written_otherwise_lead_to_what_is_meant(parameter, value, meant):
+    rule = rf"Found {re.escape(repr(value))}\. Did you mean {re.escape(meant)}\?$"
     with pytest.raises(ValueError, match=rule):
         resolve(REGISTRIES[parameter], value)
 
