@@ -75,6 +75,8 @@ def by_name(init: Callable[P, None]) -> Callable[P, None]:
     def checked(*args: P.args, **parameters: P.kwargs) -> None:
         owner = type(args[0]).__name__
         unknown = [name for name in parameters if name not in names]
+        for name in unknown:
+            refuse_nested(owner, name, parameters, names)
         if unknown:
             nearest = nearest_of(unknown[0], names)
             hint = f"; the nearest is {shown(nearest)}" if nearest else ""
@@ -87,6 +89,33 @@ def by_name(init: Callable[P, None]) -> Callable[P, None]:
         init(*args, **parameters)
 
     return checked
+
+
+def refuse_nested(owner: str, name: str, parameters: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Raise a ``TypeError`` for a parameter of a parameter, which a constructor doesn't take.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the class.
+    name : str
+        The parameter that the class has not, which may have ``__`` in it.
+    parameters : mapping of str to object
+        What the constructor was given.
+    names : sequence of str
+        The parameters that there are.
+    """
+    outer, _, inner = name.partition("__")
+    if not inner or outer not in names:
+        return
+    of_names: Mapping[str, type[Any]] = RECIPES.get(outer, {})
+    given = parameters.get(outer)
+    recipe = of_names.get(given) if isinstance(given, str) else None
+    example = "" if recipe is None else f", such as {recipe.__name__}({inner}={shown(parameters[name])})"
+    raise TypeError(
+        f"{owner} takes no parameter of a parameter, such as {shown(name)}, when it is made. Give `{outer}` "
+        f"what holds it{example}, or call `set_params` afterwards."
+    )
 
 
 def nearest_of(unknown: str, names: Sequence[str]) -> str | None:

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -207,6 +208,24 @@ def test_an_unknown_parameter_names_the_class_and_the_nearest(cls, unknown, near
     assert str(raised.value).startswith(
         f"{cls.__name__} has no parameter {unknown!r}; the nearest is {nearest!r}. It has ['tasks', "
     )
+
+
+@pytest.mark.parametrize(
+    ("params", "way_out"),
+    [
+        ({"sharing": "mmoe", "sharing__experts": 2}, "what holds it, such as MMoE(experts=2), or"),
+        ({"sharing__experts": 2}, "what holds it, or"),
+        ({"task_weights__price": 2.0}, "what holds it, or"),
+    ],
+)
+def test_a_parameter_of_a_parameter_leads_to_set_params(params, way_out):
+    *_, name = params
+    message = (
+        f"MultiTaskRegressor takes no parameter of a parameter, such as {name!r}, when it is made. Give "
+        f"`{name.partition('__')[0]}` {way_out} call `set_params` afterwards."
+    )
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        MultiTaskRegressor(**params)
 
 
 def test_a_parameter_like_no_other_gets_the_list():
