@@ -11,8 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from sklearn_mtl.features.codes import LevelCodes, level_codes
-from sklearn_mtl.features.levels import fit_default
-from sklearn_mtl.features.rare_levels import warn_of_rare_levels
+from sklearn_mtl.features.levels import fit_default, warn_of_rare_levels
 from sklearn_mtl.features.reading import is_built_in
 from sklearn_mtl.features.scaling import Scaling, scales_itself, scaling_of
 from sklearn_mtl.features.sizes import refuse_not_finite
