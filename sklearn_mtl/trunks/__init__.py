@@ -6,7 +6,8 @@ are known. The network, a `TrunkModule`, is an entry and a list of stages, and g
 
 A trunk of your own is a subclass of `Trunk` with one method, ``build``. If it needs statistics of the
 training rows, such as bin edges, ``fit_statistics`` computes them before the network is built. Any
-``nn.Module`` will do as well (`ModuleTrunk`).
+``nn.Module`` will do as well (`ModuleTrunk`). A trunk whose entry is a `PositionEntry` has a representation
+for each position of a row beside that of the row: for tasks with a label for each step, token or pixel.
 
 Examples
 --------
@@ -29,7 +30,7 @@ from sklearn_mtl.trunks.module_trunk import ModuleTrunk
 from sklearn_mtl.trunks.resnet import ResNet
 from sklearn_mtl.trunks.stacked import StackedTrunks
 from sklearn_mtl.trunks.tabm import TabM
-from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
+from sklearn_mtl.trunks.trunk import PositionEntry, Trunk, TrunkModule
 
 TRUNKS: Recipes[Trunk] = Recipes(
     Trunk,
@@ -45,6 +46,7 @@ __all__ = [
     "DefaultTrunk",
     "FTTransformer",
     "ModuleTrunk",
+    "PositionEntry",
     "ResNet",
     "StackedTrunks",
     "TabM",

@@ -98,6 +98,10 @@ class DefaultTrunk(Trunk):
         """Return a new network of the trunk for this input."""
         return self.suited_to(spec).build(spec, statistics)
 
+    def build_with_positions(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
+        """Return a new network of the trunk for this input, with a representation for each position."""
+        return self.suited_to(spec).build_with_positions(spec, statistics)
+
 
 def _parameters_of(trunk: type[Trunk]) -> Mapping[str, Any]:
     return signature(trunk).parameters

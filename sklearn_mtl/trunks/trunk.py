@@ -19,10 +19,64 @@ SIZE_OF_CODES = 16
 FEW_ROWS = 1_000
 
 
+class PositionEntry(nn.Module, ABC):
+    """An entry that has a representation for each position of a row too: a step, a token or a pixel.
+
+    Tasks with a label for each position read these; all other tasks read what the trunk makes of the row.
+    A trunk whose entry is one needs nothing else for such tasks.
+
+    Parameters
+    ----------
+    position_width : int
+        Width of the representation of a position.
+    """
+
+    def __init__(self, position_width: int) -> None:
+        super().__init__()
+        self.position_width = position_width
+
+    @abstractmethod
+    def with_positions(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the representation of each row, and that of each position.
+
+        Parameters
+        ----------
+        inputs : mapping of str to tensor
+            Input blocks.
+
+        Returns
+        -------
+        rows : tensor of shape (rows, members, width)
+            As `forward` returns it.
+        positions : tensor of shape (rows, members, *positions, position_width)
+            One axis for the steps of a sequence or the tokens of a text, two for the pixels of an image. What
+            stands at a position that is not real means nothing, but is finite.
+        """
+
+    def mask(self, inputs: Mapping[str, Tensor]) -> Tensor | None:
+        """Return which positions are real, and no padding; a hook, by default None, for all of them.
+
+        Parameters
+        ----------
+        inputs : mapping of str to tensor
+            Input blocks.
+
+        Returns
+        -------
+        tensor of bool, shape (rows, *positions), or None
+        """
+        return None
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the representation of each row; to be overridden where that costs less."""
+        return self.with_positions(inputs)[0]
+
+
 class TrunkModule(nn.Module):
     """A trunk's network: an entry, then stages, each of which takes what the one before it gave.
 
-    The stages are attributes because some ways of sharing mix several trunks after each stage.
+    The stages are attributes because some ways of sharing mix several trunks after each stage. They act on
+    the representation of a row; that of its positions, where there is one, is the entry's.
 
     Parameters
     ----------
@@ -49,6 +103,28 @@ class TrunkModule(nn.Module):
     def width(self) -> int:
         """Width of the representation."""
         return self.widths[-1]
+
+    @property
+    def position_width(self) -> int | None:
+        """Width of the representation of each position of a row; None where the entry has none."""
+        entry = self.entry
+        return entry.position_width if isinstance(entry, PositionEntry | TrunkModule) else None
+
+    def with_positions(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the representation of each row and of each position, as `PositionEntry` does."""
+        hidden, positions = self._position_entry.with_positions(inputs)
+        for stage in self.stages:
+            hidden = stage(hidden)
+        return hidden, positions
+
+    def mask(self, inputs: Mapping[str, Tensor]) -> Tensor | None:
+        """Return which positions are real, as `PositionEntry` does."""
+        return self._position_entry.mask(inputs)
+
+    @property
+    def _position_entry(self) -> PositionEntry | TrunkModule:
+        assert isinstance(self.entry, PositionEntry | TrunkModule)
+        return self.entry
 
     def in_stages(self) -> TrunkModule:
         """Return the trunk; as an entry without stages, if it computes otherwise than stage after stage.
@@ -137,6 +213,29 @@ class Trunk(BaseEstimator, ABC):
         ValueError
             If a parameter, or the kind of input, is not what the trunk can take.
         """
+
+    def build_with_positions(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
+        """Return a new trunk for tasks with a label for each position: what `build` returns, by default.
+
+        A hook, for a trunk that needs further layers for its positions, which no other task would train.
+
+        Parameters
+        ----------
+        spec, statistics
+            As in `build`.
+
+        Raises
+        ------
+        ValueError
+            If the trunk has no representation for each position.
+        """
+        module = self.build(spec, statistics)
+        if module.position_width is None:
+            raise ValueError(
+                "A task with a label for each position needs a trunk with a representation for each, whose "
+                f"entry is a PositionEntry. Found `trunk` {shown(self)}."
+            )
+        return module
 
 
 def with_codes(entry: nn.Module, spec: FeatureSpec) -> tuple[nn.Module, list[int]]:

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_mtl.features import Block, FeatureSpec
-from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM, Trunk, TrunkModule
+from sklearn_mtl.trunks import MLP, ModuleTrunk, PositionEntry, TabM, Trunk, TrunkModule
 
 TRUNKS = [
     MLP(hidden_sizes=(8, 5), dropout=0.3, normalization="layer"),
@@ -182,3 +182,48 @@ def test_a_trunk_that_does_more_than_its_stages_is_one_entry(make_table):
     whole = doubled.in_stages()
     assert (len(whole.stages), whole.width, whole.members) == (0, 5, 1)
     torch.testing.assert_close(whole(table.inputs), 2 * plain(table.inputs))
+
+
+class Steps(PositionEntry):
+    """A layer for each step, and the mean over the real ones."""
+
+    def __init__(self, n_channels, width):
+        super().__init__(width)
+        self.layer = nn.Linear(n_channels, width)
+
+    def with_positions(self, inputs):
+        positions = self.layer(inputs["x"]).unsqueeze(1)
+        real = self.mask(inputs)[:, None, :, None]
+        return (positions * real).sum(2) / real.sum(2), positions
+
+    def mask(self, inputs):
+        return torch.arange(inputs["x"].shape[1]) < inputs["x_lengths"][:, None]
+
+
+class StepsTrunk(Trunk):
+    def build(self, spec, statistics):
+        return TrunkModule(Steps(3, 4), [nn.Linear(4, 6)], [4, 6])
+
+
+def test_entry_with_positions():
+    trunk = StepsTrunk().build_with_positions(None, {})
+    inputs = {"x": torch.randn(2, 5, 3), "x_lengths": torch.tensor([5, 2])}
+    rows, positions = trunk.with_positions(inputs)
+    torch.testing.assert_close(rows, trunk(inputs), rtol=0, atol=0)
+    assert (rows.shape, positions.shape, trunk.position_width) == ((2, 1, 6), (2, 1, 5, 4), 4)
+    assert trunk.mask(inputs).tolist() == [[True] * 5, [True, True, False, False, False]]
+
+
+def test_entry_with_positions_as_an_entry_of_several_stages():
+    trunk = StepsTrunk().build({}, {})._as_entry()
+    inputs = {"x": torch.randn(2, 5, 3), "x_lengths": torch.tensor([5, 2])}
+    assert trunk.position_width == 4
+    assert trunk.with_positions(inputs)[1].shape == (2, 1, 5, 4)
+    assert trunk.mask(inputs).sum() == 7
+
+
+def test_trunk_without_positions_is_refused(make_table):
+    table = make_table()
+    assert MLP().build(table.spec, {}).position_width is None
+    with pytest.raises(ValueError, match=r"needs a trunk with a representation for each.*Found `trunk` MLP"):
+        MLP().build_with_positions(table.spec, {})
