@@ -7,12 +7,14 @@
                           missing labels where wanted
 ``make_dependent_tasks``  a task of several classes, and binary tasks that are functions of it
 ``make_click_purchase``   clicks, and purchases, which only follow a click
+``make_house_images``     pictures of houses and a table of the same: price and type
 ========================  =================================================================
 
 A ``fetch_*`` function returns a `sklearn.utils.Bunch` with ``data`` and ``target`` (both
 DataFrames, one column of ``target`` per task), or the pair with ``return_X_y=True``. The data come
 with packages named in an extra; nothing is downloaded when a function is called. ``make_*`` returns
-an array and a mapping from task name to labels.
+an array, or a mapping from the name of an input to its array or table, and a mapping from task name
+to labels.
 
 >>> from sklearn_mtl.datasets import make_multitask
 >>> X, Y = make_multitask(n_samples=4, n_regression=1, n_binary=1, random_state=0)
@@ -23,6 +25,13 @@ an array and a mapping from task name to labels.
 from ._ames import fetch_ames_housing
 from ._click_purchase import make_click_purchase
 from ._dependent import make_dependent_tasks
+from ._house_images import make_house_images
 from ._synthetic import make_multitask
 
-__all__ = ["fetch_ames_housing", "make_click_purchase", "make_dependent_tasks", "make_multitask"]
+__all__ = [
+    "fetch_ames_housing",
+    "make_click_purchase",
+    "make_dependent_tasks",
+    "make_house_images",
+    "make_multitask",
+]
