@@ -36,7 +36,7 @@ Examples
 >>> estimator = BaseEstimator()
 >>> encoder = FeatureEncoder("auto").fit(read_features(estimator, X, reset=True, allow_nan=True))
 >>> encoder.spec.single
-Block(name='x', shape=(4,), kind='float', n_continuous=1, cardinalities=(), wide_sparse=False)
+Block(name='x', shape=(4,), kind='float', n_continuous=1, cardinalities=(), wide_sparse=False, varies=False)
 >>> encoder.get_feature_names_out().tolist()
 ['number__area', 'gap__area', 'level__colour_blue', 'level__colour_red']
 >>> new = pd.DataFrame({"colour": ["green"], "area": [70.0]})

@@ -14,17 +14,21 @@ from sklearn_mtl.trunks.mlp import MLP
 from sklearn_mtl.trunks.tabm import TabM
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
+# The first of these that suits an input is built for it; the last suits any.
+DEFAULTS: tuple[type[Trunk], ...] = (TabM, MLP)
+
 
 class DefaultTrunk(Trunk):
     """The trunk that suits the input: `TabM` for a table, `MLP` for everything else, wide sparse tables too.
 
     ``trunk=None`` is this trunk, and ``set_params(trunk__dropout=0.1)`` gives it a parameter before the input
-    is known. Which of the two is built is decided in ``fit``.
+    is known. Which trunk is built is decided in ``fit``.
 
     Parameters
     ----------
     **parameters
-        Parameters of `TabM` or `MLP`; those that are not given have the defaults of the trunk that is built.
+        Parameters of one of these trunks; those that are not given have the defaults of the trunk that is
+        built.
 
     Examples
     --------
@@ -45,8 +49,8 @@ class DefaultTrunk(Trunk):
         return dict(sorted(vars(self).items()))
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters; raise a ``ValueError`` for one that neither trunk has."""
-        known = sorted({*_parameters_of(TabM), *_parameters_of(MLP)})
+        """Set parameters; raise a ``ValueError`` for one that no default trunk has."""
+        known = sorted({name for kind in DEFAULTS for name in _parameters_of(kind)})
         unknown = [name for name in params if name not in known]
         if unknown:
             raise ValueError(
@@ -69,12 +73,10 @@ class DefaultTrunk(Trunk):
         ValueError
             If a parameter was set that this trunk does not have.
         """
-        # Of a wide sparse table, TabM would write out a matrix of all columns for each member.
-        is_table = spec.is_table and not spec.single.wide_sparse
-        kind: type[Trunk] = TabM if is_table else MLP
+        kind = next(kind for kind in DEFAULTS if kind.suits(spec))
         known, given = _parameters_of(kind), self.get_params()
-        if kind is MLP and isinstance(given.get("dropout"), str) and given["dropout"] == "auto":
-            # A word of TabM's, for what is the default of either.
+        if _is_auto(given.get("dropout")) and "dropout" in known and not _is_auto(known["dropout"].default):
+            # A word of TabM's, for what is the default of any.
             del given["dropout"]
         for name, value in given.items():
             if name not in known:
@@ -101,6 +103,10 @@ class DefaultTrunk(Trunk):
     def build_with_positions(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a new network of the trunk for this input, with a representation for each position."""
         return self.suited_to(spec).build_with_positions(spec, statistics)
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
 
 
 def _parameters_of(trunk: type[Trunk]) -> Mapping[str, Any]:

@@ -50,6 +50,11 @@ class MLP(Trunk):
         self.dropout = dropout
         self.normalization = normalization
 
+    @classmethod
+    def suits(cls, spec: FeatureSpec) -> bool:
+        """Whether no other trunk suits the input: the package asks this one last."""
+        return True
+
     def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a new trunk."""
         block = spec.single

@@ -128,5 +128,5 @@ def _frozen(trunk: TrunkModule) -> TrunkModule:
 
 
 def _zeros(block: Block) -> Tensor:
-    dtype = torch.float32 if block.kind == "float" else torch.int64
+    dtype = torch.float32 if block.kind in ("float", "present") else torch.int64
     return torch.zeros(N_ROWS_TO_TRY, *block.shape, dtype=dtype)

@@ -102,6 +102,11 @@ class TabM(Trunk):
         """
         return 5 if FEW_ROWS <= n_rows < MANY_ROWS else super().n_nets(n_rows)
 
+    @classmethod
+    def suits(cls, spec: FeatureSpec) -> bool:
+        """Whether the input is a table; of a wide sparse one, each member would write out a matrix."""
+        return spec.is_table and not spec.single.wide_sparse
+
     def fit_statistics(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the bin edges of the continuous features, and the number of rows where they are few.
 

@@ -154,6 +154,17 @@ class TrunkModule(nn.Module):
 class Trunk(BaseEstimator, ABC):
     """A recipe for a trunk; the network is built in ``fit``, when the widths are known."""
 
+    @classmethod
+    def suits(cls, spec: FeatureSpec) -> bool:
+        """Whether the trunk is the default for an input; the first of the package's that does is taken.
+
+        Parameters
+        ----------
+        spec : FeatureSpec
+            Blocks of the input and their shapes.
+        """
+        return False
+
     def suited_to(self, spec: FeatureSpec) -> Trunk:
         """Return the trunk to build for an input: this one, unless it stands for several.
 
