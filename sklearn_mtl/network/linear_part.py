@@ -46,7 +46,7 @@ class LinearPart(ModelBeside):
     @classmethod
     def _shapes(
         cls,
-        own: Mapping[str, np.ndarray],  # noqa: ARG003
+        own: Mapping[str, np.ndarray],
         raw_width: int,
         n_columns: int,
     ) -> dict[str, tuple[int, ...]]:
