@@ -23,10 +23,11 @@ ROUNDS = 5
 # Number of tasks, and epochs.
 CASES = ((2, 10), (10, 5))
 #: Aggregators of TorchJD by the names of this package's methods.
-AGGREGATORS = {
+AGGREGATORS: dict[str, Any] = {
     "pcgrad": aggregation.PCGrad,
     "mgda": aggregation.MGDA,
     "cagrad": partial(aggregation.CAGrad, c=0.4),
+    "nash_mtl": aggregation.NashMTL,
     "imtl_g": aggregation.IMTLG,
     "aligned_mtl": aggregation.AlignedMTL,
     "upgrad": aggregation.UPGrad,
@@ -55,7 +56,13 @@ def measure(options: Options) -> Iterator[list[Result]]:
         for name, aggregator in AGGREGATORS.items():
             method: Any = BALANCERS[name]
             beside = {
-                "TorchJD, its own loop": by_hand(aggregator, recipe, X, y),
+                "TorchJD, its own loop": by_hand(
+                    # It alone remembers a weight of each task.
+                    partial(aggregator, n_tasks=n_tasks) if name == "nash_mtl" else aggregator,
+                    recipe,
+                    X,
+                    y,
+                ),
                 f"sklearn_mtl, {name}": fit(recipe, X, y, balancing=name),
                 f"sklearn_mtl, {name} at the representation": fit(
                     recipe, X, y, balancing=method(at="representation")
