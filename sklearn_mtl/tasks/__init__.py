@@ -1,10 +1,11 @@
 """Tasks: what is to be predicted from labels, and by which loss.
 
 A user asks for a kind of task, by a word or an object: `Regression`, `Classification`, `Multilabel`,
-`Ordinal`, `Survival`, or a `TaskKind` of one's own. `TaskKind.bind` looks at the labels and returns a `Task`,
-which encodes labels as numbers, says how many raw outputs it needs from the network, and decodes averaged
-outputs as predictions. A `TaskSet` lays all tasks out as columns of one tensor, and `TaskLosses` computes
-their losses, tasks of one loss as one tensor expression. Losses are in `sklearn_mtl.tasks.losses`.
+`Ordinal`, `Survival`, `BoxRegression`, or a `TaskKind` of one's own. `TaskKind.bind` looks at the labels and
+returns a `Task`, which encodes labels as numbers, says how many raw outputs it needs from the network, and
+decodes averaged outputs as predictions. A `TaskSet` lays all tasks out as columns of one tensor, and
+`TaskLosses` computes their losses, tasks of one loss as one tensor expression. Losses are in
+`sklearn_mtl.tasks.losses`.
 
 Shapes: targets are (rows, columns) with a weight for each cell, 0 where there is no label; raw outputs of
 the network are (rows, members, raw outputs of all tasks), where a trunk may be an ensemble of members.
@@ -24,6 +25,7 @@ array([200. , 281.6])
 """
 
 from sklearn_mtl.recipes import Recipes
+from sklearn_mtl.tasks.box_regression import BoxRegression, BoxTask
 from sklearn_mtl.tasks.class_task import ClassTask, strata_of_classes
 from sklearn_mtl.tasks.classification import Classification, ClassificationTask
 from sklearn_mtl.tasks.concordance import concordance_index
@@ -46,12 +48,15 @@ KINDS: Recipes[TaskKind] = Recipes(
         "multilabel": Multilabel,
         "ordinal": Ordinal,
         "survival": Survival,
+        "boxes": BoxRegression,
     },
     "`tasks` must map to one of {names} or a task object such as Regression()",
 )
 
 __all__ = [
     "KINDS",
+    "BoxRegression",
+    "BoxTask",
     "ClassLoss",
     "ClassTask",
     "Classification",

@@ -32,6 +32,9 @@ from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
 class RegressionTask(Task):
     """A regression task whose labels were seen.
 
+    Hooks, for numbers that belong together, are `decode` and `decode_all` (in units, each by itself), `score`
+    (R²) and its name `metric`, and `labels_in_words`.
+
     Parameters
     ----------
     loc, scale : ndarray of float64, shape (n_columns,)
