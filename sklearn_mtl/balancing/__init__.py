@@ -40,6 +40,7 @@ from sklearn_mtl.balancing.gls import GLS
 from sklearn_mtl.balancing.grad_norm import GradNorm
 from sklearn_mtl.balancing.graddrop import GradDrop
 from sklearn_mtl.balancing.gradient_balancer import GradientBalancer
+from sklearn_mtl.balancing.gradient_method import GradientMethod
 from sklearn_mtl.balancing.gradvac import GradVac
 from sklearn_mtl.balancing.gramian_balancer import GramianBalancer
 from sklearn_mtl.balancing.imtl_g import IMTLG
@@ -120,6 +121,7 @@ __all__ = [
     "GradNorm",
     "GradVac",
     "GradientBalancer",
+    "GradientMethod",
     "GramianBalancer",
     "JacobianDescent",
     "LossBalancer",

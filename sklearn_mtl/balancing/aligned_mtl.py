@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, check_parameter, torchjd
+from sklearn_mtl.balancing.gramian_balancer import GramianBalancer
+from sklearn_mtl.balancing.parameters import check_parameter
+from sklearn_mtl.balancing.torchjd_aggregation import torchjd
 
 SCALES = ("min", "median", "rmse")
 
@@ -24,7 +26,7 @@ class AlignedMTL(GramianBalancer):
         Which singular value all are given: the smallest, as in the paper, the median, or the root of the mean
         square.
     at : {"parameters", "representation"}, default="parameters"
-        Where gradients are compared, as `GramianBalancer` says.
+        Where gradients are compared, as `GradientMethod` says.
 
     Examples
     --------

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, torchjd
+from sklearn_mtl.balancing.gramian_balancer import GramianBalancer
 from sklearn_mtl.balancing.parameters import number_of
+from sklearn_mtl.balancing.torchjd_aggregation import torchjd
 
 # Of the mean that helps the least helped task, relative to the gradients. A task that is all but learned
 # makes it short: TorchJD's own bound, 1e-4, would end the training of all tasks.
@@ -28,7 +29,7 @@ class CAGrad(GramianBalancer):
         How far the step may be from the mean gradient, at least 0. The default is that of the authors'
         runs on NYU-v2.
     at : {"parameters", "representation"}, default="parameters"
-        Where gradients are compared, as `GramianBalancer` says.
+        Where gradients are compared, as `GradientMethod` says.
 
     Examples
     --------

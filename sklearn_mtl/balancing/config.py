@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, root_of, torchjd
+from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, root_of
+from sklearn_mtl.balancing.torchjd_aggregation import torchjd
 
 
 class ConFIG(GramianBalancer):
@@ -19,7 +20,7 @@ class ConFIG(GramianBalancer):
     Parameters
     ----------
     at : {"parameters", "representation"}, default="parameters"
-        Where gradients are compared, as `GramianBalancer` says.
+        Where gradients are compared, as `GradientMethod` says.
 
     Examples
     --------

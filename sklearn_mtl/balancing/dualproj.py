@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, directions_of, projector
+from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, directions_of
+from sklearn_mtl.balancing.torchjd_aggregation import projector
 
 
 class DualProj(GramianBalancer):
@@ -19,7 +20,7 @@ class DualProj(GramianBalancer):
     Parameters
     ----------
     at : {"parameters", "representation"}, default="parameters"
-        Where gradients are compared, as `GramianBalancer` says.
+        Where gradients are compared, as `GradientMethod` says.
 
     Examples
     --------

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, torchjd
+from sklearn_mtl.balancing.gramian_balancer import GramianBalancer
 from sklearn_mtl.balancing.parameters import number_of
+from sklearn_mtl.balancing.torchjd_aggregation import torchjd
 
 
 class FairGrad(GramianBalancer):
@@ -22,7 +23,7 @@ class FairGrad(GramianBalancer):
     alpha : float, default=1.0
         The kind of fairness, at least 0; with 0 it is the mean. The default is proportional fairness.
     at : {"parameters", "representation"}, default="parameters"
-        Where gradients are compared, as `GramianBalancer` says.
+        Where gradients are compared, as `GradientMethod` says.
 
     Examples
     --------

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklearn_mtl.balancing.gradient_balancer import GradientBalancer
-from sklearn_mtl.balancing.gramian_balancer import check_place, torchjd
+from sklearn_mtl.balancing.gradient_method import GradientMethod
 from sklearn_mtl.balancing.parameters import number_of
+from sklearn_mtl.balancing.torchjd_aggregation import torchjd
 
 
-class GradDrop(GradientBalancer):
+class GradDrop(GradientMethod):
     """The sum of the gradients in which every number is of one sign, drawn at random.
 
     For each number of the gradient a sign is drawn, the positive one with the probability that is its share
@@ -24,7 +24,7 @@ class GradDrop(GradientBalancer):
     leak : float, default=0.0
         Share of a dropped number that is kept, from 0 to 1.
     at : {"parameters", "representation"}, default="parameters"
-        Where gradients are compared, as `GramianBalancer` says. The paper does so in the representation.
+        Where gradients are compared, as `GradientMethod` says. The paper does so in the representation.
 
     Examples
     --------
@@ -36,14 +36,8 @@ class GradDrop(GradientBalancer):
     """
 
     def __init__(self, leak: float = 0.0, *, at: str = "parameters") -> None:
-        super().__init__()
+        super().__init__(at=at)
         self.leak = leak
-        self.at = at
-
-    @property
-    def at_representation(self) -> bool:
-        """Whether gradients are compared in the representation."""
-        return self.at == "representation"
 
     def start(self, n_tasks: int) -> None:
         """Make TorchJD's aggregator, which draws from torch's global generator.
@@ -53,7 +47,7 @@ class GradDrop(GradientBalancer):
         ValueError
             If a parameter is none of those it may be.
         """
-        check_place(self)
+        super().start(n_tasks)
         self.aggregator = torchjd().GradDrop(leak=torch.full((n_tasks,), number_of(self, "leak", most=1)))
 
     def forward(self, gradients: Tensor, losses: Tensor, weights: Tensor) -> Tensor:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, torchjd
+from sklearn_mtl.balancing.gramian_balancer import GramianBalancer
 from sklearn_mtl.balancing.parameters import number_of
+from sklearn_mtl.balancing.torchjd_aggregation import torchjd
 
 
 class GradVac(GramianBalancer):
@@ -23,7 +24,7 @@ class GradVac(GramianBalancer):
     beta : float, default=0.5
         Share of the cosine of a step in the moving average, from 0 to 1.
     at : {"parameters", "representation"}, default="parameters"
-        Where gradients are compared, as `GramianBalancer` says.
+        Where gradients are compared, as `GradientMethod` says.
 
     Examples
     --------

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from types import ModuleType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.balancing.gradient_balancer import GradientBalancer
-from sklearn_mtl.messages import shown
-
-#: What `at` may be.
-PLACES = ("parameters", "representation")
+from sklearn_mtl.balancing.gradient_method import GradientMethod
 
 
-class GramianBalancer(GradientBalancer):
+class GramianBalancer(GradientMethod):
     """The base of methods that weigh gradients by their Gramian, the matrix of their inner products.
 
     A task takes part in a step if it has a label in the batch, a weight above 0, and a gradient that is not
@@ -28,20 +21,8 @@ class GramianBalancer(GradientBalancer):
     Parameters
     ----------
     at : {"parameters", "representation"}, default="parameters"
-        Where gradients are compared. ``"parameters"`` takes a pass through the trunk for each task.
-        ``"representation"`` takes the gradients in the representation that all tasks read, and one pass
-        through the trunk (Sener & Koltun 2018, section 3.3): cheaper, but what conflicts in the
-        representation need not conflict in the parameters, nor the other way round.
+        Where gradients are compared, as `GradientMethod` says.
     """
-
-    def __init__(self, *, at: str = "parameters") -> None:
-        super().__init__()
-        self.at = at
-
-    @property
-    def at_representation(self) -> bool:
-        """Whether gradients are compared in the representation."""
-        return self.at == "representation"
 
     def start(self, n_tasks: int) -> None:
         """Make what remembers the weights of an epoch.
@@ -51,7 +32,7 @@ class GramianBalancer(GradientBalancer):
         ValueError
             If a parameter is none of those it may be.
         """
-        check_place(self)
+        super().start(n_tasks)
         self.given = GivenWeights(n_tasks)
 
     @abstractmethod
@@ -146,60 +127,3 @@ def directions_of(gramian: Tensor) -> tuple[Tensor, Tensor]:
     """
     lengths = gramian.diagonal().sqrt()
     return lengths, gramian / torch.outer(lengths, lengths)
-
-
-def torchjd() -> ModuleType:
-    """Return TorchJD's aggregators.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed; the message says how to install it.
-    """
-    try:
-        from torchjd import aggregation
-    except ImportError as error:
-        raise ImportError(
-            'Balancing by gradients needs TorchJD: pip install "sklearn-mtl[gradient]"'
-        ) from error
-    return aggregation
-
-
-def projector() -> Any:
-    """Return TorchJD's projector onto the dual cone of gradients, with little added to their Gramian.
-
-    What it adds by default would let a short gradient be in conflict with the step.
-
-    Raises
-    ------
-    ImportError
-        If TorchJD, or the solver, is not installed; the message says how to install it.
-    """
-    torchjd()
-    from torchjd.linalg import QuadprogProjector
-
-    return QuadprogProjector(reg_eps=1e-9)
-
-
-def check_parameter(balancer: nn.Module, name: str, rule: str, holds: Callable[[Any], bool]) -> None:
-    """Raise a ``ValueError`` unless a rule holds for a parameter.
-
-    Parameters
-    ----------
-    balancer : Balancer
-        Whose parameter it is.
-    name, rule : str
-        The name of the parameter, and the rule in words: what it must be.
-    holds : callable
-        Whether the rule holds for a value.
-    """
-    value = getattr(balancer, name)
-    if not holds(value):
-        raise ValueError(f"`{name}` of {type(balancer).__name__} must be {rule}. Found {shown(value)}.")
-
-
-def check_place(balancer: nn.Module) -> None:
-    """Raise a ``ValueError`` unless a balancer's ``at`` is a place where gradients can be compared."""
-    check_parameter(
-        balancer, "at", f"one of {PLACES}", lambda value: isinstance(value, str) and value in PLACES
-    )

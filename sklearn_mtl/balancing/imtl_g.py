@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, torchjd
+from sklearn_mtl.balancing.gramian_balancer import GramianBalancer
+from sklearn_mtl.balancing.torchjd_aggregation import torchjd
 
 
 class IMTLG(GramianBalancer):
@@ -19,7 +20,7 @@ class IMTLG(GramianBalancer):
     Parameters
     ----------
     at : {"parameters", "representation"}, default="parameters"
-        Where gradients are compared, as `GramianBalancer` says. The paper does so in the representation.
+        Where gradients are compared, as `GradientMethod` says. The paper does so in the representation.
 
     Examples
     --------

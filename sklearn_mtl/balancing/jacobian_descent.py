@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from sklearn_mtl.balancing.balancer import Balancer
-from sklearn_mtl.balancing.gradient_balancer import GradientBalancer
-from sklearn_mtl.balancing.gramian_balancer import GivenWeights, check_place, torchjd
+from sklearn_mtl.balancing.gradient_method import GradientMethod
+from sklearn_mtl.balancing.gramian_balancer import GivenWeights
+from sklearn_mtl.balancing.torchjd_aggregation import torchjd
 from sklearn_mtl.messages import shown
 
 
-class JacobianDescent(GradientBalancer):
+class JacobianDescent(GradientMethod):
     """An aggregator of TorchJD, or one of your own class, from the tasks' gradients to one.
 
     ``balancing=`` takes the aggregator itself and makes this of it, or the method of the same name in this
@@ -32,7 +33,7 @@ class JacobianDescent(GradientBalancer):
         It is copied: each network has its own, which begins anew, also where an estimator that was pickled is
         trained on.
     at : {"parameters", "representation"}, default="parameters"
-        Where gradients are compared, as `GramianBalancer` says.
+        Where gradients are compared, as `GradientMethod` says.
 
     Examples
     --------
@@ -47,14 +48,8 @@ class JacobianDescent(GradientBalancer):
     aggregator: Any
 
     def __init__(self, aggregator: Any, *, at: str = "parameters") -> None:
-        super().__init__()
+        super().__init__(at=at)
         self.aggregator = aggregator
-        self.at = at
-
-    @property
-    def at_representation(self) -> bool:
-        """Whether gradients are compared in the representation."""
-        return self.at == "representation"
 
     def start(self, n_tasks: int) -> None:
         """Let the aggregator begin anew.
@@ -64,7 +59,7 @@ class JacobianDescent(GradientBalancer):
         ValueError
             If it is no aggregator, or can't have as many rows as there are tasks.
         """
-        check_place(self)
+        super().start(n_tasks)
         library = torchjd()
         if not isinstance(self.aggregator, library.Aggregator):
             raise ValueError(

@@ -24,7 +24,7 @@ class MGDA(GramianBalancer):
     Parameters
     ----------
     at : {"parameters", "representation"}, default="parameters"
-        Where gradients are compared, as `GramianBalancer` says. ``"representation"`` is MGDA-UB.
+        Where gradients are compared, as `GradientMethod` says. ``"representation"`` is MGDA-UB.
 
     Examples
     --------

@@ -28,7 +28,7 @@ class NashMTL(GramianBalancer):
     max_norm : float, default=1.0
         Length of the longest step, 0 for no bound. The default is that of the authors' code.
     at : {"parameters", "representation"}, default="parameters"
-        Where gradients are compared, as `GramianBalancer` says.
+        Where gradients are compared, as `GradientMethod` says.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sklearn_mtl.messages import shown
@@ -36,3 +37,20 @@ def number_of(
     rule = f"a number {'above' if above else 'of at least'} {least:g}"
     rule += "" if most is None else f" and of at most {most:g}"
     raise ValueError(f"`{name}` of {type(recipe).__name__} must be {rule}. Found {shown(value)}.")
+
+
+def check_parameter(recipe: object, name: str, rule: str, holds: Callable[[Any], bool]) -> None:
+    """Raise a ``ValueError`` unless a rule holds for a parameter.
+
+    Parameters
+    ----------
+    recipe : object
+        Has the parameter as an attribute.
+    name, rule : str
+        The name of the parameter, and the rule in words: what it must be.
+    holds : callable
+        Whether the rule holds for a value.
+    """
+    value = getattr(recipe, name)
+    if not holds(value):
+        raise ValueError(f"`{name}` of {type(recipe).__name__} must be {rule}. Found {shown(value)}.")

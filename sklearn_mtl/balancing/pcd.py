@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, check_parameter, torchjd
-from sklearn_mtl.balancing.parameters import number_of
+from sklearn_mtl.balancing.gramian_balancer import GramianBalancer
+from sklearn_mtl.balancing.parameters import check_parameter, number_of
+from sklearn_mtl.balancing.torchjd_aggregation import torchjd
 from sklearn_mtl.recipes import is_number
 
 
@@ -28,7 +29,7 @@ class PCD(GramianBalancer):
     beta : float, default=0.999
         Decay of the moving average of the squared norms, at least 0 and below 1.
     at : {"parameters", "representation"}, default="parameters"
-        Where gradients are compared, as `GramianBalancer` says.
+        Where gradients are compared, as `GradientMethod` says.
 
     Examples
     --------

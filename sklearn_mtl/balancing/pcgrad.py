@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sklearn_mtl.balancing.gramian_balancer import GramianBalancer, torchjd
+from sklearn_mtl.balancing.gramian_balancer import GramianBalancer
+from sklearn_mtl.balancing.torchjd_aggregation import torchjd
 
 
 class PCGrad(GramianBalancer):
@@ -19,7 +20,7 @@ class PCGrad(GramianBalancer):
     Parameters
     ----------
     at : {"parameters", "representation"}, default="parameters"
-        Where gradients are compared, as `GramianBalancer` says.
+        Where gradients are compared, as `GradientMethod` says.
 
     Examples
     --------
