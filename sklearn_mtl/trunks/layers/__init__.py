@@ -14,7 +14,9 @@ from sklearn_mtl.trunks.layers.dropout import Dropout
 from sklearn_mtl.trunks.layers.embedding import PiecewiseLinearEmbedding
 from sklearn_mtl.trunks.layers.generators import OwnDraws, drawing_from, own_generator, own_generators
 from sklearn_mtl.trunks.layers.linear import Linear, MemberLinear, TaskLinear, aligned, linear
+from sklearn_mtl.trunks.layers.recurrent import CELLS, Recurrent
 from sklearn_mtl.trunks.layers.residual import Residual
+from sklearn_mtl.trunks.layers.self_attention import SelfAttention, positional_encoding
 from sklearn_mtl.trunks.layers.stacking import (
     SameForAll,
     are_equal,
@@ -23,9 +25,14 @@ from sklearn_mtl.trunks.layers.stacking import (
     stacked_entry,
     tensors_by_place,
 )
+from sklearn_mtl.trunks.layers.step_encoder import StepEncoder
+from sklearn_mtl.trunks.layers.steps import POOLINGS, StepDropout, backwards, is_real, lengths_of, only_real
+from sklearn_mtl.trunks.layers.temporal import TemporalBlocks, TemporalConvolution
 
 __all__ = [
+    "CELLS",
     "FEWEST_BITS_APART",
+    "POOLINGS",
     "BatchEnsembleLinear",
     "CodeEmbedding",
     "Dropout",
@@ -33,16 +40,27 @@ __all__ = [
     "MemberLinear",
     "OwnDraws",
     "PiecewiseLinearEmbedding",
+    "Recurrent",
     "Residual",
     "SameForAll",
+    "SelfAttention",
+    "StepDropout",
+    "StepEncoder",
     "TaskLinear",
+    "TemporalBlocks",
+    "TemporalConvolution",
     "WithCodes",
     "aligned",
     "are_equal",
+    "backwards",
     "drawing_from",
+    "is_real",
+    "lengths_of",
     "linear",
+    "only_real",
     "own_generator",
     "own_generators",
+    "positional_encoding",
     "share_tensors",
     "stacked",
     "stacked_entry",
