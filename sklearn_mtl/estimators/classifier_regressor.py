@@ -27,9 +27,10 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     task_weights : mapping of str to float, default=None
         Non-negative weight of each task's loss; tasks it omits count 1.0. In a grid,
         ``task_weights__price=[0.1, 1, 10]``.
-    trunk : Trunk, "ft_transformer", "mlp", "resnet", "tabm" or nn.Module, default=None
+    trunk : Trunk, str or nn.Module, default=None
         From features to a representation; None is ``TabM()`` for tables and ``MLP()`` for arrays of
-        more dimensions.
+        more dimensions. The words are ``"ft_transformer"``, ``"mlp"``, ``"resnet"``, ``"tabm"`` for tables,
+        ``"rnn"``, ``"tcn"`` and ``"transformer_encoder"`` for sequences; see `sklearn_mtl.trunks`.
     sharing : Sharing or str, default=None
         How tasks share trunks; None is ``HardSharing()``, one trunk for all. The words are ``"hard"``,
         ``"separate"``, ``"soft"``, ``"cross_stitch"``, ``"task_attention"``, ``"mmoe"``, ``"dselect_k"``,

@@ -28,13 +28,25 @@ from sklearn_mtl.trunks.ft_transformer import FTTransformer
 from sklearn_mtl.trunks.mlp import MLP
 from sklearn_mtl.trunks.module_trunk import ModuleTrunk
 from sklearn_mtl.trunks.resnet import ResNet
+from sklearn_mtl.trunks.rnn import RNN
+from sklearn_mtl.trunks.sequence import SequenceTrunk
 from sklearn_mtl.trunks.stacked import StackedTrunks
 from sklearn_mtl.trunks.tabm import TabM
+from sklearn_mtl.trunks.tcn import TCN
+from sklearn_mtl.trunks.transformer_encoder import TransformerEncoder
 from sklearn_mtl.trunks.trunk import PositionEntry, Trunk, TrunkModule
 
 TRUNKS: Recipes[Trunk] = Recipes(
     Trunk,
-    {"ft_transformer": FTTransformer, "mlp": MLP, "resnet": ResNet, "tabm": TabM},
+    {
+        "ft_transformer": FTTransformer,
+        "mlp": MLP,
+        "resnet": ResNet,
+        "rnn": RNN,
+        "tabm": TabM,
+        "tcn": TCN,
+        "transformer_encoder": TransformerEncoder,
+    },
     "`trunk` must be None, one of {names}, a Trunk such as MLP() or an nn.Module",
     default=DefaultTrunk,
     wraps={nn.Module: ModuleTrunk},
@@ -42,14 +54,18 @@ TRUNKS: Recipes[Trunk] = Recipes(
 
 __all__ = [
     "MLP",
+    "RNN",
+    "TCN",
     "TRUNKS",
     "DefaultTrunk",
     "FTTransformer",
     "ModuleTrunk",
     "PositionEntry",
     "ResNet",
+    "SequenceTrunk",
     "StackedTrunks",
     "TabM",
+    "TransformerEncoder",
     "Trunk",
     "TrunkModule",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
@@ -338,3 +339,18 @@ def check_shares(owner: str, **shares: object) -> None:
     for name, value in shares.items():
         if not is_number(value) or not 0 <= value < 1:  # type: ignore[operator]
             raise ValueError(f"`{name}` of {owner} must be a number in [0, 1). Found {shown(value)}.")
+
+
+def check_flags(owner: str, **flags: object) -> None:
+    """Raise a ``ValueError`` if a parameter is neither True nor False.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the trunk, for the message.
+    **flags : object
+        The parameters' values by their names.
+    """
+    for name, value in flags.items():
+        if not isinstance(value, bool | np.bool_):
+            raise ValueError(f"`{name}` of {owner} must be True or False. Found {shown(value)}.")

@@ -52,6 +52,12 @@ def why_alone(plan: NetPlan) -> str | None:
     return None
 
 
+def why_not_batched(network: nn.Module) -> str | None:
+    """Return which layer of a net has no batched form in torch; None where none is known of."""
+    found = (type(part).__name__ for part in network.modules() if isinstance(part, nn.RNNBase))
+    return next((f"torch's {name} is computed for one net at a time" for name in found), None)
+
+
 class Structures:
     """Tells which nets may be stacked by how they are built.
 

@@ -206,10 +206,11 @@ def _batched_linears(like: Tensor) -> AbstractContextManager[Any]:
 
 
 class BatchedLinears(TorchFunctionMode):
-    """Inside the block, what ``vmap`` makes of a linear layer is one ``baddbmm``.
+    """Inside the block, what ``vmap`` makes of a linear layer is one ``baddbmm``, and attention is one call.
 
-    Its own rule multiplies and then adds the bias in a second pass, and leaves the gradient of the
-    weights transposed, to be copied: at 256 columns a third more time.
+    Its own rule for linear layers multiplies and then adds the bias in a second pass, and leaves the gradient
+    of the weights transposed, to be copied: at 256 columns a third more time. For attention on a CPU it has
+    none, and goes from network to network.
     """
 
     def __torch_function__(
@@ -219,9 +220,44 @@ class BatchedLinears(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Replace the linear layer, and nothing else."""
-        kwargs = kwargs or {}
-        return _linear(*args, **kwargs) if func is F.linear else func(*args, **kwargs)
+        """Replace linear layers and attention, and nothing else."""
+        replaced = _BATCHED.get(func, func)
+        return replaced(*args, **kwargs or {})
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **how: Any) -> Any:
+    if not is_batched(query):
+        return F.scaled_dot_product_attention(query, key, value, attn_mask, **how)
+    return _Attention.apply(query, key, value, attn_mask, how)
+
+
+class _Attention(Function):
+    """The attention of one network; to ``vmap``, those of more networks are more rows."""
+
+    @staticmethod
+    def forward(
+        query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, how: Mapping[str, Any]
+    ) -> Tensor:
+        """Return the attention's output; not called under ``vmap``."""
+        return F.scaled_dot_product_attention(query, key, value, mask, **how)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Keep nothing: the gradient is that of the rows."""
+
+    @staticmethod
+    def vmap(
+        info: Any,
+        in_dims: tuple[int | None, ...],
+        *given: Any,
+    ) -> tuple[Any, int]:
+        """Return the outputs of all networks, networks first."""
+        *tensors, how = given
+        rows: list[Any] = [
+            None if tensor is None else _networks_first(tensor, dim, info.batch_size).flatten(0, 1)
+            for tensor, dim in zip(tensors, in_dims, strict=False)
+        ]
+        return _attention(*rows, **how).unflatten(0, (info.batch_size, -1)), 0
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
@@ -229,6 +265,9 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
     if not (is_batched(weight) and is_batched(input)):
         return F.linear(input, weight, bias)
     return _LinearLayer.apply(input, weight, bias)
+
+
+_BATCHED: dict[Any, Callable[..., Any]] = {F.linear: _linear, F.scaled_dot_product_attention: _attention}
 
 
 class _LinearLayer(Function):

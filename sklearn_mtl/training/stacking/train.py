@@ -21,6 +21,7 @@ from sklearn_mtl.training.stacking.grouping import (
     members_at_once,
     stacks,
     why_alone,
+    why_not_batched,
 )
 from sklearn_mtl.training.stacking.own_step import first_line
 from sklearn_mtl.training.stacking.trainer import StackedTrainer
@@ -247,6 +248,10 @@ class _Stacks:
                 ready = self._ready(place)
             except Exception as error:
                 yield place, Outcome(None, error, NOT_BUILT, 0.0)
+                continue
+            reason = why_not_batched(ready.net.network)
+            if reason is not None:
+                self._leave_alone(place, reason)
                 continue
             groups.setdefault(structures.of(ready), {})[place] = ready
         for group in groups.values():

@@ -18,6 +18,7 @@ from sklearn_mtl.trunks.layers.recurrent import CELLS, Recurrent
 from sklearn_mtl.trunks.layers.residual import Residual
 from sklearn_mtl.trunks.layers.self_attention import SelfAttention, positional_encoding
 from sklearn_mtl.trunks.layers.stacking import (
+    MappedParts,
     SameForAll,
     are_equal,
     share_tensors,
@@ -37,6 +38,7 @@ __all__ = [
     "CodeEmbedding",
     "Dropout",
     "Linear",
+    "MappedParts",
     "MemberLinear",
     "OwnDraws",
     "PiecewiseLinearEmbedding",

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.trunks.layers.steps import StepDropout, backwards
 from sklearn_mtl.trunks.layers.step_encoder import StepEncoder
+from sklearn_mtl.trunks.layers.steps import StepDropout, backwards
 
-CELLS: Mapping[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
+CELLS: Mapping[str, type[nn.LSTM | nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class Recurrent(StepEncoder):

@@ -34,7 +34,9 @@ def positional_encoding(n_steps: int, width: int, like: Tensor) -> Tensor:
     tensor([[0., 0., 1., 1.]])
     """
     n_waves = -(-width // 2)
-    rates = torch.arange(n_waves, device=like.device, dtype=torch.float32) * (-math.log(LONGEST_WAVE) / n_waves)
+    rates = torch.arange(n_waves, device=like.device, dtype=torch.float32) * (
+        -math.log(LONGEST_WAVE) / n_waves
+    )
     angles = torch.arange(n_steps, device=like.device, dtype=torch.float32).unsqueeze(-1) * rates.exp()
     return torch.cat([angles.sin(), angles.cos()], dim=-1)[:, :width].to(like.dtype)
 

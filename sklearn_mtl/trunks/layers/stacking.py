@@ -140,13 +140,15 @@ class MappedParts(nn.Module):
         Alike but for their parameters and buffers.
     of_inputs : bool
         Whether they are entries, which all take the same inputs.
+    can_be_batched : bool, default=True
+        Whether ``vmap`` is tried at all.
     """
 
-    def __init__(self, parts: Parts, *, of_inputs: bool) -> None:
+    def __init__(self, parts: Parts, *, of_inputs: bool, can_be_batched: bool = True) -> None:
         super().__init__()
         self.n = len(parts)
         self.of_inputs = of_inputs
-        self.can_be_batched = True
+        self.can_be_batched = can_be_batched
         self.pattern = _pattern(parts)
 
     def forward(self, given: Any) -> Tensor:

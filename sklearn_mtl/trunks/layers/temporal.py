@@ -49,7 +49,7 @@ class TemporalBlock(nn.Module):
     width : int
         Width of a step.
     kernel_size, dilation : int
-        Of both convolutions.
+        How many steps both convolutions read, and how far apart these are.
     causal : bool
         Whether a step reads those before it alone.
     dropout : float

@@ -59,7 +59,7 @@ from sklearn_mtl.sharing import (
     TaskAttention,
 )
 from sklearn_mtl.tasks import Classification, PointLoss, Regression
-from sklearn_mtl.trunks import MLP, FTTransformer, ModuleTrunk, ResNet, TabM
+from sklearn_mtl.trunks import MLP, RNN, TCN, FTTransformer, ModuleTrunk, ResNet, TabM, TransformerEncoder
 from tests.balancing.methods import Projected
 
 EXTENDING = Path(__file__).parents[3] / "docs" / "extending.md"
@@ -88,13 +88,15 @@ PAGE = classes_of_page()
 class Case:
     """A recipe, and what of it is searched.
 
-    ``not_stacked`` has words of the reason for which its nets are in no stack.
+    ``not_stacked`` has words of the reason for which its nets are in no stack, ``row_shape`` is that of rows
+    which it takes where these are none of a table.
     """
 
     parameter: str
     recipe: Any
     grid: dict[str, list[Any]] = field(default_factory=dict)
     not_stacked: str | None = None
+    row_shape: tuple[int, ...] = (4,)
 
     def __str__(self) -> str:
         return type(self.recipe).__name__
@@ -294,6 +296,46 @@ CASES = [
             "dropout": [0.1, 0.4],
             "residual_dropout": [0.1, 0.4],
         },
+    ),
+    Case(
+        "trunk",
+        RNN(hidden_size=5),
+        {
+            "cell": ["lstm", "gru"],
+            "hidden_size": [5, 4],
+            "layers": [1, 2],
+            "bidirectional": [False, True],
+            "pooling": ["last", "attention"],
+            "dropout": [0.1, 0.4],
+        },
+        not_stacked="torch's LSTM is computed for one net at a time",
+        row_shape=(4, 1),
+    ),
+    Case(
+        "trunk",
+        TCN(5),
+        {
+            "width": [5, 4],
+            "blocks": [1, 2],
+            "kernel_size": [2, 3],
+            "causal": [False, True],
+            "pooling": ["mean", "max"],
+            "dropout": [0.1, 0.4],
+        },
+        row_shape=(4, 1),
+    ),
+    Case(
+        "trunk",
+        TransformerEncoder(6, heads=2),
+        {
+            "width": [6, 4],
+            "blocks": [1, 2],
+            "heads": [1, 2],
+            "hidden_factor": [1.0, 2.0],
+            "pooling": ["mean", "attention"],
+            "dropout": [0.1, 0.4],
+        },
+        row_shape=(4, 1),
     ),
     Case("trunk", ModuleTrunk(linear(0)), {"module": [linear(0), linear(1)]}),
     Case("sharing", HardSharing()),

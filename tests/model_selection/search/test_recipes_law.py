@@ -46,7 +46,9 @@ def searched(search, case, grid, data):
     )
     est.set_params(precision="float64", preprocessing=None, trunk__hidden_sizes=(6, 5))
     est.set_params(**{case.parameter: clone(case.recipe)})
-    return search(est, grid, cv=KFold(3), refit=False, error_score="raise").fit(*data)
+    X, Y = data
+    rows = X.reshape(len(X), *case.row_shape)
+    return search(est, grid, cv=KFold(3), refit=False, error_score="raise").fit(rows, Y)
 
 
 @pytest.mark.parametrize(("case", "name"), SEARCHED, ids=[f"{case}-{name}" for case, name in SEARCHED])
