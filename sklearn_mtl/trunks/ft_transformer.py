@@ -11,8 +11,9 @@ from torch.nn import functional as F
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.trunks.layers import CodeEmbedding, Dropout, Linear, stacked
+from sklearn_mtl.trunks.parameters import check_counts, check_shares
 from sklearn_mtl.trunks.resnet import hidden_size
-from sklearn_mtl.trunks.trunk import Trunk, TrunkModule, check_counts, check_shares
+from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
 
 class FTTransformer(Trunk):

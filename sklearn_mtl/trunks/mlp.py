@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.trunks.layers import Dropout, Linear, SameForAll
-from sklearn_mtl.trunks.trunk import ACTIVATIONS, Trunk, TrunkModule, check_hidden_layers, with_codes
+from sklearn_mtl.trunks.parameters import ACTIVATIONS, check_hidden_layers
+from sklearn_mtl.trunks.trunk import Trunk, TrunkModule, with_codes
 
 NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm}
 

@@ -12,7 +12,8 @@ from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_number
 from sklearn_mtl.trunks.layers import Dropout, Linear, Residual
 from sklearn_mtl.trunks.mlp import Flatten
-from sklearn_mtl.trunks.trunk import Trunk, TrunkModule, check_counts, check_shares, with_codes
+from sklearn_mtl.trunks.parameters import check_counts, check_shares
+from sklearn_mtl.trunks.trunk import Trunk, TrunkModule, with_codes
 
 
 class BatchNorm(nn.BatchNorm1d):

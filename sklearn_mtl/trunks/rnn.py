@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sklearn_mtl.messages import shown
 from sklearn_mtl.trunks.layers import CELLS, Recurrent, StepEncoder
+from sklearn_mtl.trunks.parameters import check_counts, check_flags, check_shares
 from sklearn_mtl.trunks.sequence import SequenceTrunk
-from sklearn_mtl.trunks.trunk import check_counts, check_flags, check_shares
 
 
 class RNN(SequenceTrunk):

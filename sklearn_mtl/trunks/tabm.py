@@ -12,14 +12,8 @@ from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_integer
 from sklearn_mtl.trunks.layers import BatchEnsembleLinear, Dropout, PiecewiseLinearEmbedding, SameForAll
-from sklearn_mtl.trunks.trunk import (
-    ACTIVATIONS,
-    FEW_ROWS,
-    Trunk,
-    TrunkModule,
-    check_hidden_layers,
-    with_codes,
-)
+from sklearn_mtl.trunks.parameters import ACTIVATIONS, check_hidden_layers
+from sklearn_mtl.trunks.trunk import FEW_ROWS, Trunk, TrunkModule, with_codes
 
 # With fewer rows for each continuous feature, embeddings overfit (411 features and 236 rows: R² -0.014).
 ROWS_PER_EMBEDDED_FEATURE = 4

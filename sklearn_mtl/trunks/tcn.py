@@ -6,8 +6,8 @@ import math
 
 from sklearn_mtl.messages import shown
 from sklearn_mtl.trunks.layers import StepEncoder, TemporalBlocks
+from sklearn_mtl.trunks.parameters import check_counts, check_flags, check_shares
 from sklearn_mtl.trunks.sequence import SequenceTrunk
-from sklearn_mtl.trunks.trunk import check_counts, check_flags, check_shares
 
 # Beyond so many blocks a step of most reaches further than any sequence that fits in memory.
 MOST_BLOCKS = 12

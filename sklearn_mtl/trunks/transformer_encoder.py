@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sklearn_mtl.messages import shown
 from sklearn_mtl.trunks.layers import SelfAttention, StepEncoder
+from sklearn_mtl.trunks.parameters import check_counts, check_shares
 from sklearn_mtl.trunks.resnet import hidden_size
 from sklearn_mtl.trunks.sequence import SequenceTrunk
-from sklearn_mtl.trunks.trunk import check_counts, check_shares
 
 
 class TransformerEncoder(SequenceTrunk):
