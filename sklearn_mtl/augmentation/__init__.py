@@ -4,7 +4,8 @@ By default nothing. An augmentation changes the rows as they are encoded, and ma
 as `Mixup` does. Held-out rows, and those to predict, are left as they are.
 
 An augmentation of your own is a subclass of `Augmentation` with one method, ``augment``, from a batch to a
-batch. It draws random numbers from the generator that it is given. The hook ``check`` refuses bad parameters.
+batch. It draws random numbers from the generator that it is given. The hook ``check`` refuses bad parameters,
+``check_data`` inputs and tasks that it is not for.
 
 Examples
 --------
@@ -24,13 +25,14 @@ Noise(scale=0.2)
 
 from sklearn_mtl.augmentation.augmentation import Augmentation
 from sklearn_mtl.augmentation.feature_dropout import FeatureDropout
+from sklearn_mtl.augmentation.image_augmentation import ImageAugmentation
 from sklearn_mtl.augmentation.mixup import Mixup
 from sklearn_mtl.recipes import Recipes
 
 AUGMENTATIONS: Recipes[Augmentation] = Recipes(
     Augmentation,
-    {"feature_dropout": FeatureDropout, "mixup": Mixup},
+    {"feature_dropout": FeatureDropout, "images": ImageAugmentation, "mixup": Mixup},
     "`augmentation` must be None, one of {names} or an Augmentation such as Mixup()",
 )
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "FeatureDropout", "Mixup"]
+__all__ = ["AUGMENTATIONS", "Augmentation", "FeatureDropout", "ImageAugmentation", "Mixup"]

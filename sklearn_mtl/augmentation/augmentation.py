@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from sklearn.base import BaseEstimator
 
 from sklearn_mtl.data import Batch
+from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.tasks import Task
 
 
 class Augmentation(BaseEstimator, ABC):
     """What is done to the rows of a batch before each step of training.
 
-    An augmentation of one's own must define `augment`; `check` is a hook. All random numbers are to be drawn
-    from the generator that it is given, so that networks that are trained together draw what each would draw
-    alone. Held-out rows, and those to predict, are left as they are.
+    An augmentation of one's own must define `augment`; `check` and `check_data` are hooks. All random numbers
+    are to be drawn from the generator that it is given, so that networks that are trained together draw what
+    each would draw alone. Held-out rows, and those to predict, are left as they are.
     """
 
     @abstractmethod
@@ -39,3 +42,14 @@ class Augmentation(BaseEstimator, ABC):
 
     def check(self) -> None:
         """Raise a ``ValueError`` if a parameter is not what it must be."""
+
+    def check_data(self, spec: FeatureSpec, tasks: Sequence[Task]) -> None:
+        """Raise a ``ValueError`` if it can't be used for an input, or for the labels of a task.
+
+        Parameters
+        ----------
+        spec : FeatureSpec
+            Blocks of the encoded input and their shapes.
+        tasks : sequence of Task
+            The tasks, in the user's order.
+        """

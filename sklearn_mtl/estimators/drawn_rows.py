@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from sklearn_mtl.augmentation import AUGMENTATIONS, Augmentation
 from sklearn_mtl.data import Drawing, Table
+from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.recipes import resolve
 from sklearn_mtl.sampling import SAMPLERS, Sampler, TrainingLabels, checked_rates
 from sklearn_mtl.tasks import TaskSet
@@ -47,6 +48,19 @@ class RowDraws:
     def without(self, names: Sequence[str]) -> RowDraws:
         """Return by what the rows of a fold are drawn that leaves tasks out."""
         return self if self.sampler is None else replace(self, sampler=self.sampler.without(list(names)))
+
+    def check_data(self, spec: FeatureSpec, tasks: TaskSet) -> None:
+        """Raise a ``ValueError`` if the augmentation can't be used for the input or for a task.
+
+        Parameters
+        ----------
+        spec : FeatureSpec
+            Blocks of the encoded input and their shapes.
+        tasks : TaskSet
+            The tasks of the labels.
+        """
+        if self.augmentation is not None:
+            self.augmentation.check_data(spec, tasks.tasks)
 
     def check_weights(self, *, weighted: bool) -> None:
         """Raise a ``ValueError`` if rows are to be drawn by weights that the user has not given.

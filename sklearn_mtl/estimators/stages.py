@@ -274,8 +274,7 @@ class Stages:
         Parameters
         ----------
         blueprint : Blueprint
-            Rows without a label of a task of positive weight can't tell when to stop: a net with only such
-            holds out none.
+            A net whose held-out rows have no label of a task of positive weight holds out none.
         table : Table
             All rows.
         splits : list of RowSplit
@@ -285,6 +284,7 @@ class Stages:
         draws : RowDraws
             By what rows to learn from are drawn.
         """
+        draws.check_data(blueprint.spec, blueprint.tasks)
         parts = [
             (table, validation)
             if validation is not None or not blueprint.can_validate_on(table.weight[split.validation])

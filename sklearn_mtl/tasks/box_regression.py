@@ -31,6 +31,8 @@ class BoxTask(RegressionTask):
     coordinates: str = "xyxy"
 
     kind: ClassVar[str] = "boxes"
+    # The labels say where in its row something is.
+    of_places: ClassVar[bool] = True
 
     @property
     def labels_in_words(self) -> str:

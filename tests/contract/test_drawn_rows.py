@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
-from sklearn_mtl.augmentation import AUGMENTATIONS, Augmentation, FeatureDropout, Mixup
+from sklearn_mtl.augmentation import AUGMENTATIONS, Augmentation, FeatureDropout, ImageAugmentation, Mixup
 from sklearn_mtl.data import WholeBatches
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.estimators.rows import FitData
@@ -31,6 +31,7 @@ CASES = {
     "mixup": {"augmentation": Mixup(0.5)},
     "feature_dropout": {"augmentation": FeatureDropout(0.2)},
     "zeros": {"augmentation": FeatureDropout(0.2, "zero")},
+    "images": {"augmentation": ImageAugmentation(0.4, flip="both", crop=0.2, cutout=0.3)},
     "both": {"sampler": TaskBalanced(0.5), "augmentation": Mixup(1.0)},
 }
 every_case = pytest.mark.parametrize("params", CASES.values(), ids=CASES.keys())
@@ -47,6 +48,13 @@ def data():
         90, 5, n_regression=1, n_binary=1, n_multiclass=1, noise=0.5, missing_labels=0.3, random_state=1
     )
     return X, Y, np.random.default_rng(0).uniform(0.5, 2, size=90)
+
+
+def suited(data, params):
+    """The data, whose rows are images where the augmentation is for these."""
+    X, *others = data
+    is_for_images = isinstance(params.get("augmentation"), ImageAugmentation)
+    return (X.reshape(-1, 1, 5, 1) if is_for_images else X, *others)
 
 
 def make(**params):
@@ -77,6 +85,9 @@ def test_every_short_name_is_in_the_table():
 @every_case
 @pytest.mark.parametrize("trunk", [MLP((8,), dropout=0.3), TabM((8,), members=2)], ids=["mlp", "tabm"])
 def test_nets_in_a_stack_are_those_trained_alone(data, params, trunk):
+    data = suited(data, params)
+    if data[0].ndim > 2 and isinstance(trunk, TabM):
+        pytest.skip("TabM takes tables alone.")
     told = {"trunk": trunk, "batch_size": 32, "max_epochs": 3, "calibrate": False}
     plans = [
         *plans_of(data, **params, **told, n_bags=2),
@@ -93,7 +104,8 @@ def test_nets_in_a_stack_are_those_trained_alone(data, params, trunk):
 
 def test_what_differs_in_sampler_and_augmentation_is_one_stack(data):
     told = {"batch_size": 32, "max_epochs": 2, "calibrate": False}
-    stacked_as_alone([plan for params in CASES.values() for plan in plans_of(data, **params, **told)])
+    of_tables = [params for params in CASES.values() if suited(data, params)[0] is data[0]]
+    stacked_as_alone([plan for params in of_tables for plan in plans_of(data, **params, **told)])
 
 
 class Noise(Augmentation):
@@ -160,7 +172,7 @@ def test_what_an_augmentation_returns_is_checked(data, make_batch, error, found)
 
 @every_case
 def test_a_seed_is_a_result_and_another_one_is_another(data, params):
-    X, Y, weight = data
+    X, Y, weight = suited(data, params)
     before = torch.get_rng_state()
     one = make(**params).fit(X, Y, sample_weight=weight)
     assert torch.equal(torch.get_rng_state(), before)
@@ -172,7 +184,7 @@ def test_a_seed_is_a_result_and_another_one_is_another(data, params):
 
 @every_case
 def test_pickles_and_files_predict_the_same_and_keep_the_parameters(data, params, tmp_path):
-    X, Y, weight = data
+    X, Y, weight = suited(data, params)
     est = make(**params).fit(X, Y, weight)
     save(est, tmp_path / "est.zip")
     for other in (pickle.loads(pickle.dumps(est)), load(tmp_path / "est.zip")):
@@ -185,7 +197,7 @@ def test_pickles_and_files_predict_the_same_and_keep_the_parameters(data, params
 
 @every_case
 def test_epochs_in_two_parts_are_epochs_at_once(data, params):
-    X, Y, weight = data
+    X, Y, weight = suited(data, params)
     params = {**params, "patience": 20}
     whole = make(**params, max_epochs=6).fit(X, Y, weight)
     halves = make(**params, max_epochs=2, warm_start=True).fit(X, Y, weight)
@@ -194,7 +206,7 @@ def test_epochs_in_two_parts_are_epochs_at_once(data, params):
 
 @every_case
 def test_parts_of_the_data_one_after_the_other(data, params):
-    X, Y, weight = data
+    X, Y, weight = suited(data, params)
     est = make(**params)
     for part in (slice(0, 60), slice(60, 90), slice(0, 90)):
         est.partial_fit(X[part], {name: y[part] for name, y in Y.items()}, sample_weight=weight[part])
@@ -204,7 +216,7 @@ def test_parts_of_the_data_one_after_the_other(data, params):
 
 @every_case
 def test_rows_on_a_disk_and_groups(data, params, tmp_path):
-    X, Y, weight = data
+    X, Y, weight = suited(data, params)
     X = np.ascontiguousarray(X, dtype=np.float32)
     np.save(tmp_path / "X.npy", X)
     told = {**params, "preprocessing": None, "precision": "float32"}
@@ -241,8 +253,13 @@ def test_parameters_of_what_is_not_there_are_refused():
     [
         ({"sampler": "balanced"}, "`sampler` must be None, one of .*'task_balanced'.* Found 'balanced'"),
         ({"sampler": Mixup()}, "`sampler` must be None"),
-        ({"augmentation": "cutmix"}, r"`augmentation` must be None, one of \['feature_dropout', 'mixup'\]"),
+        (
+            {"augmentation": "cutmix"},
+            r"`augmentation` must be None, one of \['feature_dropout', 'images', 'mixup'\]",
+        ),
         ({"augmentation": Mixup(-1)}, "`alpha` of Mixup must be a positive number"),
+        ({"augmentation": ImageAugmentation(2)}, "`shift` of ImageAugmentation must be a number from 0"),
+        ({"augmentation": "images"}, r"ImageAugmentation is for images.* rows of shape \(5,\)"),
         ({"augmentation": FeatureDropout(2)}, "`rate` of FeatureDropout must be a number from 0"),
         ({"sampler": ClassBalanced("colour")}, "`task` of ClassBalanced must be a task .* Found 'colour'"),
         ({"sampler": "class_balanced"}, r"\['binary0', 'multiclass0'\]\. Found None"),
