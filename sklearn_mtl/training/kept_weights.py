@@ -153,7 +153,7 @@ class TrainingRun:
             Held-out rows.
         """
         module, n_before, resume = net.network, len(net.history), net.resume_
-        run = cls(n_before, n_before, shared=net.criterion_.balancer.looks_at(module.sharing))
+        run = cls(n_before, n_before)
         if n_before:
             loss = inf if valid is None else net.loss_on(valid)
             run.start = KeptWeights(snapshot(module), n_before, loss)

@@ -8,19 +8,19 @@ from copy import deepcopy
 from typing import Any, TypeVar
 
 import torch
-from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PrintLog
 from torch import Tensor, nn
 
 from sklearn_mtl.data import Batch, Table, WholeBatches
 from sklearn_mtl.network import giving_way
 from sklearn_mtl.network.torch_private import graphs_kept, uncompiled
+from sklearn_mtl.training.callback_events import PER_STEP, is_of_the_user, is_told_of_steps
 from sklearn_mtl.training.callbacks import StopTraining, has_stopped_early
 from sklearn_mtl.training.kept_weights import Resume, TrainingRun, WeightKeeper, snapshot
 from sklearn_mtl.training.losses_again import losses_again
+from sklearn_mtl.training.parameter_groups import groups_of_their_own, take_over, unfreeze
 from sklearn_mtl.training.recording import RecordedNet
 from sklearn_mtl.training.schedules import StepSchedule
-from sklearn_mtl.training.settings import groups_of_their_own, take_over
 from sklearn_mtl.training.steps import (
     FusedAdamW,
     Step,
@@ -33,8 +33,6 @@ from sklearn_mtl.training.steps import (
 )
 
 C = TypeVar("C", bound=Callback)
-# The events within an epoch of which callbacks may be told.
-PER_STEP = ("on_batch_begin", "on_grad_computed", "on_batch_end")
 
 
 class MultiTaskNet(RecordedNet):
@@ -96,6 +94,7 @@ class MultiTaskNet(RecordedNet):
         if type(net.optimizer_) is type(self.optimizer_):
             pairs = zip(net.get_all_learnable_params(), self.get_all_learnable_params(), strict=True)
             take_over(self.optimizer_, net.optimizer_, [(old, new) for (_, old), (_, new) in pairs])
+        unfreeze(self._groups, len(self.history))
         return self
 
     def train(self, train: Table, valid: Table | None, epochs: int | None = None) -> None:
@@ -128,19 +127,12 @@ class MultiTaskNet(RecordedNet):
             Training rows, and held-out rows or None.
         """
         self.run_ = TrainingRun.begin(self, valid)
-        self.begin_comparing(self.network.sharing.shared_parameters(), self.n_steps)
+        self._look_at_shared(self.n_steps)
         self.resume_ = None
         for group in self._groups:
             group.setdefault("initial_lr", group["lr"])  # Schedules that begin later look for it.
-        self._has_step_callbacks = any(
-            getattr(type(callback), name) is not getattr(Callback, name)
-            for _, callback in self.callbacks_
-            for name in PER_STEP
-        )
-        ours = __package__.partition(".")[0]
-        self._has_own_callbacks = any(
-            type(one).__module__.partition(".")[0] != ours for _, one in self.callbacks_
-        )
+        self._has_step_callbacks = any(is_told_of_steps(one) for _, one in self.callbacks_)
+        self._has_own_callbacks = any(is_of_the_user(one) for _, one in self.callbacks_)
         self.notify("on_train_begin", X=train, y=None)
 
     def close_training(self, train: Table, valid: Table | None) -> None:
@@ -183,13 +175,20 @@ class MultiTaskNet(RecordedNet):
         return X
 
     def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> tuple[Any, dict[str, Any]]:
-        """Return skorch's groups of parameters, and after them what the balancer has besides."""
+        """Return skorch's groups of parameters, and after them those of the trunk and of the balancer."""
         _, options = super().get_params_for_optimizer(prefix, [])
-        own = groups_of_their_own(self.criterion_.balancer, self.optimizer, options)
+        own = groups_of_their_own(
+            self.network, self.criterion_.balancer, self.optimizer, {"lr": self.lr, **options}
+        )
         taken = {id(parameter) for group in own for parameter in group["params"]}
         others = [named for named in named_parameters if id(named[1]) not in taken]
         (groups,), options = super().get_params_for_optimizer(prefix, others)
         return [[*groups, *own]], options
+
+    def _look_at_shared(self, step: int | None = None) -> None:
+        """Let what looks at the gradients of shared parameters know those that are trained now."""
+        self.run_.shared = self.criterion_.balancer.looks_at(self.network.sharing)
+        self.begin_comparing(self.network.sharing.shared_parameters(), step)
 
     @property
     def n_steps(self) -> int:
@@ -216,15 +215,14 @@ class MultiTaskNet(RecordedNet):
 
     def get_default_callbacks(self) -> list[tuple[str, Any]]:
         """Return the callbacks that print the epochs, if asked for; losses are recorded without any."""
-        if not self.verbose:
-            return []
-        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog(keys_ignored=self.known_by_task))]
+        printing = [("epoch_timer", EpochTimer()), ("print_log", PrintLog(keys_ignored=self.known_by_task))]
+        return printing if self.verbose else []
 
     def torch_compile(self, module: nn.Module, name: str) -> nn.Module:
         """Compile the network, not the loss."""
         return super().torch_compile(module, name) if name == "module" else module
 
-    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Keep the weights, if they are better than before, before any callback ends the training."""
         for keeper in self._callbacks_of(WeightKeeper):
             keeper.keep(self)
@@ -236,6 +234,8 @@ class MultiTaskNet(RecordedNet):
         """Run over all batches, and record the losses once at the end, not at each step."""
         if iterator is None:
             return
+        if training and unfreeze(self._groups, len(self.history) - 1):
+            self._look_at_shared()
         self.module_.train(training)
         self.criterion_.train(training)
         steps, sizes = [], []

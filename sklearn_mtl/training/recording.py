@@ -118,10 +118,10 @@ class RecordedNet(NeuralNet):
         left_out = {"batches", *self.known_by_task, *(f"{name}_best" for name in self.known_by_task)}
         return [{key: value for key, value in row.items() if key not in left_out} for row in self.history]
 
-    def begin_comparing(self, shared: Iterable[nn.Parameter], step: int) -> None:
-        """Begin or resume a training in which gradients may be compared, as `GradientConflict` does."""
+    def begin_comparing(self, shared: Iterable[nn.Parameter], step: int | None) -> None:
+        """Begin a training, or go on, where gradients may be compared, as `GradientConflict` does."""
         if self.conflict_ is not None:
-            self.conflict_.begin(shared, step)
+            self.conflict_.begin(shared, self.conflict_.step if step is None else step)
 
     @property
     def watcher(self) -> Callable[[StepLosses], None] | None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Sequence
 from dataclasses import dataclass
-from inspect import Parameter, signature
+from inspect import signature
 from typing import Any
 
 import torch
 from skorch.callbacks import Callback, LRScheduler
-from torch import Tensor
 
-from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.messages import shown
 from sklearn_mtl.training.callback_copies import copied
 from sklearn_mtl.training.callbacks import why_no_schedule
@@ -140,82 +137,6 @@ def resolve_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
     raise ValueError(
         f"`optimizer` must be a torch optimizer class or one of {sorted(OPTIMIZERS)}. Found {found}."
     )
-
-
-def groups_of_their_own(
-    balancer: Balancer, optimizer: type[torch.optim.Optimizer], options: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """Return the balancer's groups of parameters that the optimizer treats otherwise than the network's.
-
-    All others belong to the network's group: a second one is more than some optimizers take, and schedules
-    that are given a list have one entry for each group.
-
-    Parameters
-    ----------
-    balancer : Balancer
-        The balancer of the net, with its learned parameters.
-    optimizer : type of torch Optimizer
-        Class of the optimizer.
-    options : mapping
-        Keyword arguments that the class is called with.
-
-    Returns
-    -------
-    list of dict
-        Each with ``"params"``, a list of parameters, and the settings.
-
-    Raises
-    ------
-    ValueError
-        If there are any, and the optimizer takes one group only.
-    """
-    known = signature(optimizer).parameters
-    takes_any = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values())
-    settings = {name: parameter.default for name, parameter in known.items()} | dict(options)
-    found = []
-    for group in balancer.param_groups():
-        others = {name: value for name, value in group.items() if name != "params"}
-        # A setting that the optimizer does not have means nothing to it.
-        if any(settings[name] != value if name in settings else takes_any for name, value in others.items()):
-            params = group["params"]
-            found.append({**group, "params": [params] if isinstance(params, Tensor) else list(params)})
-    if found and issubclass(optimizer, torch.optim.LBFGS):
-        own = [{name: value for name, value in group.items() if name != "params"} for group in found]
-        raise ValueError(
-            f"`param_groups` of {type(balancer).__name__} must have the settings of the network where "
-            f"`optimizer` takes one group of parameters, as {optimizer.__name__} does. Found {own}."
-        )
-    return found
-
-
-def take_over(
-    optimizer: torch.optim.Optimizer,
-    before: torch.optim.Optimizer,
-    parameters: Sequence[tuple[Tensor, Tensor]],
-) -> None:
-    """Give an optimizer the state of another, and leave it its own settings.
-
-    Parameters
-    ----------
-    optimizer, before : torch Optimizer
-        Two of one class; their parameters may be grouped in different ways.
-    parameters : sequence of tuple
-        Each parameter of ``before``, and the one that it has become.
-    """
-    groups, groups_before = optimizer.state_dict()["param_groups"], before.state_dict()["param_groups"]
-    parameter_before = {id(new): old for old, new in parameters}
-    states: list[Any] = []
-    for group in optimizer.param_groups:
-        # In a group parameters may share their count of steps, which two groups would both raise.
-        copies: dict[int, Any] = {}
-        for parameter in group["params"]:
-            state = before.state.get(parameter_before.get(id(parameter), parameter))
-            states.append(deepcopy(state, copies))
-    if len(groups) == len(groups_before):
-        # What a schedule has added to a group is kept.
-        groups = [{**old, **own} for old, own in zip(groups_before, groups, strict=True)]
-    state = {number: state for number, state in enumerate(states) if state is not None}
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def check_lr_schedule(lr_schedule: Any) -> None:

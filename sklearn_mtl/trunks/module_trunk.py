@@ -4,30 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any, Self
+from math import inf
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.messages import shown
+from sklearn_mtl.recipes import is_integer, is_number
 from sklearn_mtl.trunks.layers import SameForAll, are_equal
+from sklearn_mtl.trunks.layers.fine_tuning import FineTuned, FineTuning, forget_fine_tuning, layers_of
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
 N_ROWS_TO_TRY = 2
 
 
 class ModuleTrunk(Trunk):
-    """Any ``nn.Module`` as a trunk; pretrained or not, trained on or frozen.
+    """Any ``nn.Module`` as a trunk; pretrained or not, trained on, in part, or frozen.
+
+    The layers of a module, from the input on, are the elements of its ``nn.Sequential`` and
+    ``nn.ModuleList``, and its other parts, in the order in which they were made. What is frozen has neither
+    gradients nor dropout, and its normalizations keep their running statistics.
 
     Parameters
     ----------
     module : nn.Module
         Goes from (rows, …) to (rows, …), where all axes after the first are flattened. It may also be the
-        trained trunk of another estimator, ``net_.module_.sharing.trunk``, if rows are encoded alike in
-        both. It is copied in ``fit``, and only the copy is trained.
-    frozen : bool, default=False
-        Keep the weights, and the running statistics of normalisations, as they are.
+        ``trunk_`` of a fitted estimator, which brings the preprocessing that it was trained with. It is
+        copied in ``fit``, and only the copy is trained.
+    frozen : bool or sequence of str, default=False
+        Whether to keep the weights as they are, or the names of the parts of the module that are kept, as
+        ``named_modules`` has them.
+    unfreeze_after : None, int or pair of int, default=None
+        After how many epochs what is frozen is trained too; None for never. A pair gives those of the lowest
+        and of the highest of the frozen layers, and those between are spread evenly: ``(6, 2)`` is gradual
+        unfreezing from the top (Howard & Ruder 2018, "Universal Language Model Fine-tuning for Text
+        Classification", section 3.3).
+    lr_scale : float or pair of float, default=1.0
+        What the learning rate is multiplied by. A pair gives the factors of the lowest and of the highest
+        layer, and each one between is the same multiple of the one below it: ``(0.01, 1.0)`` are the
+        discriminative rates of section 3.1 there.
+
+    Notes
+    -----
+    A new network's heads make large and random gradients in their first steps, which would undo what the
+    module has learned: ``frozen=True, unfreeze_after=2`` waits until they have learned something.
 
     Examples
     --------
@@ -37,9 +60,18 @@ class ModuleTrunk(Trunk):
     True
     """
 
-    def __init__(self, module: nn.Module, *, frozen: bool = False) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        frozen: bool | Sequence[str] = False,
+        unfreeze_after: int | tuple[int, int] | None = None,
+        lr_scale: float | tuple[float, float] = 1.0,
+    ) -> None:
         self.module = module
         self.frozen = frozen
+        self.unfreeze_after = unfreeze_after
+        self.lr_scale = lr_scale
 
     def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a copy of the module, its width found by running two rows through it."""
@@ -47,12 +79,74 @@ class ModuleTrunk(Trunk):
             raise TypeError(f"`module` of ModuleTrunk must be an nn.Module. Found {shown(self.module)}.")
         # The default device is the CPU, or that on which only shapes are looked at.
         copy = deepcopy(self.module).to(torch.get_default_device(), torch.float32)
+        forget_fine_tuning(copy)
+        fine_tuning = self._fine_tuning(copy)
+        # Without parameters, a module may still drop numbers out.
+        frozen = (
+            self.unfreeze_after is None and isinstance(self.frozen, bool | np.bool_) and bool(self.frozen)
+        )
         if isinstance(copy, TrunkModule):
             self._try(copy, spec.blocks)
-            return _frozen(copy) if self.frozen else copy
+            return _fine_tuned_trunk(copy, fine_tuning, frozen=frozen) if fine_tuning else copy
         block = spec.single
-        entry = CopiedEntry(block.name, copy, frozen=self.frozen)
+        entry = CopiedEntry(block.name, copy, fine_tuning, frozen=frozen)
         return TrunkModule(entry, [], [self._try(entry, [block])])
+
+    def _fine_tuning(self, module: nn.Module) -> dict[str, FineTuning]:
+        """Return by name how parameters are trained, where it is otherwise than the rest of the network."""
+        names = {name for name, _ in module.named_parameters()}
+        layers = [[name for name in layer if name in names] for layer in layers_of(module)]
+        kept = self._kept(module)
+        frozen = [number for number, layer in enumerate(layers) if any(map(kept, layer))]
+        epochs = dict(zip(frozen, self._epochs(len(frozen)), strict=True))
+        found = {
+            name: FineTuning(scale, epochs[number] if kept(name) else 0)
+            for number, (layer, scale) in enumerate(zip(layers, self._scales(len(layers)), strict=True))
+            for name in layer
+        }
+        return {name: how for name, how in found.items() if how != FineTuning()}
+
+    def _kept(self, module: nn.Module) -> Any:
+        """Return what tells by a parameter's name whether it is frozen."""
+        if isinstance(self.frozen, bool | np.bool_):
+            return lambda _: bool(self.frozen)
+        rule = "`frozen` of ModuleTrunk must be True, False or a sequence of names of parts of the module."
+        if isinstance(self.frozen, str) or not isinstance(self.frozen, Sequence | np.ndarray):
+            raise ValueError(f"{rule} Found {shown(self.frozen)}.")
+        every = [name for name, _ in (*module.named_modules(), *module.named_parameters()) if name]
+        for name in self.frozen:
+            if name not in every:
+                raise ValueError(f"{rule} Found {shown(name)}; the parts are {shown(every)}.")
+        return lambda of: any(of == name or of.startswith(f"{name}.") for name in self.frozen)
+
+    def _epochs(self, n_layers: int) -> list[float]:
+        """Return for how many epochs each of the frozen layers is so, from the lowest on."""
+        if self.unfreeze_after is None:
+            return [inf] * n_layers
+        ends = _ends(self.unfreeze_after)
+        if ends is None or not all(is_integer(end) and 0 <= end < 2**31 for end in ends):
+            raise ValueError(
+                "`unfreeze_after` of ModuleTrunk must be None, a non-negative integer, or a pair of them. "
+                f"Found {shown(self.unfreeze_after)}."
+            )
+        if isinstance(self.frozen, bool | np.bool_) and not self.frozen:
+            raise ValueError(
+                "`unfreeze_after` of ModuleTrunk must be None unless something is `frozen`. Found "
+                f"{shown(self.unfreeze_after)}."
+            )
+        lowest, highest = map(float, ends)
+        return [highest] if n_layers == 1 else np.linspace(lowest, highest, n_layers).round().tolist()
+
+    def _scales(self, n_layers: int) -> list[float]:
+        """Return what the learning rate of each layer is multiplied by, from the lowest on."""
+        ends = _ends(self.lr_scale)
+        if ends is None or not all(is_number(end) and end > 0 for end in ends):
+            raise ValueError(
+                "`lr_scale` of ModuleTrunk must be a positive number, or a pair of them. Found "
+                f"{shown(self.lr_scale)}."
+            )
+        lowest, highest = map(float, ends)
+        return [highest] if n_layers == 1 else np.geomspace(lowest, highest, n_layers).tolist()
 
     def _try(self, copy: nn.Module, blocks: Any) -> int:
         """Return the width of the output for rows of zeros; raise a ``ValueError`` if the module fails."""
@@ -78,34 +172,13 @@ class ModuleTrunk(Trunk):
         return width
 
 
-class Copied(nn.Module):
-    """A copy of a module, or of a part of one, that is trained or frozen."""
-
-    def __init__(self, module: nn.Module, *, frozen: bool) -> None:
-        super().__init__()
-        self.module = module
-        self.frozen = frozen
-        if frozen:
-            module.requires_grad_(requires_grad=False)
-
-    def train(self, mode: bool = True) -> Self:
-        """Set training mode; a frozen module stays out of it, or its running statistics would move."""
-        super().train(mode)
-        if self.frozen:
-            self.module.eval()
-        return self
-
-    def forward(self, given: Any) -> Tensor:
-        """Return the module's output."""
-        output: Tensor = self.module(given)
-        return output
-
-
-class CopiedEntry(Copied):
+class CopiedEntry(FineTuned):
     """A module as an entry, giving (rows, one member, width)."""
 
-    def __init__(self, name: str, module: nn.Module, *, frozen: bool) -> None:
-        super().__init__(module, frozen=frozen)
+    def __init__(
+        self, name: str, module: nn.Module, fine_tuning: Mapping[str, FineTuning], *, frozen: bool = False
+    ) -> None:
+        super().__init__(module, fine_tuning, frozen=frozen)
         self.name = name
 
     def forward(self, given: Mapping[str, Tensor]) -> Tensor:
@@ -121,9 +194,25 @@ class CopiedEntry(Copied):
         return SameForAll(entries[0], len(entries)) if same else None
 
 
-def _frozen(trunk: TrunkModule) -> TrunkModule:
-    """Return a trunk whose entry and stages are not trained."""
-    entry, *stages = (Copied(part, frozen=True) for part in (trunk.entry, *trunk.stages))
+def _ends(given: Any) -> tuple[Any, Any] | None:
+    """Return a pair, given itself or what both are; None where it is neither."""
+    if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str):
+        return given, given
+    return (given[0], given[1]) if np.ndim(given) == 1 and len(given) == 2 else None
+
+
+def _fine_tuned_trunk(
+    trunk: TrunkModule, fine_tuning: Mapping[str, FineTuning], *, frozen: bool
+) -> TrunkModule:
+    """Return a trunk whose entry and stages know how each of their parameters is trained."""
+    own = {id(parameter): fine_tuning.get(name) for name, parameter in trunk.named_parameters()}
+
+    def known(part: nn.Module) -> FineTuned:
+        of_part = {name: own[id(parameter)] for name, parameter in part.named_parameters()}
+        return FineTuned(part, {n: how for n, how in of_part.items() if how is not None}, frozen=frozen)
+
+    trunk = trunk.in_stages()
+    entry, *stages = (known(part) for part in (trunk.entry, *trunk.stages))
     return TrunkModule(entry, stages, trunk.widths, members=trunk.members)
 
 

@@ -13,6 +13,7 @@ from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.data import Batch, Table
 from sklearn_mtl.network.balanced_loss import BalancedLoss
 from sklearn_mtl.network.generators import GeneratorState
+from sklearn_mtl.training.parameter_groups import are_frozen
 from sklearn_mtl.training.stacking.batches import RandomNumbers, dropout_layers
 from sklearn_mtl.training.stacking.grouping import first_changed, is_out_of_memory
 from sklearn_mtl.training.stacking.module import DropoutCall
@@ -53,6 +54,8 @@ def own_step(member: Member, batch: Batch, calls: Sequence[DropoutCall]) -> OwnS
         Passages through dropout layers.
     """
     net, device = member.net, member.ready.plan.settings.device
+    if are_frozen(net.optimizer_.param_groups, len(net.history)):
+        return "parts of its trunk are frozen in the first epochs only"
     module = net.network
     # Other nets are given the same rows.
     batch = batch.copied()
