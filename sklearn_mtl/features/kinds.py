@@ -16,7 +16,7 @@ from pandas.api import types
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import may_mean_missing
 
-Kind = Literal["continuous", "bit", "date", "duration", "text"]
+Kind = Literal["continuous", "bit", "date", "duration", "text", "free text"]
 Content = Literal[
     "numbers", "booleans", "dates", "durations", "categories", "text", "sequences", "complex numbers", "gaps"
 ]
@@ -43,9 +43,8 @@ _MOST_NAMES = 10
 # This share of the distinct texts of a column must parse, not counting those that mean a missing value. Of
 # codes or names a few parse by chance; among measurements a few are mistyped.
 SHARE_THAT_PARSES = 0.9
-# Text is free where texts have so many words on average, and at least half of the texts are distinct.
-WORDS_OF_FREE_TEXT = 3
-SHARE_OF_DISTINCT = 0.5
+# Under this name a frame says which of its columns, by position, are free text, for all that select columns.
+FREE_TEXT = "sklearn_mtl: free text"
 
 _CODE = re.compile(r"[+-]?0[0-9]+")
 # The year comes first. Six digits of a second's fraction count: with nine, years after 2262 would not fit.
@@ -87,7 +86,7 @@ def content_of(column: pd.Series) -> Content:
 
 
 def columns_of(X: np.ndarray | pd.DataFrame, kind: Kind) -> list[int]:
-    """Return the positions of the columns of one kind: by dtype, and bits among numbers by value.
+    """Return the positions of the columns of one kind: by dtype, bits by value, free text as a frame says.
 
     Examples
     --------
@@ -97,6 +96,9 @@ def columns_of(X: np.ndarray | pd.DataFrame, kind: Kind) -> list[int]:
     [[0], [1], [2]]
     """
     if isinstance(X, pd.DataFrame):
+        if kind == "free text":
+            # What a reader found: to find it again would take as long as all else.
+            return list(X.attrs.get(FREE_TEXT, []))
         return [i for i, (_, column) in enumerate(X.items()) if _is_kind(column, kind)]
     if kind not in ("continuous", "bit"):
         return []
@@ -109,8 +111,8 @@ class ColumnsOf:
 
     Parameters
     ----------
-    kind : {"continuous", "bit", "date", "duration", "text"}
-        Numbers, numbers that are all 0 or 1, dates, durations, or anything else.
+    kind : {"continuous", "bit", "date", "duration", "text", "free text"}
+        Numbers, numbers that are all 0 or 1, dates, durations, anything else, or what of that is free text.
     """
 
     kind: Kind
@@ -241,22 +243,6 @@ def dates_of(distinct: np.ndarray) -> pd.Series:
     dates = pd.to_datetime(pd.Series(cleaned, dtype=object), format="ISO8601", errors="coerce", utc=True)
     read = dates.dt.tz_localize(None).to_numpy("datetime64[us]")
     return pd.Series(read + (146_097 * cycles).astype("timedelta64[D]"))
-
-
-def is_free_text(texts: np.ndarray, distinct: np.ndarray) -> bool:
-    """Whether texts have several words and seldom repeat.
-
-    Parameters
-    ----------
-    texts : ndarray of str or None
-        The texts of all rows.
-    distinct : ndarray of str
-        The distinct texts among them, none missing.
-    """
-    n_known = np.count_nonzero(pd.notna(texts))
-    if len(distinct) < max(2, SHARE_OF_DISTINCT * n_known):
-        return False
-    return sum(len(text.split()) for text in distinct) >= WORDS_OF_FREE_TEXT * len(distinct)
 
 
 def named(names: Iterable[Any]) -> str:

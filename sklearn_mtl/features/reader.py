@@ -13,19 +13,26 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils.validation import validate_data
 
 from sklearn_mtl.features.dates import on_the_clock_of, to_dates, zone_of
+from sklearn_mtl.features.free_text import is_free_text
 from sklearn_mtl.features.kinds import (
+    FREE_TEXT,
     Content,
     as_texts,
     content_of,
     dates_in,
-    is_free_text,
     kind_of_text,
     named,
     numbers_in,
     refuse_sequences,
 )
 from sklearn_mtl.features.sizes import LARGEST, refuse_too_large
-from sklearn_mtl.features.text_warnings import warn_of_free_text, warn_of_ids, warn_of_parsed_text
+from sklearn_mtl.features.text_warnings import (
+    how_it_parsed,
+    in_short,
+    warn_of_free_text,
+    warn_of_ids,
+    warn_of_parsed_text,
+)
 from sklearn_mtl.messages import shown
 
 Reading = Literal["number", "date", "duration", "number in text", "date in text", "level", "nothing"]
@@ -86,8 +93,7 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
     Warns
     -----
     UserWarning
-        If text is read as numbers or dates; if text is free, so that little of it is kept; if whole numbers
-        that come again are named as ids.
+        If text is read as numbers or dates; if text is free; if whole numbers come again and are named ids.
 
     Examples
     --------
@@ -105,7 +111,8 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
 
     readings_: list[Reading]
     zones_: list[str | None]
-    free_text_: list[int]
+    # Files of early versions say nothing of it.
+    free_text_: Sequence[int] = ()
 
     def fit(self, X: np.ndarray | pd.DataFrame, y: Any = None) -> Self:
         """Find what the columns hold.
@@ -138,7 +145,7 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
         self.readings_ = [_BY_CONTENT.get(content, "level") for content in contents]
         for i in _where(contents, "dates"):
             self.zones_[i] = zone_of(_times(table.columns[i], table.iloc[:, i], "dates"))
-        self._read_texts(table, _where(contents, "text"))
+        self.free_text_ = self._read_texts(table, _where(contents, "text"))
         if any(named_as_ids := [bool(_ID.search(str(name))) for name in table.columns]):
             warn_of_ids(table.loc[:, named_as_ids])
         numbers = [i for i, reading in enumerate(self.readings_) if reading in ("number", "number in text")]
@@ -157,7 +164,8 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
         -------
         ndarray or DataFrame
             X itself where it holds only numbers of numpy's dtypes, and levels. Otherwise a frame in which
-            numbers are float64, dates datetime64 without a zone, and durations timedelta64.
+            numbers are float64, dates datetime64 without a zone, and durations timedelta64, and whose
+            ``attrs`` say which columns are free text.
 
         Raises
         ------
@@ -167,7 +175,11 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
         if _holds_numbers(X) and set(self.readings_) <= {"number"}:
             return X
         names = getattr(self, "feature_names_in_", None)
-        return read_columns(as_frame(X, names), self.readings_, self.zones_)
+        read = read_columns(as_frame(X, names), self.readings_, self.zones_)
+        if self.free_text_:
+            read = read.copy(deep=False)
+            read.attrs = {FREE_TEXT: list(self.free_text_)}
+        return read
 
     def _check_sizes(self, names: Sequence[Any], largest: Mapping[int, float]) -> None:
         if max(largest.values(), default=0) > LARGEST:
@@ -179,21 +191,24 @@ class TableReader(OneToOneFeatureMixin, BaseEstimator):
         values = column.to_numpy() if plain else _read(table.columns[i], column, self.readings_[i], None)
         return float(_largest(values))
 
-    def _read_texts(self, table: pd.DataFrame, columns: Sequence[int]) -> None:
-        """Find whether text reads as numbers or dates, or is free text, and warn of it."""
+    def _read_texts(self, table: pd.DataFrame, columns: Sequence[int]) -> list[int]:
+        """Find whether text reads as numbers or dates, and warn of it; return which columns are free text."""
         said: dict[str, list[str]] = defaultdict(list)
+        free_text = []
         for i in columns:
             texts = as_texts(table.iloc[:, i])
             distinct = pd.factorize(texts)[1]
             reading = self.readings_[i] = _IN_TEXT[kind_of_text(distinct)]
             if reading != "level":
-                said[_EXPECTED[reading]].append(_how_it_parsed(table.columns[i], texts, reading))
+                parsed = numbers_in(texts) if reading == "number in text" else dates_in(texts).to_numpy()
+                said[_EXPECTED[reading]].append(how_it_parsed(table.columns[i], texts, parsed))
             elif is_free_text(texts, distinct):
-                self.free_text_.append(i)
+                free_text.append(i)
         if said:
             warn_of_parsed_text(said)
-        if self.free_text_:
-            warn_of_free_text(table.columns[self.free_text_].tolist())
+        if free_text:
+            warn_of_free_text(table.columns[free_text].tolist())
+        return free_text
 
 
 def as_frame(X: np.ndarray | pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
@@ -331,18 +346,5 @@ def _what_others_hold(table: pd.DataFrame, others: dict[str, list[int]]) -> str:
     found = []
     for what, columns in others.items():
         example = table.iloc[:, columns[0]].dropna().iloc[0]
-        found.append(f"{what} in {named(table.columns[columns])}, such as {_short(example)}")
+        found.append(f"{what} in {named(table.columns[columns])}, such as {in_short(example)}")
     return f"Columns of `X` must hold what they held in `fit`. Found {'; '.join(found)}."
-
-
-def _how_it_parsed(name: Any, texts: np.ndarray, reading: Reading) -> str:
-    parsed = numbers_in(texts) if reading == "number in text" else dates_in(texts).to_numpy()
-    failed = texts[np.isnan(parsed) & pd.notna(texts)]
-    if not len(failed):
-        return shown(name)
-    return f"{shown(name)} ({len(failed)} of {len(texts)} values did not parse, such as {_short(failed[0])})"
-
-
-def _short(value: Any) -> str:
-    text = str(value) if isinstance(value, np.generic) else repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"

@@ -17,6 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, RobustScal
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features.clipping import OutlierClip
 from sklearn_mtl.features.clipping import smooth_clip as smooth_clip  # Files written before name it here.
+from sklearn_mtl.features.free_text import FreeTextEncoder
 from sklearn_mtl.features.kinds import (
     ColumnsOf,
     as_texts,
@@ -54,11 +55,13 @@ def default_preprocessing() -> Pipeline:
     durations     seconds, then as numbers
     anything      a 0/1 column for each level seen at least 5 times, missing being a level, and
     else          one for all rarer levels; 50 columns at most
+    free text     the same, and at most 50 numbers for its words, by `FreeTextEncoder`, then as numbers
     ============  =================================================================================
 
     Periods are dates. Text of which nearly all reads as dates, or as numbers, is read so, with a warning;
-    text that does not parse is missing. Each column with missing values, but for text, also has a 0/1 column
-    that says where they are.
+    text that does not parse is missing. Free text has three or more words on average, and at least half of
+    the texts are distinct. Each column with missing values, but for text, also has a 0/1 column that says
+    where they are.
 
     Returns
     -------
@@ -99,12 +102,13 @@ def default_preprocessing() -> Pipeline:
     )
     table = ColumnTransformer(
         [
-            ("number", _scaled(to_numbers, "one-to-one"), ColumnsOf("continuous")),
-            ("date", _scaled(date_parts, date_part_names), ColumnsOf("date")),
-            ("duration", _scaled(to_seconds, "one-to-one"), ColumnsOf("duration")),
+            ("number", _numbers(to_numbers, "one-to-one"), ColumnsOf("continuous")),
+            ("date", _numbers(date_parts, date_part_names), ColumnsOf("date")),
+            ("duration", _numbers(to_seconds, "one-to-one"), ColumnsOf("duration")),
             ("bit", bits, ColumnsOf("bit")),
             ("gap", FunctionTransformer(to_gaps, feature_names_out="one-to-one"), columns_with_gaps),
             ("level", levels, ColumnsOf("text")),
+            ("words", _scaled(FreeTextEncoder()), ColumnsOf("free text")),
         ],
         sparse_threshold=0,
     )
@@ -112,15 +116,14 @@ def default_preprocessing() -> Pipeline:
     return Pipeline([("read", TableReader()), ("encode", table.set_output(transform="default"))])
 
 
-def _scaled(convert: Any, names: Any) -> Pipeline:
+def _scaled(*convert: Any) -> Pipeline:
     # RobustScaler leaves a column whose quartiles coincide as it is, so it must come in at a sane scale.
-    return make_pipeline(
-        FunctionTransformer(convert, feature_names_out=names),
-        SimpleImputer(strategy="median", keep_empty_features=True),
-        StandardScaler(),
-        RobustScaler(),
-        OutlierClip(),
-    )
+    return make_pipeline(*convert, StandardScaler(), RobustScaler(), OutlierClip())
+
+
+def _numbers(convert: Any, names: Any) -> Pipeline:
+    fill = SimpleImputer(strategy="median", keep_empty_features=True)
+    return _scaled(FunctionTransformer(convert, feature_names_out=names), fill)
 
 
 def to_numbers(X: np.ndarray | pd.DataFrame) -> np.ndarray:
@@ -215,10 +218,11 @@ def source_columns(table: Pipeline) -> np.ndarray:
     sources = []
     for name, transformer, columns in encode.transformers_:
         n_encoded = len(range(*encode.output_indices_[name].indices(2**31)))
-        if name == "level" and n_encoded:
+        if name in ("level", "words") and n_encoded:
             # In place of the names of the columns, their positions.
-            named = transformer[-1].get_feature_names_out([str(i) for i in columns])
-            sources += [int(of_level.partition("_")[0]) for of_level in named]
+            places = [str(i) for i in columns]
+            named = transformer[-1 if name == "level" else 0].get_feature_names_out(places)
+            sources += [int(of_column.partition("_")[0]) for of_column in named]
         elif n_encoded:
             sources += np.repeat(columns, n_encoded // len(columns)).tolist()
     return np.array(sources, dtype=np.intp)
@@ -317,9 +321,7 @@ def warn_of_constant_columns(
         Positions of the columns that also have codes.
     """
     sources = np.arange(X.shape[1]) if transformer is None else source_columns(transformer)
-    # Of free text there was a warning already.
-    known = () if transformer is None else transformer[0].free_text_
-    silent = set(range(X.shape[1])) - set(sources[which_vary(encoded)].tolist()) - {*known, *coded}
+    silent = set(range(X.shape[1])) - set(sources[which_vary(encoded)].tolist()) - set(coded)
     lost = [i for i in sorted(silent) if _varies(X, i)]
     if lost:
         names = X.columns[lost].tolist() if isinstance(X, pd.DataFrame) else lost

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features.kinds import listed, named
+from sklearn_mtl.messages import shown
 
 # Of fewer values, each may well be a number on a scale.
 MANY_IDS = 50
@@ -30,12 +32,39 @@ def warn_of_parsed_text(said: Mapping[str, Sequence[str]]) -> None:
     )
 
 
+def how_it_parsed(name: Any, texts: np.ndarray, parsed: np.ndarray) -> str:
+    """Return the name of a column and how many of its texts did not parse.
+
+    Parameters
+    ----------
+    name : object
+        Name of the column.
+    texts : ndarray of str or None
+        Its texts.
+    parsed : ndarray of the same length
+        What they were read as, NaN or NaT where they did not parse.
+    """
+    failed = texts[np.isnan(parsed) & pd.notna(texts)]
+    if not len(failed):
+        return shown(name)
+    return (
+        f"{shown(name)} ({len(failed)} of {len(texts)} values did not parse, such as {in_short(failed[0])})"
+    )
+
+
+def in_short(value: Any) -> str:
+    """Return the first letters of a value for a message."""
+    text = str(value) if isinstance(value, np.generic) else repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
 def warn_of_free_text(names: Sequence[Any]) -> None:
     """Warn of columns of free text, by their names."""
     warn_caller(
-        f"Columns of `X` hold free text, several words that seldom repeat, which is not read as language: "
-        f"{named(names)}. Only texts that occur at least 5 times are told apart. Drop the columns, or make "
-        "numbers of their words first, as scikit-learn's TfidfVectorizer does.",
+        f"Columns of `X` hold free text, several words that seldom repeat: {named(names)}. Which words it has "
+        "becomes at most 50 numbers, by TF-IDF and truncated SVD; only texts that occur at least 5 times are "
+        "also told apart as wholes. Drop the columns if they say nothing; X[name].astype('category') makes a "
+        "level of each text.",
     )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from sklearn_mtl.features.kinds import (
+    FREE_TEXT,
     ColumnsOf,
     as_texts,
     columns_not_numeric,
@@ -16,7 +17,6 @@ from sklearn_mtl.features.kinds import (
     content_of,
     dates_in,
     holds_bits,
-    is_free_text,
     kind_of_text,
     listed,
     named,
@@ -80,6 +80,13 @@ def test_each_column_is_of_one_kind(kind, positions):
 def test_columns_of_an_array_are_numbers():
     X = np.array([[0.5, 1.0], [2.5, np.nan]])
     assert [columns_of(X, kind) for kind in OF_KIND] == [[0], [1], [], [], []]
+
+
+def test_free_text_is_what_a_frame_says_it_is():
+    X = pd.DataFrame({"colour": ["u", "v"], "area": [1.5, 2.5], "note": ["a house", "a flat"]})
+    assert (columns_of(X, "free text"), columns_of(X, "text")) == ([], [0, 2])
+    X.attrs[FREE_TEXT] = [2]
+    assert (columns_of(X, "free text"), columns_of(X, "text")) == ([2], [0, 2])
 
 
 def test_gaps_of_text_are_a_level_and_no_gap():
@@ -228,22 +235,6 @@ def test_what_is_no_date_of_iso_8601(text):
 )
 def test_kind(distinct, kind):
     assert kind_of_text(texts(*distinct)) == kind
-
-
-@pytest.mark.parametrize(
-    ("values", "is_free"),
-    [
-        ([f"house {i} by the sea" for i in range(20)], True),
-        ([f"house {i % 5} by the sea" for i in range(20)], False),
-        ([f"house{i}" for i in range(20)], False),
-        (["a house by the sea"] * 20, False),
-        (["a house by the sea"], False),
-        ([None] * 5, False),
-    ],
-)
-def test_free_text(values, is_free):
-    found = texts(*values)
-    assert is_free_text(found, pd.factorize(found)[1]) == is_free
 
 
 def test_bytes_are_the_text_they_encode():

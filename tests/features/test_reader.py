@@ -12,6 +12,7 @@ import pytest
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_mtl.features import read_features
+from sklearn_mtl.features.kinds import columns_of
 from sklearn_mtl.features.reader import TableReader
 
 N = 40
@@ -122,10 +123,13 @@ def test_many_columns_are_not_all_named():
 
 def test_free_text():
     X = frame([f"house {i} by the sea" for i in range(N)])
-    with pytest.warns(UserWarning, match=r"free text.*\['a'\].*at least 5 times"):
+    with pytest.warns(UserWarning, match=r"free text.*\['a'\].*truncated SVD"):
         reader = TableReader().fit(X)
     assert reader.free_text_ == [0]
     assert reader.readings_ == ["level"]
+    read = reader.transform(X)
+    assert columns_of(read, "free text") == [0]
+    assert not X.attrs
 
 
 @pytest.mark.parametrize("cell", [[1, 2], (1, 2), np.ones(2), {"k": 1}, {1}, pd.Series([1])], ids=type)
