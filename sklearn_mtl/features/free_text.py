@@ -44,8 +44,8 @@ class FreeTextEncoder(TransformerMixin, BaseEstimator):
     """Columns of free text as numbers: TF-IDF of their words, and truncated SVD of that.
 
     A text becomes 50 numbers, or one for each 10 texts where there are fewer than 500. Deerwester, Dumais,
-    Furnas, Landauer & Harshman (1990), "Indexing by Latent Semantic Analysis". Words are letters and digits in
-    a row, in lower case; those that occur in a single text do not count. A text without a known word, and a
+    Furnas, Landauer & Harshman (1990), "Indexing by Latent Semantic Analysis". Words are letters and digits
+    in a row, in lower case; those that occur in a single text do not count. A text without a known word and a
     missing one, is all 0.
 
     Attributes

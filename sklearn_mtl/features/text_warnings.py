@@ -61,7 +61,7 @@ def in_short(value: Any) -> str:
 def warn_of_free_text(names: Sequence[Any]) -> None:
     """Warn of columns of free text, by their names."""
     warn_caller(
-        f"Columns of `X` hold free text, several words that seldom repeat: {named(names)}. Which words it has "
+        f"Columns of `X` hold free text, several words that seldom repeat: {named(names)}. What words it has "
         "becomes at most 50 numbers, by TF-IDF and truncated SVD; only texts that occur at least 5 times are "
         "also told apart as wholes. Drop the columns if they say nothing; X[name].astype('category') makes a "
         "level of each text.",
