@@ -17,9 +17,8 @@ from sklearn.utils.validation import has_fit_parameter, validate_data
 from sklearn_mtl.ensemble.base import ReadTasks, TaskEnsemble, last_within
 from sklearn_mtl.ensemble.votes import votes_on
 from sklearn_mtl.estimators.kinds import KindRule, KindsFromLabels, KindsOfType
-from sklearn_mtl.estimators.rows import AcceptedInput
 from sklearn_mtl.estimators.scikit_learn_private import take_rows
-from sklearn_mtl.features import SparseRows
+from sklearn_mtl.features import SparseRows, read_features
 from sklearn_mtl.features.reading import check_transformer, takes_sparse
 from sklearn_mtl.features.table import default_preprocessing
 from sklearn_mtl.messages import shown
@@ -223,7 +222,7 @@ class PerTask(TaskEnsemble):
                 check_array(X, dtype=None)
             validate_data(reader, X, skip_check_array=True, reset=reset)
             return X
-        found = AcceptedInput(gaps=True, streams=False, texts=False).read(reader, X, reset=reset)
+        found = read_features(reader, X, reset=reset, allow_nan=True)
         return found.matrix if isinstance(found, SparseRows) else found
 
     def __sklearn_tags__(self) -> Tags:

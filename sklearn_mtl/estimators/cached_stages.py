@@ -37,7 +37,7 @@ class CachedStages(Stages):
     --------
     >>> import numpy as np
     >>> from sklearn_mtl.estimators.cached_stages import CachedStages
-    >>> from sklearn_mtl.estimators.rows import AcceptedInput
+    >>> from sklearn_mtl.features import AcceptedInput
     >>> stages, X, y = CachedStages(), np.zeros((3, 2)), np.arange(3.0)
     >>> by = {"owner": "Estimator", "accepted": AcceptedInput.by(None)}
     >>> stages.read(X, y, None, **by) is stages.read(X, y, None, **by)

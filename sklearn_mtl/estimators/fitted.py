@@ -14,10 +14,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import estimator_html_repr
 
 from sklearn_mtl.estimators.kinds import SeenLabels
-from sklearn_mtl.estimators.rows import AcceptedInput, Rows
+from sklearn_mtl.estimators.rows import Rows
 from sklearn_mtl.estimators.scikit_learn_private import take_rows
 from sklearn_mtl.estimators.task_estimator import TaskEstimator
-from sklearn_mtl.features import EncodedRows, FeatureEncoder, SharedRows
+from sklearn_mtl.features import EncodedRows, Encoder, SharedRows
 from sklearn_mtl.inference import bag_log_responses, bag_responses
 from sklearn_mtl.messages import shown
 from sklearn_mtl.network import Blueprint, resolve_device
@@ -38,7 +38,7 @@ class Fitted:
 
     Parameters
     ----------
-    encoder : FeatureEncoder
+    encoder : Encoder
         Encoder that turns X into input blocks.
     blueprint : Blueprint
         Structure, tasks and weights that the nets were built from.
@@ -64,7 +64,7 @@ class Fitted:
         Where in X the rows are that each net did not learn from; neither pickled nor saved.
     """
 
-    encoder: FeatureEncoder
+    encoder: Encoder
     blueprint: Blueprint
     layout: Layout
     nets: list[MultiTaskNet]
@@ -169,7 +169,7 @@ class FittedEstimator(TaskEstimator):
         if shared is not None and shared.encoded is not None:
             return shared.encoded, index
         encoder = self._fitted.encoder
-        X = AcceptedInput.by(encoder.preprocessing).read(self, X, reset=False)
+        X = encoder.accepted.read(self, X, reset=False)
         encoded = EncodedRows(encoder, X, at_once=shared is not None)
         if shared is not None:
             shared.encoded = encoded

@@ -14,9 +14,9 @@ from sklearn_mtl.data import RowSplit, Table
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fitted import Fitted
 from sklearn_mtl.estimators.models_beside import models_beside
-from sklearn_mtl.estimators.rows import AcceptedInput, FitData, Rows, by_task
+from sklearn_mtl.estimators.rows import FitData, Rows, by_task
 from sklearn_mtl.estimators.stages import Stages
-from sklearn_mtl.features import SharedRows
+from sklearn_mtl.features import AcceptedInput, SharedRows
 from sklearn_mtl.inference import Kind, adjusted, blend
 from sklearn_mtl.network import Blueprint, in_default_modes, numpy_dtype
 from sklearn_mtl.training import (

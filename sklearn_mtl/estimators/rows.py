@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.label_warnings import warn_of_labels_in, warn_of_other_order
 from sklearn_mtl.estimators.scikit_learn_private import check_sample_weight
-from sklearn_mtl.features import is_built_in, read_features, takes_texts, unmasked
+from sklearn_mtl.features import AcceptedInput, unmasked
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, Targets, frame_columns, is_frame, read_targets
 
@@ -126,46 +126,6 @@ class Rows:
     def _known(self, place: int, column: Column) -> np.ndarray:
         """Return which rows have a label of positive weight of a task."""
         return column.has_label & (self.of_task(place) > 0)
-
-
-@dataclass(frozen=True)
-class AcceptedInput:
-    """What X may be, by what preprocesses it.
-
-    Parameters
-    ----------
-    gaps : bool
-        Whether a table may have missing values.
-    streams : bool
-        Whether rows may be read when they are needed.
-    texts : bool
-        Whether it is one column of texts.
-    """
-
-    gaps: bool
-    streams: bool
-    texts: bool
-
-    @classmethod
-    def by(cls, preprocessing: Any) -> AcceptedInput:
-        """Return what a preprocessing takes."""
-        return cls(preprocessing is not None, is_built_in(preprocessing), takes_texts(preprocessing))
-
-    def read(self, estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
-        """Return X as `read_features` does, the number and names of its features recorded or compared.
-
-        Parameters
-        ----------
-        estimator : BaseEstimator
-            The number and names of the features are recorded on it.
-        X : object
-            Features as the user gave them.
-        reset : bool
-            Whether the number and names are recorded; otherwise they are compared.
-        """
-        return read_features(
-            estimator, X, reset=reset, allow_nan=self.gaps, stream=self.streams, texts=self.texts
-        )
 
 
 def read_rows(

@@ -23,8 +23,8 @@ from sklearn_mtl.estimators.held_out import (
 )
 from sklearn_mtl.estimators.kinds import SeenLabels, seen_labels
 from sklearn_mtl.estimators.label_warnings import warn_of_labels_for
-from sklearn_mtl.estimators.rows import AcceptedInput, FitData, ReadData, Rows, read_data, read_rows
-from sklearn_mtl.features import EncodedRows, FeatureEncoder, is_built_in, listed, takes_labels
+from sklearn_mtl.estimators.rows import FitData, ReadData, Rows, read_data, read_rows
+from sklearn_mtl.features import AcceptedInput, EncodedRows, Encoder, listed, new_encoder, takes_labels
 from sklearn_mtl.messages import shown
 from sklearn_mtl.network import Blueprint
 from sklearn_mtl.sharing import Sharing
@@ -61,7 +61,7 @@ class Stages:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_mtl.estimators.rows import AcceptedInput
+    >>> from sklearn_mtl.features import AcceptedInput
     >>> X, y = np.zeros((3, 2)), {"price": np.array([1.0, np.nan, 2.0])}
     >>> read = Stages().read(X, y, None, owner="Estimator", accepted=AcceptedInput.by(None))
     >>> len(read.rows), read.reader.n_features_in_
@@ -185,7 +185,7 @@ class Stages:
 
     def fit_encoder(
         self, rows: Rows, tasks: TaskSet, *, preprocessing: Any, dtype: type[np.floating]
-    ) -> FeatureEncoder:
+    ) -> Encoder:
         """Return the encoder of X, fitted to the rows to learn from.
 
         Parameters
@@ -195,22 +195,20 @@ class Stages:
         tasks : TaskSet
             They make numbers of the labels, for a preprocessing that takes y.
         preprocessing, dtype
-            As in `FeatureEncoder`.
+            As in `Encoder`.
         """
         # Where no labels are taken, fits whose tasks differ share the encoder.
-        taken = tasks if not is_built_in(preprocessing) and takes_labels(preprocessing) else None
+        taken = tasks if hasattr(preprocessing, "fit") and takes_labels(preprocessing) else None
         return self._fit_encoder(rows, taken, preprocessing=preprocessing, dtype=dtype)
 
-    def encode(
-        self, rows: Rows, encoder: FeatureEncoder, tasks: TaskSet, settings: TrainingSettings
-    ) -> Table:
+    def encode(self, rows: Rows, encoder: Encoder, tasks: TaskSet, settings: TrainingSettings) -> Table:
         """Return rows as tensors on the device.
 
         Parameters
         ----------
         rows : Rows
             Labelled rows.
-        encoder : FeatureEncoder
+        encoder : Encoder
             The fitted encoder of the features.
         tasks : TaskSet
             They encode the labels.
@@ -224,7 +222,7 @@ class Stages:
         self,
         reader: BaseEstimator,
         data: FitData,
-        encoder: FeatureEncoder,
+        encoder: Encoder,
         blueprint: Blueprint,
         settings: TrainingSettings,
         *,
@@ -252,7 +250,7 @@ class Stages:
             data.X_val,
             data.y_val,
             blueprint.tasks,
-            accepted=AcceptedInput.by(encoder.preprocessing),
+            accepted=encoder.accepted,
             left_out=left_out,
         )
         table = self.encode(rows, encoder, blueprint.tasks, settings)
@@ -309,13 +307,13 @@ class Stages:
 
     def _fit_encoder(
         self, rows: Rows, tasks: TaskSet | None, *, preprocessing: Any, dtype: type[np.floating]
-    ) -> FeatureEncoder:
+    ) -> Encoder:
         weight = rows.weight.max(axis=1) if rows.weighted else None
         y = None if tasks is None else tasks.as_array(rows.columns)
         with _unlogged():
-            return FeatureEncoder(preprocessing, dtype).fit(rows.X, weight, rows.index, y)
+            return new_encoder(preprocessing, dtype, rows.X).fit(rows.X, weight, rows.index, y)
 
-    def _inputs(self, rows: Rows, encoder: FeatureEncoder, *, device: Any, dtype: Any) -> InputRows:
+    def _inputs(self, rows: Rows, encoder: Encoder, *, device: Any, dtype: Any) -> InputRows:
         return rows_for_training(EncodedRows(encoder, rows.X, rows.index), device, dtype)
 
     def _table(self, rows: Rows, inputs: InputRows, tasks: TaskSet, *, device: Any, dtype: Any) -> Table:

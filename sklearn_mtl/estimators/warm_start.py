@@ -16,7 +16,7 @@ from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fitted import Fitted
 from sklearn_mtl.estimators.fitting import Observed, PlannedFit, held_out_by_net
 from sklearn_mtl.estimators.models_beside import models_beside
-from sklearn_mtl.estimators.rows import AcceptedInput, FitData, Rows, by_task, read_rows
+from sklearn_mtl.estimators.rows import FitData, Rows, by_task, read_rows
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.features import named
 from sklearn_mtl.messages import shown
@@ -118,7 +118,7 @@ def declared_classes(y: Any, classes: Any) -> Mapping[str, Any] | None:
 
 
 def _read(fitted: Fitted, data: FitData, reader: BaseEstimator) -> Rows:
-    accepted = AcceptedInput.by(fitted.encoder.preprocessing)
+    accepted = fitted.encoder.accepted
     given = (data.X, data.y, data.sample_weight)
     rows, _ = read_rows(reader, *given, accepted=accepted, tasks=fitted.tasks.names)
     return rows

@@ -14,7 +14,16 @@ from sklearn.base import BaseEstimator
 from sklearn_mtl.augmentation import Augmentation
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.estimators import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
-from sklearn_mtl.features import Block, FeatureSpec, LevelCodes, Scaling
+from sklearn_mtl.features import (
+    Block,
+    Encoder,
+    FeatureEncoder,
+    FeatureSpec,
+    InputEncoder,
+    InputPreprocessing,
+    LevelCodes,
+    Scaling,
+)
 from sklearn_mtl.network import Blueprint
 from sklearn_mtl.sampling import Sampler
 from sklearn_mtl.sharing import Sharing
@@ -26,13 +35,15 @@ ESTIMATORS: dict[str, type] = {
     estimator.__name__: estimator
     for estimator in (MultiTaskClassifierRegressor, MultiTaskClassifier, MultiTaskRegressor)
 }
+#: What may encode X, by the name that files have for it.
+ENCODERS: dict[str, type[Encoder]] = {of.__name__: of for of in (FeatureEncoder, InputEncoder)}
 # Deeper than any estimator is, and far from where Python gives up.
 DEEPEST = 100
 # Letters of numpy take four bytes each, and each text of an array as many as the longest: all of a file.
 MOST_BYTES_OF_TEXT = 2**26
 
 # The bases of which a user may have classes.
-EXTENSIBLE = (Trunk, Sharing, Balancer, Sampler, Augmentation, TaskKind, Task, RowLoss)
+EXTENSIBLE = (Trunk, Sharing, Balancer, Sampler, Augmentation, TaskKind, Task, RowLoss, InputPreprocessing)
 
 
 def _subclasses(base: type[Any]) -> Iterator[type]:
@@ -76,6 +87,11 @@ def qualified_name(of: type) -> str:
 
 #: The package's own classes by name: decoding calls these, and what is handed to `load`, and nothing else.
 KNOWN: dict[str, type] = by_name(_known())
+
+
+def fitted_state(recipe: InputPreprocessing) -> dict[str, Any]:
+    """Return what a recipe has learned: the attributes whose names end in an underscore."""
+    return {name: value for name, value in vars(recipe).items() if name.endswith("_")}
 
 
 def own_fields(value: Any) -> dict[str, Any] | None:

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from sklearn_mtl.export.archive import shortened
-from sklearn_mtl.export.classes import DEEPEST, EXTENSIBLE, KNOWN, MOST_BYTES_OF_TEXT
+from sklearn_mtl.export.classes import DEEPEST, ENCODERS, EXTENSIBLE, KNOWN, MOST_BYTES_OF_TEXT
 from sklearn_mtl.export.contents import check_contents
 from sklearn_mtl.export.fields import check_fields
+from sklearn_mtl.features import Encoder
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import unpack_dtype
 from sklearn_mtl.tasks import TaskSet
@@ -188,6 +189,15 @@ class Decoder:
     def _read_own(self, content: Any) -> Any:
         return self._classes[content["class"]](**self._read_map(content["fields"]))
 
+    def _read_fitted(self, content: Any) -> Any:
+        recipe, state = self.decode(content[0]), self._read_map(content[1])
+        check_attributes(type(recipe), state)
+        vars(recipe).update(state)
+        return recipe
+
+    def _read_encoder(self, content: Any) -> Encoder:
+        return encoder_of(ENCODERS[content[0]], self._read_map(content[1]))
+
     def _read_module(self, name: Any) -> Any:
         if name not in self._modules:
             weights = self.decode(self._own_modules[name]["weights"])
@@ -196,6 +206,37 @@ class Decoder:
 
     def _read_transformer(self, position: Any) -> Any:
         return self._transformers[position]
+
+
+def encoder_of(kind: type[Encoder], state: Mapping[str, Any]) -> Encoder:
+    """Return an encoder of X with the state that a file has for it.
+
+    Parameters
+    ----------
+    kind : type
+        The class of the encoder.
+    state : mapping of str to object
+        Its attributes.
+    """
+    check_attributes(kind, state)
+    encoder = kind.__new__(kind)
+    vars(encoder).update(state)
+    return encoder
+
+
+def check_attributes(of: type, attributes: Mapping[str, Any]) -> None:
+    """Raise a ``ValueError`` if attributes would hide methods.
+
+    Parameters
+    ----------
+    of : type
+        The class of the object that has the attributes.
+    attributes : mapping of str to object
+        What a file says of them.
+    """
+    hidden = [name for name in attributes if callable(getattr(of, name, None))]
+    if hidden:
+        raise ValueError(f"it has values in the place of the methods {hidden}")
 
 
 def _given_classes(

@@ -12,12 +12,15 @@ from pandas.api.extensions import ExtensionDtype
 
 from sklearn_mtl.export.classes import (
     DEEPEST,
+    ENCODERS,
     EXTENSIBLE,
     KNOWN,
     MOST_BYTES_OF_TEXT,
+    fitted_state,
     own_fields,
     qualified_name,
 )
+from sklearn_mtl.features import InputPreprocessing
 from sklearn_mtl.targets import pack_dtype
 from sklearn_mtl.tasks import Task
 from sklearn_mtl.training import OPTIMIZERS, pack_module
@@ -108,7 +111,9 @@ class Encoder:
             (np.random.RandomState, self._random_state),
             (type, self._type),
             ((np.dtype, ExtensionDtype), self._dtype),
+            (InputPreprocessing, self._fitted),
             ((*KNOWN.values(), *EXTENSIBLE), self._object),
+            (tuple(ENCODERS.values()), self._encoder),
         )
 
     def _encode_other(self, value: Any, where: str) -> Json:
@@ -158,6 +163,9 @@ class Encoder:
         ]
         return {"pairs": pairs}  # type: ignore[dict-item]
 
+    def _state(self, state: Mapping[str, Any], where: str) -> Json:
+        return {name: self.encode(value, f"{where}.{name}") for name, value in state.items()}
+
     def _scalar(self, value: np.generic, where: str) -> Json:
         if value.dtype.kind not in (*_NUMBERS, "U", "S") or _too_long(value.dtype):
             raise _refusal(value, where)
@@ -202,6 +210,14 @@ class Encoder:
         name = _key_for(type(value), type(value).__name__, self.classes) if own else _NAME_OF[type(value)]
         encoded: Json = {key: self.encode(field, f"{where}.{key}") for key, field in fields.items()}
         return {"own" if own else "object": {"class": name, "fields": encoded}}
+
+    def _fitted(self, recipe: InputPreprocessing, where: str) -> Json:
+        state = fitted_state(recipe)
+        plain = self._object(recipe, where)
+        return {"fitted": [plain, self._state(state, where)]} if state else plain
+
+    def _encoder(self, encoder: Any, where: str) -> Json:
+        return {"encoder": [type(encoder).__name__, self._state(vars(encoder), where)]}
 
     def _transformer(self, transformer: Any) -> int:
         for position, known in enumerate(self.transformers):

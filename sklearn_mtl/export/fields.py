@@ -11,7 +11,15 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from sklearn_mtl.features import FeatureEncoder, FeatureSpec, LevelCodes, Scaling
+from sklearn_mtl.features import (
+    Encoder,
+    FeatureEncoder,
+    FeatureSpec,
+    InputEncoder,
+    InputPreprocessing,
+    LevelCodes,
+    Scaling,
+)
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import ClassTask, RegressionTask, TaskSet
@@ -46,17 +54,54 @@ def check_fields(value: Any) -> None:
             _check(f"{of.__name__}.{field.name}", getattr(value, field.name), _hints(of)[field.name])
 
 
-def check_features(encoder: FeatureEncoder, spec: FeatureSpec, attributes: Mapping[str, Any]) -> None:
+def check_features(encoder: Any, spec: FeatureSpec, attributes: Mapping[str, Any]) -> None:
     """Raise a ``ValueError`` if what encodes X would not give the blocks that the networks take.
 
     Parameters
     ----------
-    encoder : FeatureEncoder
+    encoder : Encoder
         What a file says of it.
     spec : FeatureSpec
         The blocks of the networks.
     attributes : mapping of str to object
         The attributes of the estimator, among them the number and the names of the features.
+    """
+    _check("encoder", encoder, Encoder)
+    if encoder.spec != spec or encoder.dtype not in (np.float32, np.float64):
+        raise ValueError("its preprocessing gives other blocks than its networks take")
+    n_features, names = attributes.get("n_features_in_"), attributes.get("feature_names_in_")
+    _check("n_features_in_", n_features, int | None)
+    _check("feature_names_in_", names, np.ndarray | None)
+    if names is not None and (names.shape != (n_features,) or not all(type(name) is str for name in names)):
+        raise ValueError(f"its features have the names {shown(names)}, and are {n_features}")
+    if isinstance(encoder, InputEncoder):
+        check_input(encoder)
+    else:
+        check_table(encoder, n_features)
+
+
+def check_input(encoder: InputEncoder) -> None:
+    """Raise a ``ValueError`` if what makes blocks of X makes others than it says.
+
+    Parameters
+    ----------
+    encoder : InputEncoder
+        What a file says of it.
+    """
+    _check("kind", encoder.kind, InputPreprocessing)
+    if tuple(encoder.kind.blocks()) != encoder.spec.blocks:
+        raise ValueError("its preprocessing gives other blocks than it says")
+
+
+def check_table(encoder: FeatureEncoder, n_features: Any) -> None:
+    """Raise a ``ValueError`` if what encodes a table, or an array as it is, gives other columns than it says.
+
+    Parameters
+    ----------
+    encoder : FeatureEncoder
+        What a file says of it.
+    n_features : int or None
+        The number of the features.
     """
     for name, value in vars(encoder).items():
         _check(f"preprocessing.{name}", value, _OF_ENCODER.get(name, Any))
@@ -66,23 +111,17 @@ def check_features(encoder: FeatureEncoder, spec: FeatureSpec, attributes: Mappi
     scales = [] if scaling is None else [one for one in (scaling.scale, scaling.shift) if one is not None]
     names = getattr(encoder, "_names", None)
     if (
-        encoder.spec != spec
-        or block.name != "x"
+        block.name != "x"
         or of_kept != block.shape
         or outside
         or any(scale.shape != shape or scale.dtype.kind != "f" for scale in scales)
         or (names is not None and names.shape != shape)
     ):
         raise ValueError("its preprocessing gives other columns than its networks take")
-    check_codes(encoder, attributes.get("n_features_in_"))
+    check_codes(encoder, n_features)
     own = encoder.transformer
-    if encoder.dtype not in (np.float32, np.float64) or not (own is None or hasattr(own, "transform")):
+    if not (own is None or hasattr(own, "transform")):
         raise ValueError(f"its preprocessing is {shown(own)}, in {shown(encoder.dtype)}")
-    n_features, names = attributes.get("n_features_in_"), attributes.get("feature_names_in_")
-    _check("n_features_in_", n_features, int | None)
-    _check("feature_names_in_", names, np.ndarray | None)
-    if names is not None and (names.shape != (n_features,) or not all(type(name) is str for name in names)):
-        raise ValueError(f"its features have the names {shown(names)}, and are {n_features}")
 
 
 def check_codes(encoder: FeatureEncoder, n_features: Any) -> None:

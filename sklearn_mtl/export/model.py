@@ -15,7 +15,7 @@ from sklearn_mtl.balancing import BALANCERS
 from sklearn_mtl.export.archive import not_a_file_of_ours, read_archive, shortened, write_archive
 from sklearn_mtl.export.claims import check_arrays, check_networks
 from sklearn_mtl.export.classes import ESTIMATORS, extra
-from sklearn_mtl.export.decoder import Decoder, WrongModules
+from sklearn_mtl.export.decoder import Decoder, WrongModules, check_attributes, encoder_of
 from sklearn_mtl.export.encoder import Encoder
 from sklearn_mtl.export.fields import check_answers, check_features
 from sklearn_mtl.export.preprocessing import pack_transformers, unpack_transformers
@@ -155,7 +155,7 @@ def _described(estimator: Any, encoder: Encoder) -> dict[str, Any]:
     return {
         "parameters": {name: encoder.encode(value, name) for name, value in parameters.items()},
         "attributes": {name: encoder.encode(value, name) for name, value in attributes.items()},
-        "encoder": encoder.encode(vars(fitted["encoder"]), "preprocessing"),
+        "encoder": encoder.encode(_state_of(fitted["encoder"]), "preprocessing"),
         "blueprint": encoder.encode(fitted["blueprint"], "blueprint"),
         "layout": encoder.encode(fitted["layout"], "layout"),
         "nets": encoder.encode(nets, "nets"),
@@ -178,12 +178,12 @@ def _own(model: Any) -> dict[str, Any]:
 def _estimator(model: Mapping[str, Any], decoder: Decoder) -> Any:
     parameters = {name: decoder.decode(value) for name, value in model["parameters"].items()}
     attributes = {name: decoder.decode(value) for name, value in model["attributes"].items()}
-    _check_attributes(ESTIMATORS[model["estimator"]], attributes)
+    check_attributes(ESTIMATORS[model["estimator"]], attributes)
     nets = [
         {**net, "epochs": _rows(net["epochs"], len(net["history"]))} for net in decoder.decode(model["nets"])
     ]
     fitted = {
-        "encoder": _feature_encoder(decoder.decode(model["encoder"])),
+        "encoder": _encoder(decoder.decode(model["encoder"])),
         "blueprint": decoder.decode(model["blueprint"]),
         "layout": decoder.decode(model["layout"]),
         "nets": nets,
@@ -200,18 +200,13 @@ def _estimator(model: Mapping[str, Any], decoder: Decoder) -> Any:
     return estimator
 
 
-def _feature_encoder(state: dict[str, Any]) -> FeatureEncoder:
-    encoder = FeatureEncoder(state.pop("preprocessing"), state.pop("dtype"))
-    _check_attributes(FeatureEncoder, state)
-    vars(encoder).update(state)
-    return encoder
+def _state_of(encoder: Any) -> Any:
+    """Return what stands for an encoder in a file: its state alone, where it is that of tables."""
+    return vars(encoder) if type(encoder) is FeatureEncoder else encoder
 
 
-def _check_attributes(of: type, attributes: Mapping[str, Any]) -> None:
-    """Raise a ``ValueError`` if attributes would hide methods."""
-    hidden = [name for name in attributes if callable(getattr(of, name, None))]
-    if hidden:
-        raise ValueError(f"it has values in the place of the methods {hidden}")
+def _encoder(found: Any) -> Any:
+    return encoder_of(FeatureEncoder, found) if isinstance(found, dict) else found
 
 
 def _columns(epochs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:

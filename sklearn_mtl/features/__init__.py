@@ -1,28 +1,38 @@
 """Features: from X as a user has it to the arrays that the network takes.
 
-X is a table (a pandas or polars DataFrame, or a two-dimensional array), an array of more dimensions (images,
-sequences), a memory map or a torch Dataset of either, a sparse matrix, or a column of texts where the
-preprocessing takes one. `read_features` checks it as scikit-learn does and records its width and names on the
-estimator.
-`FeatureEncoder` preprocesses it and returns blocks: arrays under a name, described by a `FeatureSpec`. A
-table becomes one block ``"x"`` of shape ``(n_rows, n_columns)``; an array of more dimensions passes as it is.
-``preprocessing="auto"`` is `default_preprocessing`: a `reader` that finds what each column holds, and
-scikit-learn's transformers. `EncodedRows` are rows that are encoded when they are read.
+X is a table (a pandas or polars DataFrame, or a two-dimensional array), images or sequences (arrays of more
+dimensions, or lists of arrays), texts (a list or column of strings), a memory map or a torch Dataset of
+arrays, or a sparse matrix. `AcceptedInput` reads it: checked, and its width and names recorded on the
+estimator, as scikit-learn does where it is a table. An `Encoder` preprocesses it and returns blocks: arrays
+under a name, described by a `FeatureSpec`.
 
-====================  =========================================================================
-`reading`             `read_features`: any X checked, and read as an array or a frame
-`streamed`            rows that are read from a memory map or a Dataset when they are asked for
-`sparse`              rows of a sparse matrix, which are made dense when they are asked for
-`kinds`, `dates`      what the columns of a table hold, also as text
-`reader`, `table`     the default preprocessing: columns read, then encoded as numbers
-`transformer`         a user's transformer as preprocessing
-`scaling`             scales of sparse tables, and of what comes out of a user's transformer
-`levels`              how the default preprocessing is fitted
-`codes`               codes of the columns that have many levels
-`spec`                the description of the blocks
-`encoder`             blocks for the network
-`encoded`             rows that are encoded when they are read
-====================  =========================================================================
+`new_encoder` chooses the encoder. A `FeatureEncoder` makes of a table one block ``"x"`` of shape
+``(n_rows, n_columns)``; there, ``preprocessing="auto"`` is `default_preprocessing`, a `reader` that finds
+what each column holds, and scikit-learn's transformers. An `InputEncoder` has an `InputPreprocessing`, a
+recipe for one kind of input: a new one is a file with a class, and a line in `accepted`. `EncodedRows` are
+rows that are encoded when they are read.
+
+=======================  ======================================================================
+`accepted`, `choosing`   what X may be, by what preprocesses it, and the encoder that it takes
+`encoding`               what all encoders have in common
+`input_preprocessing`    the base of what makes blocks of one kind of input
+`input_encoder`          the encoder that has one
+`images`, `sequences`    images, and sequences of numbers
+`texts`                  texts
+`reading`                `read_features`: a table or array checked, and read as an array or a frame
+`streamed`               rows that are read from a memory map or a Dataset when they are asked for
+`sparse`                 rows of a sparse matrix, which are made dense when they are asked for
+`kinds`, `dates`         what the columns of a table hold, also as text
+`reader`, `table`        the default preprocessing: columns read, then encoded as numbers
+`transformer`            a user's transformer as preprocessing
+`scaling`                scales of sparse tables, and of what comes out of a user's transformer
+`levels`                 how the default preprocessing is fitted
+`codes`                  codes of the columns that have many levels
+`spec`                   the description of the blocks
+`encoder`                blocks of a table
+`encoded`                rows that are encoded when they are read
+`unfamiliar`             a warning where columns are unlike those of ``fit``
+=======================  ======================================================================
 
 Examples
 --------
@@ -44,32 +54,48 @@ Block(name='x', shape=(4,), kind='float', n_continuous=1, cardinalities=(), wide
 array([[0., 0., 0., 0.]], dtype=float32)
 """
 
+from sklearn_mtl.features.accepted import AcceptedInput
+from sklearn_mtl.features.choosing import new_encoder
 from sklearn_mtl.features.codes import LevelCodes
 from sklearn_mtl.features.encoded import EncodedRows, SharedRows
 from sklearn_mtl.features.encoder import FeatureEncoder
+from sklearn_mtl.features.encoding import Encoder
+from sklearn_mtl.features.images import ImagePreprocessing
+from sklearn_mtl.features.input_encoder import InputEncoder
+from sklearn_mtl.features.input_preprocessing import InputPreprocessing
 from sklearn_mtl.features.kinds import listed, named
 from sklearn_mtl.features.reading import is_built_in, read_features, takes_sparse, takes_texts, unmasked
 from sklearn_mtl.features.scaling import Scaling
+from sklearn_mtl.features.sequences import SequencePreprocessing
 from sklearn_mtl.features.sparse import SparseRows
 from sklearn_mtl.features.spec import Block, FeatureSpec
 from sklearn_mtl.features.streamed import StreamedRows
 from sklearn_mtl.features.table import default_preprocessing
+from sklearn_mtl.features.texts import TextPreprocessing
 from sklearn_mtl.features.transformer import takes_labels
 
 __all__ = [
+    "AcceptedInput",
     "Block",
     "EncodedRows",
+    "Encoder",
     "FeatureEncoder",
     "FeatureSpec",
+    "ImagePreprocessing",
+    "InputEncoder",
+    "InputPreprocessing",
     "LevelCodes",
     "Scaling",
+    "SequencePreprocessing",
     "SharedRows",
     "SparseRows",
     "StreamedRows",
+    "TextPreprocessing",
     "default_preprocessing",
     "is_built_in",
     "listed",
     "named",
+    "new_encoder",
     "read_features",
     "takes_labels",
     "takes_sparse",

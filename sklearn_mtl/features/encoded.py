@@ -1,28 +1,14 @@
-"""Rows of X that are encoded when they are read, and a warning where they are unlike the rows of `fit`."""
+"""Rows of X that are encoded when they are read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from sklearn.pipeline import Pipeline
 
-from sklearn_mtl.caller_warning import warn_caller
-from sklearn_mtl.features.encoder import FeatureEncoder
-from sklearn_mtl.features.kinds import as_texts, content_of, dates_of, listed, named, numbers_of
+from sklearn_mtl.features.encoding import Encoder
 from sklearn_mtl.features.sparse import SparseRows
-from sklearn_mtl.features.streamed import StreamedRows
-from sklearn_mtl.messages import shown
-from sklearn_mtl.targets import may_mean_missing
-
-# Nearly always one of the first rows holds a value as in `fit`, and no others need be looked at.
-ROWS_TO_LOOK_AT_FIRST = 32
-# Fewer rows may well hold nothing but new levels.
-FEWEST_NEW_LEVELS = 10
-_IN_TEXT = {"number in text": "numbers", "date in text": "dates"}
 
 
 class EncodedRows:
@@ -33,10 +19,10 @@ class EncodedRows:
 
     Parameters
     ----------
-    encoder : FeatureEncoder
+    encoder : Encoder
         A fitted encoder.
-    X : ndarray, pandas.DataFrame, StreamedRows or SparseRows
-        X as `read_features` returns it.
+    X : object
+        X as it was read.
     rows : ndarray of int, optional
         Positions of the rows; all of X by default.
     at_once : bool, default=False
@@ -45,6 +31,7 @@ class EncodedRows:
     Examples
     --------
     >>> import numpy as np
+    >>> from sklearn_mtl.features import FeatureEncoder
     >>> X = np.array([[1.0], [3.0], [2.0]])
     >>> EncodedRows(FeatureEncoder(None).fit(X), X).read(np.array([2, 0]))
     {'x': array([[2.],
@@ -52,11 +39,10 @@ class EncodedRows:
     """
 
     def __init__(
-        self, encoder: FeatureEncoder, X: Any, rows: np.ndarray | None = None, *, at_once: bool = False
+        self, encoder: Encoder, X: Any, rows: np.ndarray | None = None, *, at_once: bool = False
     ) -> None:
-        if encoder.is_built_in and encoder.transformer is not None:
-            # Asked here, of all rows together, since they are encoded in parts.
-            warn_of_unfamiliar_columns(encoder.transformer, X)
+        # Here, at all rows together, since they are encoded in parts.
+        encoder.look_over(X)
         self._encoder = encoder
         self._X = X
         self._rows = rows
@@ -72,7 +58,7 @@ class EncodedRows:
     def is_streamed(self) -> bool:
         """Whether the rows are not in memory as they are read, so that there is something to wait for."""
         kept = [self._X] if self._encoded is None else self._encoded.values()
-        return any(isinstance(rows, StreamedRows | SparseRows) for rows in kept)
+        return any(getattr(rows, "is_streamed", False) for rows in kept)
 
     @property
     def at_once(self) -> int:
@@ -107,106 +93,3 @@ class SharedRows:
 
     X: Any
     encoded: EncodedRows | None = None
-
-
-def warn_of_unfamiliar_columns(transformer: Any, X: Any) -> None:
-    """Warn of columns of which nothing parses any more, and of those whose levels are all new.
-
-    Parameters
-    ----------
-    transformer : Pipeline or ColumnTransformer
-        A fitted `default_preprocessing`. In files of early versions it is a ColumnTransformer, which reads
-        no text, and there is nothing to warn of.
-    X : ndarray or DataFrame
-        All rows that will be encoded.
-
-    Warns
-    -----
-    UserWarning
-        If no text of a column parses that was read as numbers or dates in ``fit``, texts that mean a missing
-        value apart. If a column of levels, some of which have an encoded column of their own, has at least
-        ten known values and none that was there in ``fit``.
-
-    Examples
-    --------
-    >>> from sklearn_mtl.features import default_preprocessing
-    >>> fitted = default_preprocessing().fit(pd.DataFrame({"zip": ["01067", "20095"] * 5}))
-    >>> warn_of_unfamiliar_columns(fitted, pd.DataFrame({"zip": ["20095"] * 10}))
-    """
-    is_table = isinstance(X, np.ndarray | pd.DataFrame) and X.ndim == 2 and len(X) > 0
-    if not is_table or not isinstance(transformer, Pipeline):
-        return
-    readings = transformer[0].readings_
-    unread = [
-        f"{shown(name)} as {_IN_TEXT[readings[i]]}, such as {shown(example)}"
-        for i, name, column in _columns(X, [i for i, reading in enumerate(readings) if reading in _IN_TEXT])
-        if (example := _unread(column, readings[i])) is not None
-    ]
-    if unread:
-        warn_caller(
-            f"None of the text of columns of `X` parses as it did in `fit`, so all of it is missing: "
-            f"{listed(unread)}. Write it as in `fit`, or convert the columns there and here.",
-        )
-    levels = _levels_of_fit(transformer) if len(X) >= FEWEST_NEW_LEVELS and "level" in readings else {}
-    new = [name for i, name, column in _columns(X, list(levels)) if _is_new(column, *levels[i])]
-    if new:
-        warn_caller(
-            f"None of the values of {named(new)} was met in `fit`, where other levels were told apart: they "
-            "all count as rare or unknown. Write the columns of `X` as in `fit`, codes as the same text.",
-        )
-
-
-def _columns(X: np.ndarray | pd.DataFrame, positions: list[int]) -> Iterator[tuple[int, Any, pd.Series]]:
-    for i in positions:
-        if isinstance(X, pd.DataFrame):
-            yield i, X.columns[i], X.iloc[:, i]
-        else:
-            yield i, i, pd.Series(X[:, i])
-
-
-def _unread(column: pd.Series, reading: str) -> str | None:
-    """Return a text of a column in which none parses; None where one does, or all are missing."""
-    parts = [column] if len(column) <= ROWS_TO_LOOK_AT_FIRST else [column[:ROWS_TO_LOOK_AT_FIRST], column]
-    example = None
-    for part in parts:
-        if content_of(part) not in ("text", "categories"):
-            # Missing values, or values that need no parsing or are refused later.
-            continue
-        distinct = pd.factorize(as_texts(part))[1]
-        parsed = numbers_of(distinct) if reading == "number in text" else dates_of(distinct).to_numpy()
-        if not np.isnan(parsed).all():
-            return None
-        example = next((text for text in distinct if not may_mean_missing(text)), None)
-    return example
-
-
-def _levels_of_fit(transformer: Pipeline) -> dict[int, tuple[np.ndarray, Any]]:
-    """Return for each column the levels of `fit` and the rare ones among them, where not all are rare."""
-    of_levels = [
-        (columns, levels[-1])
-        for name, levels, columns in transformer[-1].transformers_
-        if name == "level" and len(columns)
-    ]
-    return {
-        i: (every, () if rare is None else rare)
-        for columns, one_hot in of_levels
-        for i, every, rare in zip(columns, one_hot.categories_, one_hot.infrequent_categories_, strict=True)
-        if rare is None or len(rare) < len(every)
-    }
-
-
-def _is_new(column: pd.Series, levels: np.ndarray, rare: Any) -> bool:
-    """Whether a column has many known values, none of them a level of `fit`, whose levels tell something."""
-    if _some_are_in(as_texts(column[:ROWS_TO_LOOK_AT_FIRST]), levels) or content_of(column) == "sequences":
-        return False
-    codes, distinct = pd.factorize(as_texts(column))
-    known = np.array([not may_mean_missing(text) for text in distinct], dtype=bool)
-    few = np.count_nonzero(known[codes[codes >= 0]]) < FEWEST_NEW_LEVELS
-    if few or _some_are_in(distinct, levels):
-        return False
-    # Where all levels are rare, as of identifiers, only whether a value is missing tells anything.
-    return any(not may_mean_missing(level) for level in set(levels) - {None, *rare})
-
-
-def _some_are_in(texts: np.ndarray, levels: np.ndarray) -> bool:
-    return not (set(texts) - {None}).isdisjoint(levels)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from sklearn_mtl.features.accepted import AcceptedInput
 from sklearn_mtl.features.codes import LevelCodes, level_codes
+from sklearn_mtl.features.encoding import ROWS_FOR_STATISTICS, Encoder, in_stretches, spaced
 from sklearn_mtl.features.levels import fit_default, warn_of_rare_levels
 from sklearn_mtl.features.reading import is_built_in
 from sklearn_mtl.features.scaling import Scaling, scales_itself, scaling_of
@@ -30,15 +32,14 @@ from sklearn_mtl.features.table import (
     with_text_of,
 )
 from sklearn_mtl.features.transformer import as_rows, fit_transformer, given_to
+from sklearn_mtl.features.unfamiliar import warn_of_unfamiliar_columns
 
-# So many rows are enough to find the quantiles, the levels and what the columns hold.
-ROWS_FOR_STATISTICS = 100_000
 # Encoding makes several copies in double precision, which of so many numbers fit into a processor's cache.
 NUMBERS_AT_ONCE = 2**19
 
 
-class FeatureEncoder:
-    """Preprocess X and hand it over in blocks.
+class FeatureEncoder(Encoder):
+    """Preprocess a table, or an array as it is, and hand it over in blocks.
 
     Parameters
     ----------
@@ -90,7 +91,6 @@ class FeatureEncoder:
            [ 0.,  1.,  0.]], dtype=float32)
     """
 
-    spec: FeatureSpec
     transformer: Any
     # False in files of versions that took no sparse X: a sparse one is then made dense, stretch by stretch.
     _takes_sparse = False
@@ -103,8 +103,12 @@ class FeatureEncoder:
         preprocessing: BaseEstimator | Literal["auto"] | None = "auto",
         dtype: type[np.floating] = np.float32,
     ) -> None:
-        self.preprocessing = preprocessing
-        self.dtype = dtype
+        super().__init__(preprocessing, dtype)
+
+    @property
+    def accepted(self) -> AcceptedInput:
+        """What reads X; a column of texts only where a transformer takes it."""
+        return replace(AcceptedInput.by(self.preprocessing), kind=None)
 
     def fit(
         self,
@@ -113,19 +117,7 @@ class FeatureEncoder:
         rows: np.ndarray | None = None,
         y: np.ndarray | None = None,
     ) -> FeatureEncoder:
-        """Fit the preprocessing; rows of weight 0 are as if they were not there.
-
-        Parameters
-        ----------
-        X : ndarray, pandas.DataFrame or SparseRows
-            X as `read_features` returns it.
-        sample_weight : ndarray of shape (n_rows,), optional
-            Weights of the rows.
-        rows : ndarray of int of shape (n_rows,), optional
-            Positions of the rows to fit on; all of X by default.
-        y : ndarray of shape (n_rows,) or (n_rows, n_columns), optional
-            Labels of the rows as numbers, for a transformer whose ``fit`` takes them.
-        """
+        """Fit the preprocessing; see `Encoder.fit`. X is an array, a frame or `SparseRows`."""
         self.transformer, self._codes = new_transformer(self.preprocessing, X), None
         used = np.arange(len(X)) if rows is None else rows
         counted = used if sample_weight is None else used[np.asarray(sample_weight) > 0]
@@ -175,20 +167,9 @@ class FeatureEncoder:
     def transform(
         self, X: np.ndarray | pd.DataFrame | SparseRows, rows: np.ndarray | slice | None = None
     ) -> dict[str, np.ndarray | SparseRows]:
-        """Encode X.
+        """Encode X; see `Encoder.transform`.
 
-        Parameters
-        ----------
-        X : ndarray, pandas.DataFrame or SparseRows
-            X as `read_features` returns it.
-        rows : slice or ndarray of int of shape (n_rows,), optional
-            The rows to encode; all of X by default.
-
-        Returns
-        -------
-        dict of str to ndarray or SparseRows
-            For each block of `spec` a C-contiguous, writeable array of shape ``(n_rows, *block.shape)``;
-            X itself where there is nothing to encode, and what is sparse still sparse.
+        Dense blocks are C-contiguous and writeable: X itself where there is nothing to encode.
         """
         if isinstance(rows, slice):
             X, rows = take_rows(X, rows), None
@@ -236,15 +217,15 @@ class FeatureEncoder:
         """Whether the preprocessing is the package's, not a user's transformer."""
         return is_built_in(self.preprocessing)
 
+    def look_over(self, X: Any) -> None:
+        """Warn of columns of a table that are unlike those of ``fit``."""
+        if self.is_built_in and self.transformer is not None:
+            warn_of_unfamiliar_columns(self.transformer, X)
+
     def encodes_when_read(self, X: Any) -> bool:
         """Whether rows are to be encoded when they are read, not all of X at once.
 
         A user's transformer might do something else to parts of X, and what stays sparse is small.
-
-        Parameters
-        ----------
-        X : object
-            X as `read_features` returns it.
         """
         return self.is_built_in and not (isinstance(X, SparseRows) and self._takes_sparse)
 
@@ -257,8 +238,8 @@ class FeatureEncoder:
         chosen = np.arange(n_rows) if sample_weight is None else np.flatnonzero(np.asarray(sample_weight) > 0)
         if not self.is_built_in or isinstance(X, SparseRows):
             return chosen
-        # Only the shape of images and sequences is looked at.
-        return chosen[:: max(1, -(-len(chosen) // ROWS_FOR_STATISTICS)) if X.ndim == 2 else len(chosen)]
+        # Only the shape of what is no table is looked at.
+        return spaced(chosen, ROWS_FOR_STATISTICS if X.ndim == 2 else 1)
 
     def _by_stretches(self, X: np.ndarray | pd.DataFrame) -> bool:
         """Whether to encode a stretch of rows at a time: encoding copies, and treats each row by itself."""
@@ -311,33 +292,3 @@ class FeatureEncoder:
                 about_gaps = " A sparse X was fitted, so nothing fills the gaps of a dense one." * was_sparse
                 refuse_not_finite(values, getattr(self, "_names", None), about_gaps)
         return values
-
-
-def in_stretches(
-    X: Any, rows: np.ndarray | None, at_once: int | None, encode: Callable[[Any], np.ndarray | SparseRows]
-) -> np.ndarray | SparseRows:
-    """Return rows encoded.
-
-    Parameters
-    ----------
-    X : ndarray, pandas.DataFrame, StreamedRows or SparseRows
-        X as `read_features` returns it.
-    rows : ndarray of int of shape (n_rows,), optional
-        The rows to encode; all of X by default.
-    at_once : int or None
-        How many rows to encode at a time; None for all.
-    encode : callable
-        Encodes rows, each by itself.
-    """
-    n_rows = len(X) if rows is None else len(rows)
-    if at_once is None or n_rows <= at_once:
-        return encode(X if rows is None else take_rows(X, rows))
-    encoded: Any = None
-    for start in range(0, n_rows, at_once):
-        stretch = slice(start, start + at_once)
-        part: Any = encode(take_rows(X, stretch if rows is None else rows[stretch]))
-        if encoded is None:
-            encoded = np.empty((n_rows, *part.shape[1:]), part.dtype)
-        encoded[stretch] = part
-    found: np.ndarray = encoded
-    return found

@@ -37,6 +37,7 @@ class SparseRows:
     """
 
     ndim = 2
+    is_streamed = True
 
     def __init__(self, matrix: Any) -> None:
         if not matrix.has_canonical_format:

@@ -106,6 +106,18 @@ class FeatureSpec:
         return self.blocks[0]
 
     @property
+    def flat(self) -> Block:
+        """The `single` block, if its rows are numbers of one shape; a ``ValueError`` otherwise."""
+        block = self.single
+        if block.kind != "float" or block.varies:
+            what = "rows of unequal lengths" if block.kind == "float" else "codes of tokens"
+            raise ValueError(
+                f"This trunk takes numbers of one shape in all rows. Found {what}; a trunk for sequences or "
+                "texts takes these."
+            )
+        return block
+
+    @property
     def _is_one(self) -> bool:
         return len(self.inputs) == 1
 

@@ -23,6 +23,8 @@ class StreamedRows:
         Takes an array of rows and returns them as the encoder takes them, or raises a ``ValueError``.
     """
 
+    is_streamed = True
+
     def __init__(
         self,
         fetch: Callable[[Any], np.ndarray],

@@ -58,7 +58,7 @@ class MLP(Trunk):
 
     def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a new trunk."""
-        block = spec.single
+        block = spec.flat
         sizes = check_hidden_layers("MLP", self.hidden_sizes, self.activation, self.dropout)
         named = isinstance(self.normalization, str) and self.normalization in NORMALIZATIONS
         if self.normalization is not None and not named:

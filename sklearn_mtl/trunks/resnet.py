@@ -76,7 +76,7 @@ class ResNet(Trunk):
 
     def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a new trunk: a linear stage, one for each block, and the last normalization."""
-        block = spec.single
+        block = spec.flat
         check_counts("ResNet", width=self.width, blocks=self.blocks)
         check_shares("ResNet", dropout=self.dropout, residual_dropout=self.residual_dropout)
         hidden = hidden_size("ResNet", self.width, self.hidden_factor)

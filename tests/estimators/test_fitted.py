@@ -24,8 +24,8 @@ from torch import nn
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
 from sklearn_mtl.estimators.fitted import Fitted
-from sklearn_mtl.estimators.rows import AcceptedInput
 from sklearn_mtl.estimators.stages import Stages
+from sklearn_mtl.features import AcceptedInput
 from sklearn_mtl.tasks import Classification, Regression
 from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
 

@@ -19,8 +19,9 @@ from sklearn.model_selection import (
 from sklearn_mtl import MultiTaskTarget
 from sklearn_mtl.estimators.held_out import held_out_groups, held_out_rows, read_groups
 from sklearn_mtl.estimators.kinds import KindsFromLabels
-from sklearn_mtl.estimators.rows import AcceptedInput, FitData
+from sklearn_mtl.estimators.rows import FitData
 from sklearn_mtl.estimators.stages import Stages
+from sklearn_mtl.features import AcceptedInput
 from sklearn_mtl.model_selection import TaskStratifiedShuffleSplit
 
 N_ROWS = 80

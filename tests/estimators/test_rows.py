@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from sklearn_mtl import MultiTaskTarget
-from sklearn_mtl.estimators.rows import AcceptedInput, FitData, read_data, read_sample_weight
+from sklearn_mtl.estimators.rows import FitData, read_data, read_sample_weight
+from sklearn_mtl.features import AcceptedInput
 
 NAMES = ["price", "type"]
 

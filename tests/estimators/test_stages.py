@@ -7,8 +7,9 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn_mtl import MultiTaskRegressor
 from sklearn_mtl.estimators.cached_stages import CachedStages
 from sklearn_mtl.estimators.fit_parameters import FitParameters
-from sklearn_mtl.estimators.rows import AcceptedInput, FitData
+from sklearn_mtl.estimators.rows import FitData
 from sklearn_mtl.estimators.stages import Stages
+from sklearn_mtl.features import AcceptedInput
 from sklearn_mtl.tasks import Regression
 
 READ = {"owner": "Estimator", "accepted": AcceptedInput.by(None)}

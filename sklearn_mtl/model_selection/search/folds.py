@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_mtl.estimators.base import BaseMultiTask
 from sklearn_mtl.estimators.cached_stages import CachedStages
 from sklearn_mtl.estimators.scikit_learn_private import params_of_rows, take_rows
-from sklearn_mtl.features import FeatureEncoder, SharedRows
+from sklearn_mtl.features import Encoder, SharedRows
 from sklearn_mtl.recipes import fingerprint
 
 Part = Literal["train", "test"]
@@ -50,7 +50,7 @@ class Fold:
     test: np.ndarray
     stages: CachedStages = field(default_factory=CachedStages)
     _labels: dict[Part, Any] = field(default_factory=dict)
-    _shared: dict[tuple[int, Part], tuple[FeatureEncoder, SharedRows]] = field(default_factory=dict)
+    _shared: dict[tuple[int, Part], tuple[Encoder, SharedRows]] = field(default_factory=dict)
     _earlier_steps: dict[Any, tuple[Any, FitCall]] = field(default_factory=dict)
 
     def to_send(self) -> Fold:
@@ -67,14 +67,14 @@ class Fold:
         rows = [take_rows(one, self.train) for one in (self.X, self.y) if one is not None]
         return FitCall(tuple(rows), params_of_rows(self.X, self.fit_params, self.train))
 
-    def shared_rows(self, encoder: FeatureEncoder, part: Part) -> SharedRows:
+    def shared_rows(self, encoder: Encoder, part: Part) -> SharedRows:
         """Return the rows of a part for all estimators with one encoder, which encodes them once.
 
         Each encoder has rows of its own, as a transformer of the user's may write to them.
 
         Parameters
         ----------
-        encoder : FeatureEncoder
+        encoder : Encoder
             The encoder; another object with equal parameters is another encoder.
         part : {"train", "test"}
             Whether the rows are those to train on or those to score.

@@ -1,0 +1,35 @@
+"""Which encoder X takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sklearn_mtl.features.accepted import kind_of_input
+from sklearn_mtl.features.encoder import FeatureEncoder
+from sklearn_mtl.features.encoding import Encoder
+from sklearn_mtl.features.input_encoder import InputEncoder
+
+
+def new_encoder(preprocessing: Any, dtype: type[np.floating], X: Any) -> Encoder:
+    """Return an encoder for X, not fitted.
+
+    Parameters
+    ----------
+    preprocessing : object
+        The estimator's parameter.
+    dtype : {numpy.float32, numpy.float64}
+        The dtype of the blocks of numbers.
+    X : object
+        X as `AcceptedInput` has read it.
+
+    Examples
+    --------
+    >>> type(new_encoder("auto", np.float32, np.zeros((2, 3)))).__name__
+    'FeatureEncoder'
+    >>> type(new_encoder("auto", np.float32, np.zeros((2, 1, 8, 8)))).__name__
+    'InputEncoder'
+    """
+    kind = kind_of_input(preprocessing, X)
+    return FeatureEncoder(preprocessing, dtype) if kind is None else InputEncoder(preprocessing, dtype, kind)

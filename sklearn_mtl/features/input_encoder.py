@@ -1,0 +1,82 @@
+"""The encoder of one input that is images, sequences, texts or what a user makes blocks of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from sklearn_mtl.features.accepted import AcceptedInput
+from sklearn_mtl.features.encoding import Encoder, spaced
+from sklearn_mtl.features.input_preprocessing import InputPreprocessing
+from sklearn_mtl.features.spec import Block, FeatureSpec
+from sklearn_mtl.features.table import take_rows
+from sklearn_mtl.messages import shown
+
+
+class InputEncoder(Encoder):
+    """Encode X with an `InputPreprocessing`.
+
+    Parameters
+    ----------
+    preprocessing : object
+        As the user gave it; ``"auto"`` may stand for the kind.
+    dtype : {numpy.float32, numpy.float64}
+        The dtype of the blocks of numbers.
+    kind : InputPreprocessing
+        What encodes; it is cloned.
+
+    Attributes
+    ----------
+    kind : InputPreprocessing
+        After ``fit``: the clone, fitted.
+
+    Examples
+    --------
+    >>> from sklearn_mtl.features import ImagePreprocessing
+    >>> images = np.zeros((5, 1, 4, 4))
+    >>> encoder = InputEncoder("auto", np.float32, ImagePreprocessing()).fit(images)
+    >>> encoder.spec.is_image, encoder.transform(images)["x"].shape
+    (True, (5, 1, 4, 4))
+    """
+
+    def __init__(self, preprocessing: Any, dtype: type[np.floating], kind: InputPreprocessing) -> None:
+        super().__init__(preprocessing, dtype)
+        self.kind = kind
+
+    @property
+    def accepted(self) -> AcceptedInput:
+        """What reads X."""
+        return AcceptedInput(kind=self.kind)
+
+    def fit(
+        self,
+        X: Any,
+        sample_weight: np.ndarray | None = None,
+        rows: np.ndarray | None = None,
+        y: np.ndarray | None = None,
+    ) -> InputEncoder:
+        """Fit to rows; see `Encoder.fit`. Labels are not used."""
+        places = np.arange(len(X)) if rows is None else rows
+        if sample_weight is not None:
+            places = places[np.asarray(sample_weight) > 0]
+        chosen = spaced(places, self.kind.most_rows_to_fit)
+        self.kind = clone(self.kind).fit(take_rows(X, slice(None) if len(chosen) == len(X) else chosen))
+        self.spec = FeatureSpec(tuple(self.kind.blocks()))
+        return self
+
+    def transform(self, X: Any, rows: np.ndarray | slice | None = None) -> dict[str, np.ndarray]:
+        """Encode X; see `Encoder.transform`. Axes that vary are as long as these rows are."""
+        encoded = self.kind.encode(take_rows(X, slice(None) if rows is None else rows))
+        return {block.name: self._checked(encoded[block.name], block) for block in self.spec.blocks}
+
+    def _checked(self, values: np.ndarray, block: Block) -> np.ndarray:
+        start = 1 if block.varies else 0
+        if values.shape[1 + start :] != block.shape[start:]:
+            raise ValueError(
+                f"Rows of `X` must have shape {shown(block.shape)}, as in `fit`"
+                f"{', but for their length' if block.varies else ''}. Found {values.shape[1:]}."
+            )
+        dtype = self.dtype if block.kind in ("float", "present") else np.int64
+        return np.require(values, dtype, ["C", "W"])
