@@ -6,21 +6,18 @@ the dropout masks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
 from torch.func import vmap
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from sklearn_mtl.network.module import MultiTaskModule
-from sklearn_mtl.network.torch_private import is_batched, tensors_of
+from sklearn_mtl.network.torch_private import tensors_of
+from sklearn_mtl.training.stacking.batched_calls import batched_calls
 
 Named = Mapping[str, Tensor]
 
@@ -76,7 +73,7 @@ class StackedModule:
         tensors = tuple(weights.values())
         own = [of_part[name] for of_part, name in slots]
         try:
-            with _batched_linears(tensors[0]):
+            with batched_calls(tensors[0]):
                 self._filled, self._blocks = slots, tuple(inputs)
                 raw, penalty = self._of_all(tensors, tuple(inputs.values()), cells, tuple(masks))
         finally:
@@ -198,138 +195,3 @@ def tensor_slots(module: nn.Module) -> dict[str, tuple[dict[str, Any], str]]:
         for of_part in tensors_of(part)
         for name in of_part
     }
-
-
-def _batched_linears(like: Tensor) -> AbstractContextManager[Any]:
-    """Batch the linear layers; not under autocast, whose rules for dtypes know torch's own alone."""
-    return nullcontext() if torch.is_autocast_enabled(like.device.type) else BatchedLinears()
-
-
-class BatchedLinears(TorchFunctionMode):
-    """Inside the block, what ``vmap`` makes of a linear layer is one ``baddbmm``, and attention is one call.
-
-    Its own rule for linear layers multiplies and then adds the bias in a second pass, and leaves the gradient
-    of the weights transposed, to be copied: at 256 columns a third more time. For attention on a CPU it has
-    none, and goes from network to network.
-    """
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Replace linear layers and attention, and nothing else."""
-        replaced = _BATCHED.get(func, func)
-        return replaced(*args, **kwargs or {})
-
-
-def _attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **how: Any) -> Any:
-    if not is_batched(query):
-        return F.scaled_dot_product_attention(query, key, value, attn_mask, **how)
-    return _Attention.apply(query, key, value, attn_mask, how)
-
-
-class _Attention(Function):
-    """The attention of one network; to ``vmap``, those of more networks are more rows."""
-
-    @staticmethod
-    def forward(
-        query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, how: Mapping[str, Any]
-    ) -> Tensor:
-        """Return the attention's output; not called under ``vmap``."""
-        return F.scaled_dot_product_attention(query, key, value, mask, **how)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Keep nothing: the gradient is that of the rows."""
-
-    @staticmethod
-    def vmap(
-        info: Any,
-        in_dims: tuple[int | None, ...],
-        *given: Any,
-    ) -> tuple[Any, int]:
-        """Return the outputs of all networks, networks first."""
-        *tensors, how = given
-        rows: list[Any] = [
-            None if tensor is None else _networks_first(tensor, dim, info.batch_size).flatten(0, 1)
-            for tensor, dim in zip(tensors, in_dims, strict=False)
-        ]
-        return _attention(*rows, **how).unflatten(0, (info.batch_size, -1)), 0
-
-
-def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
-    # Outside of vmap, and for weights that all networks share, torch's own does as well.
-    if not (is_batched(weight) and is_batched(input)):
-        return F.linear(input, weight, bias)
-    return _LinearLayer.apply(input, weight, bias)
-
-
-_BATCHED: dict[Any, Callable[..., Any]] = {F.linear: _linear, F.scaled_dot_product_attention: _attention}
-
-
-class _LinearLayer(Function):
-    """The linear layer of one network, with a rule of its own for ``vmap``."""
-
-    @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Return the layer's output; not called under ``vmap``."""
-        return F.linear(x, weight, bias)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Keep nothing: the gradient is that of the batched product."""
-
-    @staticmethod
-    def vmap(
-        info: Any,
-        in_dims: tuple[int | None, ...],
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-    ) -> tuple[Any, int]:
-        """Return the outputs of all networks, networks first."""
-        x, weight = (
-            _networks_first(tensor, dim, info.batch_size)
-            for tensor, dim in zip((x, weight), in_dims, strict=False)
-        )
-        bias = None if bias is None else _networks_first(bias, in_dims[2], info.batch_size)
-        rows = x.flatten(1, -2) if x.ndim > 2 else x.unsqueeze(1)
-        # Trunks within a network may be mapped over too: what is left is for torch's own rule.
-        is_nested = is_batched(rows) or is_batched(weight)
-        product_of = _stacked_linear_layer if is_nested else _StackedLinearLayer.apply
-        return product_of(rows, weight, bias).view(*x.shape[:-1], weight.shape[1]), 0
-
-
-def _networks_first(tensor: Tensor, dim: int | None, n_networks: int) -> Tensor:
-    return tensor.expand(n_networks, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-
-
-def _stacked_linear_layer(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    if bias is None:
-        return torch.bmm(x, weight.transpose(1, 2))
-    return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
-
-
-class _StackedLinearLayer(Function):
-    """(networks, rows, n_in) by (networks, n_out, n_in) to (networks, rows, n_out)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Return the product, with the bias added."""
-        ctx.save_for_backward(x, weight)
-        return _stacked_linear_layer(x, weight, bias)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients, that of the weights laid out as they are."""
-        (gradient,) = gradients
-        x, weight = ctx.saved_tensors
-        wanted = ctx.needs_input_grad
-        return (
-            torch.bmm(gradient, weight) if wanted[0] else None,
-            torch.bmm(gradient.transpose(1, 2), x) if wanted[1] else None,
-            gradient.sum(1) if wanted[2] else None,
-        )

@@ -1,86 +1,15 @@
-"""With stacked weights one module computes what many do, and a linear layer is one product for all."""
+"""With stacked weights one module computes what many do."""
 
-from contextlib import nullcontext
 
 import pytest
 import torch
 from torch import nn
-from torch.func import vmap
 
 from sklearn_mtl.training.runs import make_ready
 from sklearn_mtl.training.stacking.batches import few_rows
-from sklearn_mtl.training.stacking.module import BatchedLinears, DropoutCall, StackedModule, draw_mask
+from sklearn_mtl.training.stacking.module import DropoutCall, StackedModule, draw_mask
 from sklearn_mtl.trunks import MLP, TabM
 from tests.training.stacking.nets import plans_of
-
-# Linear layers
-
-
-def linears(bias, n_networks=3):
-    torch.manual_seed(0)
-    weight = torch.randn(n_networks, 4, 5, dtype=torch.float64, requires_grad=True)
-    return weight, torch.randn(n_networks, 4, dtype=torch.float64, requires_grad=True) if bias else None
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("shape", [(7, 5), (7, 2, 5), (5,)], ids=str)
-def test_batched_linear_layers_are_those_of_each_network(shape, bias):
-    weight, offset = linears(bias)
-    x = torch.randn(3, *shape, dtype=torch.float64, requires_grad=True)
-    leaves = [leaf for leaf in (x, weight, offset) if leaf is not None]
-    with BatchedLinears():
-        found = vmap(nn.functional.linear, (0, 0, 0 if bias else None))(x, weight, offset)
-    expected = torch.stack(
-        [nn.functional.linear(x[i], weight[i], None if offset is None else offset[i]) for i in range(3)]
-    )
-    torch.testing.assert_close(found, expected)
-    slope = torch.randn_like(expected)
-    for gradient, other in zip(
-        torch.autograd.grad(found, leaves, slope), torch.autograd.grad(expected, leaves, slope), strict=True
-    ):
-        torch.testing.assert_close(gradient, other)
-        assert gradient.is_contiguous()
-
-
-@pytest.mark.parametrize(
-    "in_dims", [(1, 0, 0), (0, 2, 0), (0, 0, None), (None, 0, 0), (0, None, None)], ids=str
-)
-def test_networks_may_lie_on_any_axis_or_share_a_tensor(in_dims):
-    tensors = []
-    for shape, axis in zip([(7, 5), (4, 5), (4,)], in_dims, strict=True):
-        tensor = torch.randn(3, *shape, dtype=torch.float64)
-        tensors.append(tensor[0] if axis is None else tensor.movedim(0, axis).contiguous())
-    expected = vmap(nn.functional.linear, in_dims)(*tensors)
-    with BatchedLinears():
-        found = vmap(nn.functional.linear, in_dims)(*tensors)
-    torch.testing.assert_close(found, expected)
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("shared_input", [True, False])
-def test_networks_may_map_over_parts_of_their_own(shared_input, bias):
-    """Each of 3 networks has 2 layers that are mapped over within it."""
-    weight = torch.randn(3, 2, 4, 5, dtype=torch.float64, requires_grad=True)
-    offset = torch.randn(3, 2, 4, dtype=torch.float64, requires_grad=True) if bias else None
-    x = torch.randn(3, *((7, 5) if shared_input else (2, 7, 5)), dtype=torch.float64, requires_grad=True)
-    of_one = vmap(nn.functional.linear, (None if shared_input else 0, 0, 0 if bias else None))
-    leaves = [leaf for leaf in (x, weight, offset) if leaf is not None]
-    outputs = []
-    for mode in (BatchedLinears(), nullcontext()):
-        with mode:
-            found = vmap(of_one, (0, 0, 0 if bias else None))(x, weight, offset)
-        outputs.append([found, *torch.autograd.grad(found.sin().sum(), leaves)])
-    torch.testing.assert_close(outputs[0], outputs[1])
-
-
-def test_outside_of_vmap_a_linear_layer_is_as_ever():
-    layer, x = nn.Linear(5, 4), torch.randn(7, 5)
-    expected = layer(x)
-    with BatchedLinears():
-        assert torch.equal(layer(x), expected)
-
-
-# The module
 
 
 def ready_of(data, trunk):
