@@ -23,6 +23,7 @@ torch.Size([10, 1, 8])
 from torch import nn
 
 from sklearn_mtl.recipes import Recipes
+from sklearn_mtl.trunks.cnn import CNN
 from sklearn_mtl.trunks.default import DefaultTrunk
 from sklearn_mtl.trunks.ft_transformer import FTTransformer
 from sklearn_mtl.trunks.mlp import MLP
@@ -39,6 +40,7 @@ from sklearn_mtl.trunks.trunk import PositionEntry, Trunk, TrunkModule
 TRUNKS: Recipes[Trunk] = Recipes(
     Trunk,
     {
+        "cnn": CNN,
         "ft_transformer": FTTransformer,
         "mlp": MLP,
         "resnet": ResNet,
@@ -53,6 +55,7 @@ TRUNKS: Recipes[Trunk] = Recipes(
 )
 
 __all__ = [
+    "CNN",
     "MLP",
     "RNN",
     "TCN",
