@@ -34,6 +34,7 @@ from sklearn_mtl.trunks.sequence import SequenceTrunk
 from sklearn_mtl.trunks.stacked import StackedTrunks
 from sklearn_mtl.trunks.tabm import TabM
 from sklearn_mtl.trunks.tcn import TCN
+from sklearn_mtl.trunks.text_encoder import BagOfTokens, TextCNN, TextEncoder
 from sklearn_mtl.trunks.transformer_encoder import TransformerEncoder
 from sklearn_mtl.trunks.trunk import PositionEntry, Trunk, TrunkModule
 
@@ -47,6 +48,7 @@ TRUNKS: Recipes[Trunk] = Recipes(
         "rnn": RNN,
         "tabm": TabM,
         "tcn": TCN,
+        "text_encoder": TextEncoder,
         "transformer_encoder": TransformerEncoder,
     },
     "`trunk` must be None, one of {names}, a Trunk such as MLP() or an nn.Module",
@@ -60,6 +62,7 @@ __all__ = [
     "RNN",
     "TCN",
     "TRUNKS",
+    "BagOfTokens",
     "DefaultTrunk",
     "FTTransformer",
     "ModuleTrunk",
@@ -68,6 +71,8 @@ __all__ = [
     "SequenceTrunk",
     "StackedTrunks",
     "TabM",
+    "TextCNN",
+    "TextEncoder",
     "TransformerEncoder",
     "Trunk",
     "TrunkModule",

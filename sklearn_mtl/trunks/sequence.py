@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.trunks.layers import POOLINGS, MappedParts, StepEncoder, is_real, lengths_of
 from sklearn_mtl.trunks.trunk import PositionEntry, Trunk, TrunkModule
@@ -76,14 +76,33 @@ class SequenceTrunk(Trunk):
                 f"{name} takes sequences, rows of shape (steps, channels). Found {block.shape}; "
                 "another trunk, such as MLP, can."
             )
+        entry = self.entry(block, nn.Identity(), block.shape[1])
+        return TrunkModule(entry, [], [entry.position_width])
+
+    def entry(self, block: Block, first: nn.Module, n_in: int) -> StepsEntry:
+        """Return a new entry for a block of steps, once these are vectors.
+
+        Parameters
+        ----------
+        block : Block
+            The sequences, or texts.
+        first : nn.Module
+            Makes vectors of the block, (rows, steps, n_in).
+        n_in : int
+            Width of these.
+
+        Raises
+        ------
+        ValueError
+            If a parameter can't be used.
+        """
         if not isinstance(self.pooling, str) or self.pooling not in POOLINGS:
             raise ValueError(
-                f"`pooling` of {name} must be one of {sorted(POOLINGS)}. Found {shown(self.pooling)}."
+                f"`pooling` of {type(self).__name__} must be one of {sorted(POOLINGS)}. Found "
+                f"{shown(self.pooling)}."
             )
-        n_steps, n_channels = block.shape
-        encoder = self.step_encoder(n_channels, n_steps)
-        entry = StepsEntry(block.name, f"{block.name}_lengths", nn.Identity(), encoder, self.pooling)
-        return TrunkModule(entry, [], [encoder.width])
+        encoder = self.step_encoder(n_in, block.shape[0])
+        return StepsEntry(block.name, f"{block.name}_lengths", first, encoder, self.pooling)
 
     @abstractmethod
     def step_encoder(self, n_in: int, n_steps: int) -> StepEncoder:

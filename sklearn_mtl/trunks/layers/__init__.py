@@ -29,6 +29,7 @@ from sklearn_mtl.trunks.layers.stacking import (
 from sklearn_mtl.trunks.layers.step_encoder import StepEncoder
 from sklearn_mtl.trunks.layers.steps import POOLINGS, StepDropout, backwards, is_real, lengths_of, only_real
 from sklearn_mtl.trunks.layers.temporal import TemporalBlocks, TemporalConvolution
+from sklearn_mtl.trunks.layers.tokens import ParallelConvolutions, TokenEmbedding, TokensAsTheyAre
 
 __all__ = [
     "CELLS",
@@ -41,6 +42,7 @@ __all__ = [
     "MappedParts",
     "MemberLinear",
     "OwnDraws",
+    "ParallelConvolutions",
     "PiecewiseLinearEmbedding",
     "Recurrent",
     "Residual",
@@ -51,6 +53,8 @@ __all__ = [
     "TaskLinear",
     "TemporalBlocks",
     "TemporalConvolution",
+    "TokenEmbedding",
+    "TokensAsTheyAre",
     "WithCodes",
     "aligned",
     "are_equal",
