@@ -30,7 +30,7 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     trunk : Trunk, str or nn.Module, default=None
         From features to a representation; None is ``TabM()`` for tables and ``MLP()`` for arrays of
         more dimensions. The words are ``"ft_transformer"``, ``"mlp"``, ``"resnet"``, ``"tabm"`` for tables,
-        ``"rnn"``, ``"tcn"`` and ``"transformer_encoder"`` for sequences; see `sklearn_mtl.trunks`.
+        ``"rnn"``, ``"tcn"`` and ``"transformer_encoder"`` for sequences; ``"text_encoder"`` for texts; see `sklearn_mtl.trunks`.
     sharing : Sharing or str, default=None
         How tasks share trunks; None is ``HardSharing()``, one trunk for all. The words are ``"hard"``,
         ``"separate"``, ``"soft"``, ``"cross_stitch"``, ``"task_attention"``, ``"mmoe"``, ``"dselect_k"``,

@@ -12,14 +12,15 @@ from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.trunks.mlp import MLP
 from sklearn_mtl.trunks.tabm import TabM
+from sklearn_mtl.trunks.text_encoder import TextEncoder
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
 # The first of these that suits an input is built for it; the last suits any.
-DEFAULTS: tuple[type[Trunk], ...] = (TabM, MLP)
+DEFAULTS: tuple[type[Trunk], ...] = (TabM, TextEncoder, MLP)
 
 
 class DefaultTrunk(Trunk):
-    """The trunk that suits the input: `TabM` for a table, `MLP` for everything else, wide sparse tables too.
+    """The trunk that suits the input: `TabM` for a table, `TextEncoder` for texts, `MLP` for everything else.
 
     ``trunk=None`` is this trunk, and ``set_params(trunk__dropout=0.1)`` gives it a parameter before the input
     is known. Which trunk is built is decided in ``fit``.

@@ -20,23 +20,26 @@ from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 class BagOfTokens(SequenceTrunk):
     """The vectors of a text's tokens, whatever their order: as ``encoder`` of `TextEncoder`.
 
+    Shen et al. (2018), "Baseline Needs More Love: On Simple Word-Embedding-Based Models and Associated
+    Pooling Mechanisms" (ACL): with the largest number of each channel, a single word may decide.
+
     Parameters
     ----------
-    pooling : {"mean", "last", "max", "attention"}, default="mean"
-        What stands for the text: the mean of all tokens, the last one, the largest number of each channel, or
+    pooling : {"max", "mean", "last", "attention"}, default="max"
+        What stands for the text: the largest number of each channel, the mean of all tokens, the last one, or
         a weighted mean, the weights learned (Yang et al., 2016).
 
     Examples
     --------
     >>> from sklearn_mtl.trunks import BagOfTokens
-    >>> BagOfTokens(pooling="attention")
-    BagOfTokens(pooling='attention')
+    >>> BagOfTokens(pooling="mean")
+    BagOfTokens(pooling='mean')
     """
 
-    def __init__(self, pooling: str = "mean") -> None:
+    def __init__(self, pooling: str = "max") -> None:
         self.pooling = pooling
 
-    def step_encoder(self, n_in: int, n_steps: int) -> StepEncoder:  # noqa: ARG002
+    def step_encoder(self, n_in: int, n_steps: int) -> StepEncoder:
         """Return what gives each token as it is."""
         return TokensAsTheyAre(n_in)
 
@@ -79,7 +82,7 @@ class TextCNN(SequenceTrunk):
         self.pooling = pooling
         self.dropout = dropout
 
-    def step_encoder(self, n_in: int, n_steps: int) -> StepEncoder:  # noqa: ARG002
+    def step_encoder(self, n_in: int, n_steps: int) -> StepEncoder:
         """Return new convolutions."""
         check_counts("TextCNN", channels=self.channels)
         check_shares("TextCNN", dropout=self.dropout)
@@ -94,7 +97,7 @@ class TextCNN(SequenceTrunk):
 
 ENCODERS: Recipes[SequenceTrunk] = Recipes(
     SequenceTrunk,
-    {"cnn": TextCNN, "lstm": RNN, "mean": BagOfTokens, "transformer": TransformerEncoder},
+    {"bag": BagOfTokens, "cnn": TextCNN, "lstm": RNN, "transformer": TransformerEncoder},
     "`encoder` of TextEncoder must be one of {names} or a trunk for sequences such as RNN()",
 )
 
@@ -107,10 +110,10 @@ class TextEncoder(Trunk):
 
     Parameters
     ----------
-    encoder : {"mean", "cnn", "lstm", "transformer"} or trunk for sequences, default="mean"
-        What reads the vectors. ``"mean"`` is `BagOfTokens`, the mean of all, whatever their order; ``"cnn"``
-        is `TextCNN`, ``"lstm"`` is `RNN`, and ``"transformer"`` is `TransformerEncoder`, with their default
-        parameters. Any trunk for sequences, such as ``RNN(cell="gru", pooling="attention")``, will do.
+    encoder : {"bag", "cnn", "lstm", "transformer"} or trunk for sequences, default="bag"
+        What reads the vectors. ``"bag"`` is `BagOfTokens`, for which their order does not count; ``"cnn"`` is
+        `TextCNN`, ``"lstm"`` is `RNN`, and ``"transformer"`` is `TransformerEncoder`, with their default
+        parameters. Any trunk for sequences, such as ``BagOfTokens("mean")`` or ``RNN(cell="gru")``, will do.
     embedding_size : int, default=128
         Width of a token's vector.
     dropout : float, default=0.2
@@ -128,7 +131,7 @@ class TextEncoder(Trunk):
 
     def __init__(
         self,
-        encoder: str | SequenceTrunk = "mean",
+        encoder: str | SequenceTrunk = "bag",
         *,
         embedding_size: int = 128,
         dropout: float = 0.2,

@@ -59,7 +59,19 @@ from sklearn_mtl.sharing import (
     TaskAttention,
 )
 from sklearn_mtl.tasks import Classification, PointLoss, Regression
-from sklearn_mtl.trunks import MLP, RNN, TCN, FTTransformer, ModuleTrunk, ResNet, TabM, TransformerEncoder
+from sklearn_mtl.trunks import (
+    MLP,
+    RNN,
+    TCN,
+    BagOfTokens,
+    FTTransformer,
+    ModuleTrunk,
+    ResNet,
+    TabM,
+    TextCNN,
+    TextEncoder,
+    TransformerEncoder,
+)
 from tests.balancing.methods import Projected
 
 EXTENDING = Path(__file__).parents[3] / "docs" / "extending.md"
@@ -89,7 +101,7 @@ class Case:
     """A recipe, and what of it is searched.
 
     ``not_stacked`` has words of the reason for which its nets are in no stack, ``row_shape`` is that of rows
-    which it takes where these are none of a table.
+    which it takes where these are none of a table, and ``of_texts`` says that it takes texts.
     """
 
     parameter: str
@@ -97,6 +109,7 @@ class Case:
     grid: dict[str, list[Any]] = field(default_factory=dict)
     not_stacked: str | None = None
     row_shape: tuple[int, ...] = (4,)
+    of_texts: bool = False
 
     def __str__(self) -> str:
         return type(self.recipe).__name__
@@ -336,6 +349,25 @@ CASES = [
             "dropout": [0.1, 0.4],
         },
         row_shape=(4, 1),
+    ),
+    Case(
+        "trunk",
+        TextEncoder(embedding_size=6),
+        {"encoder": ["bag", BagOfTokens("mean")], "embedding_size": [6, 4], "dropout": [0.1, 0.4]},
+        of_texts=True,
+    ),
+    Case(
+        "trunk",
+        TextEncoder(TextCNN(5, kernel_sizes=(1, 2)), embedding_size=6),
+        {
+            "encoder__channels": [5, 4],
+            "encoder__kernel_sizes": [(1, 2), (2,)],
+            "encoder__pooling": ["max", "attention"],
+            "encoder__dropout": [0.1, 0.4],
+            "embedding_size": [6, 4],
+            "dropout": [0.1, 0.4],
+        },
+        of_texts=True,
     ),
     Case("trunk", ModuleTrunk(linear(0)), {"module": [linear(0), linear(1)]}),
     Case("sharing", HardSharing()),

@@ -48,6 +48,11 @@ def searched(search, case, grid, data):
     est.set_params(**{case.parameter: clone(case.recipe)})
     X, Y = data
     rows = X.reshape(len(X), *case.row_shape)
+    if case.of_texts:
+        est.set_params(preprocessing="auto")
+        rows = [
+            " ".join(f"{name}{round(value)}" for name, value in zip("abcd", row, strict=True)) for row in X
+        ]
     return search(est, grid, cv=KFold(3), refit=False, error_score="raise").fit(rows, Y)
 
 
