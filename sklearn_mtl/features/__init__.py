@@ -21,6 +21,7 @@ rows that are encoded when they are read.
 `texts`                  texts
 `reading`                `read_features`: a table or array checked, and read as an array or a frame
 `streamed`               rows that are read from a memory map or a Dataset when they are asked for
+`ragged`                 rows of unequal lengths, which are filled up when they are asked for
 `sparse`                 rows of a sparse matrix, which are made dense when they are asked for
 `kinds`, `dates`         what the columns of a table hold, also as text
 `reader`, `table`        the default preprocessing: columns read, then encoded as numbers
@@ -64,6 +65,7 @@ from sklearn_mtl.features.images import ImagePreprocessing
 from sklearn_mtl.features.input_encoder import InputEncoder
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
 from sklearn_mtl.features.kinds import listed, named
+from sklearn_mtl.features.ragged import RaggedRows
 from sklearn_mtl.features.reading import is_built_in, read_features, takes_sparse, takes_texts, unmasked
 from sklearn_mtl.features.scaling import Scaling
 from sklearn_mtl.features.sequences import SequencePreprocessing
@@ -85,6 +87,7 @@ __all__ = [
     "InputEncoder",
     "InputPreprocessing",
     "LevelCodes",
+    "RaggedRows",
     "Scaling",
     "SequencePreprocessing",
     "SharedRows",

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn_mtl.features.accepted import AcceptedInput
 from sklearn_mtl.features.encoding import Encoder, spaced
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
+from sklearn_mtl.features.ragged import RaggedRows
 from sklearn_mtl.features.spec import Block, FeatureSpec
 from sklearn_mtl.features.table import take_rows
 from sklearn_mtl.messages import shown
@@ -66,12 +67,12 @@ class InputEncoder(Encoder):
         self.spec = FeatureSpec(tuple(self.kind.blocks()))
         return self
 
-    def transform(self, X: Any, rows: np.ndarray | slice | None = None) -> dict[str, np.ndarray]:
+    def transform(self, X: Any, rows: np.ndarray | slice | None = None) -> dict[str, Any]:
         """Encode X; see `Encoder.transform`. Axes that vary are as long as these rows are."""
         encoded = self.kind.encode(take_rows(X, slice(None) if rows is None else rows))
         return {block.name: self._checked(encoded[block.name], block) for block in self.spec.blocks}
 
-    def _checked(self, values: np.ndarray, block: Block) -> np.ndarray:
+    def _checked(self, values: Any, block: Block) -> np.ndarray | RaggedRows:
         start = 1 if block.varies else 0
         if values.shape[1 + start :] != block.shape[start:]:
             raise ValueError(
@@ -79,4 +80,6 @@ class InputEncoder(Encoder):
                 f"{', but for their length' if block.varies else ''}. Found {values.shape[1:]}."
             )
         dtype = self.dtype if block.kind in ("float", "present") else np.int64
+        if isinstance(values, RaggedRows):
+            return values.astype(dtype, copy=False)
         return np.require(values, dtype, ["C", "W"])

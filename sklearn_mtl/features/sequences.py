@@ -7,83 +7,185 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
+from torch.utils.data import Dataset
 
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
+from sklearn_mtl.features.ragged import RaggedRows
+from sklearn_mtl.features.scaling import Scaling, scaling_of
 from sklearn_mtl.features.spec import OF_LENGTHS, Block
+from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
 from sklearn_mtl.messages import shown
+
+_RULE = (
+    "`X` must hold sequences of numbers, each of shape (steps,) or (steps, channels) with at least one step."
+)
+# Of integers and booleans floats of single precision are made.
+_DTYPES = [np.float32, np.float64]
 
 
 class SequencePreprocessing(InputPreprocessing):
-    """Sequences: arrays of three axes, or lists of arrays of one or two axes, whose lengths may differ.
+    """Sequences: an array of shape (rows, steps, channels), or a list of arrays of unequal lengths.
 
-    Those of an array are (rows, steps, channels) and have one length. Those of a list are filled up with
-    zeros at the end, and ``"x_lengths"`` says how many steps of each are real.
+    A list, an object array or a Series holds an array for each row, (steps, channels), or (steps,) where
+    there is one channel; how many steps a row has may differ, also between ``fit`` and ``predict``. All rows
+    have the same channels, finite numbers, and one step at least. A memory map or a Dataset of sequences of
+    one length is read batch by batch.
+
+    Rows become ``"x"``. Where ``fit`` was given a list they are filled up with zeros at the end, to the
+    longest of those that are encoded together, and ``"x_lengths"`` says how many steps of each are real. Rows
+    of very unequal lengths stay as they are in memory, and are filled up batch by batch.
+
+    Parameters
+    ----------
+    scale : bool, default=True
+        Whether each channel is given mean 0 and variance 1 over all steps of the training rows. A channel of
+        nothing but 0 and 1 stays as it is.
+
+    Attributes
+    ----------
+    n_channels_ : int
+        Number of channels.
+    n_steps_ : int
+        Length of the longest row in ``fit``.
+    varies_ : bool
+        Whether rows may have other lengths than those of ``fit``, which was given a list.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from sklearn.base import BaseEstimator
     >>> from sklearn_mtl.features import SequencePreprocessing
-    >>> X = SequencePreprocessing().read(None, [[1.0, 2.0], [3.0]], reset=True)
-    >>> encoded = SequencePreprocessing().fit(X).encode(X)
-    >>> encoded["x"].shape, encoded["x_lengths"].tolist()
-    ((2, 2, 1), [2, 1])
+    >>> X = SequencePreprocessing().read(BaseEstimator(), [[1.0, 3.0], [5.0]], reset=True)
+    >>> encoded = SequencePreprocessing(scale=False).fit(X).encode(X)
+    >>> encoded["x"][:].tolist(), encoded["x_lengths"].tolist()
+    ([[[1.0], [3.0]], [[5.0], [0.0]]], [2, 1])
     """
 
+    n_channels_: int
+    n_steps_: int
     varies_: bool
-    shape_: tuple[int, ...]
+    scaling_: Scaling | None
+
+    def __init__(self, *, scale: bool = True) -> None:
+        self.scale = scale
 
     @classmethod
     def takes(cls, X: Any) -> bool:
         """Whether X has three axes, or is a list of sequences of numbers."""
         if hasattr(X, "ndim") and X.ndim != 1:
-            return X.ndim == 3
+            return bool(X.ndim == 3)
         if not isinstance(X, list | tuple | np.ndarray | pd.Series) or len(X) == 0:
             return False
-        first = X.iloc[0] if isinstance(X, pd.Series) else X[0]
-        lengths = {np.shape(one)[0] for one in X if np.ndim(one) > 0} if _n_axes(first) in (1, 2) else set()
+        axes = _n_axes(X.iloc[0] if isinstance(X, pd.Series) else X[0])
+        if axes != 1:
+            return axes == 2
         # A list of rows of one length is a table.
-        return _n_axes(first) == 2 or len(lengths) > 1 or (len(lengths) == 1 and isinstance(X, np.ndarray))
+        return isinstance(X, np.ndarray | pd.Series) or len({len(row) for row in X if _n_axes(row) == 1}) > 1
 
-    def read(self, estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
-        """Return an array of three axes, or one of arrays of two axes."""
-        if getattr(X, "ndim", 1) > 1:
-            return super().read(estimator, X, reset=reset)
-        rows = np.empty(len(X), dtype=object)
-        for place, row in enumerate(X):
-            values = np.asarray(row, dtype=np.float64)
-            if values.ndim not in (1, 2) or values.shape[0] == 0 or not np.isfinite(values).all():
-                raise ValueError(
-                    "`X` must hold sequences of finite numbers, (steps,) or (steps, channels), of one "
-                    f"step at least. Found shape {shown(values.shape)} in row {place}."
-                )
-            rows[place] = values.reshape(len(values), -1)
+    def read(
+        self, estimator: BaseEstimator, X: Any, *, reset: bool
+    ) -> np.ndarray | RaggedRows | StreamedRows:
+        """Return the rows: an array of three axes as it is, and a list as `RaggedRows`."""
+        if isinstance(X, np.memmap | Dataset):
+            rows: Any = streamed_rows(X, allow_nan=False, dtype=np.float32)
+        elif isinstance(X, list | tuple) or getattr(X, "ndim", 0) == 1:
+            rows = _read_each(list(X))
+        else:
+            rows = _read_array(X)
+        if len(rows.shape) != 3:
+            raise ValueError(f"{_RULE} Found rows of shape {rows.shape[1:]}.")
+        self._note_channels(estimator, rows.shape[2], reset=reset)
         return rows
 
-    def fit(self, X: np.ndarray) -> Self:
-        """Learn the number of channels, and how long sequences are."""
-        self.varies_ = X.ndim == 1
-        self.shape_ = (max(map(len, X)), X[0].shape[1]) if self.varies_ else X.shape[1:]
+    def _note_channels(self, estimator: BaseEstimator, n_channels: int, *, reset: bool) -> None:
+        """Record the number of channels as that of features, or compare it."""
+        if reset:
+            estimator.n_features_in_ = n_channels
+            return
+        expected = getattr(estimator, "n_features_in_", n_channels)
+        if n_channels != expected:
+            raise ValueError(
+                f"The sequences of `X` must have {expected} channels, as in `fit`. Found {n_channels}."
+            )
+
+    def fit(self, X: np.ndarray | RaggedRows) -> Self:
+        """Learn the number of channels and their scales, and how long sequences are."""
+        if not isinstance(self.scale, bool | np.bool_):
+            raise ValueError(
+                f"`scale` of SequencePreprocessing must be True or False. Found {shown(self.scale)}."
+            )
+        _, self.n_steps_, self.n_channels_ = X.shape
+        self.varies_ = isinstance(X, RaggedRows)
+        steps = X.values if isinstance(X, RaggedRows) else X.reshape(-1, self.n_channels_)
+        self.scaling_ = scaling_of(steps) if self.scale else None
         return self
 
     def blocks(self) -> tuple[Block, ...]:
-        """Return a block of numbers, and that of their lengths where these vary."""
-        values = Block("x", self.shape_, varies=self.varies_)
+        """Return the block of numbers, and that of lengths where these vary."""
+        values = Block("x", (self.n_steps_, self.n_channels_), varies=self.varies_)
         return (values, Block("x" + OF_LENGTHS, (), "lengths")) if self.varies_ else (values,)
 
-    def encode(self, X: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the sequences, filled up at the end, and their lengths."""
-        lengths = np.array([len(row) for row in X], dtype=np.int64)
-        if X.ndim == 3:
-            return {"x": X, "x" + OF_LENGTHS: lengths}
-        filled = np.zeros((len(X), int(lengths.max(initial=1)), self.shape_[1]))
-        for place, row in enumerate(X):
-            filled[place, : len(row)] = row
-        return {"x": filled, "x" + OF_LENGTHS: lengths}
+    def encode(self, X: np.ndarray | RaggedRows) -> dict[str, Any]:
+        """Return the sequences, scaled, and their lengths."""
+        if isinstance(X, RaggedRows):
+            return {"x": X.with_values(self._scaled(X.values)), "x" + OF_LENGTHS: X.lengths}
+        lengths = np.full(len(X), X.shape[1], dtype=np.int64)
+        return {"x": self._scaled(X), "x" + OF_LENGTHS: lengths}
+
+    def _scaled(self, steps: np.ndarray) -> np.ndarray:
+        if self.scaling_ is None:
+            return steps
+        # In single precision what varies a little about a large mean would be lost.
+        scaled: Any = self.scaling_.scaled(steps)
+        return scaled.astype(steps.dtype, copy=False)
+
+
+def _read_array(X: Any) -> np.ndarray:
+    """Return an array of three axes; one of two holds sequences of one channel."""
+    found: np.ndarray = check_array(X, dtype=_DTYPES, allow_nd=True, input_name="X")
+    return found[..., None] if found.ndim == 2 else found
+
+
+def _read_each(rows: list[Any]) -> RaggedRows:
+    """Return sequences that are given one by one."""
+    if not rows:
+        raise ValueError(f"{_RULE} Found no row.")
+    read = [_read_one(row, place) for place, row in enumerate(rows)]
+    channels = {len(row[0]): place for place, row in reversed([*enumerate(read)])}
+    if len(channels) > 1:
+        (one, first), (other, second) = sorted(channels.items(), key=lambda item: item[1])[:2]
+        raise ValueError(
+            f"All sequences of `X` must have the same channels. Found {one} in row {first} and {other} in "
+            f"row {second}."
+        )
+    found = RaggedRows.of(read)
+    with np.errstate(over="ignore", invalid="ignore"):
+        is_finite = np.isfinite(found.values.sum())
+    if not is_finite and not (finite := np.isfinite(found.values).all(1)).all():
+        place = int(np.searchsorted(np.cumsum(found.lengths), np.argmin(finite), side="right"))
+        raise ValueError(
+            f"Input X contains NaN or infinity. The sequences of `X` must be finite. Found it in row {place}."
+        )
+    return found
+
+
+def _read_one(row: Any, place: int) -> np.ndarray:
+    """Return one sequence, (steps, channels)."""
+    try:
+        values = np.asarray(row)
+        if values.dtype not in _DTYPES:
+            values = values.astype(np.float32 if values.dtype.kind in "biu" else np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{_RULE} Found {shown(row)} in row {place}.") from None
+    if values.ndim not in (1, 2) or 0 in values.shape:
+        raise ValueError(f"{_RULE} Found one of shape {values.shape} in row {place}.")
+    return values.reshape(len(values), -1)
 
 
 def _n_axes(value: Any) -> int:
     """Return the number of axes of one sequence; 0 for a number or a text, and -1 where rows are uneven."""
     try:
-        return 0 if isinstance(value, str | bytes) else np.ndim(value)
+        return 0 if isinstance(value, str | bytes | dict | set) else np.ndim(value)
     except ValueError:
         return -1

@@ -1,0 +1,167 @@
+"""Sequences as X: of one length or of many, checked, scaled, and filled up at the end."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import BaseEstimator
+
+from sklearn_mtl.features import AcceptedInput, EncodedRows, SequencePreprocessing, new_encoder
+
+RNG = np.random.default_rng(0)
+ROWS = [RNG.normal(5, 3, size=(n, 2)) for n in (4, 1, 9, 2, 2)]
+
+
+def read(X, preprocessing="auto", reader=None):
+    reset = reader is None
+    reader = BaseEstimator() if reset else reader
+    return AcceptedInput.by(preprocessing).read(reader, X, reset=reset), reader
+
+
+def encoded(X, preprocessing="auto", dtype=np.float32):
+    rows, _ = read(X, preprocessing)
+    encoder = new_encoder(preprocessing, dtype, rows).fit(rows)
+    return encoder, EncodedRows(encoder, rows)
+
+
+def as_object_array(rows):
+    found = np.empty(len(rows), dtype=object)
+    found[:] = rows
+    return found
+
+
+CONTAINERS = {
+    "list": list,
+    "tuple": tuple,
+    "object array": as_object_array,
+    "series": lambda rows: pd.Series(list(rows), index=range(10, 10 + len(rows))),
+    "lists": lambda rows: [row.tolist() for row in rows],
+    "tensors": lambda rows: [torch.from_numpy(row) for row in rows],
+    "frames": lambda rows: [pd.DataFrame(row) for row in rows],
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_every_container_of_sequences_is_read_alike(container):
+    encoder, rows = encoded(CONTAINERS[container](ROWS))
+    assert encoder.spec.is_sequence
+    assert encoder.spec.single.shape == (9, 2)
+    assert encoder.spec.lengths.kind == "lengths"
+    steps = np.concatenate(ROWS)
+    found = rows.read(slice(None))
+    assert found["x_lengths"].tolist() == [4, 1, 9, 2, 2]
+    assert (found["x"].dtype, found["x_lengths"].dtype) == (np.float32, np.int64)
+    for row, own in zip(ROWS, found["x"], strict=True):
+        scaled = (row - steps.mean(0)) / steps.std(0)
+        np.testing.assert_allclose(own[: len(row)], scaled, rtol=1e-5, atol=1e-6)
+        assert (own[len(row) :] == 0).all()
+
+
+def test_rows_are_filled_up_to_the_longest_of_those_that_are_read():
+    _, rows = encoded(ROWS)
+    assert rows.is_streamed
+    few = rows.read(np.array([3, 0]))
+    assert few["x"].shape == (2, 4, 2)
+    np.testing.assert_array_equal(few["x"][0, :2], rows.read(slice(None))["x"][3, :2])
+    assert rows.read(slice(1, 2))["x"].shape == (1, 1, 2)
+
+
+def test_an_array_has_rows_of_one_length():
+    X = np.stack([np.pad(row, ((0, 9 - len(row)), (0, 0))) for row in ROWS])
+    for given in (X, torch.from_numpy(X)):
+        encoder, rows = encoded(given)
+        assert [(block.name, block.varies) for block in encoder.spec.blocks] == [("x", False)]
+        found = rows.read(slice(None))
+        np.testing.assert_allclose(found["x"].mean((0, 1)), 0, atol=1e-6)
+        np.testing.assert_allclose(found["x"].std((0, 1)), 1, rtol=1e-5)
+    _, rows = encoded(list(X))
+    assert not rows.is_streamed
+    np.testing.assert_allclose(rows.read(slice(None))["x"], found["x"], rtol=1e-5, atol=1e-6)
+    assert rows.read(slice(None))["x_lengths"].tolist() == [9] * 5
+
+
+def test_a_list_of_numbers_is_a_sequence_of_one_channel():
+    encoder, rows = encoded([[1.0, 2.0], [3], [True, False, True]], SequencePreprocessing(scale=False))
+    assert encoder.spec.single.shape == (3, 1)
+    assert rows.read(slice(None))["x"][..., 0].tolist() == [[1, 2, 0], [3, 0, 0], [1, 0, 1]]
+    # Of one length it is a table, unless it is said that it is none.
+    assert read([[1.0, 2.0], [3.0, 4.0]])[0].shape == (2, 2)
+    assert encoded([[1.0, 2.0], [3.0, 4.0]], SequencePreprocessing())[0].spec.single.shape == (2, 1)
+    assert encoded(np.ones((3, 4)), SequencePreprocessing())[0].spec.single.shape == (4, 1)
+
+
+def test_scales_are_those_of_the_rows_that_are_fitted():
+    rows, _ = read(ROWS)
+    encoder = new_encoder("auto", np.float64, rows).fit(rows, np.array([1, 0, 0, 2, 0]))
+    fitted = np.concatenate([ROWS[0], ROWS[3]])
+    np.testing.assert_allclose(
+        encoder.transform(rows)["x"].values, (np.concatenate(ROWS) - fitted.mean(0)) / fitted.std(0)
+    )
+
+
+def test_a_channel_of_bits_stays_as_it_is():
+    X = np.stack([np.tile([0.0, 1.0], (3, 4)), RNG.normal(size=(3, 8))], axis=2)
+    _, rows = encoded(X)
+    np.testing.assert_array_equal(rows.read(slice(None))["x"][..., 0], X[..., 0])
+
+
+def test_steps_may_be_more_or_fewer_later_and_channels_not():
+    X = np.ones((3, 9, 2))
+    rows, reader = read(ROWS)
+    encoder = new_encoder("auto", np.float32, rows).fit(rows)
+    for given in ([np.ones((20, 2)), np.ones((1, 2))], np.ones((3, 4, 2))):
+        other = encoder.accepted.read(reader, given, reset=False)
+        assert EncodedRows(encoder, other).read(slice(None))["x"].shape[1:] == (max(map(len, given)), 2)
+    with pytest.raises(
+        ValueError, match=r"Rows of `X` must have shape \(9, 2\), as in `fit`. Found \(4, 2\)"
+    ):
+        EncodedRows(new_encoder("auto", np.float32, X).fit(X), np.ones((3, 4, 2))).read(slice(None))
+    for given in ([np.ones((2, 3))], [[1.0, 2.0], [1.0]], np.ones((2, 5, 1))):
+        with pytest.raises(ValueError, match="`X` must have 2 channels, as in `fit`. Found"):
+            encoder.accepted.read(reader, given, reset=False)
+
+
+RULE = (
+    r"`X` must hold sequences of numbers, each of shape \(steps,\) or \(steps, channels\) with at least one"
+)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([ROWS[0], np.empty((0, 2))], rf"{RULE} step. Found one of shape \(0, 2\) in row 1"),
+        ([ROWS[0], np.empty((3, 0))], rf"{RULE} step. Found one of shape \(3, 0\) in row 1"),
+        ([ROWS[0], []], rf"{RULE} step. Found one of shape \(0,\) in row 1"),
+        ([ROWS[0], np.ones((1, 2, 3))], rf"{RULE} step. Found one of shape \(1, 2, 3\) in row 1"),
+        ([ROWS[0], "text"], rf"{RULE} step. Found 'text' in row 1"),
+        ([ROWS[0], None], rf"{RULE} step. Found one of shape \(\) in row 1"),
+        ([ROWS[0], [[1.0, 2.0], [1.0]]], rf"{RULE} step. Found \[\[1.0, 2.0\], \[1.0\]\] in row 1"),
+        ([ROWS[0], ROWS[1], ROWS[2][:, :1]], "must have the same channels. Found 2 in row 0 and 1 in row 2"),
+        ([ROWS[0], np.full((2, 2), np.nan)], "The sequences of `X` must be finite. Found it in row 1"),
+        ([np.full((1, 2), -np.inf), ROWS[0]], "The sequences of `X` must be finite. Found it in row 0"),
+        (np.full((2, 3, 1), np.nan), "Input X contains NaN"),
+        (np.ones((2, 3, 4, 1)), r"Found rows of shape \(3, 4, 1\)"),
+        ([], f"{RULE} step. Found no row"),
+    ],
+)
+def test_errors(X, message):
+    with pytest.raises(ValueError, match=message):
+        read(X, SequencePreprocessing())
+
+
+def test_scale_is_a_flag():
+    with pytest.raises(
+        ValueError, match="`scale` of SequencePreprocessing must be True or False. Found 'no'"
+    ):
+        encoded(ROWS, SequencePreprocessing(scale="no"))
+
+
+def test_what_was_given_is_not_changed():
+    X = np.ones((3, 4, 2), dtype=np.float32)
+    _, rows = encoded(X, SequencePreprocessing(scale=False))
+    assert (X == 1).all()
+    copy = [row.copy() for row in ROWS]
+    _, rows = encoded(copy)
+    rows.read(slice(None))["x"][:] = 7
+    for one, other in zip(copy, ROWS, strict=True):
+        np.testing.assert_array_equal(one, other)
