@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-# Filled up to the longest of all at once, rows may take so many times as much memory as they do by themselves:
-# what is filled up for each batch takes a little longer to read.
+# Filled up to the longest of all at once, rows may take so many times as much memory as by themselves: what
+# is filled up for each batch takes a little longer to read.
 MOST_FILLED = 1.25
 
 
@@ -40,7 +40,7 @@ class RaggedRows:
 
     @classmethod
     def of(cls, rows: Sequence[np.ndarray]) -> Self:
-        """Return the rows of a sequence of at least one array, all of one dtype and of one shape of a step."""
+        """Return the rows of a sequence of at least one array, whose steps are of one shape."""
         return cls(np.concatenate(rows), np.array([len(row) for row in rows], dtype=np.int64))
 
     @property

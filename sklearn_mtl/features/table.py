@@ -29,9 +29,9 @@ from sklearn_mtl.features.kinds import (
     refuse_sequences,
     which_vary,
 )
+from sklearn_mtl.features.ragged import RaggedRows
 from sklearn_mtl.features.reader import TableReader, as_frame, read_columns
 from sklearn_mtl.features.reading import check_transformer
-from sklearn_mtl.features.ragged import RaggedRows
 from sklearn_mtl.features.sparse import SparseRows
 
 # Of the levels of a column, those that occur so often have an encoded column of their own, so many at most.
@@ -262,7 +262,7 @@ def with_text_of(table: Any, sample: np.ndarray | pd.DataFrame) -> np.ndarray | 
 
 
 def take_rows(X: Any, rows: np.ndarray | slice) -> Any:
-    """Return rows of X as `read_features` returns it; sparse ones stay sparse, uneven ones are not filled up."""
+    """Return rows of X as `read_features` returns it, sparse ones sparse, uneven ones not filled up."""
     if isinstance(X, SparseRows | RaggedRows):
         return X.take(rows)
     return X.iloc[rows] if isinstance(X, pd.DataFrame | pd.Series) else X[rows]

@@ -117,7 +117,7 @@ def test_steps_may_be_more_or_fewer_later_and_channels_not():
     ):
         EncodedRows(new_encoder("auto", np.float32, X).fit(X), np.ones((3, 4, 2))).read(slice(None))
     for given in ([np.ones((2, 3))], [[1.0, 2.0], [1.0]], np.ones((2, 5, 1))):
-        with pytest.raises(ValueError, match="`X` must have 2 channels, as in `fit`. Found"):
+        with pytest.raises(ValueError, match="must have 2 channels, as in `fit`"):
             encoder.accepted.read(reader, given, reset=False)
 
 
@@ -150,9 +150,7 @@ def test_errors(X, message):
 
 
 def test_scale_is_a_flag():
-    with pytest.raises(
-        ValueError, match="`scale` of SequencePreprocessing must be True or False. Found 'no'"
-    ):
+    with pytest.raises(ValueError, match="`scale` of SequencePreprocessing must be True or"):
         encoded(ROWS, SequencePreprocessing(scale="no"))
 
 
