@@ -121,3 +121,14 @@ def test_film_ratings_are_scored_for_each_model(tmp_path):
     scores = [line.split()[-5:] for line in printed.splitlines() if line.strip().startswith(models)]
     assert len(scores) == 5
     assert all(0 < float(score) < 10 for row in scores for score in row[:4])
+
+
+def test_museum_titles_are_scored_for_each_model(tmp_path):
+    _, printed = run_quickly(EXAMPLES / "museum_titles.py", tmp_path)
+    assert "1,000 works by" in printed
+    for heading in ("accuracy", "macro F1", "R²", "RMSE, years", "seconds"):
+        assert heading in printed
+    models = ("most frequent", "TF-IDF", "one network, a table", "one network, texts")
+    scores = [line.split()[-5:] for line in printed.splitlines() if line.strip().startswith(models)]
+    assert len(scores) == 4
+    assert all(0 <= float(score) <= 1 for row in scores for score in row[:2])
