@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn_mtl.data import RowSplit, Table
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fitted import Fitted
+from sklearn_mtl.estimators.label_positions import with_positions_of
 from sklearn_mtl.estimators.models_beside import models_beside
 from sklearn_mtl.estimators.rows import FitData, Rows, by_task
 from sklearn_mtl.estimators.stages import Stages
@@ -69,7 +70,7 @@ def plan_fit(
     training = stages.training_rows(rows, splits)
     dtype, declared = numpy_dtype(settings.dtype), by_task("classes", classes, names)
     bound = stages.bind(training, kinds=kinds, classes=declared, calibrate=settings.calibrate)
-    tasks = stages.trained_as(bound, sharing=parameters.sharing)
+    tasks = with_positions_of(stages.trained_as(bound, sharing=parameters.sharing), data.y_val)
     encoder = stages.fit_encoder(training, tasks, preprocessing=parameters.preprocessing, dtype=dtype)
     blueprint = Blueprint(
         spec=encoder.spec,

@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.estimators.rows import Rows
 from sklearn_mtl.messages import shown
-from sklearn_mtl.targets import Column, infer_kinds
+from sklearn_mtl.targets import Column, PositionColumn, infer_kinds
 from sklearn_mtl.targets.kinds import MOST_CLASSES
 from sklearn_mtl.tasks import KINDS, TaskKind
 
@@ -152,7 +152,8 @@ def seen_labels(rows: Rows, *, names: Sequence[str]) -> dict[str, SeenLabels]:
 
 def _seen(column: Column) -> SeenLabels | None:
     known = column.known
-    if known.dtype.kind not in "iuf" or isinstance(column.dtype, pd.CategoricalDtype):
+    is_sure = isinstance(column.dtype, pd.CategoricalDtype) or isinstance(column, PositionColumn)
+    if is_sure or known.dtype.kind not in "iuf":
         return None
     if column.values.ndim == 2:
         is_binary = bool(((known == 0) | (known == 1)).all())

@@ -26,7 +26,7 @@ def models_beside(parameters: FitParameters, plan: NetPlan) -> tuple[Kind, ...]:
         The plan of one of the nets.
     """
     spec, n_rows = plan.blueprint.spec, len(plan.train)
-    if not can_stand_beside(spec, n_rows):
+    if not can_stand_beside(spec, n_rows) or plan.blueprint.tasks.n_positions:
         return ()
     linear, trees = parameters.linear_blend, parameters.tree_blend
     if isinstance(linear, str):

@@ -118,7 +118,7 @@ class ScoredRows:
         X = self.X if every else take_rows(self.X, rows)
         log_odds = "predict_proba" not in _methods_of(scorer)
         view = PredictedView(view_of(self.estimator, task), X, self.responses[task][rows], log_odds)
-        labels = self.estimator.tasks_[task].matched(column.values[rows])
+        labels = self.estimator.tasks_[task].matched(column.given[rows])
         _check_predicts(task, metric, scorer, view)
         metadata = {"sample_weight": weight[rows]} if self.weighted and scorer_takes_weights(scorer) else {}
         try:
@@ -190,7 +190,7 @@ class PredictedView:
     def predict(self, X: Any) -> np.ndarray:
         """Return predictions as numpy holds them."""
         task, response = self._response(X)
-        return read_column(self._view.name, task.predict(response)).values
+        return read_column(self._view.name, task.predict(response)).given
 
     @available_if(lambda self: hasattr(self._view, "predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -216,10 +216,7 @@ class PredictedView:
 
 def _labelled(column: Column, scorer: Scorer | None) -> np.ndarray:
     """Rows with a label; with every label of the task for a metric, which can't leave out single cells."""
-    cells: np.ndarray = np.logical_not(column.missing)
-    if cells.ndim == 1:
-        return cells
-    return (np.logical_or if scorer is None else np.logical_and).reduce(cells, axis=1)
+    return column.has_label if scorer is None else column.complete
 
 
 def _rule(task: str, view: PredictedView) -> str:

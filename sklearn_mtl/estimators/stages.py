@@ -22,6 +22,7 @@ from sklearn_mtl.estimators.held_out import (
     strata_of,
 )
 from sklearn_mtl.estimators.kinds import SeenLabels, seen_labels
+from sklearn_mtl.estimators.label_positions import check_positions
 from sklearn_mtl.estimators.label_warnings import warn_of_labels_for
 from sklearn_mtl.estimators.rows import FitData, ReadData, Rows, read_data, read_rows
 from sklearn_mtl.features import AcceptedInput, EncodedRows, Encoder, listed, new_encoder, takes_labels
@@ -216,6 +217,7 @@ class Stages:
             The device and the precision.
         """
         inputs = self._inputs(rows, encoder, device=settings.device, dtype=settings.dtype)
+        check_positions(rows.columns, tasks, encoder.spec, inputs)
         return self._table(rows, inputs, tasks, device=settings.device, dtype=settings.dtype)
 
     def validation_table(

@@ -33,13 +33,13 @@ def check_networks(blueprint: Any, nets: Sequence[Mapping[str, Any]], *, has_own
     """
     if not isinstance(blueprint, Blueprint) or not nets:
         raise ValueError("it describes no network")
-    raw_width = _raw_width(blueprint)
+    head_width = sum(task.head_width for task in blueprint.tasks)
     checked = set()
     for net in nets:
         weights = net["weights"]
         n_weights = sum(array.size for array in weights.values())
-        if weights["raw_scale"].shape != (raw_width,):
-            raise ValueError(f"its tasks have {raw_width} outputs, its weights {weights['raw_scale'].shape}")
+        if weights["raw_scale"].shape != (head_width,):
+            raise ValueError(f"its tasks have {head_width} outputs, its weights {weights['raw_scale'].shape}")
         _check_rows(blueprint, n_weights)
         _check_heads(blueprint, n_weights)
         # The nets of a bag are mostly of one shape.

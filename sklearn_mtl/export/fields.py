@@ -22,7 +22,7 @@ from sklearn_mtl.features import (
 )
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Layout
-from sklearn_mtl.tasks import ClassTask, RegressionTask, TaskSet
+from sklearn_mtl.tasks import ClassTask, PositionTask, RegressionTask, TaskSet
 
 # A bool of numpy is none of Python's, and a number of numpy is as good as one of Python's.
 _AS_GOOD: dict[Any, Any] = {int: Integral, float: Real, bool: bool | np.bool_}
@@ -176,8 +176,8 @@ def check_answers(tasks: TaskSet, layout: Layout) -> None:
         if isinstance(task, RegressionTask):
             if any(of.shape != (task.n_columns,) for of in (task.loc, task.scale, task.low, task.high)):
                 raise ValueError(f"task {shown(task.name)} has other columns than scales")
-        elif isinstance(task, ClassTask):
-            n_probabilities = task.predict_proba(response).shape[1]
+        elif isinstance(task, ClassTask | PositionTask):
+            n_probabilities = task.predict_proba(response)[0].shape[-1]
             n_classes = len(set(task.classes.tolist()))
             if task.classes.shape != (n_probabilities,) or n_classes < n_probabilities:
                 raise ValueError(f"task {shown(task.name)} has the classes {shown(task.classes.tolist())}")

@@ -69,7 +69,7 @@ def calibrate(module: MultiTaskModule, tasks: TaskSet, table: Table) -> None:
     optimizer.step(objective)
     found = scale_of_raw().detach()
     if found.isfinite().all():
-        module.raw_scale.copy_(found)
+        module.raw_scale.copy_(found[torch.from_numpy(tasks.of_heads)])
 
 
 def adjusted(tasks: TaskSet, nets: Sequence[TrainedNet], tables: Sequence[Table]) -> TaskSet:

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from sklearn_mtl.data.rows import DeviceRows, InputRows, cut
 from sklearn_mtl.inference.padding import (
@@ -21,6 +22,7 @@ from sklearn_mtl.inference.padding import (
 )
 from sklearn_mtl.network import MultiTaskModule, in_default_modes
 from sklearn_mtl.tasks import TaskLosses
+from sklearn_mtl.tasks.losses.positions import NO_POSITION
 
 # Largest activation of a chunk, in numbers: a core's caches are small, a GPU needs much to do at once.
 NUMBERS_AT_ONCE = 2**18
@@ -186,10 +188,26 @@ def in_chunks(
         parts = run_padded(module, chunk, stop - start, forward) if padded else forward(chunk)
         if not results:
             results = [part.new_empty((total, *part.shape[1:])) for part in parts]
-        for result, part in zip(results, parts, strict=True):
-            result[start:stop] = part
+        for place, part in enumerate(parts):
+            results[place] = _written(results[place], part, start, stop)
         start = stop
     return results
+
+
+def _written(result: Tensor, part: Tensor, start: int, stop: int) -> Tensor:
+    """Return the result for all rows with that for some; where rows have more positions, it is wider."""
+    if part.shape[1:] != result.shape[1:]:
+        n_positions = max(part.shape[1], result.shape[1])
+        result, part = (_of_positions(tensor, n_positions) for tensor in (result, part))
+    result[start:stop] = part
+    return result
+
+
+def _of_positions(tensor: Tensor, n_positions: int) -> Tensor:
+    """Return a tensor of responses or decisions with more positions, which no row has."""
+    missing = n_positions - tensor.shape[1]
+    nothing = torch.nan if tensor.is_floating_point() else NO_POSITION
+    return pad(tensor, (*(0, 0) * (tensor.ndim - 2), 0, missing), value=nothing) if missing else tensor
 
 
 def _chunks(rows: InputRows, size: int) -> Iterator[dict[str, Tensor]]:

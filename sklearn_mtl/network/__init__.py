@@ -43,6 +43,7 @@ from sklearn_mtl.network.heads import Heads
 from sklearn_mtl.network.linear_part import LinearPart
 from sklearn_mtl.network.module import PARTS, Blueprint, MultiTaskModule
 from sklearn_mtl.network.pareto_manifold import ParetoManifold
+from sklearn_mtl.network.position_heads import PositionHeads
 from sklearn_mtl.network.shapes import TooMuchToBuild, shapes_of
 from sklearn_mtl.network.torch_state import (
     each_in_default_modes,
@@ -65,6 +66,7 @@ __all__ = [
     "ModelBeside",
     "MultiTaskModule",
     "ParetoManifold",
+    "PositionHeads",
     "TooMuchToBuild",
     "TreePart",
     "draws_alone",

@@ -51,6 +51,7 @@ class Heads(nn.Module):
     ) -> None:
         super().__init__()
         self.per_task = per_task
+        self.n_outputs = sum(outputs)
         constant = constant or [()] * len(outputs)
         totals, n_constant = outputs, sum(map(len, constant))
         # What a layer computes of the representation.

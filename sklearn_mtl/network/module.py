@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -18,9 +18,10 @@ from sklearn_mtl.network.beside import ModelBeside
 from sklearn_mtl.network.generators import draws_alone, is_known
 from sklearn_mtl.network.heads import Heads
 from sklearn_mtl.network.linear_part import LinearPart
+from sklearn_mtl.network.position_heads import PositionHeads
 from sklearn_mtl.network.tree_part import TreePart
 from sklearn_mtl.sharing import Sharing, SharingModule
-from sklearn_mtl.tasks import TaskLosses, TaskSet
+from sklearn_mtl.tasks import Task, TaskLosses, TaskSet
 from sklearn_mtl.trunks import Trunk, TrunkModule
 
 # All that may stand beside a network, in the order in which it is blended.
@@ -58,20 +59,20 @@ class MultiTaskModule(nn.Module):
     ----------
     sharing : SharingModule
         Module that turns inputs into representations.
-    heads : Heads
+    heads : Heads or PositionHeads
         Module that turns representations into raw outputs.
-    raw_width : int
-        Raw outputs of all tasks.
+    head_width : int
+        Outputs of all heads: where tasks have a label for each position, those for one position.
     """
 
     raw_scale: Tensor
 
-    def __init__(self, sharing: SharingModule, heads: Heads, raw_width: int) -> None:
+    def __init__(self, sharing: SharingModule, heads: Heads | PositionHeads, head_width: int) -> None:
         super().__init__()
         self.sharing = sharing
         self.heads = heads
         # One over the temperature, 1 until calibrated, and what it is blended with: not used in training.
-        self.register_buffer("raw_scale", torch.ones(raw_width))
+        self.register_buffer("raw_scale", torch.ones(head_width))
         self.linear: LinearPart | None = None
         self.trees: TreePart | None = None
 
@@ -107,7 +108,13 @@ class MultiTaskModule(nn.Module):
         return self.sharing.joined(self.heads(*noted))
 
     def calibrated(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Return raw outputs divided by the temperatures, blended with those of what stands beside it."""
+        """Return raw outputs divided by the temperatures, blended with those of what stands beside it.
+
+        Where tasks have a label for each position, they are those of all positions that the rows have, NaN
+        where a row has none.
+        """
+        if isinstance(self.heads, PositionHeads):
+            return self._calibrated_positions(self.heads, inputs)
         # The network last: it may work on its inputs in place.
         beside = [(part, part(inputs)) for part in self.beside]
         raw = self.of_heads(inputs) * self.raw_scale
@@ -115,9 +122,15 @@ class MultiTaskModule(nn.Module):
             raw = part.blended(raw, of_part)
         return self.sharing.joined(raw)
 
+    def _calibrated_positions(self, heads: PositionHeads, inputs: Mapping[str, Tensor]) -> Tensor:
+        # Before the network: it may work on its inputs in place.
+        mask = self.sharing.mask(inputs)
+        raw = heads.scaled(heads.of_every_position(self.sharing(inputs, heads)), self.raw_scale)
+        return raw if mask is None else heads.marked(raw, mask)
+
     def represent(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the representation averaged over members, tasks side by side, (rows, width)."""
-        representation: Tensor = self.sharing(inputs, self.heads)
+        representation: Tensor = self.sharing(inputs, self.heads)[..., : self.sharing.width]
         return representation.mean(1).flatten(1)
 
 
@@ -194,21 +207,74 @@ class Blueprint:
         found = statistics_of_sharing(statistics)
         of_trunk = {name: value for name, value in statistics.items() if not name.startswith(OF_SHARING)}
 
+        self._check_positions()
+        build = self.trunk.build_with_positions if self.tasks.n_positions else self.trunk.build
+
         def make_trunk() -> TrunkModule:
-            return self.trunk.build(self.spec, of_trunk)
+            return build(self.spec, of_trunk)
 
         recipe = self.sharing.of_tasks(self.tasks.names).with_statistics(self.tasks.ordered, found)
         sharing = recipe.build(make_trunk, self.tasks.ordered, self.spec)
-        heads = Heads(
+        return MultiTaskModule(sharing, self._heads(sharing), len(self.tasks.of_heads))
+
+    def _check_positions(self) -> None:
+        """Raise a ``ValueError`` for a way of sharing that has no representation for each position."""
+        if self.tasks.n_positions and not self.sharing.takes_positions:
+            names = [task.name for task in self.tasks if task.position_axes]
+            raise ValueError(
+                "`sharing` must be one that gives a representation for each position, such as "
+                "HardSharing(), where tasks have a label for each. "
+                f"Found {shown(self.sharing)} with the tasks {shown(names)}."
+            )
+
+    def _heads(self, sharing: SharingModule) -> Heads | PositionHeads:
+        """Return new heads: of tasks with a label for each position, and of the others, which come first."""
+        hidden_sizes = dict(zip(self.tasks.names, self.head_hidden_sizes, strict=True))
+
+        def heads(width: int, tasks: Sequence[Task]) -> Heads:
+            return Heads(
+                width,
+                sharing.members,
+                [task.head_width for task in tasks],
+                [hidden_sizes[task.name] for task in tasks],
+                per_task=sharing.per_task,
+                constant=[task.constant_outputs for task in tasks],
+                column_scale=sharing.column_scale,
+            )
+
+        of_rows = [task for task in self.tasks.ordered if not task.position_axes]
+        if sharing.position_width is None:
+            return heads(sharing.width, of_rows)
+        of_positions = self.tasks.ordered[len(of_rows) :]
+        return PositionHeads(
+            heads(sharing.width, of_rows) if of_rows else None,
+            heads(sharing.position_width, of_positions),
             sharing.width,
-            sharing.members,
-            [task.width for task in self.tasks.ordered],
-            [self.head_hidden_sizes[position] for position in self.tasks.order],
-            per_task=sharing.per_task,
-            constant=[task.constant_outputs for task in self.tasks.ordered],
-            column_scale=sharing.column_scale,
+            sharing.position_width,
+            [task.head_width for task in of_positions],
+            self.tasks.n_positions,
+            fixed=of_positions[0].position_axes > 1,
         )
-        return MultiTaskModule(sharing, heads, self.tasks.raw_width)
+
+    def renew(self, module: MultiTaskModule, loss: BalancedLoss) -> None:
+        """Make a trained network and its loss ready to be trained on as those of this blueprint.
+
+        Task weights may be others, and rows may have more positions with a label.
+
+        Parameters
+        ----------
+        module : MultiTaskModule
+            Built from a blueprint of the same recipes and tasks.
+        loss : BalancedLoss
+            Its loss, which keeps the baselines.
+        """
+        loss.weights.copy_(torch.tensor(self.task_weights))
+        # Temperatures, and the shares of what stands beside it, belong to the weights of before.
+        module.raw_scale.fill_(1.0)
+        module.put_beside({})
+        if isinstance(module.heads, PositionHeads):
+            module.heads.n_positions = self.tasks.n_positions
+            loss.losses = loss.losses.for_tasks(self.tasks)
 
     def can_validate_on(self, weight: Tensor) -> bool:
         """Whether held-out rows have a label of a task of positive weight.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
@@ -53,6 +54,25 @@ class SharingModule(nn.Module, ABC):
         -------
         tensor of shape (rows, members, width) or, per task, (rows, members, tasks, width)
         """
+
+    @property
+    def position_width(self) -> int | None:
+        """Width of the representation of each position of a row; a hook, by default None, for none.
+
+        `forward` then gives (rows, members, width + positions * position_width): the representation of the
+        row, and behind it that of one position after the other.
+        """
+        return None
+
+    def mask(self, inputs: Mapping[str, Tensor]) -> Tensor | None:
+        """Return which positions of each row are real, (rows, positions); a hook, by default None, for all.
+
+        Parameters
+        ----------
+        inputs : mapping of str to tensor
+            Encoded rows.
+        """
+        return None
 
     @abstractmethod
     def shared_parameters(self) -> Iterator[nn.Parameter]:
@@ -113,7 +133,16 @@ class SharingModule(nn.Module, ABC):
 
 
 class Sharing(BaseEstimator, ABC):
-    """A recipe for sharing trunks between tasks."""
+    """A recipe for sharing trunks between tasks.
+
+    Attributes
+    ----------
+    takes_positions : bool
+        Whether tasks may have a label for each position of a row. Trunks then have a representation for each,
+        and the module has a `SharingModule.position_width`.
+    """
+
+    takes_positions: ClassVar[bool] = False
 
     def of_tasks(self, names: Sequence[str]) -> Sharing:
         """Return the recipe to build for tasks of these names: this one.

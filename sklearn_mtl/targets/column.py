@@ -1,4 +1,4 @@
-"""One task's labels as a `Column`, read from arrays of any kind and from frames."""
+"""One task's labels as a `Column`, and arrays and frames of any kind as they hold labels."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ import pandas as pd
 from pandas.api.extensions import ExtensionArray, ExtensionDtype
 
 from sklearn_mtl.messages import shown
-
-# What a cell of objects may not be.
-CONTAINERS = (list, dict, set, frozenset, np.ndarray)
 
 _WORDS_FOR_MISSING = frozenset(
     {"na", "n/a", "#n/a", "<na>", "nan", "none", "null", "nil", "missing", "unknown"}
@@ -63,6 +60,17 @@ class Column:
         missing = self.missing if self.missing.ndim == 1 else self.missing.all(axis=1)
         return np.logical_not(missing)
 
+    @property
+    def complete(self) -> np.ndarray:
+        """Whether each row has all of its labels, ndarray of bool of shape (n_rows,)."""
+        missing = self.missing if self.missing.ndim == 1 else self.missing.any(axis=1)
+        return np.logical_not(missing)
+
+    @property
+    def given(self) -> np.ndarray:
+        """The labels in the shape that they were given in."""
+        return self.values
+
     def take(self, rows: np.ndarray | slice) -> Column:
         """Return the column of the given rows.
 
@@ -72,40 +80,6 @@ class Column:
             Positions, a mask, or a range.
         """
         return Column(self.name, self.values[rows], self.missing[rows], self.dtype)
-
-
-def read_column(name: str, values: Any) -> Column:
-    """Return labels as a column, with the missing ones found.
-
-    Parameters
-    ----------
-    name : str
-        The task.
-    values : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        Labels of any dtype; one column is taken as one dimension.
-
-    Raises
-    ------
-    ValueError
-        If labels are complex, infinite, of more than two dimensions, or lists and the like.
-    """
-    _refuse_nested(name, values)
-    array = as_array(values)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim not in (1, 2):
-        raise ValueError(
-            f"Labels must have one or two dimensions. Found shape {array.shape} for task {shown(name)}."
-        )
-    if not isinstance(array, np.ndarray):
-        return _from_extension(name, array)
-    if array.dtype.names is not None:
-        return _from_structured(name, array)
-    missing = np.asarray(pd.isna(array))
-    natural = _natural(name, array, missing)
-    _refuse_complex(name, natural, missing)
-    _refuse_infinite(name, natural)
-    return Column(name, natural, missing, array.dtype)
 
 
 def as_array(values: Any) -> Any:
@@ -127,10 +101,37 @@ def as_array(values: Any) -> Any:
         return _from_polars(values)
     if hasattr(values, "to_numpy"):
         return values.to_numpy()
+    if _are_ragged(values):
+        return rows_as_objects(values)
     array = np.asarray(values)
     # numpy turns a list of strings and None, or of strings and numbers, into text.
     mixed = array.dtype.kind in "US" and not all(isinstance(value, str | bytes) for value in np.ravel(values))
     return np.asarray(values, dtype=object) if mixed or array.dtype.kind in "US" else array
+
+
+def rows_as_objects(rows: Sequence[Any]) -> np.ndarray:
+    """Return an array of objects, one for each row, whatever rows are and also if all are of one length.
+
+    Parameters
+    ----------
+    rows : sequence of array or None
+        The rows.
+    """
+    found = np.empty(len(rows), dtype=object)
+    for place, row in enumerate(rows):
+        found[place] = row
+    return found
+
+
+def _are_ragged(values: Any) -> bool:
+    """Whether a list holds lists or arrays of unequal lengths, or some and None."""
+    if not isinstance(values, list | tuple):
+        return False
+    nested = list | tuple | np.ndarray
+    first = next((row for row in values if row is not None), None)
+    if not isinstance(first, nested):
+        return False
+    return len({len(row) if isinstance(row, nested) else None for row in values}) > 1
 
 
 def check_lengths(lengths: Mapping[str, int], n_rows: int | None = None) -> None:
@@ -225,40 +226,6 @@ def holds_survival(dtype: Any) -> bool:
     return sorted(of_field.kind for of_field, *_ in fields.values()) in (["b", "f"], ["b", "i"], ["b", "u"])
 
 
-def _from_structured(name: str, array: np.ndarray) -> Column:
-    """Return a column of the times and the events."""
-    if not holds_survival(array.dtype):
-        raise ValueError(
-            "Labels must not be a structured array, but for one field of booleans and one of numbers, the "
-            "event and the time of a survival task. Found the fields "
-            f"{shown(list(array.dtype.names or ()))} in "
-            f"task {shown(name)}; pass y as a mapping, {{field: y[field], ...}}."
-        )
-    fields = sorted(array.dtype.names or (), key=lambda field: array.dtype[field].kind == "b")
-    values = np.column_stack([array[field].astype(np.float64) for field in fields])
-    _refuse_infinite(name, values)
-    return Column(name, values, np.isnan(values), array.dtype)
-
-
-def _from_extension(name: str, array: Any) -> Column:
-    dtype = array.dtype
-    missing = np.asarray(array.isna(), dtype=bool)
-    if isinstance(dtype, pd.SparseDtype):
-        array = np.asarray(array)
-    if isinstance(dtype, pd.CategoricalDtype):
-        array = array.astype(dtype.categories.dtype) if not missing.any() else array.astype(object)
-    kind = getattr(dtype, "kind", "O")
-    if isinstance(array, np.ndarray):
-        natural = _natural(name, array, missing)
-    elif kind in "iufb" and not isinstance(dtype, pd.CategoricalDtype):
-        natural = array.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
-    else:
-        natural = _natural(name, np.asarray(array, dtype=object), missing)
-    _refuse_infinite(name, natural)
-    _refuse_complex(name, natural, missing)
-    return Column(name, natural, missing, dtype)
-
-
 def _from_masked(values: np.ma.MaskedArray) -> np.ndarray:
     """Return masked values as missing ones; numpy drops the mask."""
     if not np.ma.is_masked(values):
@@ -274,68 +241,14 @@ def _from_polars(series: Any) -> Any:
     if kind in ("Categorical", "Enum"):
         # As plain text they would not be known to be classes.
         return pd.Categorical(series.to_list(), series.dtype.categories.to_list() if kind == "Enum" else None)
+    if kind == "List":
+        return rows_as_objects(series.to_list())
     wide = kind in ("Int128", "UInt128")
     if series.dtype.is_float() or (series.dtype.is_numeric() and not wide and not series.null_count()):
         values: np.ndarray = series.to_numpy()
         return values
     # numpy would make floats of integers with nulls, and so a regression; it has none of 128 bits.
     return np.array(series.to_list(), dtype=object)
-
-
-def _natural(name: str, array: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """Return objects that are all numbers, or all booleans, as such; text as objects."""
-    if array.dtype.kind in "US":
-        return array.astype(object)
-    if array.dtype.kind in "mM":
-        return pd.Series(array.ravel()).astype(object).to_numpy().reshape(array.shape)
-    if array.dtype.kind != "O":
-        return array
-    known = array[~missing]
-    if len(known) and isinstance(known[0], CONTAINERS):
-        raise _nested(name, f"a {type(known[0]).__name__}")
-    inferred = pd.api.types.infer_dtype(known, skipna=False)
-    dtype = {"boolean": np.bool_, "integer": np.int64}.get(inferred)
-    if inferred in ("floating", "mixed-integer-float", "decimal"):
-        dtype = np.float64
-    if dtype is None:
-        return array
-    filled: np.ndarray = np.zeros(array.shape, dtype=dtype)
-    try:
-        filled[~missing] = known
-    except OverflowError:
-        # Python's integers know no bounds.
-        return array
-    return filled
-
-
-def _refuse_nested(name: str, values: Any) -> None:
-    """Refuse what polars has as lists of any length, or as several values; an Array is a block."""
-    dtype = getattr(values, "dtype", None)
-    kind = type(dtype).__name__
-    if kind != "Array" and getattr(dtype, "is_nested", bool)():
-        raise _nested(name, f"a polars {kind}")
-
-
-def _nested(name: str, found: str) -> ValueError:
-    return ValueError(
-        f"Labels must be one value for each row, or an array of shape (n_rows, n_outputs). Found {found} in "
-        f"task {shown(name)}."
-    )
-
-
-def _refuse_complex(name: str, values: np.ndarray, missing: np.ndarray) -> None:
-    of_objects = values.dtype.kind == "O" and pd.api.types.infer_dtype(values[~missing]) == "complex"
-    if values.dtype.kind == "c" or of_objects:
-        raise ValueError(f"Complex data not supported. Found it in task {shown(name)}.")
-
-
-def _refuse_infinite(name: str, values: np.ndarray) -> None:
-    if values.dtype.kind == "f" and np.isinf(values).any():
-        raise ValueError(
-            f"Input y contains infinity or a value too large for {shown(values.dtype)}: task "
-            f"{shown(name)} has "
-            f"{int(np.isinf(values).sum())} infinite labels."
-        )
 
 
 def _is_integer(name: Any) -> bool:

@@ -202,6 +202,8 @@ def _equal(left: Any, right: Any) -> bool:
     if left.shape != right.shape:
         return False
     left, right = np.asarray(left, dtype=object), np.asarray(right, dtype=object)
+    if any(isinstance(row, np.ndarray | list | tuple) for row in left.ravel()[:1]):
+        return all(map(np.array_equal, left, right))
     gaps, others = pd.isna(left), pd.isna(right)
     return bool((gaps == others).all()) and bool((left[~gaps] == right[~gaps]).all())
 

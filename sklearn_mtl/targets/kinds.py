@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,23 @@ import pandas as pd
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets.column import Column, holds_survival, is_missing_marker, may_mean_missing
-
-Kind = Literal["regression", "classification", "multilabel", "survival"]
+from sklearn_mtl.targets.guesses import (
+    COUNTS,
+    DISTINCT,
+    INTEGER_BLOCK,
+    MISSING_MARKERS,
+    NUMBERS,
+    ONE_HOT,
+    OTHER_BLOCK,
+    OTHER_POSITIONS,
+    OTHERS,
+    WHOLE,
+    WITH_GAPS,
+    ZERO_ONE,
+    Guess,
+    Kind,
+)
+from sklearn_mtl.targets.positions import PositionColumn
 
 # Integers of up to this many values are classes; between the two other numbers, the guess is a close one.
 MOST_CLASSES = 20
@@ -31,39 +45,6 @@ RARE = 0.25
 # The first rows nearly always decide what all rows would; looking at them first saves time.
 FIRST_ROWS = 1000
 MOST_NAMED = 10
-
-
-@dataclass(frozen=True)
-class Guess:
-    """The kind of task that labels look like, and the doubt about it.
-
-    Parameters
-    ----------
-    kind : {"regression", "classification", "multilabel", "survival"} or None
-        None where the labels could be anything, so that the user must say the kind.
-    doubt : str, default=""
-        A description of labels whose kind is a close guess, or None; ``{}`` in it stands for ``found``.
-    found : tuple of int, or of str or bytes, default=()
-        The number of distinct values, where it matters, or the texts that may mean a missing value;
-        guesses that differ in it alone are equal, so that one warning is raised for them.
-    """
-
-    kind: Kind | None
-    doubt: str = ""
-    found: tuple[int | str | bytes, ...] = field(default=(), compare=False, repr=False)
-
-
-ZERO_ONE = Guess("classification", "floats of only 0 and 1")
-WITH_GAPS = Guess("classification", "whole floats of few values with gaps, as pandas makes of integers")
-WHOLE = Guess("regression", "floats of few values, all of them whole")
-COUNTS = Guess("classification", "integers whose frequencies have one peak and a tail, as counts do")
-ONE_HOT = Guess("multilabel", "exactly one 1 in each row, as classes in one-hot form do")
-MISSING_MARKERS = Guess("classification", "text that marks a gap, {}, among its classes")
-DISTINCT = Guess(None, "text of which nearly all is distinct")
-NUMBERS = Guess(None, "text that reads as numbers")
-INTEGER_BLOCK = Guess(None, "a two-dimensional block of other integers than 0 and 1")
-OTHER_BLOCK = Guess(None, "a two-dimensional block of other labels than numbers")
-OTHERS = Guess(None, "labels that are neither numbers nor text throughout, or integers beyond 64 bits")
 
 
 def guess_kind(column: Column) -> Guess:
@@ -86,6 +67,8 @@ def guess_kind(column: Column) -> Guess:
     known = column.known
     if holds_survival(column.dtype):
         return Guess("survival")
+    if isinstance(column, PositionColumn):
+        return _guess_positions(column, known)
     if column.values.ndim == 2:
         return _guess_block(column, known)
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -124,7 +107,8 @@ def infer_kinds(columns: Mapping[str, Column]) -> dict[str, Kind]:
     Floats are a regression; booleans, strings and categories a classification; integers a
     classification up to 20 distinct values, a regression beyond. Whole floats with gaps count as
     integers, since pandas makes floats of integers with gaps, and a float column of only 0 and 1 as
-    booleans. In two dimensions, 0 and 1 are multilabel and floats a regression of several outputs.
+    booleans. In two dimensions, 0 and 1 are multilabel and floats a regression of several outputs. Where
+    rows are lists or arrays of classes it is tokens, in three dimensions a segmentation.
 
     Parameters
     ----------
@@ -133,7 +117,7 @@ def infer_kinds(columns: Mapping[str, Column]) -> dict[str, Kind]:
 
     Returns
     -------
-    dict of str to {"regression", "classification", "multilabel", "survival"}
+    dict of str to {"regression", "classification", "multilabel", "survival", "tokens", "segmentation"}
 
     Raises
     ------
@@ -165,6 +149,13 @@ def infer_kinds(columns: Mapping[str, Column]) -> dict[str, Kind]:
             f"them, and tasks={_tasks_argument(names, 'classification')} keeps them without this warning.",
         )
     return {name: guess.kind for name, guess in guesses.items() if guess.kind is not None}
+
+
+def _guess_positions(column: PositionColumn, known: np.ndarray) -> Guess:
+    has_classes = known.dtype.kind in "biu" or (known.dtype.kind == "O" and _is_text(known))
+    if not has_classes:
+        return OTHER_POSITIONS
+    return Guess("tokens" if len(column.axes) == 1 else "segmentation")
 
 
 def _guess_block(column: Column, known: np.ndarray) -> Guess:
@@ -326,6 +317,8 @@ def _refusal(guess: Guess, names: list[str], columns: Mapping[str, Column]) -> s
         other = ", or make them numbers with pandas.to_numeric(y, errors='coerce')"
     elif guess == INTEGER_BLOCK:
         kind, other = "regression", ", or make a task of each column"
+    elif guess == OTHER_POSITIONS:
+        kind, other = "tokens", " or 'segmentation' where they are classes"
     subject = _subject(names)
     found = f"Found {guess.doubt}, such as {shown(columns[names[0]].known[:3].tolist())}."
     if guess == OTHER_BLOCK:

@@ -19,10 +19,10 @@ from sklearn_mtl.targets.column import (
     frame_columns,
     integer_names,
     is_frame,
-    read_column,
 )
 from sklearn_mtl.targets.container import MultiTaskTarget
 from sklearn_mtl.targets.dtypes import pack_dtype, unpack_dtype
+from sklearn_mtl.targets.labels import read_column
 
 # What only a polars Series, a sparse matrix and a tensor have.
 OF_NO_ARRAY = ("null_count", "toarray", "detach")
@@ -128,8 +128,8 @@ def read_targets(y: Any, n_rows: int | None = None) -> Targets:
     Parameters
     ----------
     y : mapping, DataFrame of pandas or polars, or array-like of shape (n_rows,) or (n_rows, n_tasks)
-        A one-dimensional array is the task y; a two-dimensional one has the tasks y0, y1, …. Columns named
-        by integers are named by their text.
+        A one-dimensional array is the task y, also one of lists or arrays, and so is one of three dimensions;
+        a two-dimensional one has the tasks y0, y1, …. Columns named by integers are named by their text.
     n_rows : int, optional
         Number of rows of X, which y must have too.
 
@@ -183,14 +183,20 @@ def _from_array(y: Any) -> tuple[Layout, dict[str, Any]]:
         # numpy would make the text "nan" of a missing value among strings, and labels of masked ones.
         y = as_array(y)
     array = check_array(
-        y, dtype=None, ensure_2d=False, ensure_all_finite=False, ensure_min_samples=0, input_name="y"
+        y,
+        dtype=None,
+        ensure_2d=False,
+        allow_nd=True,
+        ensure_all_finite=False,
+        ensure_min_samples=0,
+        input_name="y",
     )
     if array.ndim == 2 and array.shape[1] == 1:
         array = column_or_1d(array, warn=True)
-    if array.ndim == 1:
+    if array.ndim in (1, 3):
         return Layout("1d"), {"y": array}
     if array.ndim != 2:
-        raise ValueError(f"y must have one or two dimensions. Found an array of shape {array.shape}.")
+        raise ValueError(f"y must have one, two or three dimensions. Found an array of shape {array.shape}.")
     # In Fortran order, so that the labels of each task lie together.
     return Layout("2d"), {f"y{i}": labels for i, labels in enumerate(np.asfortranarray(array).T)}
 
@@ -221,9 +227,10 @@ def _refuse_list_of_tasks(y: Any, n_rows: int | None) -> None:
 
 
 def _refuse_gaps(column: Column) -> None:
-    if column.missing.any():
+    gaps = np.logical_not(column.has_label)
+    if gaps.any():
         raise ValueError(
-            f"Input y contains NaN: {int(column.missing.sum())} of {len(column)} labels. In an array of one "
+            f"Input y contains NaN: {int(gaps.sum())} of {len(column)} labels. In an array of one "
             "dimension a label can't be missing; drop those rows, or pass y as a mapping or DataFrame."
         )
 

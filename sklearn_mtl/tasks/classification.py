@@ -14,6 +14,7 @@ from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_number
 from sklearn_mtl.targets import Column, holds_labels, read_column
 from sklearn_mtl.tasks.class_task import ClassTask, check_one_column, distinct_labels, strata_of_classes
+from sklearn_mtl.tasks.labelled import check_labelled
 from sklearn_mtl.tasks.log_odds import SMALLEST_LOG, log_of, normalized
 from sklearn_mtl.tasks.losses.classification import (
     BinaryCrossEntropy,
@@ -22,7 +23,7 @@ from sklearn_mtl.tasks.losses.classification import (
     ShiftedBinaryCrossEntropy,
 )
 from sklearn_mtl.tasks.losses.row_loss import RowLoss, check_loss
-from sklearn_mtl.tasks.task import TaskKind, check_labelled
+from sklearn_mtl.tasks.task import TaskKind
 
 
 @dataclass(frozen=True, eq=False)

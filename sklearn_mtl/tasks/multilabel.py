@@ -12,8 +12,9 @@ from scipy.special import log_expit
 
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column
+from sklearn_mtl.tasks.labelled import check_labelled
 from sklearn_mtl.tasks.losses.classification import BinaryCrossEntropy
-from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
+from sklearn_mtl.tasks.task import Task, TaskKind
 
 
 @dataclass(frozen=True, eq=False)

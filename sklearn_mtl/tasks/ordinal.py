@@ -13,9 +13,10 @@ from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, holds_labels, read_column
 from sklearn_mtl.targets.kinds import MOST_CLASSES, NEARLY_ALL
 from sklearn_mtl.tasks.class_task import ClassTask, distinct_labels, strata_of_classes
+from sklearn_mtl.tasks.labelled import check_labelled
 from sklearn_mtl.tasks.losses.classification import CodeLoss, CrossEntropy
 from sklearn_mtl.tasks.losses.ordinal import CumulativeLink
-from sklearn_mtl.tasks.task import TaskKind, check_labelled
+from sklearn_mtl.tasks.task import TaskKind
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from sklearn.metrics import r2_score
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_number
 from sklearn_mtl.targets import Column
+from sklearn_mtl.tasks.labelled import check_labelled
 from sklearn_mtl.tasks.losses.gaussian_nll import GaussianNLL
 from sklearn_mtl.tasks.losses.regression import (
     AbsoluteError,
@@ -25,7 +26,7 @@ from sklearn_mtl.tasks.losses.regression import (
     standardisation,
 )
 from sklearn_mtl.tasks.losses.row_loss import check_loss
-from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
+from sklearn_mtl.tasks.task import Task, TaskKind
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,9 @@ import numpy as np
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks.concordance import concordance_index
+from sklearn_mtl.tasks.labelled import check_labelled
 from sklearn_mtl.tasks.losses.survival import DiscreteHazards
-from sklearn_mtl.tasks.task import Task, TaskKind, check_labelled
+from sklearn_mtl.tasks.task import Task, TaskKind
 
 # Rounding of cumulated shares must not move an end to the next time.
 TIE = 1e-9

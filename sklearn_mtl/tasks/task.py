@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, pack_dtype, unpack_dtype
 from sklearn_mtl.tasks.log_odds import log_odds, log_of
@@ -27,7 +26,8 @@ class Task(ABC):
     it defines ``interval(response, coverage)``, survival curves if it defines ``survival(response, times)``.
 
     The rest are hooks with a default: `predict_log_proba` and `decision_function` (by ``predict_proba``),
-    `n_label_columns` (any number), `cell_weight` (1), `decode_all` (task by task), `calibrated_by`,
+    `n_label_columns` (any number), `check_shape` (by that), `position_axes` (0), `cell_weight` (1),
+    `decode_all` (task by task), `calibrated_by`,
     `widened_by`, `adjusted_to` (the task), `as_log_odds` (None), `unknown` and `unknown_labels` (none are),
     `matched` (the labels as they are), `metric` (that of the loss), `only_class` (none), `labels_in_words`
     and `has_interval`.
@@ -66,6 +66,16 @@ class Task(ABC):
     def width(self) -> int:
         """Raw outputs of the network for this task."""
         return self.n_columns * self.loss.width
+
+    @property
+    def position_axes(self) -> int:
+        """Over how many axes a row has a label for each position; 0 where there is one for the row."""
+        return 0
+
+    @property
+    def head_width(self) -> int:
+        """Outputs of the task's head: for each position the same one gives those of all its columns."""
+        return self.loss.width if self.position_axes else self.width
 
     @property
     def constant_outputs(self) -> list[int]:
@@ -328,22 +338,3 @@ class TaskKind(BaseEstimator, ABC):
         ValueError
             If the labels or the parameters are not what this kind can take.
         """
-
-
-def check_labelled(column: Column, weight: np.ndarray) -> None:
-    """Raise a ``ValueError`` unless some cell has a label and a positive weight."""
-    known = column.has_label
-    if not known.any():
-        raise ValueError(
-            f"Task {shown(column.name)} needs at least one label. Found {len(column)} rows and no label; "
-            "drop the task, or look whether its labels were lost on the way. In a fold of a search or "
-            "cross-validation, spread them: cv=TaskStratifiedKFold() of sklearn_mtl.model_selection."
-        )
-    if column.missing.ndim == 2 and column.missing.all(axis=0).any():
-        name, empty = shown(column.name), shown(np.flatnonzero(column.missing.all(axis=0))[:5].tolist())
-        warn_caller(f"Task {name} has no label in the columns {empty}: predictions there mean nothing.")
-    if not ((weight > 0) & known).any():
-        raise ValueError(
-            f"Task {shown(column.name)} needs at least one labelled row of positive weight. "
-            f"Found {int(known.sum())} labelled rows, all of weight 0."
-        )

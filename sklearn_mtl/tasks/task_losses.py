@@ -96,14 +96,29 @@ class TaskLosses(nn.Module):
 
     def __init__(self, tasks: TaskSet, y: Tensor, weight: Tensor) -> None:
         super().__init__()
+        self._lay_out(tasks, y.device)
+        baseline = self._baselines(y, weight)
+        self.register_buffer("baseline", baseline.to(y.dtype))
+
+    def _lay_out(self, tasks: TaskSet, device: torch.device) -> None:
         self.groups = tasks.groups
         self.n_tasks = len(tasks)
         # Where each task has one column, in the order of the tasks, columns need not be added up.
         self.in_order = tasks.column_task.tolist() == list(range(len(tasks)))
-        self.register_buffer("column_task", torch.tensor(tasks.column_task, device=y.device))
-        self.register_buffer("raw_column", self._raw_columns(y.device), persistent=False)
-        baseline = self._baselines(y, weight)
-        self.register_buffer("baseline", baseline.to(y.dtype))
+        self.register_buffer("column_task", torch.tensor(tasks.column_task, device=device))
+        self.register_buffer("raw_column", self._raw_columns(device), persistent=False)
+
+    def for_tasks(self, tasks: TaskSet) -> TaskLosses:
+        """Return these losses for the same tasks with columns for more positions of a row.
+
+        Parameters
+        ----------
+        tasks : TaskSet
+            The tasks.
+        """
+        other = deepcopy(self)
+        other._lay_out(tasks, self.baseline.device)
+        return other
 
     def with_baseline(self, baseline: Tensor) -> TaskLosses:
         """Return these losses with other baselines.
@@ -266,10 +281,26 @@ class TaskLosses(nn.Module):
         return columns.repeat_interleave(torch.tensor(widths, device=device))
 
     def _cut(self, raw: Tensor) -> list[Tensor]:
-        """Return the raw outputs of each group, (rows, members, group.n_columns, loss.width)."""
-        shapes = [(group.n_columns, group.loss.width) for group in self.groups]
+        """Return the raw outputs of each group, (rows, members, group.n_columns, loss.width).
+
+        Rows to predict may have another number of positions than those of ``fit``.
+        """
+        shapes = self._shapes(raw.shape[-1])
         parts = raw.split([n_columns * width for n_columns, width in shapes], -1)
         return [part.view(*raw.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def _shapes(self, raw_width: int) -> list[tuple[int, int]]:
+        """Return the number of columns and the width of each group, in raw outputs of so many in all."""
+        shapes = [(group.n_columns, group.loss.width) for group in self.groups]
+        if raw_width == self.groups[-1].raw.stop:
+            return shapes
+        of_row = sum(group.n_columns * group.loss.width for group in self.groups if not group.of_positions)
+        of_position = sum(group.loss.width for group in self.groups if group.of_positions)
+        n_positions = (raw_width - of_row) // of_position
+        return [
+            (n_positions if group.of_positions else n_columns, width)
+            for group, (n_columns, width) in zip(self.groups, shapes, strict=True)
+        ]
 
     def _by_task(self, columns: Tensor) -> Tensor:
         if self.in_order:

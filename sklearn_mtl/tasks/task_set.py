@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks.losses.row_loss import RowLoss
 from sklearn_mtl.tasks.task import Task
@@ -27,11 +28,14 @@ class TaskGroup:
         The group's columns of the target tensor.
     raw : slice
         The group's columns of the network's raw output, ``loss.width`` for each target column.
+    of_positions : bool
+        Whether the columns are positions of a row, of which a row to predict may have another number.
     """
 
     loss: RowLoss
     columns: slice
     raw: slice
+    of_positions: bool = False
 
     @property
     def n_columns(self) -> int:
@@ -43,7 +47,9 @@ class TaskGroup:
 class TaskSet:
     """Tasks in the user's order, and the columns of each in the tensors of all.
 
-    Tasks of equal loss lie next to each other, so that a thousand binary tasks are one group.
+    Tasks of equal loss lie next to each other, so that a thousand binary tasks are one group. Tasks with a
+    label for each position come last, each a group of its own; all have as many columns, those of the longest
+    row of any.
 
     Parameters
     ----------
@@ -70,13 +76,16 @@ class TaskSet:
 
     def __post_init__(self) -> None:
         """Lay the tasks out."""
+        object.__setattr__(self, "tasks", with_equal_positions(self.tasks))
         by_loss = self._by_loss()
         order = [position for members in by_loss.values() for position in members]
         groups, column, raw = [], 0, 0
         for loss, members in by_loss.items():
             n_columns = sum(self.tasks[position].n_columns for position in members)
             n_raw = n_columns * loss.width
-            groups.append(TaskGroup(loss, slice(column, column + n_columns), slice(raw, raw + n_raw)))
+            of_positions = self.tasks[members[0]].position_axes > 0
+            places = slice(column, column + n_columns), slice(raw, raw + n_raw)
+            groups.append(TaskGroup(loss, *places, of_positions))
             column, raw = column + n_columns, raw + n_raw
         object.__setattr__(self, "groups", tuple(groups))
         object.__setattr__(self, "order", tuple(order))
@@ -93,14 +102,17 @@ class TaskSet:
         by_loss: dict[RowLoss, list[int]] = {}
         for same in by_object.values():
             by_loss.setdefault(self.tasks[same[0]].loss, []).extend(same)
-        return {loss: sorted(positions) for loss, positions in by_loss.items()}
+        found = {loss: sorted(positions) for loss, positions in by_loss.items()}
+        return dict(sorted(found.items(), key=lambda group: self.tasks[group[1][0]].position_axes > 0))
 
     def _places(self, groups: Iterable[list[int]]) -> Iterator[tuple[str, tuple[int, slice]]]:
         """Yield each task's name, the number of its group and its columns of that group."""
         for group, members in enumerate(groups):
             start = 0
             for task in (self.tasks[position] for position in members):
-                yield task.name, (group, slice(start, start + task.n_columns))
+                # Of positions, a row to predict may have more or fewer.
+                stop = None if task.position_axes else start + task.n_columns
+                yield task.name, (group, slice(start, stop))
                 start += task.n_columns
 
     def __len__(self) -> int:
@@ -125,6 +137,29 @@ class TaskSet:
     def raw_width(self) -> int:
         """Raw outputs of the network over all tasks."""
         return self.groups[-1].raw.stop
+
+    @property
+    def n_positions(self) -> int:
+        """Number of columns of the tasks with a label for each position; 0 where there are none."""
+        last = self.tasks[self.order[-1]]
+        return last.n_columns if last.position_axes else 0
+
+    @property
+    def of_heads(self) -> np.ndarray:
+        """Places of the raw outputs that stand for those of the heads, those of the first position; ints."""
+        of_first = [np.arange(task.width) < task.head_width for task in self.ordered]
+        return np.flatnonzero(np.concatenate(of_first))
+
+    def for_positions(self, n_positions: int) -> TaskSet:
+        """Return the tasks with at least so many columns for the positions of a row.
+
+        Parameters
+        ----------
+        n_positions : int
+            Positions of the longest row.
+        """
+        longer = tuple(_resized(task, max(n_positions, task.n_columns)) for task in self.tasks)
+        return TaskSet(longer)
 
     @property
     def raw_task(self) -> np.ndarray:
@@ -232,6 +267,36 @@ class TaskSet:
             columns = slice(places[tasks[0].name][1].start, places[tasks[-1].name][1].stop)
             runs.append((group, columns, tasks))
         return runs
+
+
+def with_equal_positions(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+    """Return tasks such that those with a label for each position have the columns of the longest row of any.
+
+    Parameters
+    ----------
+    tasks : tuple of Task
+        The tasks.
+
+    Raises
+    ------
+    ValueError
+        If some have labels for steps, and others for pixels.
+    """
+    of_positions = [task for task in tasks if task.position_axes]
+    if not of_positions:
+        return tasks
+    axes = {task.name: task.position_axes for task in of_positions}
+    if len(set(axes.values())) > 1:
+        raise ValueError(
+            "Tasks with a label for each position must all have one for each step, or all for each pixel. "
+            f"Found tasks of so many axes: {shown(axes)}."
+        )
+    n_positions = max(task.n_columns for task in of_positions)
+    return tuple(_resized(task, n_positions) for task in tasks)
+
+
+def _resized(task: Any, n_positions: int) -> Any:
+    return task.resized(n_positions) if task.position_axes else task
 
 
 class Responses(Mapping[str, np.ndarray]):

@@ -327,10 +327,7 @@ def _continued(plan: NetPlan, before: MultiTaskNet) -> MultiTaskNet:
     settings = plan.settings
     module = deepcopy(before.network).to(settings.device, settings.dtype)
     loss = deepcopy(before.criterion_).to(settings.device, settings.dtype)
-    loss.weights.copy_(torch.tensor(plan.blueprint.task_weights))
-    # Temperatures, and the shares of what stands beside it, belong to the weights of before.
-    module.raw_scale.fill_(1.0)
-    module.put_beside({})
+    plan.blueprint.renew(module, loss)
     net = make_net(
         plan.blueprint,
         module,

@@ -14,8 +14,8 @@ from sklearn_mtl.targets.column import (
     is_frame,
     is_missing_marker,
     may_mean_missing,
-    read_column,
 )
+from sklearn_mtl.targets.labels import read_column
 
 
 @pytest.mark.parametrize(

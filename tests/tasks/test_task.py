@@ -23,8 +23,8 @@ from sklearn_mtl.tasks import (
     TaskSet,
     losses,
 )
+from sklearn_mtl.tasks.labelled import check_labelled
 from sklearn_mtl.tasks.losses.regression import SquaredError
-from sklearn_mtl.tasks.task import check_labelled
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,74 @@
+"""Labels for each position of a row, compared with the positions that the rows of X have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sklearn_mtl.data import DeviceRows, InputRows
+from sklearn_mtl.features import FeatureSpec
+from sklearn_mtl.messages import shown
+from sklearn_mtl.targets import Column, PositionColumn, read_targets
+from sklearn_mtl.tasks import TaskSet
+
+
+def with_positions_of(tasks: TaskSet, y: Any) -> TaskSet:
+    """Return tasks with columns for all positions of further rows, which may be longer.
+
+    Parameters
+    ----------
+    tasks : TaskSet
+        The tasks.
+    y : object
+        Labels of the further rows as the user gave them; None where there are none.
+    """
+    if y is None or not tasks.n_positions:
+        return tasks
+    columns = read_targets(y).columns.values()
+    return tasks.for_positions(
+        max((column.values.shape[1] for column in columns if isinstance(column, PositionColumn)), default=0)
+    )
+
+
+def check_positions(
+    columns: Mapping[str, Column], tasks: TaskSet, spec: FeatureSpec, inputs: InputRows
+) -> None:
+    """Raise a ``ValueError`` if rows have another number of labels than of positions.
+
+    Rows that are read when they are needed are not looked at.
+
+    Parameters
+    ----------
+    columns : mapping of str to Column
+        Labels of each task.
+    tasks : TaskSet
+        The tasks.
+    spec : FeatureSpec
+        The blocks of the rows.
+    inputs : InputRows
+        The encoded rows.
+    """
+    of_positions: list[Any] = [task for task in tasks if task.position_axes]
+    if not of_positions:
+        return
+    block, lengths = spec.single, _lengths(spec, inputs)
+    for task in of_positions:
+        if task.position_axes == 2 and spec.is_image and block.shape[1:] != task.axes:
+            raise ValueError(
+                f"Labels of task {shown(task.name)} must have the height and width of the images, "
+                f"{block.shape[1:]}. Found {task.axes}."
+            )
+        if task.position_axes == 1 and lengths is not None:
+            task.check_lengths(columns[task.name], lengths)
+
+
+def _lengths(spec: FeatureSpec, inputs: InputRows) -> np.ndarray | None:
+    """Return how many positions each row has; None where that is not known before rows are read."""
+    if spec.lengths is None:
+        return np.full(len(inputs), spec.single.shape[0]) if spec.is_sequence or spec.is_text else None
+    if not isinstance(inputs, DeviceRows):
+        return None
+    (every,) = inputs.iterate([inputs.place(slice(None))])
+    return every[spec.lengths.name].cpu().numpy()

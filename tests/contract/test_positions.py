@@ -1,0 +1,236 @@
+"""Labels for each position of a row, through everything an estimator does."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+
+from sklearn_mtl import MultiTaskTarget
+from sklearn_mtl.export import load, save
+from sklearn_mtl.model_selection import StackedGridSearchCV, cross_val_predict_tasks
+from sklearn_mtl.tasks import TokenClassification
+from tests.contract.positions import CHANNELS, STEPS, TAGS, N, Steps, sequences, tagger
+
+X, Y = sequences()
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return tagger().fit(X, Y)
+
+
+def lengths(rows):
+    return [len(row) for row in rows]
+
+
+def test_predictions_come_back_row_by_row(fitted):
+    found = fitted.predict(X)
+    assert lengths(found["tags"]) == lengths(Y["tags"])
+    assert found["tags"].dtype == object
+    assert set(np.concatenate(found["tags"])) <= set(TAGS)
+    assert fitted.score_tasks(X, Y)["tags"] > 0.9
+    assert fitted.score_tasks(X, Y).attrs["metrics"]["tags"] == "token_accuracy"
+
+
+def test_probabilities_of_each_position(fitted):
+    probabilities = fitted.predict_proba(X)["tags"]
+    assert [row.shape for row in probabilities] == [(length, 3) for length in lengths(Y["tags"])]
+    np.testing.assert_allclose(np.concatenate(probabilities).sum(1), 1)
+    logs = np.concatenate(fitted.predict_log_proba(X)["tags"])
+    np.testing.assert_allclose(np.exp(logs), np.concatenate(probabilities), atol=1e-6)
+    best = fitted.classes_["tags"][np.concatenate(fitted.decision_function(X)["tags"]).argmax(1)]
+    assert best.tolist() == np.concatenate(fitted.predict(X)["tags"]).tolist()
+
+
+def test_rows_may_be_longer_than_those_of_fit(fitted):
+    longer, labels = sequences(longest=STEPS, seed=1)
+    assert lengths(fitted.predict(longer)["tags"])[0] == STEPS > max(lengths(Y["tags"]))
+    assert fitted.score_tasks(longer, labels)["tags"] > 0.8
+
+
+def test_a_row_is_predicted_alike_alone_and_among_longer_ones(fitted):
+    longer, _ = sequences(n=300, longest=STEPS, seed=1)
+    among = fitted.predict_proba(longer)["tags"]
+    for row in (0, 1, 150, 299):
+        alone = fitted.predict_proba(longer[row : row + 1])["tags"][0]
+        np.testing.assert_allclose(alone, among[row], atol=1e-6)
+
+
+def test_missing_labels_of_positions_and_rows_cost_nothing():
+    tags = Y["tags"].copy()
+    gaps = {**Y, "tags": tags}
+    tags[3] = None
+    tags[4] = np.array([None, *tags[4][1:]], dtype=object)
+    est = tagger(max_epochs=3).fit(X, gaps)
+    assert lengths(est.predict(X)["tags"]) == lengths(Y["tags"])
+    complete = [row for row in range(len(X)) if row not in (3, 4)]
+    right = [np.mean(est.predict(X)["tags"][row] == Y["tags"][row]) for row in complete]
+    sizes = [len(Y["tags"][row]) for row in complete]
+    known = est.predict(X[[4]])["tags"][0][1:] == tags[4][1:]
+    expected = (np.dot(right, sizes) + known.sum()) / (sum(sizes) + len(known))
+    assert est.score_tasks(X, gaps)["tags"] == pytest.approx(expected)
+
+
+def test_weight_zero_is_as_good_as_no_row():
+    weight = np.r_[np.zeros(8), np.ones(len(X) - 8)]
+    one = tagger(max_epochs=3, early_stopping=False).fit(X, Y, sample_weight=weight)
+    rest = MultiTaskTarget(Y)[np.arange(8, len(X))]
+    other = tagger(max_epochs=3, early_stopping=False).fit(X[8:], rest)
+    np.testing.assert_allclose(
+        np.concatenate(one.predict_proba(X)["tags"]),
+        np.concatenate(other.predict_proba(X)["tags"]),
+        atol=1e-5,
+    )
+
+
+def test_tasks_of_rows_alone_read_what_they_always_did():
+    rows = {name: Y[name] for name in ("level", "high")}
+    est = tagger(tasks=None, max_epochs=3).fit(X, rows)
+    assert est.transform(X).shape == (len(X), 12)
+    assert tagger(max_epochs=3).fit(X, Y).transform(X).shape == (len(X), 12)
+
+
+def test_the_only_task_may_be_one_of_positions():
+    est = tagger(tasks=None).fit(X, Y["tags"])
+    assert est.tasks_["y"].kind == "tokens"
+    assert lengths(est.predict(X)) == lengths(Y["tags"])
+    assert est.score(X, Y["tags"]) > 0.9
+
+
+def test_a_frame_of_lists():
+    frame = pd.DataFrame({"tags": [list(row) for row in Y["tags"]], "level": Y["level"]})
+    found = tagger(max_epochs=3).fit(X, frame).predict(X)
+    assert isinstance(found, pd.DataFrame)
+    assert lengths(found["tags"]) == lengths(Y["tags"])
+
+
+def test_an_array_of_labels_comes_back_as_one():
+    full = np.random.default_rng(0).normal(size=(N, STEPS, CHANNELS))
+    block = np.digitize(full[..., 0], [0.0])
+    est = tagger(tasks={"y": "tokens"}, max_epochs=20).fit(full, {"y": block})
+    found = est.predict(full)["y"]
+    assert (found.shape, found.dtype) == (block.shape, block.dtype)
+    assert est.predict_proba(full)["y"].shape == (*block.shape, 2)
+    assert est.predict_log_proba(full)["y"].shape == (*block.shape, 2)
+    assert est.decision_function(full)["y"].shape == block.shape
+
+
+def test_copies_pickles_and_files(fitted, tmp_path):
+    save(fitted, tmp_path / "tags.mtl")
+    for again in (pickle.loads(pickle.dumps(fitted)), load(tmp_path / "tags.mtl", modules={"Steps": Steps})):
+        one, other = again.predict_proba(X)["tags"], fitted.predict_proba(X)["tags"]
+        np.testing.assert_array_equal(np.concatenate(one), np.concatenate(other))
+    assert clone(fitted).get_params()["tasks"]["tags"].get_params()["scheme"] is None
+
+
+def test_view_of_the_task(fitted):
+    view = fitted.task("tags")
+    assert lengths(view.predict(X)) == lengths(Y["tags"])
+    assert view.score(X, Y["tags"]) == fitted.score_tasks(X, Y)["tags"]
+
+
+def test_training_on_with_longer_rows():
+    est = tagger(max_epochs=3).partial_fit(X, Y)
+    longer, labels = sequences(longest=STEPS, seed=1)
+    est.partial_fit(longer, labels)
+    assert est.tasks_["tags"].n_columns == STEPS
+    assert lengths(est.predict(longer)["tags"]) == lengths(labels["tags"])
+    pickle.loads(pickle.dumps(est)).predict(X)
+
+
+def test_validation_rows_may_be_longer():
+    longer, labels = sequences(longest=STEPS, seed=1)
+    est = tagger(max_epochs=3).fit(X, Y, X_val=longer, y_val=labels)
+    assert est.history_["valid_loss_tags"].notna().all()
+
+
+def test_splitting():
+    y = MultiTaskTarget(Y)
+    assert len(cross_val_score(tagger(max_epochs=2), X, y, cv=2)) == 2
+    found = cross_val_predict(tagger(max_epochs=2), X, y, cv=2)
+    assert lengths(found["tags"]) == lengths(Y["tags"])
+    found = cross_val_predict_tasks(tagger(max_epochs=2), X, y, cv=2)
+    assert lengths(found["tags"]) == lengths(Y["tags"])
+
+
+def test_stacked_search_equals_the_fits_alone():
+    grid = {"task_weights": [{"tags": 1.0}, {"tags": 0.1}], "lr": [0.01, 0.03]}
+    stacked = StackedGridSearchCV(tagger(max_epochs=4), grid, cv=2, refit=False).fit(X, MultiTaskTarget(Y))
+    alone = GridSearchCV(tagger(max_epochs=4), grid, cv=2, refit=False).fit(X, MultiTaskTarget(Y))
+    np.testing.assert_allclose(
+        stacked.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"precision": "float64"}, {"precision": "bf16"}, {"balancing": "famo"}]
+)
+def test_precisions_and_balancing(parameters):
+    est = tagger(max_epochs=3, **parameters).fit(X, Y)
+    assert lengths(est.predict(X)["tags"]) == lengths(Y["tags"])
+
+
+def test_gradients_are_balanced_on_what_is_shared():
+    pytest.importorskip("torchjd")
+    for balancing in ("upgrad", "graddrop"):
+        assert np.isfinite(tagger(max_epochs=2, balancing=balancing).fit(X, Y).score(X, Y))
+
+
+def test_hidden_layers_of_the_head_of_positions():
+    est = tagger(max_epochs=3, head_hidden_sizes={"tags": (5,)}).fit(X, Y)
+    assert lengths(est.predict(X)["tags"]) == lengths(Y["tags"])
+
+
+@pytest.mark.parametrize("sharing", ["separate", "mmoe", "cross_stitch"])
+def test_other_ways_of_sharing_are_refused(sharing):
+    with pytest.raises(
+        ValueError, match=r"`sharing` must be one that gives a representation for each position"
+    ):
+        tagger(sharing=sharing).fit(X, Y)
+
+
+def test_a_trunk_without_positions_is_refused():
+    full = np.zeros((4, STEPS, CHANNELS))
+    with pytest.raises(ValueError, match="needs a trunk with a representation for each"):
+        tagger(trunk="mlp").fit(full, {"tags": np.eye(4, STEPS, dtype=int)})
+
+
+def test_labels_of_another_length_than_their_row(fitted):
+    tags = Y["tags"].copy()
+    tags[2] = tags[2][:-1]
+    match = r"A row of task 'tags' must have as many labels as positions.*row 2"
+    with pytest.raises(ValueError, match=match):
+        tagger().fit(X, {**Y, "tags": tags})
+    with pytest.raises(ValueError, match=match):
+        fitted.score(X, {**Y, "tags": tags})
+
+
+def test_steps_and_pixels_are_refused_together():
+    with pytest.raises(ValueError, match=r"must all have one for each step, or all for each pixel"):
+        tagger(tasks=None).fit(X, {"tags": Y["tags"], "mask": np.zeros((len(X), 2, 2), dtype=int)})
+
+
+def test_tasks_of_one_kind_beside_each_other():
+    other = np.empty(len(X), dtype=object)
+    for row in range(1, len(X)):
+        other[row] = (X[row][:, 2] > 0).astype(int)
+    est = tagger(tasks=None, max_epochs=30).fit(X, {"tags": Y["tags"], "sign": other, "level": Y["level"]})
+    assert est.predict(X)["sign"][1].dtype == other[1].dtype
+    scores = est.score_tasks(X, {"tags": Y["tags"], "sign": other, "level": Y["level"]})
+    assert (scores[["tags", "sign"]] > 0.85).all()
+
+
+def test_class_weights_are_taken_out_of_probabilities():
+    kind = TokenClassification(class_weight="balanced")
+    est = tagger(tasks={"tags": kind}, max_epochs=10).fit(X, Y)
+    np.testing.assert_allclose(np.concatenate(est.predict_proba(X)["tags"]).sum(1), 1)
+
+
+def test_temperatures_are_the_same_for_all_positions(fitted):
+    module = fitted.net_.evaluated
+    assert module.raw_scale.shape == (1 + 1 + 3,)
+    assert len(module.raw_scale[2:].unique()) == 1
+    assert fitted.tasks_["tags"].n_columns == 5
