@@ -10,17 +10,21 @@ from torch import Tensor
 
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
+from sklearn_mtl.trunks.cnn import CNN
 from sklearn_mtl.trunks.mlp import MLP
 from sklearn_mtl.trunks.tabm import TabM
 from sklearn_mtl.trunks.text_encoder import TextEncoder
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
 # The first of these that suits an input is built for it; the last suits any.
-DEFAULTS: tuple[type[Trunk], ...] = (TabM, TextEncoder, MLP)
+DEFAULTS: tuple[type[Trunk], ...] = (TabM, CNN, TextEncoder, MLP)
 
 
 class DefaultTrunk(Trunk):
-    """The trunk that suits the input: `TabM` for a table, `TextEncoder` for texts, `MLP` for everything else.
+    """The trunk that suits the input, which is an `MLP` where no other does.
+
+    It is `TabM` for a table, `CNN` for images and `TextEncoder` for texts. A wide sparse table is for the
+    `MLP` too.
 
     ``trunk=None`` is this trunk, and ``set_params(trunk__dropout=0.1)`` gives it a parameter before the input
     is known. Which trunk is built is decided in ``fit``.
@@ -39,7 +43,7 @@ class DefaultTrunk(Trunk):
     >>> trunk.suited_to(FeatureSpec((Block("table", (4,)),)))
     TabM(dropout=0.2)
     >>> trunk.suited_to(FeatureSpec((Block("image", (3, 8, 8)),)))
-    MLP(dropout=0.2)
+    CNN(dropout=0.2)
     """
 
     def __init__(self, **parameters: Any) -> None:

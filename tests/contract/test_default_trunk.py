@@ -12,21 +12,21 @@ from torch import nn
 from sklearn_mtl import MultiTaskRegressor
 from sklearn_mtl.export import load, save
 from sklearn_mtl.model_selection import StackedGridSearchCV
-from sklearn_mtl.trunks import MLP, DefaultTrunk, TabM
+from sklearn_mtl.trunks import CNN, MLP, DefaultTrunk, TabM
 
 rng = np.random.default_rng(0)
-TABLE, IMAGES, y = rng.normal(size=(40, 4)), rng.normal(size=(40, 2, 4)), rng.normal(size=40)
+TABLE, IMAGES, y = rng.normal(size=(40, 4)), rng.normal(size=(40, 2, 6, 5)), rng.normal(size=40)
 
 
 @pytest.fixture(params=["table", "images"])
 def case(request):
     """X, and the trunk that None stands for."""
-    return {"table": (TABLE, TabM), "images": (IMAGES, MLP)}[request.param]
+    return {"table": (TABLE, TabM), "images": (IMAGES, CNN)}[request.param]
 
 
 def test_it_is_the_default_of_the_input_with_these_parameters(quick, case):
     X, kind = case
-    named = quick(MultiTaskRegressor, trunk=kind((6,), dropout=0.3)).fit(X, y)
+    named = quick(MultiTaskRegressor, trunk=kind(hidden_sizes=(6,), dropout=0.3)).fit(X, y)
     est = quick(MultiTaskRegressor, trunk=None).set_params(trunk__dropout=0.3, trunk__hidden_sizes=(6,))
     assert est.get_params()["trunk__dropout"] == 0.3
     assert repr(est.trunk) == "DefaultTrunk(dropout=0.3, hidden_sizes=(6,))"
@@ -64,7 +64,7 @@ def test_pickles_and_files_hold_it(quick, case, tmp_path):
 def test_a_parameter_of_the_other_default_is_refused_before_training(quick):
     est = quick(MultiTaskRegressor, trunk=None).set_params(trunk__members=2)
     est.fit(TABLE, y)
-    with pytest.raises(ValueError, match="`trunk__members` must be a parameter of MLP, the default trunk"):
+    with pytest.raises(ValueError, match="`trunk__members` must be a parameter of CNN, the default trunk"):
         clone(est).fit(IMAGES, y)
 
 

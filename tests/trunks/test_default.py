@@ -7,25 +7,25 @@ import torch
 from sklearn.base import clone
 
 from sklearn_mtl.features import Block, FeatureSpec
-from sklearn_mtl.trunks import MLP, DefaultTrunk, TabM
+from sklearn_mtl.trunks import CNN, MLP, DefaultTrunk, TabM
 
 TABLE = FeatureSpec((Block("x", (4,), n_continuous=4),))
 IMAGE = FeatureSpec((Block("image", (3, 8, 8)),))
 BOTH = FeatureSpec((*TABLE.blocks, *IMAGE.blocks))
 
 
-@pytest.mark.parametrize(("spec", "kind"), [(TABLE, TabM), (IMAGE, MLP), (BOTH, MLP)])
+@pytest.mark.parametrize(("spec", "kind"), [(TABLE, TabM), (IMAGE, CNN), (BOTH, MLP)])
 def test_none_is_the_default_for_the_input(spec, kind):
     trunk = DefaultTrunk().suited_to(spec)
     assert type(trunk) is kind
     assert trunk.get_params() == kind().get_params()
 
 
-@pytest.mark.parametrize(("spec", "kind"), [(TABLE, TabM), (IMAGE, MLP), (BOTH, MLP)])
+@pytest.mark.parametrize(("spec", "kind"), [(TABLE, TabM), (IMAGE, CNN), (BOTH, MLP)])
 def test_the_default_takes_parameters_before_the_input_is_known(spec, kind):
     trunk = DefaultTrunk(dropout=0.3, hidden_sizes=(5,)).suited_to(spec)
     assert type(trunk) is kind
-    assert trunk.get_params() == kind((5,), dropout=0.3).get_params()
+    assert trunk.get_params() == kind(hidden_sizes=(5,), dropout=0.3).get_params()
 
 
 def test_the_default_is_an_estimator_of_those_parameters():
@@ -49,7 +49,7 @@ def test_a_parameter_of_the_other_default_is_refused_when_the_input_is_known():
     DefaultTrunk(members=3).suited_to(TABLE)
     with pytest.raises(
         ValueError,
-        match=r"`trunk__members` must be a parameter of MLP.* shape \(3, 8, 8\).*members=3",
+        match=r"`trunk__members` must be a parameter of CNN.* shape \(3, 8, 8\).*members=3",
     ):
         DefaultTrunk(members=3).suited_to(IMAGE)
 

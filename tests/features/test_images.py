@@ -1,0 +1,140 @@
+"""Images have their channels first and normalized, by the training rows, each row by itself."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.utils.data import Dataset
+
+from sklearn_mtl import MultiTaskClassifier
+from sklearn_mtl.export import load, save
+from sklearn_mtl.features import ImagePreprocessing
+from sklearn_mtl.trunks import CNN
+
+RNG = np.random.default_rng(0)
+PHOTOS = RNG.integers(0, 256, size=(40, 8, 6, 3), dtype=np.uint8)
+IS_LIGHT = PHOTOS.mean((1, 2, 3)) > np.median(PHOTOS.mean((1, 2, 3)))
+
+
+def quick(**params):
+    settings = {"trunk": CNN((4,), hidden_sizes=()), "n_bags": 1, "max_epochs": 2, "random_state": 0}
+    return MultiTaskClassifier(**{**settings, **params})
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels", "expected"),
+    [
+        ((5, 8, 6, 3), "auto", (3, 8, 6)),
+        ((5, 8, 6, 1), "auto", (1, 8, 6)),
+        ((5, 3, 8, 6), "auto", (3, 8, 6)),
+        ((5, 2, 8, 6), "auto", (2, 8, 6)),
+        ((5, 8, 6, 4), "auto", (4, 8, 6)),
+        ((5, 3, 8, 4), "first", (3, 8, 4)),
+        ((5, 8, 6, 5), "last", (5, 8, 6)),
+        ((5, 8, 6), "auto", (1, 8, 6)),
+    ],
+)
+def test_channels_are_found_or_said(shape, channels, expected):
+    images = RNG.normal(size=shape)
+    fitted = ImagePreprocessing(channels).fit(images)
+    assert fitted.shape_ == fitted.blocks()[0].shape == expected
+    assert fitted.encode(images)["x"].shape == (5, *expected)
+
+
+def test_each_channel_has_mean_0_and_variance_1_in_the_training_rows():
+    images = RNG.normal(size=(30, 2, 8, 8)) * [[[3.0]], [[0.1]]] + [[[100.0]], [[-2.0]]]
+    fitted = ImagePreprocessing().fit(images)
+    found = fitted.encode(images)["x"]
+    np.testing.assert_allclose(found.mean((0, 2, 3)), 0, atol=1e-9)
+    np.testing.assert_allclose(found.std((0, 2, 3)), 1)
+    np.testing.assert_array_equal(fitted.encode(images[3:5])["x"], found[3:5])
+    as_given = ImagePreprocessing(normalize=False).fit(images).encode(images)["x"]
+    np.testing.assert_array_equal(as_given, images)
+
+
+def test_a_channel_that_does_not_vary_is_0():
+    images = np.full((5, 1, 4, 4), 7.0, dtype=np.float32)
+    assert (ImagePreprocessing().fit(images).encode(images)["x"] == 0).all()
+
+
+def test_bytes_are_as_their_floats_and_lists_as_their_array():
+    whole = quick().fit(PHOTOS, IS_LIGHT).predict_proba(PHOTOS)
+    objects = np.empty(40, dtype=object)
+    objects[:] = list(PHOTOS)
+    for X in (PHOTOS.astype(np.float32), list(PHOTOS), objects, pd.Series(list(PHOTOS))):
+        np.testing.assert_array_equal(quick().fit(X, IS_LIGHT).predict_proba(X), whole)
+    moved = np.moveaxis(PHOTOS, -1, 1)
+    np.testing.assert_array_equal(quick().fit(moved, IS_LIGHT).predict_proba(moved), whole)
+
+
+class Photos(Dataset):
+    def __len__(self):
+        return len(PHOTOS)
+
+    def __getitem__(self, i):
+        return PHOTOS[i]
+
+
+def test_images_are_streamed(tmp_path):
+    np.save(tmp_path / "photos.npy", PHOTOS)
+    mapped = np.load(tmp_path / "photos.npy", mmap_mode="r")
+    in_memory = quick().fit(PHOTOS, IS_LIGHT).predict_proba(PHOTOS)
+    for X in (mapped, Photos()):
+        np.testing.assert_allclose(quick().fit(X, IS_LIGHT).predict_proba(X), in_memory, atol=1e-6)
+
+
+def test_files_hold_it(tmp_path):
+    est = quick(preprocessing=ImagePreprocessing("last")).fit(PHOTOS, IS_LIGHT)
+    save(est, tmp_path / "it.mtl")
+    again = load(tmp_path / "it.mtl")
+    np.testing.assert_array_equal(again.predict_proba(PHOTOS), est.predict_proba(PHOTOS))
+    assert repr(again.get_params()) == repr(est.get_params())
+
+
+def test_grey_images_without_an_axis_of_channels():
+    grey = PHOTOS.mean(-1)
+    est = quick(preprocessing=ImagePreprocessing()).fit(grey, IS_LIGHT)
+    same = quick().fit(grey[..., None], IS_LIGHT)
+    np.testing.assert_array_equal(est.predict_proba(grey), same.predict_proba(grey[..., None]))
+
+
+def test_a_search_over_its_parameters():
+    from sklearn_mtl.model_selection import StackedGridSearchCV
+
+    est = quick(preprocessing=ImagePreprocessing(), early_stopping=False)
+    search = StackedGridSearchCV(est, {"preprocessing__normalize": [True, False]}, cv=2)
+    assert np.isfinite(search.fit(PHOTOS, IS_LIGHT).cv_results_["mean_test_score"]).all()
+
+
+UNEQUAL = [np.zeros((8, 6, 3)), *np.zeros((39, 7, 6, 3))]
+
+
+@pytest.mark.parametrize(
+    ("params", "X", "message"),
+    [
+        ({}, UNEQUAL, r"Images in `X` must all be of one size. Found \[\(7, 6, 3\), \(8, 6, 3\)\]"),
+        ({"preprocessing": ImagePreprocessing("middle")}, PHOTOS, "`channels` of ImagePrep.* Found 'middle'"),
+        ({"preprocessing": ImagePreprocessing(normalize=2)}, PHOTOS, "`normalize` of ImagePreprocessing"),
+        ({"preprocessing": ImagePreprocessing()}, np.zeros((40, 3)), r"Images in `X` must be.*\(40, 3\)"),
+        ({}, np.full((40, 8, 6, 3), np.nan), "NaN"),
+    ],
+    ids=["unequal", "channels", "normalize", "table", "nan"],
+)
+def test_errors_before_training(params, X, message, monkeypatch):
+    monkeypatch.setattr("sklearn_mtl.training.net.MultiTaskNet.open_training", None)
+    with pytest.raises(ValueError, match=message):
+        quick(**params).fit(X, IS_LIGHT)
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 6, 1), (3, 8, 7, 3), (3, 3, 8, 6)])
+def test_images_of_another_shape_are_refused_in_predict(shape):
+    est = quick().fit(PHOTOS, IS_LIGHT)
+    with pytest.raises(ValueError, match=r"Images in `X` must have the channels.*\(3, 8, 6\)|features"):
+        est.predict(np.zeros(shape))
+
+
+def test_statistics_are_those_of_the_rows_that_are_trained_on():
+    est = quick(early_stopping=False).fit(PHOTOS, IS_LIGHT, sample_weight=np.arange(40) < 20)
+    kind = est._fitted.encoder.kind
+    np.testing.assert_allclose(kind.mean_.ravel(), PHOTOS[:20].mean((0, 1, 2)), rtol=1e-5)
+    assert torch.is_tensor(next(est.net_.module_.parameters()))
