@@ -13,6 +13,7 @@ is a mapping by task that scikit-learn can split by rows; ``predict`` returns on
 `reading`                 `read_targets`, `Targets` and `Layout`
 `kinds`                   which kind of task a column is, and warnings where that is a close guess
 `container`               `MultiTaskTarget`
+`rows_by_name`            what it has in common with several inputs
 `dtypes`                  predictions in the dtype of the labels; dtypes as files hold them
 ========================  ===================================================================
 
@@ -40,6 +41,7 @@ from sklearn_mtl.targets.kinds import MOST_CLASSES, guess_kind, infer_kind, infe
 from sklearn_mtl.targets.labels import read_column
 from sklearn_mtl.targets.positions import PositionColumn, positions_of
 from sklearn_mtl.targets.reading import Layout, Targets, read_targets
+from sklearn_mtl.targets.rows_by_name import RowsByName
 
 __all__ = [
     "MOST_CLASSES",
@@ -49,6 +51,7 @@ __all__ = [
     "Layout",
     "MultiTaskTarget",
     "PositionColumn",
+    "RowsByName",
     "Targets",
     "frame_columns",
     "guess_kind",

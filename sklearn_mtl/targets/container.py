@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,10 @@ from sklearn_mtl.targets.column import (
     frame_columns,
     is_frame,
 )
+from sklearn_mtl.targets.rows_by_name import RowsByName
 
 
-class MultiTaskTarget(dict[str, Any]):
+class MultiTaskTarget(RowsByName):
     """Labels or predictions of several tasks, by name, over the same rows.
 
     A mapping from task to array that is also indexed by rows, so that ``train_test_split``,
@@ -51,7 +52,7 @@ class MultiTaskTarget(dict[str, Any]):
     (3, ['price', 'type'])
     """
 
-    __hash__ = None
+    entry = "task"
 
     def __init__(self, data: Any) -> None:
         if not isinstance(data, Mapping) and not is_frame(data):
@@ -59,46 +60,17 @@ class MultiTaskTarget(dict[str, Any]):
                 "`data` of MultiTaskTarget, if it is no DataFrame, must be a mapping. "
                 f"Found {type(data).__name__}."
             )
-        given = frame_columns(data) if is_frame(data) else data
-        for name in given:
-            if not isinstance(name, str):
-                raise TypeError(f"Task names must be strings. Found {shown(name)}.")
-        super().__init__({name: as_array(given[name]) for name in given})
-        if not self.keys():
-            raise ValueError("`data` of MultiTaskTarget must hold at least one task. Found none.")
+        super().__init__(frame_columns(data) if is_frame(data) else data)
         check_lengths({name: len(values) for name, values in self.items()})
+
+    @classmethod
+    def _as_rows(cls, name: str, values: Any) -> Any:
+        return as_array(values)
 
     @property
     def shape(self) -> tuple[int]:
         """Number of rows, as scikit-learn looks for it."""
         return (len(self),)
-
-    def __len__(self) -> int:
-        """Return the number of rows, not of tasks."""
-        return len(next(iter(self.values())))
-
-    def __getitem__(self, key: Any) -> Any:
-        """Return a task's array for a name, the rows as a MultiTaskTarget for anything else."""
-        if isinstance(key, str):
-            if key not in self:
-                raise KeyError(f"There is no task {shown(key)}; the tasks are {shown(list(self))}.")
-            return super().__getitem__(key)
-        if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
-            key = key[0]
-        if isinstance(key, int | np.integer):
-            return {name: values[key] for name, values in self.items()}
-        rows = key if isinstance(key, slice) else np.asarray(key)
-        # An empty list is an array of floats to numpy, which can't index.
-        if not isinstance(rows, slice) and rows.size == 0:
-            rows = rows.astype(np.intp)
-        if isinstance(key, tuple) or not (
-            isinstance(rows, slice) or (rows.ndim == 1 and rows.dtype.kind in "iub")
-        ):
-            raise TypeError(
-                "A MultiTaskTarget is indexed by the name of one task, or by rows: an integer, a slice, "
-                f"positions or a mask. Found {shown(key)}."
-            )
-        return type(self)({name: values[rows] for name, values in self.items()})
 
     def __eq__(self, other: object) -> bool:
         """Whether names and values are the same; a missing label equals a missing label."""
@@ -110,19 +82,6 @@ class MultiTaskTarget(dict[str, Any]):
         """Whether names or values differ."""
         return not self == other
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Return what it is made from, for copies and pickles."""
-        return type(self), (dict(self.items()),)
-
-    def _refuse_change(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TypeError(
-            "A MultiTaskTarget does not change: other labels make another one, "
-            "MultiTaskTarget({**y, name: labels})."
-        )
-
-    __setitem__ = __delitem__ = __ior__ = _refuse_change
-    clear = pop = popitem = setdefault = update = _refuse_change
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Refuse: there is no one array of several tasks."""
         raise TypeError(self._refusal("is not a single array"))
@@ -133,16 +92,6 @@ class MultiTaskTarget(dict[str, Any]):
         if function is np.concatenate and axis == 0:
             return self._joined(args[0])
         raise TypeError(self._refusal(f"can't go through numpy.{function.__name__}"))
-
-    def __repr__(self) -> str:
-        """Describe each task in a line."""
-        lines = [
-            f"  {name}: {values.dtype}, {' x '.join(map(str, values.shape))}"
-            for name, values in list(self.items())[:10]
-        ]
-        if len(self.keys()) > len(lines):
-            lines.append(f"  ... {len(self.keys()) - len(lines)} more tasks")
-        return "\n".join([f"MultiTaskTarget of {len(self)} rows", *lines])
 
     def to_frame(self, index: Any = None) -> pd.DataFrame:
         """Return the tasks as columns, a two-dimensional one as ``name_0``, ``name_1`` and so on.

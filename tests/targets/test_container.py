@@ -156,7 +156,7 @@ def test_pandas_and_polars_make_columns_of_tasks(target):
     ],
 )
 def test_it_does_not_change(target, change):
-    with pytest.raises(TypeError, match=r"does not change.*MultiTaskTarget\(\{\*\*y, name: labels\}\)"):
+    with pytest.raises(TypeError, match=r"does not change.*MultiTaskTarget\(\{\*\*old, name: values\}\)"):
         change(target)
     assert list(target) == ["price", "type", "grade", "rooms", "flags"]
     assert list(MultiTaskTarget({**target, "more": np.zeros(4)}))[-1] == "more"
