@@ -21,11 +21,13 @@ Examples
 """
 
 from sklearn_mtl.estimators import MultiTaskClassifier, MultiTaskClassifierRegressor, MultiTaskRegressor
+from sklearn_mtl.features import MultiInput
 from sklearn_mtl.targets import MultiTaskTarget
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "MultiInput",
     "MultiTaskClassifier",
     "MultiTaskClassifierRegressor",
     "MultiTaskRegressor",

@@ -23,6 +23,7 @@ from sklearn_mtl.features import (
     InputPreprocessing,
     LevelCodes,
     Scaling,
+    SeveralEncoder,
 )
 from sklearn_mtl.network import Blueprint
 from sklearn_mtl.sampling import Sampler
@@ -36,7 +37,9 @@ ESTIMATORS: dict[str, type] = {
     for estimator in (MultiTaskClassifierRegressor, MultiTaskClassifier, MultiTaskRegressor)
 }
 #: What may encode X, by the name that files have for it.
-ENCODERS: dict[str, type[Encoder]] = {of.__name__: of for of in (FeatureEncoder, InputEncoder)}
+ENCODERS: dict[str, type[Encoder]] = {
+    of.__name__: of for of in (FeatureEncoder, InputEncoder, SeveralEncoder)
+}
 # Deeper than any estimator is, and far from where Python gives up.
 DEEPEST = 100
 # Letters of numpy take four bytes each, and each text of an array as many as the longest: all of a file.

@@ -19,6 +19,7 @@ from sklearn_mtl.features import (
     InputPreprocessing,
     LevelCodes,
     Scaling,
+    SeveralEncoder,
 )
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Layout
@@ -76,6 +77,8 @@ def check_features(encoder: Any, spec: FeatureSpec, attributes: Mapping[str, Any
         raise ValueError(f"its features have the names {shown(names)}, and are {n_features}")
     if isinstance(encoder, InputEncoder):
         check_input(encoder)
+    elif isinstance(encoder, SeveralEncoder):
+        check_several(encoder)
     else:
         check_table(encoder, n_features)
 
@@ -91,6 +94,21 @@ def check_input(encoder: InputEncoder) -> None:
     _check("kind", encoder.kind, InputPreprocessing)
     if tuple(encoder.kind.blocks()) != encoder.spec.blocks:
         raise ValueError("its preprocessing gives other blocks than it says")
+
+
+def check_several(encoder: SeveralEncoder) -> None:
+    """Raise a ``ValueError`` if what encodes one of several inputs gives other blocks than the networks take.
+
+    Parameters
+    ----------
+    encoder : SeveralEncoder
+        What a file says of it.
+    """
+    _check("encoders", encoder.encoders, dict)
+    for name, of_input in encoder.encoders.items():
+        check_features(of_input, of_input.spec, encoder.features[name])
+    if encoder.joined() != encoder.spec:
+        raise ValueError("its inputs have other blocks than its networks take")
 
 
 def check_table(encoder: FeatureEncoder, n_features: Any) -> None:

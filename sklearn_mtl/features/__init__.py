@@ -17,6 +17,9 @@ rows that are encoded when they are read.
 `encoding`               what all encoders have in common
 `input_preprocessing`    the base of what makes blocks of one kind of input
 `input_encoder`          the encoder that has one
+`multi_input`            `MultiInput`: several inputs, as one X that can be split
+`several`                several inputs, read one by one
+`several_encoder`        the encoder of these, which has one for each
 `images`, `sequences`    images, and sequences of numbers
 `texts`                  texts
 `reading`                `read_features`: a table or array checked, and read as an array or a frame
@@ -65,10 +68,12 @@ from sklearn_mtl.features.images import ImagePreprocessing
 from sklearn_mtl.features.input_encoder import InputEncoder
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
 from sklearn_mtl.features.kinds import listed, named
+from sklearn_mtl.features.multi_input import MultiInput
 from sklearn_mtl.features.ragged import RaggedRows
 from sklearn_mtl.features.reading import is_built_in, read_features, takes_sparse, takes_texts, unmasked
 from sklearn_mtl.features.scaling import Scaling
 from sklearn_mtl.features.sequences import SequencePreprocessing
+from sklearn_mtl.features.several_encoder import SeveralEncoder
 from sklearn_mtl.features.sparse import SparseRows
 from sklearn_mtl.features.spec import Block, FeatureSpec
 from sklearn_mtl.features.streamed import StreamedRows
@@ -87,9 +92,11 @@ __all__ = [
     "InputEncoder",
     "InputPreprocessing",
     "LevelCodes",
+    "MultiInput",
     "RaggedRows",
     "Scaling",
     "SequencePreprocessing",
+    "SeveralEncoder",
     "SharedRows",
     "SparseRows",
     "StreamedRows",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
 from sklearn_mtl.features.images import ImagePreprocessing
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
+from sklearn_mtl.features.multi_input import MultiInput
 from sklearn_mtl.features.reading import is_built_in, read_features, takes_texts
 from sklearn_mtl.features.sequences import SequencePreprocessing
+from sklearn_mtl.features.several import read_several
 from sklearn_mtl.features.texts import TextPreprocessing
+from sklearn_mtl.messages import shown
 
 # "auto" stands for the first of these that takes X, and for the table's preprocessing where none does.
 KINDS_OF_INPUT: tuple[type[InputPreprocessing], ...] = (
@@ -64,18 +68,29 @@ class AcceptedInput:
         Whether it is one column of texts.
     kind : InputPreprocessing or "auto", optional
         What X is read by where it is no table.
+    several : bool
+        Whether X may be several inputs, each of which is read as one would be.
+    inputs : mapping of str to AcceptedInput, optional
+        What each of several inputs may be; those that it omits are read as by ``"auto"``.
     """
 
     gaps: bool = False
     streams: bool = False
     texts: bool = False
     kind: Any = None
+    several: bool = False
+    inputs: Mapping[str, AcceptedInput] | None = None
 
     @classmethod
     def by(cls, preprocessing: Any) -> AcceptedInput:
         """Return what a preprocessing takes in ``fit``."""
+        if isinstance(preprocessing, Mapping):
+            return cls(inputs={name: cls.by(of) for name, of in preprocessing.items()})
+        several = is_built_in(preprocessing)
         kind = preprocessing if isinstance(preprocessing, InputPreprocessing | str) else None
-        return cls(preprocessing is not None, is_built_in(preprocessing), takes_texts(preprocessing), kind)
+        return cls(
+            preprocessing is not None, is_built_in(preprocessing), takes_texts(preprocessing), kind, several
+        )
 
     def read(self, estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
         """Return X as rows, the number and names of its features recorded or compared.
@@ -89,9 +104,28 @@ class AcceptedInput:
         reset : bool
             Whether the number and names are recorded; otherwise they are compared.
         """
+        if self.inputs is not None or (self.several and isinstance(X, Mapping)):
+            return self._read_several(estimator, X, reset=reset)
         kind = kind_of_input(self.kind, X)
         if kind is not None:
             return kind.read(estimator, X, reset=reset)
         return read_features(
             estimator, X, reset=reset, allow_nan=self.gaps, stream=self.streams, texts=self.texts
         )
+
+    def _read_several(self, estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
+        if not isinstance(X, Mapping):
+            raise TypeError(
+                "`X` must be several inputs, a MultiInput or a mapping, where the network or `preprocessing` "
+                f"has several. Found {type(X).__name__}."
+            )
+        X = X if isinstance(X, MultiInput) else MultiInput(X)
+        unknown = [name for name in self.inputs or {} if name not in X]
+        if unknown and reset:
+            raise ValueError(
+                f"`preprocessing` names unknown inputs {shown(unknown)}; the inputs are {shown(list(X))}."
+            )
+        others = AcceptedInput.by("auto") if self.inputs is not None else self
+        by_name = {name: replace((self.inputs or {}).get(name, others), several=False) for name in X}
+        read = {name: accepted.read for name, accepted in by_name.items()}
+        return read_several(estimator, X, read, reset=reset)

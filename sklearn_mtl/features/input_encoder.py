@@ -36,10 +36,10 @@ class InputEncoder(Encoder):
     Examples
     --------
     >>> from sklearn_mtl.features import ImagePreprocessing
-    >>> images = np.zeros((5, 1, 4, 4))
+    >>> images = np.zeros((5, 1, 8, 8))
     >>> encoder = InputEncoder("auto", np.float32, ImagePreprocessing()).fit(images)
     >>> encoder.spec.is_image, encoder.transform(images)["x"].shape
-    (True, (5, 1, 4, 4))
+    (True, (5, 1, 8, 8))
     """
 
     def __init__(self, preprocessing: Any, dtype: type[np.floating], kind: InputPreprocessing) -> None:

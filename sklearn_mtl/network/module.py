@@ -167,7 +167,8 @@ class Blueprint:
     @property
     def draws_alone(self) -> bool:
         """Whether building, and the losses, draw from a network's own generators alone: all is known."""
-        recipes = (self.trunk, self.sharing, self.balancing, *(group.loss for group in self.tasks.groups))
+        trunks = (self.trunk, *self.trunk.inner)
+        recipes = (*trunks, self.sharing, self.balancing, *(group.loss for group in self.tasks.groups))
         return all(map(is_known, recipes)) and all(
             draws_alone(part)
             for recipe in recipes

@@ -147,6 +147,12 @@ def check_numbers(owner: str, spec: FeatureSpec, way_out: str = "") -> None:
     way_out : str, optional
         What the message ends in.
     """
+    varying = [block.name for block in spec.numbers if block.varies]
+    if varying:
+        raise ValueError(
+            f"Gates of {owner} are linear in the inputs, of one shape in all rows. Found rows of unequal "
+            f"lengths in {shown(varying)}{way_out}."
+        )
     codes = [block.name for block in spec.tokens]
     if codes:
         raise ValueError(

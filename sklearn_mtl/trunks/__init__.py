@@ -24,8 +24,9 @@ from torch import nn
 
 from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.trunks.cnn import CNN
-from sklearn_mtl.trunks.default import DefaultTrunk
+from sklearn_mtl.trunks.default_trunk import DefaultTrunk
 from sklearn_mtl.trunks.ft_transformer import FTTransformer
+from sklearn_mtl.trunks.fusion import Fusion
 from sklearn_mtl.trunks.mlp import MLP
 from sklearn_mtl.trunks.module_trunk import ModuleTrunk
 from sklearn_mtl.trunks.resnet import ResNet
@@ -43,6 +44,7 @@ TRUNKS: Recipes[Trunk] = Recipes(
     {
         "cnn": CNN,
         "ft_transformer": FTTransformer,
+        "fusion": Fusion,
         "mlp": MLP,
         "resnet": ResNet,
         "rnn": RNN,
@@ -65,6 +67,7 @@ __all__ = [
     "BagOfTokens",
     "DefaultTrunk",
     "FTTransformer",
+    "Fusion",
     "ModuleTrunk",
     "PositionEntry",
     "ResNet",

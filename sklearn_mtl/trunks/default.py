@@ -1,10 +1,10 @@
-"""The trunk that is built where none is named."""
+"""The trunk that is built for one input where none is named."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from inspect import signature
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
@@ -20,31 +20,24 @@ from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 DEFAULTS: tuple[type[Trunk], ...] = (TabM, CNN, TextEncoder, MLP)
 
 
-class DefaultTrunk(Trunk):
-    """The trunk that suits the input, which is an `MLP` where no other does.
-
-    It is `TabM` for a table, `CNN` for images and `TextEncoder` for texts. A wide sparse table is for the
-    `MLP` too.
-
-    ``trunk=None`` is this trunk, and ``set_params(trunk__dropout=0.1)`` gives it a parameter before the input
-    is known. Which trunk is built is decided in ``fit``.
+class DefaultOfOneInput(Trunk):
+    """The trunk that suits one input.
 
     Parameters
     ----------
     **parameters
-        Parameters of one of these trunks; those that are not given have the defaults of the trunk that is
-        built.
+        Parameters of one of the default trunks; those that are not given have the defaults of the trunk that
+        is built.
 
     Examples
     --------
     >>> from sklearn_mtl.features import Block, FeatureSpec
-    >>> from sklearn_mtl.trunks import DefaultTrunk
-    >>> trunk = DefaultTrunk(dropout=0.2)
-    >>> trunk.suited_to(FeatureSpec((Block("table", (4,)),)))
+    >>> DefaultOfOneInput(dropout=0.2).suited_to(FeatureSpec((Block("table", (4,)),)))
     TabM(dropout=0.2)
-    >>> trunk.suited_to(FeatureSpec((Block("image", (3, 8, 8)),)))
-    CNN(dropout=0.2)
     """
+
+    #: The first of these that suits an input is built for it; the last suits any.
+    kinds: ClassVar[tuple[type[Trunk], ...]] = DEFAULTS
 
     def __init__(self, **parameters: Any) -> None:
         self.set_params(**parameters)
@@ -55,7 +48,7 @@ class DefaultTrunk(Trunk):
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters; raise a ``ValueError`` for one that no default trunk has."""
-        known = sorted({name for kind in DEFAULTS for name in _parameters_of(kind)})
+        known = sorted({name for kind in self.kinds for name in _parameters_of(kind)})
         unknown = [name for name in params if name not in known]
         if unknown:
             raise ValueError(
@@ -78,7 +71,7 @@ class DefaultTrunk(Trunk):
         ValueError
             If a parameter was set that this trunk does not have.
         """
-        kind = next(kind for kind in DEFAULTS if kind.suits(spec))
+        kind = next(kind for kind in self.kinds if kind.suits(spec))
         known, given = _parameters_of(kind), self.get_params()
         if _is_auto(given.get("dropout")) and "dropout" in known and not _is_auto(known["dropout"].default):
             # A word of TabM's, for what is the default of any.
@@ -91,7 +84,7 @@ class DefaultTrunk(Trunk):
                     f"shape {shapes}: one of {shown(sorted(known))}. Found {name}={shown(value)}; "
                     "`trunk` names another."
                 )
-        return kind(**given)
+        return kind(**given).suited_to(spec)
 
     def n_nets(self, n_rows: int) -> int:
         """Return how many nets make a bag of `TabM`, since most inputs are tables."""

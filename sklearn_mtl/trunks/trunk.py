@@ -176,6 +176,11 @@ class Trunk(BaseEstimator, ABC):
         """
         return self
 
+    @property
+    def inner(self) -> tuple[Trunk, ...]:
+        """The trunks that this one is made of: none, by default."""
+        return ()
+
     def n_nets(self, n_rows: int) -> int:
         """Return how many nets make a bag where ``n_bags="auto"``: 8 below 1,000 rows, and 2 from there on.
 

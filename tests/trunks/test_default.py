@@ -7,25 +7,32 @@ import torch
 from sklearn.base import clone
 
 from sklearn_mtl.features import Block, FeatureSpec
-from sklearn_mtl.trunks import CNN, MLP, DefaultTrunk, TabM
+from sklearn_mtl.trunks import CNN, DefaultTrunk, Fusion, TabM
 
 TABLE = FeatureSpec((Block("x", (4,), n_continuous=4),))
 IMAGE = FeatureSpec((Block("image", (3, 8, 8)),))
 BOTH = FeatureSpec((*TABLE.blocks, *IMAGE.blocks))
 
 
-@pytest.mark.parametrize(("spec", "kind"), [(TABLE, TabM), (IMAGE, CNN), (BOTH, MLP)])
+@pytest.mark.parametrize(("spec", "kind"), [(TABLE, TabM), (IMAGE, CNN)])
 def test_none_is_the_default_for_the_input(spec, kind):
     trunk = DefaultTrunk().suited_to(spec)
     assert type(trunk) is kind
     assert trunk.get_params() == kind().get_params()
 
 
-@pytest.mark.parametrize(("spec", "kind"), [(TABLE, TabM), (IMAGE, CNN), (BOTH, MLP)])
+@pytest.mark.parametrize(("spec", "kind"), [(TABLE, TabM), (IMAGE, CNN)])
 def test_the_default_takes_parameters_before_the_input_is_known(spec, kind):
     trunk = DefaultTrunk(dropout=0.3, hidden_sizes=(5,)).suited_to(spec)
     assert type(trunk) is kind
     assert trunk.get_params() == kind(hidden_sizes=(5,), dropout=0.3).get_params()
+
+
+def test_several_inputs_are_fused_each_by_the_default_for_it():
+    trunk = DefaultTrunk(dropout=0.3).suited_to(BOTH)
+    assert type(trunk) is Fusion
+    assert trunk.dropout == 0.3
+    assert {name: type(of) for name, of in trunk.trunks.items()} == {"x": TabM, "image": CNN}
 
 
 def test_the_default_is_an_estimator_of_those_parameters():
