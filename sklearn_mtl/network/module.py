@@ -209,10 +209,17 @@ class Blueprint:
         of_trunk = {name: value for name, value in statistics.items() if not name.startswith(OF_SHARING)}
 
         self._check_positions()
-        build = self.trunk.build_with_positions if self.tasks.n_positions else self.trunk.build
+        trunk = self.trunk.for_tasks(len(self.tasks))
+        build = trunk.build_with_positions if self.tasks.n_positions else trunk.build
 
         def make_trunk() -> TrunkModule:
-            return build(self.spec, of_trunk)
+            built = build(self.spec, of_trunk)
+            if built.per_task and not self.sharing.takes_per_task:
+                raise ValueError(
+                    "`sharing` must be None or HardSharing() for a `trunk` that has a representation for each "
+                    f"task, such as {self.trunk!r}. Found {self.sharing!r}."
+                )
+            return built
 
         recipe = self.sharing.of_tasks(self.tasks.names).with_statistics(self.tasks.ordered, found)
         sharing = recipe.build(make_trunk, self.tasks.ordered, self.spec)

@@ -28,6 +28,7 @@ class HardSharing(Sharing):
     """
 
     takes_positions: ClassVar[bool] = True
+    takes_per_task: ClassVar[bool] = True
 
     def build(
         self, make_trunk: Callable[[], TrunkModule], tasks: Sequence[Task], spec: FeatureSpec
@@ -38,14 +39,14 @@ class HardSharing(Sharing):
 
 
 class HardSharingModule(SharingModule):
-    """One trunk, whose representation every head reads."""
+    """One trunk, whose representation every head reads, or which has one for each task."""
 
     def __init__(self, trunk: TrunkModule) -> None:
-        super().__init__(trunk.width, trunk.members, per_task=False)
+        super().__init__(trunk.width, trunk.members, per_task=trunk.per_task)
         self.trunk = trunk
 
     def forward(self, inputs: Mapping[str, Tensor], heads: Heads) -> Tensor:
-        """Return the trunk's representation, shape (rows, members, width)."""
+        """Return the trunk's representation, shape (rows, members, width), or one for each task."""
         representation: Tensor = self.trunk(inputs)
         return representation
 

@@ -140,9 +140,12 @@ class Sharing(BaseEstimator, ABC):
     takes_positions : bool
         Whether tasks may have a label for each position of a row. Trunks then have a representation for each,
         and the module has a `SharingModule.position_width`.
+    takes_per_task : bool
+        Whether trunks may give each task a representation of its own.
     """
 
     takes_positions: ClassVar[bool] = False
+    takes_per_task: ClassVar[bool] = False
 
     def of_tasks(self, names: Sequence[str]) -> Sharing:
         """Return the recipe to build for tasks of these names: this one.

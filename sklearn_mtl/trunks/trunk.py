@@ -87,16 +87,26 @@ class TrunkModule(nn.Module):
         Widths of the entry and of each stage: one more than there are stages.
     members : int, default=1
         Length of the ensemble axis.
+    per_task : bool, default=False
+        Whether each task has a representation of its own: the last stage then gives
+        (rows, members, tasks, width).
     """
 
     def __init__(
-        self, entry: nn.Module, stages: Iterable[nn.Module], widths: Sequence[int], *, members: int = 1
+        self,
+        entry: nn.Module,
+        stages: Iterable[nn.Module],
+        widths: Sequence[int],
+        *,
+        members: int = 1,
+        per_task: bool = False,
     ) -> None:
         super().__init__()
         self.entry = entry
         self.stages = nn.ModuleList(stages)
         self.widths = tuple(widths)
         self.members = members
+        self.per_task = per_task
 
     @property
     def width(self) -> int:
@@ -180,6 +190,19 @@ class Trunk(BaseEstimator, ABC):
     def inner(self) -> tuple[Trunk, ...]:
         """The trunks that this one is made of: none, by default."""
         return ()
+
+    def for_tasks(self, n_tasks: int) -> Trunk:
+        """Return the trunk to build for so many tasks: this one.
+
+        A hook, for a trunk that gives each task a representation of its own, in the order of the tasks'
+        columns; its `TrunkModule` says ``per_task=True``.
+
+        Parameters
+        ----------
+        n_tasks : int
+            Number of tasks.
+        """
+        return self
 
     def n_nets(self, n_rows: int) -> int:
         """Return how many nets make a bag where ``n_bags="auto"``: 8 below 1,000 rows, and 2 from there on.
