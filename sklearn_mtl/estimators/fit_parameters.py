@@ -16,7 +16,7 @@ from sklearn_mtl.estimators.kinds import KindRule
 from sklearn_mtl.estimators.rows import by_task
 from sklearn_mtl.messages import shown
 from sklearn_mtl.network import resolve_autocast, resolve_device, resolve_precision
-from sklearn_mtl.recipes import is_integer, is_number, resolve, sizes_of
+from sklearn_mtl.recipes import fingerprint, is_integer, is_number, resolve, sizes_of
 from sklearn_mtl.sharing import SHARINGS, Sharing
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import KINDS, TaskKind
@@ -109,6 +109,7 @@ class FitParameters:
         """
         _check_rules(estimator)
         stops_early = bool(estimator.early_stopping)
+        trunk = resolve(TRUNKS, estimator.trunk)
         return cls(
             owner=type(estimator).__name__,
             fold=fold,
@@ -117,11 +118,11 @@ class FitParameters:
             task_weights=estimator.task_weights,
             head_hidden_sizes=estimator.head_hidden_sizes,
             settings=_settings(estimator),
-            trunk=resolve(TRUNKS, estimator.trunk),
+            trunk=trunk,
             sharing=resolve(SHARINGS, estimator.sharing),
             balancing=resolve(BALANCERS, estimator.balancing),
             draws=RowDraws.of(estimator),
-            preprocessing=estimator.preprocessing,
+            preprocessing=_preprocessing(estimator.preprocessing, trunk),
             validation_fraction=estimator.validation_fraction if stops_early else None,
             n_bags=estimator.n_bags,
             random_state=estimator.random_state,
@@ -304,6 +305,19 @@ def _check_rules(estimator: Any) -> None:
     if estimator.callbacks is not None:
         check_callbacks(estimator.callbacks, estimator.ema_decay)
         check_names(estimator.callbacks)
+
+
+def _preprocessing(given: Any, trunk: Trunk) -> Any:
+    """Return what makes the inputs: what the user gave, or the encoder of a trunk that is fitted."""
+    if trunk.fitted is None:
+        return given
+    encoder = trunk.fitted.encoder
+    if not _is_auto(given) and fingerprint(given) != fingerprint(encoder.preprocessing):
+        raise ValueError(
+            "`preprocessing` must be 'auto' where `trunk` is that of a fitted estimator, which brings the "
+            f"preprocessing that it was trained with. Found {shown(given)}."
+        )
+    return encoder
 
 
 def _settings(estimator: Any) -> TrainingSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any, Self, cast
@@ -24,6 +25,8 @@ from sklearn_mtl.network import Blueprint, resolve_device
 from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import KINDS, Responses, TaskKind, TaskSet
 from sklearn_mtl.training import MultiTaskNet, conflict_frame, history_frame, pack_net, unpack_net
+from sklearn_mtl.trunks import FittedTrunk
+
 
 # What `FittedEstimator._keep` sets from what was fitted, and from what has read X.
 DERIVED = frozenset({"tasks_", "classes_", "nets_", "net_", "history_", "gradient_conflict_", "n_iter_"})
@@ -197,6 +200,22 @@ class FittedEstimator(TaskEstimator):
         """Return the logarithms of the responses, for tasks whose responses are probabilities."""
         inputs, _ = self._encoded(X)
         return bag_log_responses(self.nets_, self._fitted.tasks, inputs)
+
+    @property
+    def trunk_(self) -> FittedTrunk:
+        """The trained trunk of the first net with its preprocessing, as ``trunk`` of another estimator."""
+        if not hasattr(self, "_fitted"):
+            raise AttributeError(f"{type(self).__name__} has `trunk_` after `fit`.")
+        net = self._fitted.nets[0]
+        trunk = net.evaluated.sharing.shared_trunk
+        if trunk is None:
+            raise AttributeError(
+                "`trunk_` is that of one trunk that all tasks share, as with HardSharing. Found "
+                f"{self._fitted.blueprint.sharing!r} with {self._fitted.blueprint.trunk!r}."
+            )
+        names = getattr(self, "feature_names_in_", None)
+        n_features = getattr(self, "n_features_in_", None)
+        return FittedTrunk(deepcopy(trunk), self._fitted.encoder, n_features, names)
 
     @property
     def gradient_conflict_(self) -> pd.DataFrame:

@@ -28,6 +28,7 @@ from sklearn_mtl.training import (
     plan_bag,
     train_nets,
 )
+from sklearn_mtl.trunks import Trunk
 
 
 @in_default_modes
@@ -53,6 +54,7 @@ def plan_fit(
     # Read.
     accepted = AcceptedInput.by(parameters.preprocessing)
     read = stages.read(data.X, data.y, data.sample_weight, owner=parameters.owner, accepted=accepted)
+    check_features_of(parameters.trunk, read.reader)
     every, left_out = list(read.targets.columns), stages.left_out(read.rows, fold=parameters.fold)
     rows, parameters = stages.without(read.rows, names=left_out), parameters.without(left_out, every)
     columns = {name: column for name, column in read.targets.columns.items() if name not in left_out}
@@ -101,6 +103,22 @@ def plan_fit(
         held_out=held_out_by_net(rows, splits, parts, validation),
     )
     return PlannedFit(untrained, tuple(plans), read.reader, beside=models_beside(parameters, plans[0]))
+
+
+def check_features_of(trunk: Trunk, reader: BaseEstimator) -> None:
+    """Raise a ``ValueError`` if a trunk was trained on other features than those that were read.
+
+    Parameters
+    ----------
+    trunk : Trunk
+        The recipe of the trunk.
+    reader : BaseEstimator
+        Has the number and names of the features.
+    """
+    if trunk.fitted is not None:
+        trunk.fitted.check_features(
+            getattr(reader, "n_features_in_", None), getattr(reader, "feature_names_in_", None)
+        )
 
 
 def held_out_by_net(

@@ -175,7 +175,8 @@ def _made_once(parameters: FitParameters, fitted: Fitted) -> Iterator[tuple[str,
     yield "sharing", parameters.sharing, blueprint.sharing
     yield "balancing", parameters.balancing, blueprint.balancing
     yield "head_hidden_sizes", parameters.hidden_sizes_of(names), blueprint.head_hidden_sizes
-    yield "preprocessing", parameters.preprocessing, fitted.encoder.preprocessing
+    if parameters.trunk.fitted is None:  # A fitted trunk brings its own.
+        yield "preprocessing", parameters.preprocessing, fitted.encoder.preprocessing
     yield "n_bags", n_nets, fitted.n_splits
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from sklearn_mtl.features.encoding import Encoder
 from sklearn_mtl.features.images import ImagePreprocessing
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
 from sklearn_mtl.features.multi_input import MultiInput
@@ -83,7 +84,10 @@ class AcceptedInput:
 
     @classmethod
     def by(cls, preprocessing: Any) -> AcceptedInput:
-        """Return what a preprocessing takes in ``fit``."""
+        """Return what a preprocessing takes in ``fit``; a fitted encoder takes what it was fitted to."""
+        if isinstance(preprocessing, Encoder):
+            accepted: AcceptedInput = preprocessing.accepted
+            return accepted
         if isinstance(preprocessing, Mapping):
             return cls(inputs={name: cls.by(of) for name, of in preprocessing.items()})
         several = is_built_in(preprocessing)

@@ -148,7 +148,7 @@ class FeatureEncoder(Encoder):
         n_continuous = 0
         if values.ndim == 2:
             if self.is_built_in and isinstance(values, np.ndarray):
-                warn_of_constant_columns(self.transformer, sample, values, self._coded)
+                warn_of_constant_columns(self.transformer, sample, values, self.coded)
                 warn_of_rare_levels(self.transformer, self._codes, sample, values)
             if isinstance(self.preprocessing, str):
                 self._kept, n_continuous = columns_in_order(values)
@@ -202,7 +202,7 @@ class FeatureEncoder(Encoder):
         return names if self._kept is None else names[self._kept]
 
     @property
-    def _coded(self) -> tuple[int, ...]:
+    def coded(self) -> tuple[int, ...]:
         """Positions of the columns of X that have codes."""
         return () if self._codes is None else self._codes.columns
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
@@ -40,6 +41,12 @@ class Encoder(ABC):
     def __init__(self, preprocessing: Any, dtype: type[np.floating] = np.float32) -> None:
         self.preprocessing = preprocessing
         self.dtype = dtype
+
+    def in_dtype(self, dtype: type[np.floating]) -> Self:
+        """Return the encoder, fitted as it is, with blocks of another dtype."""
+        found = copy(self)
+        found.dtype = dtype
+        return found
 
     @property
     @abstractmethod

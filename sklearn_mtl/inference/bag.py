@@ -80,18 +80,27 @@ def bag_predictions(nets: Sequence[TrainedNet], tasks: TaskSet, inputs: Inputs) 
 
 def _of_bag(mean: Callable[..., Any], nets: Sequence[TrainedNet], inputs: Inputs) -> list[np.ndarray]:
     modules = [net.evaluated for net in nets]
-    found = mean(modules, [net.criterion_.losses for net in nets], _for_network(modules[0], inputs))
+    found = mean(modules, [net.criterion_.losses for net in nets], rows_for_network(modules[0], inputs))
     return [of_group.numpy() for of_group in found]
 
 
 def bag_representation(nets: Sequence[TrainedNet], inputs: Inputs) -> np.ndarray:
     """Return the first net's representation of each row, shape (n_rows, width)."""
     module = nets[0].evaluated
-    found: np.ndarray = representations(module, _for_network(module, inputs)).cpu().numpy()
+    found: np.ndarray = representations(module, rows_for_network(module, inputs)).cpu().numpy()
     return found
 
 
-def _for_network(module: MultiTaskModule, inputs: Inputs) -> InputRows:
+def rows_for_network(module: MultiTaskModule, inputs: Inputs) -> InputRows:
+    """Return rows where a network is, and in its precision.
+
+    Parameters
+    ----------
+    module : MultiTaskModule
+        The network.
+    inputs : mapping of str to ndarray, or Reader
+        Encoded rows, or what encodes them when they are asked for.
+    """
     device, dtype = module.raw_scale.device, module.raw_scale.dtype
     if isinstance(inputs, Mapping):
         return DeviceRows.from_arrays(inputs, device=device, dtype=dtype)

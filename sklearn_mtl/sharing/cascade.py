@@ -256,6 +256,11 @@ class CascadeModule(SharingModule):
         """Return raw outputs with the log-odds of products in the place of conditional ones."""
         return raw if self.products is None else self.products(raw)
 
+    @property
+    def shared_trunk(self) -> TrunkModule | None:
+        """The trunk."""
+        return self.trunk
+
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Iterate over the trunk's parameters."""
         return self.trunk.parameters()

@@ -50,6 +50,11 @@ class HardSharingModule(SharingModule):
         representation: Tensor = self.trunk(inputs)
         return representation
 
+    @property
+    def shared_trunk(self) -> TrunkModule | None:
+        """The trunk, unless it has a representation for each task."""
+        return None if self.per_task else self.trunk
+
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Iterate over the trunk's parameters."""
         return self.trunk.parameters()

@@ -87,6 +87,11 @@ class SharingModule(nn.Module, ABC):
         return last_layer(self, self.shared_parameters())
 
     @property
+    def shared_trunk(self) -> TrunkModule | None:
+        """The one trunk whose representation all tasks read; a hook, by default None, for no such trunk."""
+        return None
+
+    @property
     def column_scale(self) -> Tensor | None:
         """What each task's head multiplies the columns of a shared representation by, (tasks, width).
 

@@ -25,6 +25,7 @@ from torch import nn
 from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.trunks.cnn import CNN
 from sklearn_mtl.trunks.default_trunk import DefaultTrunk
+from sklearn_mtl.trunks.fitted_trunk import FittedTrunk
 from sklearn_mtl.trunks.ft_transformer import FTTransformer
 from sklearn_mtl.trunks.fusion import Fusion
 from sklearn_mtl.trunks.mlp import MLP
@@ -67,6 +68,7 @@ __all__ = [
     "BagOfTokens",
     "DefaultTrunk",
     "FTTransformer",
+    "FittedTrunk",
     "Fusion",
     "ModuleTrunk",
     "PositionEntry",

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_integer, is_number
+from sklearn_mtl.trunks.fitted_trunk import FittedTrunk
 from sklearn_mtl.trunks.layers import SameForAll, are_equal
 from sklearn_mtl.trunks.layers.fine_tuning import FineTuned, FineTuning, forget_fine_tuning, layers_of
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
@@ -73,12 +74,20 @@ class ModuleTrunk(Trunk):
         self.unfreeze_after = unfreeze_after
         self.lr_scale = lr_scale
 
+    @property
+    def fitted(self) -> FittedTrunk | None:
+        """The trunk of a fitted estimator, if that is the module."""
+        return self.module if isinstance(self.module, FittedTrunk) else None
+
     def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a copy of the module, its width found by running two rows through it."""
         if not isinstance(self.module, nn.Module):
             raise TypeError(f"`module` of ModuleTrunk must be an nn.Module. Found {shown(self.module)}.")
         # The default device is the CPU, or that on which only shapes are looked at.
-        copy = deepcopy(self.module).to(torch.get_default_device(), torch.float32)
+        known = self.fitted
+        copy = deepcopy(self.module if known is None else known.trunk).to(
+            torch.get_default_device(), torch.float32
+        )
         forget_fine_tuning(copy)
         fine_tuning = self._fine_tuning(copy)
         # Without parameters, a module may still drop numbers out.

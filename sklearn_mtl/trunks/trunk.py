@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
@@ -203,6 +204,11 @@ class Trunk(BaseEstimator, ABC):
             Number of tasks.
         """
         return self
+
+    @property
+    def fitted(self) -> Any:
+        """The trunk of a fitted estimator that is trained on, with its preprocessing; by default none."""
+        return None
 
     def n_nets(self, n_rows: int) -> int:
         """Return how many nets make a bag where ``n_bags="auto"``: 8 below 1,000 rows, and 2 from there on.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_mtl.export import load, save
 from sklearn_mtl.model_selection import StackedGridSearchCV
@@ -72,3 +73,53 @@ def test_other_columns_are_refused(quick, houses, trained):
     est = quick(trunk=ModuleTrunk(trained.net_.module_.sharing.trunk))
     with pytest.raises(ValueError, match=r"`trunk` must take rows of shape \(3,\)"):
         est.fit(X.iloc[:, :3], Y)
+
+
+@pytest.mark.parametrize("params", [{}, {"frozen": True}, {"lr_scale": (0.01, 1)}], ids=str)
+def test_a_fitted_trunk_brings_its_preprocessing(quick, houses, trained, params):
+    X, Y = houses
+    few = slice(40)
+    est = quick(trunk=ModuleTrunk(trained.trunk_, **params), preprocessing="auto")
+    est.fit(X[few], Y[["quality"]][few])
+    assert est._fitted.encoder.spec == trained._fitted.encoder.spec
+    for one, other in zip(
+        est._encoded(X)[0].read(slice(None)).values(),
+        trained._encoded(X)[0].read(slice(None)).values(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+    assert np.array_equal(est.transform(X), trained.transform(X)) == (params == {"frozen": True})
+    again = pickle.loads(pickle.dumps(est))
+    np.testing.assert_array_equal(again.transform(X), est.transform(X))
+    est.partial_fit(X[few], Y[["quality"]][few])
+
+
+def test_a_fitted_trunk_goes_through_searches_and_files(quick, houses, trained, tmp_path):
+    pytest.importorskip("safetensors")
+    X, Y = houses
+    est = quick(trunk=trained.trunk_, preprocessing="auto", warm_start=True)
+    search = StackedGridSearchCV(est, {"lr": [0.01, 0.02]}, cv=2).fit(X, Y)
+    save(search.best_estimator_, tmp_path / "it.mtl")
+    again = load(tmp_path / "it.mtl", modules={"FittedTrunk": trained.trunk_})
+    np.testing.assert_array_equal(again.transform(X), search.best_estimator_.transform(X))
+    search.best_estimator_.set_params(max_epochs=3).fit(X, Y)
+
+
+def test_a_fitted_trunk_refuses_other_features_and_preprocessing(quick, houses, trained):
+    X, Y = houses
+    est = quick(trunk=trained.trunk_, preprocessing="auto")
+    with pytest.raises(ValueError, match=r"`X` must have the features that `trunk`, .* Found"):
+        est.fit(X[X.columns[::-1]], Y)
+    with pytest.raises(ValueError, match=r"`X` must have the features that `trunk`, .* Found 3"):
+        est.fit(X.iloc[:, :3].to_numpy(), Y)
+    with pytest.raises(ValueError, match="`preprocessing` must be 'auto' where `trunk` is that of a fitted"):
+        est.set_params(preprocessing=StandardScaler()).fit(X, Y)
+
+
+def test_no_trunk_of_all_tasks_is_said(quick, houses):
+    X, Y = houses
+    est = quick(trunk=MLP((4,)), sharing="separate")
+    with pytest.raises(AttributeError, match="has `trunk_` after `fit`"):
+        est.trunk_  # noqa: B018
+    with pytest.raises(AttributeError, match=r"`trunk_` is that of one trunk .* Found SeparateTrunks\(\)"):
+        est.fit(X, Y).trunk_  # noqa: B018

@@ -1,14 +1,21 @@
 """`FTTransformer` is the network of its paper."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 from torch import nn
 
-from sklearn_mtl import MultiTaskClassifierRegressor
+from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.features import Block, FeatureSpec
+from sklearn_mtl.model_selection import StackedGridSearchCV
+from sklearn_mtl.training.stacking import train
 from sklearn_mtl.trunks import FTTransformer
+from sklearn_mtl.trunks.ft_transformer import mean_attention
 from tests.trunks.conftest import Table
 
 SMALL = FTTransformer(8, blocks=2, heads=2, attention_dropout=0.0, dropout=0.0)
@@ -115,3 +122,59 @@ def test_by_its_short_name():
     est.set_params(trunk__width=12, trunk__blocks=1).fit(X, Y)
     assert est.transform(X).shape == (80, 12)
     assert np.isfinite(est.score(X, Y))
+
+
+def test_each_task_has_a_token_that_reads_no_other(table):
+    trunk = table.build(FTTransformer(8, heads=2, task_tokens=True).for_tasks(3)).eval()
+    assert trunk.per_task
+    found = trunk(table.inputs)
+    assert found.shape == (60, 1, 3, 8)
+    hidden = trunk.entry(table.inputs)
+    for stage in trunk.stages[:-1]:
+        weights = stage.attention(hidden)[..., :3]
+        assert (weights[..., ~torch.eye(3, dtype=bool)] == 0).all()
+        assert (weights[..., torch.eye(3, dtype=bool)] > 0).all()
+        hidden = stage(hidden)
+    attention = mean_attention(trunk, table.inputs)
+    assert attention.shape == (60, 3, 9)
+    torch.testing.assert_close(attention.sum(-1), torch.ones(60, 3))
+
+
+def test_one_task_with_a_token_is_the_network_without(table):
+    torch.manual_seed(0)
+    plain = table.build(SMALL)
+    torch.manual_seed(0)
+    own = table.build(clone(SMALL).set_params(task_tokens=True).for_tasks(1))
+    torch.testing.assert_close(own(table.inputs)[:, :, 0], plain(table.inputs))
+
+
+def test_task_tokens_must_be_a_flag(table):
+    with pytest.raises(ValueError, match="`task_tokens` of FTTransformer must be True or False. Found 2"):
+        table.build(FTTransformer(task_tokens=2))
+
+
+@pytest.mark.parametrize("sharing", ["separate", "mmoe", "cross_stitch"])
+def test_other_ways_of_sharing_refuse_task_tokens_by_name(sharing):
+    X, Y = make_multitask(n_samples=60, n_regression=1, n_binary=1, random_state=0)
+    est = MultiTaskClassifierRegressor(trunk=FTTransformer(8, task_tokens=True), sharing=sharing)
+    with pytest.raises(ValueError, match=r"`sharing` must be None or HardSharing\(\) for a `trunk` .* Found"):
+        est.fit(X, Y)
+
+
+def test_stacked_task_tokens_are_trained_as_alone(monkeypatch):
+    monkeypatch.setattr(train, "FEWEST_ON_CPU", 2)
+    X, Y = make_multitask(n_samples=80, n_regression=1, n_binary=1, random_state=0)
+    est = MultiTaskClassifierRegressor(
+        trunk=FTTransformer(8, heads=2, task_tokens=True), n_bags=1, max_epochs=2, random_state=0
+    )
+    est.set_params(linear_blend=False, tree_blend=False)
+    grid = {"task_weights__binary0": [0.5, 2.0]}
+    stacked = StackedGridSearchCV(est, grid, cv=2, refit=False).fit(X, Y)
+    assert stacked.stacked_["stacked"].all(), stacked.stacked_["reason"].tolist()
+    alone = GridSearchCV(est, grid, cv=2, refit=False).fit(X, MultiTaskTarget(Y))
+    np.testing.assert_allclose(
+        stacked.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"], rtol=1e-4
+    )
+    est.fit(X, Y)
+    again = pickle.loads(pickle.dumps(est))
+    np.testing.assert_array_equal(again.transform(X), est.transform(X))

@@ -1,0 +1,67 @@
+"""How much each task looks at each feature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_mtl.inference.attention import mean_task_attention
+from sklearn_mtl.messages import shown
+
+
+def task_attention(estimator: Any, X: Any) -> pd.DataFrame:
+    """Return how much each task looks at each feature, as its token attends to the columns.
+
+    The mean over rows, blocks, heads and nets, as Gorishniy et al. (2021), "Revisiting Deep Learning Models
+    for Tabular Data", section 5.3, take it for the importance of a feature. What a column has read from
+    others in an earlier block counts as its own.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted to a table with ``trunk=FTTransformer(task_tokens=True)``.
+    X : DataFrame or array-like of shape (n_rows, n_features)
+        Rows to look at.
+
+    Returns
+    -------
+    DataFrame of shape (n_tasks, n_features)
+        Each row sums to 1. A feature that the preprocessing drops has 0.
+
+    Raises
+    ------
+    ValueError
+        If the trunk has no tokens of tasks.
+    """
+    check_is_fitted(estimator)
+    fitted = estimator._fitted
+    inputs, _ = estimator._encoded(X)
+    weights = mean_task_attention(fitted.nets, inputs)
+    if weights is None:
+        raise ValueError(
+            "`estimator` must be fitted with `trunk=FTTransformer(task_tokens=True)`. Found "
+            f"{shown(fitted.blueprint.trunk)}."
+        )
+    numbered = [f"x{i}" for i in range(estimator.n_features_in_)]
+    features = list(getattr(estimator, "feature_names_in_", numbered))
+    of_columns = [_feature_of(name, features) for name in fitted.encoder.get_feature_names_out()]
+    found = np.zeros((len(weights), len(features)))
+    for column, place in enumerate([*fitted.encoder.coded, *of_columns]):
+        found[:, place] += weights[:, column]
+    tasks = [task.name for task in fitted.tasks.ordered]
+    return pd.DataFrame(found, index=tasks, columns=features).loc[fitted.tasks.names]
+
+
+def _feature_of(name: Any, features: Sequence[str]) -> int:
+    """Return which feature an encoded column was made of, by its name: kind, feature and maybe a level."""
+    own = str(name).split("__", 1)[-1]
+    fits = [
+        (len(str(feature)), place)
+        for place, feature in enumerate(features)
+        if own == str(feature) or own.startswith(f"{feature}_")
+    ]
+    return max(fits)[1]
