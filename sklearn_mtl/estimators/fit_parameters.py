@@ -11,12 +11,13 @@ import numpy as np
 from sklearn_mtl.balancing import BALANCERS, Balancer
 from sklearn_mtl.estimators.callback_parameters import check_names
 from sklearn_mtl.estimators.drawn_rows import RowDraws
+from sklearn_mtl.estimators.fitted_trunks import preprocessing_for
 from sklearn_mtl.estimators.held_out import is_splitter
 from sklearn_mtl.estimators.kinds import KindRule
 from sklearn_mtl.estimators.rows import by_task
 from sklearn_mtl.messages import shown
 from sklearn_mtl.network import resolve_autocast, resolve_device, resolve_precision
-from sklearn_mtl.recipes import fingerprint, is_integer, is_number, resolve, sizes_of
+from sklearn_mtl.recipes import is_integer, is_number, resolve, sizes_of
 from sklearn_mtl.sharing import SHARINGS, Sharing
 from sklearn_mtl.targets import Column
 from sklearn_mtl.tasks import KINDS, TaskKind
@@ -29,8 +30,7 @@ from sklearn_mtl.training import (
 )
 from sklearn_mtl.trunks import TRUNKS, Trunk
 
-SMALL_DATA = 1_000
-LARGE_DATA = 50_000
+SMALL_DATA, LARGE_DATA = 1_000, 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class FitParameters:
     owner : str
         Class of the estimator, for messages.
     fold : str or None
-        The fold that is fitted to, where a search knows all rows: tasks without a label in it are left out.
+        The fold that is fitted to, of a search that knows all rows: tasks without a label are left out.
     kind_rule : KindRule
         Decides on the kinds of the tasks that ``tasks`` does not name.
     tasks, task_weights, head_hidden_sizes : object
@@ -51,8 +51,8 @@ class FitParameters:
         The recipes.
     draws : RowDraws
         By what training rows are drawn: the sampler and the augmentation.
-    preprocessing : "auto", None or transformer
-        As in the constructor; checked where it is fitted.
+    preprocessing : object
+        As in the constructor, checked where it is fitted; the fitted encoder that the trunk brings, if any.
     validation_fraction : float, splitter or None
         What each net holds out; None where training does not stop early.
     n_bags : int or "auto"
@@ -109,7 +109,6 @@ class FitParameters:
         """
         _check_rules(estimator)
         stops_early = bool(estimator.early_stopping)
-        trunk = resolve(TRUNKS, estimator.trunk)
         return cls(
             owner=type(estimator).__name__,
             fold=fold,
@@ -118,11 +117,11 @@ class FitParameters:
             task_weights=estimator.task_weights,
             head_hidden_sizes=estimator.head_hidden_sizes,
             settings=_settings(estimator),
-            trunk=trunk,
+            trunk=resolve(TRUNKS, estimator.trunk),
             sharing=resolve(SHARINGS, estimator.sharing),
             balancing=resolve(BALANCERS, estimator.balancing),
             draws=RowDraws.of(estimator),
-            preprocessing=_preprocessing(estimator.preprocessing, trunk),
+            preprocessing=preprocessing_for(estimator.preprocessing, resolve(TRUNKS, estimator.trunk)),
             validation_fraction=estimator.validation_fraction if stops_early else None,
             n_bags=estimator.n_bags,
             random_state=estimator.random_state,
@@ -305,19 +304,6 @@ def _check_rules(estimator: Any) -> None:
     if estimator.callbacks is not None:
         check_callbacks(estimator.callbacks, estimator.ema_decay)
         check_names(estimator.callbacks)
-
-
-def _preprocessing(given: Any, trunk: Trunk) -> Any:
-    """Return what makes the inputs: what the user gave, or the encoder of a trunk that is fitted."""
-    if trunk.fitted is None:
-        return given
-    encoder = trunk.fitted.encoder
-    if not _is_auto(given) and fingerprint(given) != fingerprint(encoder.preprocessing):
-        raise ValueError(
-            "`preprocessing` must be 'auto' where `trunk` is that of a fitted estimator, which brings the "
-            f"preprocessing that it was trained with. Found {shown(given)}."
-        )
-    return encoder
 
 
 def _settings(estimator: Any) -> TrainingSettings:

@@ -27,7 +27,6 @@ from sklearn_mtl.tasks import KINDS, Responses, TaskKind, TaskSet
 from sklearn_mtl.training import MultiTaskNet, conflict_frame, history_frame, pack_net, unpack_net
 from sklearn_mtl.trunks import FittedTrunk
 
-
 # What `FittedEstimator._keep` sets from what was fitted, and from what has read X.
 DERIVED = frozenset({"tasks_", "classes_", "nets_", "net_", "history_", "gradient_conflict_", "n_iter_"})
 FEATURES = frozenset({"n_features_in_", "feature_names_in_"})

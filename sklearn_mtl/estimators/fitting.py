@@ -13,13 +13,15 @@ from sklearn.utils import check_random_state
 from sklearn_mtl.data import RowSplit, Table
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fitted import Fitted
+from sklearn_mtl.estimators.fitted_trunks import fitted_encoder
 from sklearn_mtl.estimators.label_positions import with_positions_of
 from sklearn_mtl.estimators.models_beside import models_beside
 from sklearn_mtl.estimators.rows import FitData, Rows, by_task
 from sklearn_mtl.estimators.stages import Stages
-from sklearn_mtl.features import AcceptedInput, SharedRows
+from sklearn_mtl.features import AcceptedInput, Encoder, SharedRows
 from sklearn_mtl.inference import Kind, adjusted, blend
 from sklearn_mtl.network import Blueprint, in_default_modes, numpy_dtype
+from sklearn_mtl.tasks import TaskSet
 from sklearn_mtl.training import (
     MultiTaskNet,
     NetPlan,
@@ -28,7 +30,6 @@ from sklearn_mtl.training import (
     plan_bag,
     train_nets,
 )
-from sklearn_mtl.trunks import Trunk
 
 
 @in_default_modes
@@ -54,7 +55,6 @@ def plan_fit(
     # Read.
     accepted = AcceptedInput.by(parameters.preprocessing)
     read = stages.read(data.X, data.y, data.sample_weight, owner=parameters.owner, accepted=accepted)
-    check_features_of(parameters.trunk, read.reader)
     every, left_out = list(read.targets.columns), stages.left_out(read.rows, fold=parameters.fold)
     rows, parameters = stages.without(read.rows, names=left_out), parameters.without(left_out, every)
     columns = {name: column for name, column in read.targets.columns.items() if name not in left_out}
@@ -73,7 +73,7 @@ def plan_fit(
     dtype, declared = numpy_dtype(settings.dtype), by_task("classes", classes, names)
     bound = stages.bind(training, kinds=kinds, classes=declared, calibrate=settings.calibrate)
     tasks = with_positions_of(stages.trained_as(bound, sharing=parameters.sharing), data.y_val)
-    encoder = stages.fit_encoder(training, tasks, preprocessing=parameters.preprocessing, dtype=dtype)
+    encoder = _encoder(parameters, read.reader, stages, training, tasks, dtype)
     blueprint = Blueprint(
         spec=encoder.spec,
         tasks=tasks,
@@ -105,20 +105,13 @@ def plan_fit(
     return PlannedFit(untrained, tuple(plans), read.reader, beside=models_beside(parameters, plans[0]))
 
 
-def check_features_of(trunk: Trunk, reader: BaseEstimator) -> None:
-    """Raise a ``ValueError`` if a trunk was trained on other features than those that were read.
-
-    Parameters
-    ----------
-    trunk : Trunk
-        The recipe of the trunk.
-    reader : BaseEstimator
-        Has the number and names of the features.
-    """
-    if trunk.fitted is not None:
-        trunk.fitted.check_features(
-            getattr(reader, "n_features_in_", None), getattr(reader, "feature_names_in_", None)
-        )
+def _encoder(
+    parameters: FitParameters, reader: BaseEstimator, stages: Stages, rows: Rows, tasks: TaskSet, dtype: Any
+) -> Encoder:
+    """Return the fitted encoder of X: that of a fitted trunk, or one that is fitted to the rows."""
+    known = fitted_encoder(parameters.trunk, reader, dtype)
+    given = parameters.preprocessing
+    return known or stages.fit_encoder(rows, tasks, preprocessing=given, dtype=dtype)
 
 
 def held_out_by_net(

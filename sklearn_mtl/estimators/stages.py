@@ -195,13 +195,9 @@ class Stages:
             The rows to learn from.
         tasks : TaskSet
             They make numbers of the labels, for a preprocessing that takes y.
-        preprocessing : object
-            As in `Encoder`; an encoder that is fitted stays as it is.
-        dtype : {numpy.float32, numpy.float64}
+        preprocessing, dtype
             As in `Encoder`.
         """
-        if isinstance(preprocessing, Encoder):
-            return preprocessing.in_dtype(dtype)
         # Where no labels are taken, fits whose tasks differ share the encoder.
         taken = tasks if hasattr(preprocessing, "fit") and takes_labels(preprocessing) else None
         return self._fit_encoder(rows, taken, preprocessing=preprocessing, dtype=dtype)

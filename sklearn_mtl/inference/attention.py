@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,8 @@ def mean_task_attention(nets: Sequence[TrainedNet], inputs: Inputs) -> np.ndarra
     inputs : mapping of str to ndarray, or Reader
         Encoded rows, or what encodes them when they are asked for.
     """
-    total, n_rows = 0.0, 0
+    total: Any = 0.0
+    n_rows = 0
     for net in nets:
         module = net.evaluated
         trunk = getattr(module.sharing, "trunk", None)

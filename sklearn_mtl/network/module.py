@@ -216,8 +216,8 @@ class Blueprint:
             built = build(self.spec, of_trunk)
             if built.per_task and not self.sharing.takes_per_task:
                 raise ValueError(
-                    "`sharing` must be None or HardSharing() for a `trunk` that has a representation for each "
-                    f"task, such as {self.trunk!r}. Found {self.sharing!r}."
+                    "`sharing` must be None or HardSharing() for a `trunk` that has a representation for "
+                    f"each task, such as {self.trunk!r}. Found {self.sharing!r}."
                 )
             return built
 

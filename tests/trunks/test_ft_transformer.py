@@ -149,7 +149,7 @@ def test_one_task_with_a_token_is_the_network_without(table):
 
 
 def test_task_tokens_must_be_a_flag(table):
-    with pytest.raises(ValueError, match="`task_tokens` of FTTransformer must be True or False. Found 2"):
+    with pytest.raises(ValueError, match=r"`task_tokens` of FTTransformer must be True or False. Found 2"):
         table.build(FTTransformer(task_tokens=2))
 
 

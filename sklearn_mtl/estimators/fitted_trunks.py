@@ -1,0 +1,60 @@
+"""A trunk that comes from a fitted estimator: the preprocessing and the features that it was trained with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from sklearn_mtl.features import Encoder
+from sklearn_mtl.messages import shown
+from sklearn_mtl.recipes import fingerprint
+from sklearn_mtl.trunks import Trunk
+
+
+def preprocessing_for(given: Any, trunk: Trunk) -> Any:
+    """Return what makes the inputs of a trunk: what the user gave, or the encoder that the trunk brings.
+
+    Parameters
+    ----------
+    given : object
+        The estimator's parameter.
+    trunk : Trunk
+        The recipe of the trunk.
+
+    Raises
+    ------
+    ValueError
+        If a trunk brings an encoder, and the user gave a preprocessing that is not the encoder's.
+    """
+    if trunk.fitted is None:
+        return given
+    encoder = trunk.fitted.encoder
+    is_auto = isinstance(given, str) and given == "auto"
+    if not is_auto and fingerprint(given) != fingerprint(encoder.preprocessing):
+        raise ValueError(
+            "`preprocessing` must be 'auto' where `trunk` is that of a fitted estimator, which brings the "
+            f"preprocessing that it was trained with. Found {shown(given)}."
+        )
+    return encoder
+
+
+def fitted_encoder(trunk: Trunk, reader: BaseEstimator, dtype: type[np.floating]) -> Encoder | None:
+    """Return the encoder that a trunk brings; None where it brings none.
+
+    Parameters
+    ----------
+    trunk : Trunk
+        The recipe of the trunk.
+    reader : BaseEstimator
+        Has the number and names of the features; others than the trunk was trained on are a ``ValueError``.
+    dtype : {numpy.float32, numpy.float64}
+        The dtype of the blocks of numbers.
+    """
+    if trunk.fitted is None:
+        return None
+    names = getattr(reader, "feature_names_in_", None)
+    trunk.fitted.check_features(getattr(reader, "n_features_in_", None), names)
+    encoder: Encoder = trunk.fitted.encoder.in_dtype(dtype)
+    return encoder
