@@ -234,3 +234,21 @@ def test_temperatures_are_the_same_for_all_positions(fitted):
     assert module.raw_scale.shape == (1 + 1 + 3,)
     assert len(module.raw_scale[2:].unique()) == 1
     assert fitted.tasks_["tags"].n_columns == 5
+
+
+def test_pixels_and_their_image_on_one_trunk(tmp_path):
+    rng = np.random.default_rng(0)
+    images, masks = rng.normal(scale=0.3, size=(60, 1, 8, 8)), np.zeros((60, 8, 8), dtype=int)
+    for row, (top, left) in enumerate(rng.integers(0, 5, size=(60, 2))):
+        images[row, 0, top : top + 3, left : left + 3] += 2
+        masks[row, top : top + 3, left : left + 3] = 1
+    y = {"mask": masks, "low": masks.any(2).argmax(1) > 2}
+    est = tagger(tasks=None, trunk=None, max_epochs=8, lr=0.01).fit(images, y)
+    found = est.predict(images)["mask"]
+    assert (found.shape, found.dtype) == (masks.shape, masks.dtype)
+    assert est.predict_proba(images)["mask"].shape == (*masks.shape, 2)
+    assert est.score_tasks(images, y)["mask"] > 0.5  # 0.43 for no pixel in any
+    save(est, tmp_path / "masks.mtl")
+    np.testing.assert_array_equal(load(tmp_path / "masks.mtl").predict(images)["mask"], found)
+    with pytest.raises(ValueError, match=r"must have the height and width of the images, \(8, 8\)"):
+        tagger(tasks=None, trunk=None).fit(images, {"mask": masks[:, :4]})
