@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks import (
     balancing_speed,
+    inputs,
     memory,
     one_fit,
     predict,
@@ -29,6 +30,7 @@ SUITES: dict[str, Callable[[Options], Iterator[list[Result]]]] = {
     "tasks": tasks.measure,
     "sharing_speed": sharing_speed.measure,
     "balancing_speed": balancing_speed.measure,
+    "inputs": inputs.measure,
     "memory": memory.measure,
 }
 RESULTS = Path(__file__).parent / "results"
