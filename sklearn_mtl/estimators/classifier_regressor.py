@@ -28,8 +28,8 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         Non-negative weight of each task's loss; tasks it omits count 1.0. In a grid,
         ``task_weights__price=[0.1, 1, 10]``.
     trunk : Trunk, str or nn.Module, default=None
-        From features to a representation; None is ``TabM()`` for tables, ``TextEncoder()`` for texts, and
-        ``MLP()`` for arrays of more dimensions. The words are ``"ft_transformer"``, ``"mlp"``, ``"resnet"``,
+        From features to a representation; None is ``TabM()`` for tables, ``TCN()`` for sequences,
+        ``TextEncoder()`` for texts, and ``MLP()`` for all other arrays. The words are ``"ft_transformer"``, ``"mlp"``, ``"resnet"``,
         ``"tabm"`` for tables, ``"cnn"`` for images, ``"rnn"``, ``"tcn"`` and ``"transformer_encoder"`` for
         sequences, ``"text_encoder"`` for texts; see `sklearn_mtl.trunks`.
     sharing : Sharing or str, default=None

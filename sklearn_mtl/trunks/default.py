@@ -13,11 +13,12 @@ from sklearn_mtl.messages import shown
 from sklearn_mtl.trunks.cnn import CNN
 from sklearn_mtl.trunks.mlp import MLP
 from sklearn_mtl.trunks.tabm import TabM
+from sklearn_mtl.trunks.tcn import TCN
 from sklearn_mtl.trunks.text_encoder import TextEncoder
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
 # The first of these that suits an input is built for it; the last suits any.
-DEFAULTS: tuple[type[Trunk], ...] = (TabM, CNN, TextEncoder, MLP)
+DEFAULTS: tuple[type[Trunk], ...] = (TabM, CNN, TCN, TextEncoder, MLP)
 
 
 class DefaultOfOneInput(Trunk):

@@ -68,6 +68,10 @@ class SequenceTrunk(Trunk):
 
     pooling: str
 
+    def n_nets(self, n_rows: int) -> int:
+        """Return how many nets make a bag where ``n_bags="auto"``: 2, since each takes long."""
+        return 2
+
     def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a new trunk, which is an entry without stages."""
         name, block = type(self).__name__, spec.single

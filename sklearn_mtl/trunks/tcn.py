@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.trunks.layers import StepEncoder, TemporalBlocks
 from sklearn_mtl.trunks.parameters import check_counts, check_flags, check_shares
@@ -62,6 +63,11 @@ class TCN(SequenceTrunk):
         self.causal = causal
         self.pooling = pooling
         self.dropout = dropout
+
+    @classmethod
+    def suits(cls, spec: FeatureSpec) -> bool:
+        """Whether a row is one sequence."""
+        return spec.is_sequence
 
     def step_encoder(self, n_in: int, n_steps: int) -> StepEncoder:
         """Return new blocks of convolutions."""
