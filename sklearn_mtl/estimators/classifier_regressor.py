@@ -29,9 +29,10 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         ``task_weights__price=[0.1, 1, 10]``.
     trunk : Trunk, str or nn.Module, default=None
         From features to a representation; None is ``TabM()`` for tables, ``TCN()`` for sequences,
-        ``TextEncoder()`` for texts, and ``MLP()`` for all other arrays. The words are ``"ft_transformer"``, ``"mlp"``, ``"resnet"``,
-        ``"tabm"`` for tables, ``"cnn"`` for images, ``"rnn"``, ``"tcn"`` and ``"transformer_encoder"`` for
-        sequences, ``"text_encoder"`` for texts; see `sklearn_mtl.trunks`.
+        ``TextEncoder()`` for texts, and ``MLP()`` for all other arrays. The words are
+        ``"ft_transformer"``, ``"mlp"``, ``"resnet"``, ``"tabm"`` for tables, ``"cnn"`` for images,
+        ``"rnn"``, ``"tcn"`` and ``"transformer_encoder"`` for sequences, ``"text_encoder"`` for texts; see
+        `sklearn_mtl.trunks`.
     sharing : Sharing or str, default=None
         How tasks share trunks; None is ``HardSharing()``, one trunk for all. The words are ``"hard"``,
         ``"separate"``, ``"soft"``, ``"cross_stitch"``, ``"task_attention"``, ``"mmoe"``, ``"dselect_k"``,
