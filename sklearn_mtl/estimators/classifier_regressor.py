@@ -29,7 +29,7 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         ``task_weights__price=[0.1, 1, 10]``.
     trunk : Trunk, str or nn.Module, default=None
         From features to a representation; None is ``TabM()`` for tables, ``TCN()`` for sequences,
-        ``TextEncoder()`` for texts, and ``MLP()`` for all other arrays. The words are
+        ``CNN()`` for images, ``TextEncoder()`` for texts, and ``MLP()`` for all other arrays. The words are
         ``"ft_transformer"``, ``"mlp"``, ``"resnet"``, ``"tabm"`` for tables, ``"cnn"`` for images,
         ``"rnn"``, ``"tcn"`` and ``"transformer_encoder"`` for sequences, ``"text_encoder"`` for texts; see
         `sklearn_mtl.trunks`.
