@@ -9,7 +9,8 @@ from sklearn_mtl.trunks.fusion import Fusion
 class DefaultTrunk(DefaultOfOneInput):
     """The trunk that suits the input, which is an `MLP` where no other does.
 
-    It is `TabM` for a table, `CNN` for images, `TextEncoder` for texts and `Fusion` for several inputs.
+    It is `TabM` for a table, `CNN` for images, `TCN` for sequences, `TextEncoder` for texts and `Fusion` for
+    several inputs.
     A wide sparse table is for the `MLP` too.
 
     ``trunk=None`` is this trunk, and ``set_params(trunk__dropout=0.1)`` gives it a parameter before the input
