@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -132,3 +133,18 @@ def test_museum_titles_are_scored_for_each_model(tmp_path):
     scores = [line.split()[-5:] for line in printed.splitlines() if line.strip().startswith(models)]
     assert len(scores) == 4
     assert all(0 <= float(score) <= 1 for row in scores for score in row[:2])
+
+
+@pytest.mark.parametrize(
+    ("example", "models", "n_scores"),
+    [
+        ("two_digits", ("linear", "random forests", "perceptron", "CNN"), 5),
+        ("house_photos", ("boosting, table", "network,"), 4),
+    ],
+)
+def test_pictures_are_scored_for_each_model(example, models, n_scores, tmp_path):
+    _, printed = run_quickly(EXAMPLES / f"{example}.py", tmp_path)
+    lines = [line for line in printed.splitlines() if line.strip().startswith(models)]
+    assert len(lines) == n_scores
+    for line in lines:
+        assert np.isfinite([float(score.rstrip("%")) for score in line.split()[-4:]]).all()

@@ -20,6 +20,8 @@ class SegmentationTask(PositionTask):
     """A segmentation whose labels were seen."""
 
     kind: ClassVar[str] = "segmentation"
+    # The labels say where in its row something is.
+    of_places: ClassVar[bool] = True
 
     def _scored(
         self, column: PositionColumn, true: np.ndarray, found: np.ndarray, weight: np.ndarray
