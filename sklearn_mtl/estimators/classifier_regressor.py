@@ -81,7 +81,7 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
     n_bags : int or "auto", default="auto"
         Nets on different held-out rows (different seeds where none are held out), whose predictions
         are averaged; ``"auto"`` is 8 below 1,000 rows, and 2 from there on; of `TabM`, whose nets
-        are small, 5 up to 20,000 rows. 1 is the fast way.
+        are small, 5 up to 20,000 rows; 2 for images, sequences and several inputs. 1 is the fast way.
     ema_decay : float or None, default=0.99
         Decay of the moving average of the weights, which predictions use; None for none.
     calibrate : bool, default=True

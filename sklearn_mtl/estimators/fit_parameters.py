@@ -213,11 +213,11 @@ class FitParameters:
         given = by_task("head_hidden_sizes", sizes, names)
         return tuple(_sizes(given.get(name, ())) for name in names)
 
-    def n_nets(self, n_rows: int) -> int:
+    def n_nets(self, n_rows: int, *, is_flat: bool) -> int:
         """Return how many nets are trained: for ``"auto"``, as many as the trunk says."""
         if self.n_bags != "auto":
             return int(self.n_bags)
-        found = self.trunk.n_nets(n_rows)
+        found = self.trunk.n_nets_for(n_rows, is_flat=is_flat)
         if not _RULES["n_bags"][1](found):
             raise ValueError(
                 f"`n_nets` of {type(self.trunk).__name__} must return a positive integer, at most 10,000. "

@@ -62,7 +62,7 @@ def plan_fit(
     weights, hidden_sizes = parameters.weights_of(names), parameters.hidden_sizes_of(names)
 
     # Split.
-    n_nets = parameters.n_nets(len(rows))
+    n_nets = parameters.n_nets(len(rows), is_flat=getattr(rows.X, "ndim", 0) in (1, 2))
     *seeds, split_seed = _drawn_seeds(parameters.random_state, n_nets + 1)
     held_out = None if data.has_validation or classes is not None else parameters.validation_fraction
     splits = stages.split(rows, kinds, data, validation_fraction=held_out, n_nets=n_nets, seed=split_seed)

@@ -91,6 +91,10 @@ class DefaultOfOneInput(Trunk):
         """Return how many nets make a bag of `TabM`, since most inputs are tables."""
         return TabM().n_nets(n_rows)
 
+    def n_nets_for(self, n_rows: int, *, is_flat: bool) -> int:
+        """Return how many nets make a bag of `TabM` for a table or texts, and of `CNN` for other inputs."""
+        return (TabM() if is_flat else CNN()).n_nets(n_rows)
+
     def fit_statistics(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the fit statistics of the trunk for this input."""
         return self.suited_to(spec).fit_statistics(spec, sample)

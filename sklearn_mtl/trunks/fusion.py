@@ -138,6 +138,10 @@ class Fusion(Trunk):
         found.trunks = self._of_inputs(spec)
         return found
 
+    def n_nets(self, n_rows: int) -> int:
+        """Return how many nets make a bag where ``n_bags="auto"``: 2, since each takes long."""
+        return 2
+
     def fit_statistics(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the fit statistics of the trunk of each input, their names after its own."""
         return {

@@ -222,6 +222,19 @@ class Trunk(BaseEstimator, ABC):
         """
         return 8 if n_rows < FEW_ROWS else 2
 
+    def n_nets_for(self, n_rows: int, *, is_flat: bool) -> int:
+        """Return `n_nets`; a trunk that stands for several goes by the kind of the input too.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of labelled rows.
+        is_flat : bool
+            Whether they are rows of a table, or texts, of which a network takes little time; not images,
+            sequences or several inputs.
+        """
+        return self.n_nets(n_rows)
+
     def fit_statistics(self, spec: FeatureSpec, sample: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what the network must know of the training rows, as small tensors: nothing.
 

@@ -225,3 +225,11 @@ def test_an_input_that_no_row_has_is_refused():
     X = MultiInput({**several(), "notes": [None] * N_ROWS})
     with pytest.raises(ValueError, match=r"`X\['notes'\]` must be there in some training row"):
         estimator(None).fit(X, Y)
+
+
+@pytest.mark.parametrize(("shape", "n_nets"), [((2,), 8), ((6, 2), 2), ((1, 6, 6), 2)])
+def test_inputs_of_which_a_net_takes_long_have_small_bags(shape, n_nets):
+    X = np.random.default_rng(0).normal(size=(40, *shape))
+    y = X.reshape(40, -1).mean(1)
+    est = MultiTaskClassifierRegressor(max_epochs=1, linear_blend=False, random_state=0).fit(X, {"mean": y})
+    assert len(est.nets_) == n_nets
