@@ -112,7 +112,7 @@ def normed():
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"trunk": ModuleTrunk(Recurrent())}, "vmap can't batch it"),
+        ({"trunk": ModuleTrunk(Recurrent())}, "LSTM is computed for one net at a time"),
         ({"trunk": ModuleTrunk(Deciding())}, "vmap can't batch it"),
         ({"trunk": ModuleTrunk(Noisy())}, "random numbers other than by Dropout"),
         ({"trunk": ModuleTrunk(AcrossRows())}, "computes something else"),
