@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
 from sklearn_mtl.features.encoding import Encoder
@@ -108,7 +109,8 @@ class AcceptedInput:
         reset : bool
             Whether the number and names are recorded; otherwise they are compared.
         """
-        if self.inputs is not None or (self.several and isinstance(X, Mapping)):
+        # A sparse matrix in the format of a dictionary is a mapping too.
+        if self.inputs is not None or (self.several and isinstance(X, Mapping) and not issparse(X)):
             return self._read_several(estimator, X, reset=reset)
         kind = kind_of_input(self.kind, X)
         if kind is not None:
