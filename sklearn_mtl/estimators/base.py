@@ -126,8 +126,9 @@ class BaseMultiTask(
         ----------
         X : DataFrame of pandas or polars, array-like or sparse matrix of shape (n_rows, n_features, ...)
             Features; one column of texts, or a list of them, where ``preprocessing`` takes texts. A
-            sparse matrix is made dense a batch at a time. The rows of a ``numpy.memmap`` or a
-            ``torch.utils.data.Dataset`` are read when they are needed, here and in the other methods.
+            sparse matrix is made dense a batch at a time. The rows of a ``numpy.memmap``, a
+            ``torch.utils.data.Dataset`` or `Files` are read when they are needed, here and in the other
+            methods.
         y : mapping, DataFrame or array-like
             Labels by task, each of shape (n_rows,) or (n_rows, n_outputs); NaN, None, NA and NaT are
             missing. A two-dimensional array has the tasks y0, y1, …, and may have NaN; a

@@ -24,6 +24,7 @@ rows that are encoded when they are read.
 `texts`                  texts
 `reading`                `read_features`: a table or array checked, and read as an array or a frame
 `streamed`               rows that are read from a memory map or a Dataset when they are asked for
+`files`                  `Files`: rows that are files, by their paths
 `ragged`                 rows of unequal lengths, which are filled up when they are asked for
 `sparse`                 rows of a sparse matrix, which are made dense when they are asked for
 `kinds`, `dates`         what the columns of a table hold, also as text
@@ -64,6 +65,7 @@ from sklearn_mtl.features.codes import LevelCodes
 from sklearn_mtl.features.encoded import EncodedRows, SharedRows
 from sklearn_mtl.features.encoder import FeatureEncoder
 from sklearn_mtl.features.encoding import Encoder
+from sklearn_mtl.features.files import Files
 from sklearn_mtl.features.images import ImagePreprocessing
 from sklearn_mtl.features.input_encoder import InputEncoder
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
@@ -88,6 +90,7 @@ __all__ = [
     "Encoder",
     "FeatureEncoder",
     "FeatureSpec",
+    "Files",
     "ImagePreprocessing",
     "InputEncoder",
     "InputPreprocessing",

@@ -26,7 +26,8 @@ class EncodedRows:
     rows : ndarray of int, optional
         Positions of the rows; all of X by default.
     at_once : bool, default=False
-        Whether to encode X at once all the same, for rows that are read again and again.
+        Whether to encode X at once all the same, for rows that are read again and again; what is streamed
+        might not fit into memory, and never is.
 
     Examples
     --------
@@ -47,6 +48,7 @@ class EncodedRows:
         self._X = X
         self._rows = rows
         self._encoded: dict[str, np.ndarray | SparseRows] | None = None
+        at_once = at_once and not getattr(X, "is_streamed", False)
         if at_once or not encoder.encodes_when_read(X):
             self._encoded = encoder.transform(X, rows)
 

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.sparse import issparse
 from torch import Tensor
 
+from sklearn_mtl.features.files import Files
 from sklearn_mtl.features.reading import from_polars, is_polars
 from sklearn_mtl.features.spec import SUFFIXES
 from sklearn_mtl.messages import shown
@@ -27,8 +28,8 @@ class MultiInput(RowsByName):
     ----------
     data : mapping of str to object
         At least one input; all of the same length. A value is what X may be where there is one input: an
-        array, a DataFrame of pandas or polars, a sparse matrix, or a list or column of texts or sequences.
-        A row that lacks an input has None there, or NaN in all numbers of an image or a sequence.
+        array, a DataFrame of pandas or polars, a sparse matrix, a list or column of texts or sequences, or
+        `Files`. A row that lacks an input has None there, or NaN in all numbers of an image or a sequence.
 
     Raises
     ------
@@ -80,6 +81,8 @@ class MultiInput(RowsByName):
             return from_polars(values)
         if issparse(values):
             return values.tocsr()
+        if isinstance(values, Files):
+            return values
         if isinstance(values, np.ndarray | pd.DataFrame | pd.Series):
             if values.ndim == 0:
                 raise TypeError(f"`data[{shown(name)}]` of MultiInput must hold rows. Found {shown(values)}.")
@@ -115,4 +118,4 @@ class MultiInput(RowsByName):
 
 def _n_rows(values: Any) -> int:
     # A sparse matrix has a shape, but no length.
-    return int(values.shape[0]) if hasattr(values, "shape") else len(values)
+    return int(values.shape[0]) if issparse(values) else len(values)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from sklearn_mtl.features.files import Files
 from sklearn_mtl.messages import shown
 
 
@@ -145,7 +146,7 @@ def rows_without(values: Any) -> np.ndarray | None:
     Parameters
     ----------
     values : object
-        A value of a `MultiInput`. Texts, and lists of arrays, lack a row where there is None, NaN or NA;
+        A value of a `MultiInput`. Texts, lists of arrays and paths lack a row where there is None, NaN or NA;
         arrays of three or more axes where all numbers of the row are NaN. A table has gaps, and lacks none.
 
     Examples
@@ -153,6 +154,9 @@ def rows_without(values: Any) -> np.ndarray | None:
     >>> rows_without(np.array(["fine", None], dtype=object))
     array([False,  True])
     """
+    if isinstance(values, Files):
+        missing = values.missing
+        return missing if missing.any() else None
     if isinstance(values, pd.DataFrame | np.memmap) or not hasattr(values, "dtype"):
         return None
     if values.ndim == 1:

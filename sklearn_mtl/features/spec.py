@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,6 +94,11 @@ class FeatureSpec:
         """
         names = {name, *(name + suffix for suffix in SUFFIXES)}
         return FeatureSpec(tuple(block for block in self.blocks if block.name in names))
+
+    @property
+    def row_size(self) -> int:
+        """How many numbers an encoded row holds."""
+        return sum(math.prod(block.shape) for block in self.blocks)
 
     @property
     def single(self) -> Block:

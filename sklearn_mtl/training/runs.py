@@ -25,6 +25,8 @@ Parts = Sequence[tuple[Table, Table | None]]
 
 # About as many rows of a large table are shown to trunk and sharing before they are built.
 ROWS_FOR_STATISTICS = 100_000
+# And no more than hold about so many numbers, since they are in memory at once even where X is streamed.
+NUMBERS_FOR_STATISTICS = 2**26
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +86,9 @@ class NetPlan:
             If they are not tensors by name.
         """
         with seeded(self.seed, self.settings.device, alone=self.blueprint.draws_alone):
-            sample = self.train.sample(ROWS_FOR_STATISTICS)
-            return self.blueprint.fit_statistics(sample, self.train.labels_of_sample(ROWS_FOR_STATISTICS))
+            n_rows = max(1, min(ROWS_FOR_STATISTICS, NUMBERS_FOR_STATISTICS // self.blueprint.spec.row_size))
+            sample, labels = self.train.sample(n_rows), self.train.labels_of_sample(n_rows)
+            return self.blueprint.fit_statistics(sample, labels)
 
     def build(self, statistics: Mapping[str, Tensor]) -> Any:
         """Return a new module, its weights drawn from torch's global generator."""

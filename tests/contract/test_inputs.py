@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_mtl import MultiInput, MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.export import load, save
-from sklearn_mtl.features import ImagePreprocessing
+from sklearn_mtl.features import Files, ImagePreprocessing
 from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.trunks import MLP, RNN, TCN, Fusion, TabM, TextEncoder
 
@@ -63,6 +63,7 @@ KINDS = {
     "images, channels last": Case(lambda: images().transpose(0, 2, 3, 1), MLP((4,))),
     "sequences": Case(sequences, RNN(hidden_size=4)),
     "sequences of one length": Case(lambda: np.stack([row[:2] for row in sequences()]), TCN(width=4)),
+    "files": Case(lambda: Files(range(N_ROWS), images().__getitem__), MLP((4,))),
     "texts": Case(texts, TextEncoder(embedding_size=8)),
     "several": Case(several, SMALL_FUSION),
     "several, gated": Case(several, clone(SMALL_FUSION).set_params(fusion="gated", width=4)),
