@@ -252,6 +252,15 @@ class ImageEntry(PositionEntry):
     def _pooled(self, last: Tensor) -> Tensor:
         return F.adaptive_avg_pool2d(last, self.pooled_size).flatten(1).unsqueeze(1)
 
+    def why_not_batched(self) -> str | None:
+        """Return why nets of a search are trained one after the other; None where they are as one.
+
+        On a CPU, whose images have their channels last in memory, vmap has no group normalization, and nets
+        as one, with another layout, take as long or longer.
+        """
+        on_cpu = next(self.parameters()).device.type == "cpu"
+        return "on a CPU, CNNs are no faster together than one after the other" if on_cpu else None
+
     @classmethod
     def stacked(cls, entries: Sequence[ImageEntry]) -> nn.Module:
         """Return the entry of trunks side by side, computed one after the other.

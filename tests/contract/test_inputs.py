@@ -15,7 +15,7 @@ from sklearn_mtl import MultiInput, MultiTaskClassifierRegressor, MultiTaskTarge
 from sklearn_mtl.export import load, save
 from sklearn_mtl.features import Files, ImagePreprocessing
 from sklearn_mtl.model_selection import StackedGridSearchCV
-from sklearn_mtl.trunks import MLP, RNN, TCN, Fusion, TabM, TextEncoder
+from sklearn_mtl.trunks import CNN, MLP, RNN, TCN, Fusion, TabM, TextEncoder
 
 N_ROWS = 40
 WORDS = ("house", "garden", "roof", "window", "door")
@@ -59,8 +59,9 @@ SMALL_FUSION = Fusion(
 )
 KINDS = {
     "table": Case(table, TabM((4,), members=2)),
-    "images": Case(images, MLP((4,))),
-    "images, channels last": Case(lambda: images().transpose(0, 2, 3, 1), MLP((4,))),
+    "images": Case(images, CNN((4,), pooled_size=2, hidden_sizes=(4,))),
+    "images, a perceptron": Case(images, MLP((4,))),
+    "images, channels last": Case(lambda: images().transpose(0, 2, 3, 1), CNN((4,), pooled_size=1)),
     "sequences": Case(sequences, RNN(hidden_size=4)),
     "sequences of one length": Case(lambda: np.stack([row[:2] for row in sequences()]), TCN(width=4)),
     "files": Case(lambda: Files(range(N_ROWS), images().__getitem__), MLP((4,))),

@@ -36,7 +36,7 @@ from sklearn_mtl.sharing import (
 )
 from sklearn_mtl.tasks import Ordinal, Survival
 from sklearn_mtl.training.stacking import train
-from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
+from sklearn_mtl.trunks import CNN, MLP, ModuleTrunk, TabM
 from tests.balancing.methods import Projected
 from tests.training.stacking.nets import plans_of, stacked_as_alone
 
@@ -152,6 +152,18 @@ def test_it_learns_from_missing_labels_and_weighted_rows(case, trunk, n_bags, da
     assert np.isfinite(representation).all()
     for name in Y:
         np.testing.assert_array_equal(est.task(name).predict(X), found[name])
+
+
+@every_case
+def test_it_takes_images(case, data, tmp_path):
+    pytest.importorskip("safetensors")
+    X, Y = data
+    images = X.reshape(len(X), 1, 1, 5)
+    est = make(case, trunk=CNN((3,), pooled_size=2, hidden_sizes=(8, 6)), preprocessing=None).fit(images, Y)
+    assert np.isfinite(est.score_tasks(images, Y)).all()
+    save(est, tmp_path / "images.mtl")
+    for again in (pickle.loads(pickle.dumps(est)), load(tmp_path / "images.mtl")):
+        assert_same(est, again, images)
 
 
 @every_case

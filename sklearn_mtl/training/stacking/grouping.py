@@ -18,6 +18,7 @@ from sklearn_mtl.training.stacking.batches import few_rows
 from sklearn_mtl.training.stacking.losses import losses_key
 from sklearn_mtl.training.stacking.module import is_dropout
 from sklearn_mtl.training.stacking.weights import parameter_groups
+from sklearn_mtl.trunks.cnn import ImageEntry
 
 # On a CPU more nets at once gain nothing: what a launch costs is spread thin already.
 MOST_ON_CPU = 128
@@ -53,9 +54,14 @@ def why_alone(plan: NetPlan) -> str | None:
 
 
 def why_not_batched(network: nn.Module) -> str | None:
-    """Return which layer of a net has no batched form in torch; None where none is known of."""
-    found = (type(part).__name__ for part in network.modules() if isinstance(part, nn.RNNBase))
-    return next((f"torch's {name} is computed for one net at a time" for name in found), None)
+    """Return why a net is not computed with others, as one of its parts says; None where none does."""
+    return next(filter(None, map(_of_part, network.modules())), None)
+
+
+def _of_part(part: nn.Module) -> str | None:
+    if isinstance(part, nn.RNNBase):
+        return f"torch's {type(part).__name__} is computed for one net at a time"
+    return part.why_not_batched() if isinstance(part, ImageEntry) else None
 
 
 class Structures:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -60,6 +61,7 @@ from sklearn_mtl.sharing import (
 )
 from sklearn_mtl.tasks import Classification, PointLoss, Regression
 from sklearn_mtl.trunks import (
+    CNN,
     MLP,
     RNN,
     TCN,
@@ -110,6 +112,14 @@ class Case:
     not_stacked: str | None = None
     row_shape: tuple[int, ...] = (4,)
     of_texts: bool = False
+
+    def rows(self, X: np.ndarray) -> Any:
+        """Rows that the recipe takes, of a table of four columns."""
+        if not self.of_texts:
+            return X.reshape(len(X), *self.row_shape)
+        return [
+            " ".join(f"{name}{round(value)}" for name, value in zip("abcd", row, strict=True)) for row in X
+        ]
 
     def __str__(self) -> str:
         return type(self.recipe).__name__
@@ -349,6 +359,20 @@ CASES = [
             "dropout": [0.1, 0.4],
         },
         row_shape=(4, 1),
+    ),
+    Case(
+        "trunk",
+        CNN((4,), pooled_size=2, hidden_sizes=(5,)),
+        {
+            "channels": [(4,), (4, 16)],
+            "blocks": [1, 2],
+            "stride": [1, 2],
+            "pooled_size": [1, 2],
+            "hidden_sizes": [(5,), (4,)],
+            "dropout": [0.1, 0.4],
+        },
+        not_stacked="on a CPU, CNNs are no faster together",
+        row_shape=(1, 2, 2),
     ),
     Case(
         "trunk",

@@ -25,7 +25,7 @@ def test_a_point_is_the_network_at_the_mean_of_the_corners(case):
     est.set_params(precision="float64", trunk__hidden_sizes=(6, 5), calibrate=False)
     est.set_params(**{case.parameter: clone(case.recipe)})
     cv = [(np.arange(45), np.arange(45, 60))]
-    search = ManifoldSearchCV(est, [[1, 1, 1], [2, 1, 1]], cv=cv, error_score="raise").fit(X, Y)
+    search = ManifoldSearchCV(est, [[1, 1, 1], [2, 1, 1]], cv=cv, error_score="raise").fit(case.rows(X), Y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     net = search.at([2, 1, 1]).net_
     (outcome,) = search._manifold.fit.outcomes

@@ -13,7 +13,8 @@ from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.sharing import SHARINGS, Sharing
 from sklearn_mtl.training.stacking import train
-from sklearn_mtl.trunks import TRUNKS, Trunk
+from sklearn_mtl.trunks import CNN, TRUNKS, Trunk
+from sklearn_mtl.trunks.cnn import ImageEntry
 from tests.model_selection.search.recipes import CASES, PAGE
 
 SEARCHED = [(case, name) for case in CASES for name in case.grid or [None]]
@@ -47,13 +48,9 @@ def searched(search, case, grid, data):
     est.set_params(precision="float64", preprocessing=None, trunk__hidden_sizes=(6, 5))
     est.set_params(**{case.parameter: clone(case.recipe)})
     X, Y = data
-    rows = X.reshape(len(X), *case.row_shape)
     if case.of_texts:
         est.set_params(preprocessing="auto")
-        rows = [
-            " ".join(f"{name}{round(value)}" for name, value in zip("abcd", row, strict=True)) for row in X
-        ]
-    return search(est, grid, cv=KFold(3), refit=False, error_score="raise").fit(rows, Y)
+    return search(est, grid, cv=KFold(3), refit=False, error_score="raise").fit(case.rows(X), Y)
 
 
 @pytest.mark.parametrize(("case", "name"), SEARCHED, ids=[f"{case}-{name}" for case, name in SEARCHED])
@@ -76,6 +73,19 @@ def test_the_scores_of_each_fold_are_those_of_the_plain_search(data, case, name)
         assert said["stacked"].all(), said["reason"].tolist()
     else:
         assert said["reason"].str.contains(case.not_stacked, regex=False).any(), said["reason"].tolist()
+
+
+def test_images_are_stacked_where_their_layout_is_the_plain_one(data, monkeypatch):
+    """On a GPU it is."""
+    monkeypatch.setattr("sklearn_mtl.trunks.cnn.in_layout", lambda images: images.contiguous())
+    monkeypatch.setattr(ImageEntry, "why_not_batched", lambda entry: None)
+    (case,) = (case for case in CASES if isinstance(case.recipe, CNN))
+    grid = {"trunk__dropout": [0.1, 0.4], "lr": [0.01, 0.02]}
+    plain, stacked = (searched(search, case, grid, data) for search in (GridSearchCV, StackedGridSearchCV))
+    assert stacked.stacked_["stacked"].all()
+    for fold in range(3):
+        key = f"split{fold}_test_score"
+        np.testing.assert_allclose(stacked.cv_results_[key], plain.cv_results_[key], rtol=0, atol=1e-9)
 
 
 def numeric_parameters(recipe):
