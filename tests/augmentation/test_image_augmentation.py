@@ -8,7 +8,8 @@ from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.augmentation import ImageAugmentation
 from sklearn_mtl.data import Batch
 from sklearn_mtl.features import Block, FeatureSpec
-from sklearn_mtl.tasks import BoxRegression
+from sklearn_mtl.tasks import BoxRegression, Segmentation
+from sklearn_mtl.trunks import CNN
 
 HEIGHT, WIDTH = 16, 24
 # Of each pixel its row, its column, and 1, so that an image tells where its pixels came from.
@@ -139,3 +140,20 @@ def test_labels_that_would_have_to_move_along_are_refused_before_training(monkey
     moving = {"augmentation__shift": 0, "augmentation__cutout": 0.3}
     with pytest.raises(TypeError, match="NoneType"):
         est.set_params(**moving).fit(X, Y)
+
+
+def test_a_class_for_each_pixel_is_refused_unless_nothing_moves():
+    X = np.random.default_rng(0).normal(size=(24, 1, 8, 8)).astype(np.float32)
+    Y = {"pixels": (X[:, 0] > 0).astype(int), "bright": X.mean((1, 2, 3)) > 0}
+    est = MultiTaskClassifierRegressor(
+        tasks={"pixels": Segmentation()},
+        trunk=CNN((4,), pooled_size=1),
+        augmentation=ImageAugmentation(0, flip="horizontal"),
+        n_bags=1,
+        max_epochs=1,
+        random_state=0,
+    )
+    with pytest.raises(ValueError, match=r"since they do not move along.*Found .*tasks \['pixels'\]"):
+        est.fit(X, Y)
+    est.set_params(augmentation__flip=None, augmentation__cutout=0.3).fit(X, Y)
+    assert est.predict(X)["pixels"].shape == (24, 8, 8)
