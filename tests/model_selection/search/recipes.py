@@ -307,6 +307,7 @@ CASES = [
             "attention_dropout": [0.1, 0.4],
             "dropout": [0.1, 0.4],
             "residual_dropout": [0.1, 0.4],
+            "task_tokens": [False, True],
         },
     ),
     Case(
@@ -393,7 +394,7 @@ CASES = [
         },
         of_texts=True,
     ),
-    Case("trunk", ModuleTrunk(linear(0)), {"module": [linear(0), linear(1)]}),
+    Case("trunk", ModuleTrunk(linear(0)), {"module": [linear(0), linear(1)], "lr_scale": [0.1, 0.5]}),
     Case("sharing", HardSharing()),
     Case("sharing", SeparateTrunks()),
     Case("sharing", SoftSharing(), {"strength": [0.01, 3.0], "penalty": ["l2", "orthogonal"]}),

@@ -102,7 +102,9 @@ RECIPES = [case for case in CASES if isinstance(case.recipe, Trunk | Sharing | B
 @pytest.mark.parametrize("case", RECIPES, ids=str)
 def test_every_numeric_parameter_is_searched(case):
     inherited = {"dropout", "hidden_sizes"} if type(case.recipe) not in TRUNKS.values() else set()
-    assert numeric_parameters(case.recipe) - inherited <= case.grid.keys()
+    # What is frozen has no learning rate.
+    of_training = {"lr_scale"} if getattr(case.recipe, "frozen", False) else set()
+    assert numeric_parameters(case.recipe) - inherited - of_training <= case.grid.keys()
     assert all(len(values) > 1 for values in case.grid.values())
 
 
