@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from sklearn_mtl.features import Encoder
+from sklearn_mtl.features import Encoder, FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.trunks.trunk import TrunkModule
 
@@ -53,3 +53,19 @@ class FittedTrunk(nn.Module):
             raise ValueError(f"{rule}: {self.n_features}. Found {n_features}.")
         if self.names is not None and names is not None and self.names != list(names):
             raise ValueError(f"{rule}: {shown(self.names)}. Found {shown(list(names))}.")
+
+    def check_blocks(self, spec: FeatureSpec) -> None:
+        """Raise a ``ValueError`` unless the network has the inputs that the trunk was trained on.
+
+        Parameters
+        ----------
+        spec : FeatureSpec
+            The inputs that a trunk is to be built for.
+        """
+        trained_on, found = ([block.name for block in one.blocks] for one in (self.encoder.spec, spec))
+        if trained_on != found:
+            raise ValueError(
+                "`trunk_` of a fitted estimator must be the trunk of a whole network, whose preprocessing is "
+                f"its own: one with the blocks {shown(trained_on)}. Found the blocks {shown(found)}, as a "
+                "trunk in Fusion has them."
+            )

@@ -85,6 +85,8 @@ class ModuleTrunk(Trunk):
             raise TypeError(f"`module` of ModuleTrunk must be an nn.Module. Found {shown(self.module)}.")
         # The default device is the CPU, or that on which only shapes are looked at.
         known = self.fitted
+        if known is not None:
+            known.check_blocks(spec)
         copy = deepcopy(self.module if known is None else known.trunk).to(
             torch.get_default_device(), torch.float32
         )

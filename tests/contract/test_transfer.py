@@ -10,8 +10,9 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_mtl.export import load, save
 from sklearn_mtl.model_selection import StackedGridSearchCV
+from sklearn_mtl.tasks import TokenClassification
 from sklearn_mtl.training.stacking import train
-from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
+from sklearn_mtl.trunks import MLP, RNN, Fusion, ModuleTrunk, TabM
 
 
 @pytest.fixture(params=[MLP((8, 6)), TabM((8,), members=2)], ids=lambda trunk: type(trunk).__name__)
@@ -123,3 +124,30 @@ def test_no_trunk_of_all_tasks_is_said(quick, houses):
         est.trunk_  # noqa: B018
     with pytest.raises(AttributeError, match=r"`trunk_` is that of one trunk .* Found SeparateTrunks\(\)"):
         est.fit(X, Y).trunk_  # noqa: B018
+
+
+SEQUENCES = [np.random.default_rng(row).normal(size=(2 + row % 5, 2)) for row in range(30)]
+
+
+def test_in_a_fusion_it_is_refused_and_that_of_one_is_taken(quick):
+    y = np.arange(30.0)
+    X = {"series": SEQUENCES, "table": np.random.default_rng(0).normal(size=(30, 3))}
+    of_one, of_both = quick(trunk=RNN(hidden_size=4)).fit(SEQUENCES, y), quick(trunk=None).fit(X, y)
+    for trunk in (of_one.trunk_, ModuleTrunk(of_one.trunk_, frozen=True)):
+        with pytest.raises(
+            ValueError, match=r"whole network, .* Found the blocks \['series', 'series_length"
+        ):
+            quick(trunk=Fusion({"series": trunk})).fit(X, y)
+    for trunk in (of_both.trunk_, ModuleTrunk(of_both.trunk_, frozen=True)):
+        assert np.isfinite(quick(trunk=trunk).fit(X, -y).predict(X)).all()
+
+
+def test_positions_are_learned_by_it_and_fine_tuning_refuses_them(quick):
+    tags = [["a", "b"] * (len(row) // 2) + ["a"] * (len(row) % 2) for row in SEQUENCES]
+    first = quick(trunk=RNN(hidden_size=4)).fit(SEQUENCES, np.arange(30.0))
+    Y, tasks = {"tags": tags}, {"tags": TokenClassification()}
+    second = quick(trunk=first.trunk_, tasks=tasks).fit(SEQUENCES, Y)
+    assert [len(row) for row in second.predict(SEQUENCES)["tags"]] == [len(row) for row in tags]
+    for fine in (ModuleTrunk(first.trunk_, frozen=True), ModuleTrunk(second.trunk_, lr_scale=0.1)):
+        with pytest.raises(ValueError, match=r"for each position needs a trunk .* Found `trunk` Module"):
+            quick(trunk=fine, tasks=tasks).fit(SEQUENCES, Y)
