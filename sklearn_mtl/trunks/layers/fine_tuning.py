@@ -97,8 +97,9 @@ def forget_fine_tuning(network: nn.Module) -> None:
 def layers_of(module: nn.Module, prefix: str = "") -> list[list[str]]:
     """Return the names of the parameters of each layer of a module, in the order in which layers were made.
 
-    Layers are the elements of an ``nn.Sequential`` or ``nn.ModuleList``. Where there is such a row within a
-    part, as in a transformer's encoder, the part's layers are those; a part without is one layer. Parameters
+    Layers are the elements of an ``nn.Sequential`` or ``nn.ModuleList``; an element that is such a row itself
+    has the layers of it. Where there is such a row within a part, as in a transformer's encoder, the part's
+    layers are those; a part without is one layer. Parameters
     that are in no part, such as embeddings of positions, belong to the first layer.
 
     Parameters
@@ -112,7 +113,7 @@ def layers_of(module: nn.Module, prefix: str = "") -> list[list[str]]:
     --------
     >>> network = nn.Sequential(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 3)), nn.Linear(3, 1))
     >>> layers_of(network)
-    [['0.0.weight', '0.0.bias', '0.2.weight', '0.2.bias'], ['1.weight', '1.bias']]
+    [['0.0.weight', '0.0.bias'], ['0.2.weight', '0.2.bias'], ['1.weight', '1.bias']]
     """
     parts = {f"{prefix}{name}": part for name, part in module.named_children() if _holds_any(part)}
     # Parts of a row are opened where they are rows themselves, others where there is a row within them.
