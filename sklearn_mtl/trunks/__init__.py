@@ -24,6 +24,7 @@ from torch import nn
 
 from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.trunks.cnn import CNN
+from sklearn_mtl.trunks.default import OF_AN_INPUT
 from sklearn_mtl.trunks.default_trunk import DefaultTrunk
 from sklearn_mtl.trunks.fitted_trunk import FittedTrunk
 from sklearn_mtl.trunks.ft_transformer import FTTransformer
@@ -42,18 +43,7 @@ from sklearn_mtl.trunks.trunk import PositionEntry, Trunk, TrunkModule
 
 TRUNKS: Recipes[Trunk] = Recipes(
     Trunk,
-    {
-        "cnn": CNN,
-        "ft_transformer": FTTransformer,
-        "fusion": Fusion,
-        "mlp": MLP,
-        "resnet": ResNet,
-        "rnn": RNN,
-        "tabm": TabM,
-        "tcn": TCN,
-        "text_encoder": TextEncoder,
-        "transformer_encoder": TransformerEncoder,
-    },
+    {**OF_AN_INPUT, "fusion": Fusion},
     "`trunk` must be None, one of {names}, a Trunk such as MLP() or an nn.Module",
     default=DefaultTrunk,
     wraps={nn.Module: ModuleTrunk},

@@ -1,4 +1,4 @@
-"""The trunk that is built for one input where none is named."""
+"""Trunks of one input: their short names, and the trunk that is built where none is named."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from collections.abc import Mapping
 from inspect import signature
 from typing import Any, ClassVar, Self
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
+from sklearn_mtl.recipes import Recipes
 from sklearn_mtl.trunks.cnn import CNN
+from sklearn_mtl.trunks.ft_transformer import FTTransformer
 from sklearn_mtl.trunks.mlp import MLP
+from sklearn_mtl.trunks.module_trunk import ModuleTrunk
+from sklearn_mtl.trunks.resnet import ResNet
+from sklearn_mtl.trunks.rnn import RNN
 from sklearn_mtl.trunks.tabm import TabM
 from sklearn_mtl.trunks.tcn import TCN
 from sklearn_mtl.trunks.text_encoder import TextEncoder
+from sklearn_mtl.trunks.transformer_encoder import TransformerEncoder
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
 # The first of these that suits an input is built for it; the last suits any.
@@ -114,3 +120,22 @@ def _is_auto(value: Any) -> bool:
 
 def _parameters_of(trunk: type[Trunk]) -> Mapping[str, Any]:
     return signature(trunk).parameters
+
+
+OF_AN_INPUT: Recipes[Trunk] = Recipes(
+    Trunk,
+    {
+        "cnn": CNN,
+        "ft_transformer": FTTransformer,
+        "mlp": MLP,
+        "resnet": ResNet,
+        "rnn": RNN,
+        "tabm": TabM,
+        "tcn": TCN,
+        "text_encoder": TextEncoder,
+        "transformer_encoder": TransformerEncoder,
+    },
+    "A trunk in `trunks` of Fusion must be None, one of {names}, a Trunk such as MLP() or an nn.Module",
+    default=DefaultOfOneInput,
+    wraps={nn.Module: ModuleTrunk},
+)

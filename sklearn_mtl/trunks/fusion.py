@@ -14,21 +14,13 @@ from torch import Tensor, nn
 
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
-from sklearn_mtl.recipes import Recipes, resolve
-from sklearn_mtl.trunks.default import DefaultOfOneInput
+from sklearn_mtl.recipes import resolve
+from sklearn_mtl.trunks.default import OF_AN_INPUT
 from sklearn_mtl.trunks.ft_transformer import TransformerBlock
 from sklearn_mtl.trunks.layers import Dropout, Linear, MappedParts
-from sklearn_mtl.trunks.module_trunk import ModuleTrunk
 from sklearn_mtl.trunks.parameters import check_counts, check_hidden_layers
 from sklearn_mtl.trunks.trunk import Trunk, TrunkModule
 
-OF_AN_INPUT: Recipes[Trunk] = Recipes(
-    Trunk,
-    {},
-    "A trunk in `trunks` of Fusion must be None, a Trunk such as MLP() or an nn.Module",
-    default=DefaultOfOneInput,
-    wraps={nn.Module: ModuleTrunk},
-)
 HEADS_OF_ATTENTION = 4
 
 
@@ -40,8 +32,9 @@ class Fusion(Trunk):
 
     Parameters
     ----------
-    trunks : mapping of str to Trunk or nn.Module, optional
-        The trunk of each input, by its name; inputs that are not named have the default trunk of their kind.
+    trunks : mapping of str to Trunk, short name or nn.Module, optional
+        The trunk of each input, by its name, such as ``{"photo": "cnn"}``; inputs that are not named have the
+        default trunk of their kind.
         Parameters of it are set and searched by that name: ``trunk__photo__dropout``.
     fusion : {"concat", "gated", "attention"}, default="concat"
         ``"concat"`` puts the representations side by side. ``"gated"`` is the gated multimodal unit of
@@ -108,7 +101,7 @@ class Fusion(Trunk):
                 continue
             if rest:
                 nested[name][rest] = value
-            elif name in trunks or value is None or isinstance(value, Trunk | nn.Module):
+            elif name in trunks or _is_a_trunk(value):
                 trunks[name] = value
             else:
                 raise ValueError(
@@ -116,7 +109,7 @@ class Fusion(Trunk):
                     f"{sorted(own)}, and the names of inputs, for trunks."
                 )
         for name, values in nested.items():
-            trunks[name] = clone(resolve(OF_AN_INPUT, trunks.get(name))).set_params(**values)
+            trunks[name] = clone(_trunk_of(name, trunks)).set_params(**values)
         if trunks != dict(self.trunks or {}):
             self.trunks = trunks
         return self
@@ -124,7 +117,7 @@ class Fusion(Trunk):
     @property
     def inner(self) -> tuple[Trunk, ...]:
         """The trunks of the inputs that are named."""
-        return tuple(resolve(OF_AN_INPUT, trunk) for trunk in (self.trunks or {}).values())
+        return tuple(_trunk_of(name, self.trunks) for name in self.trunks or ())
 
     def suited_to(self, spec: FeatureSpec) -> Trunk:
         """Return this fusion with a trunk for each input.
@@ -191,10 +184,7 @@ class Fusion(Trunk):
                 f"`trunks` of Fusion names unknown inputs {shown(unknown)}; the inputs are "
                 f"{shown(list(spec.inputs))}."
             )
-        return {
-            name: resolve(OF_AN_INPUT, (given or {}).get(name)).suited_to(spec.of(name))
-            for name in spec.inputs
-        }
+        return {name: _trunk_of(name, given).suited_to(spec.of(name)) for name in spec.inputs}
 
 
 class FusedEntry(nn.Module):
@@ -339,3 +329,12 @@ FUSIONS: dict[str, type[Joint]] = {"attention": Attended, "concat": Concatenated
 def _of(name: str, statistics: Mapping[str, Tensor]) -> dict[str, Tensor]:
     prefix = f"{name}."
     return {key.removeprefix(prefix): value for key, value in statistics.items() if key.startswith(prefix)}
+
+
+def _trunk_of(name: str, trunks: Mapping[str, Any] | None) -> Trunk:
+    return resolve(OF_AN_INPUT, (trunks or {}).get(name), f" for input {shown(name)}")
+
+
+def _is_a_trunk(value: Any) -> bool:
+    is_short_name = isinstance(value, str) and value in OF_AN_INPUT
+    return value is None or is_short_name or isinstance(value, Trunk | nn.Module)

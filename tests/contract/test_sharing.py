@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from skorch.callbacks import Callback
 from torch import nn
 
-from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
+from sklearn_mtl import MultiInput, MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.balancing import UncertaintyWeighting
 from sklearn_mtl.data import Batch
 from sklearn_mtl.datasets import make_multitask
@@ -36,7 +36,7 @@ from sklearn_mtl.sharing import (
 )
 from sklearn_mtl.tasks import Ordinal, Survival
 from sklearn_mtl.training.stacking import train
-from sklearn_mtl.trunks import CNN, MLP, ModuleTrunk, TabM
+from sklearn_mtl.trunks import CNN, MLP, Fusion, ModuleTrunk, TabM
 from tests.balancing.methods import Projected
 from tests.training.stacking.nets import plans_of, stacked_as_alone
 
@@ -164,6 +164,24 @@ def test_it_takes_images(case, data, tmp_path):
     save(est, tmp_path / "images.mtl")
     for again in (pickle.loads(pickle.dumps(est)), load(tmp_path / "images.mtl")):
         assert_same(est, again, images)
+
+
+@every_case
+def test_it_shares_the_trunks_of_several_inputs(case, data):
+    X, Y = data
+    several = MultiInput({"table": X[:, :2], "image": X[:, 2:].reshape(-1, 1, 3, 1)})
+    trunk = Fusion(
+        {"table": TabM((8,), members=3, n_bins=6, embedding_size=3), "image": "mlp"}, fusion="gated"
+    )
+    trunk.set_params(hidden_sizes=(8, 6), width=7, image__hidden_sizes=(9,))
+    est = make(case, trunk=trunk).fit(several, Y)
+    assert np.isfinite(est.score_tasks(several, Y)).all()
+    before = answers(est, several)
+    shuffled = answers(est, MultiInput({**several, "image": several["image"][::-1].copy()}))
+    assert all((values != shuffled[name]).any() for name, values in before.items())
+    one = answers(est, several[4:5])
+    for name, values in before.items():
+        np.testing.assert_allclose(one[name], values[4:5], rtol=1e-9)
 
 
 @every_case

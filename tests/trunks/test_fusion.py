@@ -6,7 +6,8 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_mtl.features import Block, FeatureSpec
-from sklearn_mtl.trunks import MLP, Fusion, TabM
+from sklearn_mtl.recipes import resolve
+from sklearn_mtl.trunks import CNN, MLP, TRUNKS, Fusion, TabM
 
 SPEC = FeatureSpec(
     (
@@ -67,6 +68,25 @@ def test_trunks_have_parameters_by_the_names_of_the_inputs():
     assert trunk.build(SPEC, {}).entry.trunks[1].width == 4
     with pytest.raises(ValueError, match="Invalid parameter 'fusing' for estimator Fusion"):
         trunk.set_params(fusing="gated")
+
+
+def test_short_names_stand_for_trunks():
+    trunk = Fusion({"photo": "cnn"}).suited_to(SPEC)
+    assert (type(trunk.trunks["photo"]), type(trunk.trunks["table"])) == (CNN, TabM)
+    trunk = Fusion({"photo": "cnn"}).set_params(photo__dropout=0.2, table="mlp")
+    assert (trunk.trunks["photo"].dropout, trunk.trunks["table"]) == (0.2, "mlp")
+    assert resolve(TRUNKS, "fusion").set_params(photo="cnn").get_params()["photo"] == "cnn"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [("cnnn", "'cnnn'"), (3, "3"), (CNN, "Did you mean CNN"), ("CNN", "Did you mean 'cnn'")],
+)
+def test_what_is_no_trunk_is_refused_with_its_input(wrong, found):
+    message = r"one of \['cnn', .*Found .* for input 'photo'"
+    with pytest.raises(ValueError, match=message) as refused:
+        Fusion({"photo": wrong}).suited_to(SPEC)
+    assert found in str(refused.value)
 
 
 def test_statistics_are_those_of_each_trunk():

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sklearn_mtl import MultiInput
 from sklearn_mtl.balancing import (
     DTP,
     DWA,
@@ -67,6 +68,7 @@ from sklearn_mtl.trunks import (
     TCN,
     BagOfTokens,
     FTTransformer,
+    Fusion,
     ModuleTrunk,
     ResNet,
     TabM,
@@ -103,7 +105,8 @@ class Case:
     """A recipe, and what of it is searched.
 
     ``not_stacked`` has words of the reason for which its nets are in no stack, ``row_shape`` is that of rows
-    which it takes where these are none of a table, and ``of_texts`` says that it takes texts.
+    which it takes where these are none of a table, ``of_texts`` says that it takes texts, and ``of_several``
+    that it takes several inputs.
     """
 
     parameter: str
@@ -112,9 +115,12 @@ class Case:
     not_stacked: str | None = None
     row_shape: tuple[int, ...] = (4,)
     of_texts: bool = False
+    of_several: bool = False
 
     def rows(self, X: np.ndarray) -> Any:
         """Rows that the recipe takes, of a table of four columns."""
+        if self.of_several:
+            return MultiInput({"image": X[:, :2].reshape(-1, 1, 2, 1), "table": X[:, 2:]})
         if not self.of_texts:
             return X.reshape(len(X), *self.row_shape)
         return [
@@ -393,6 +399,18 @@ CASES = [
             "dropout": [0.1, 0.4],
         },
         of_texts=True,
+    ),
+    Case(
+        "trunk",
+        Fusion({"image": MLP((4,)), "table": "mlp"}, fusion="gated", hidden_sizes=(6,), width=8),
+        {
+            "fusion": ["concat", "gated", "attention"],
+            "hidden_sizes": [(6,), (4,)],
+            "width": [8, 4],
+            "dropout": [0.1, 0.4],
+            "image__hidden_sizes": [(4,), (3,)],
+        },
+        of_several=True,
     ),
     Case("trunk", ModuleTrunk(linear(0)), {"module": [linear(0), linear(1)], "lr_scale": [0.1, 0.5]}),
     Case("sharing", HardSharing()),
