@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import ClassifierTags, Tags, indexable
@@ -17,11 +16,13 @@ from sklearn_mtl.ensemble.votes import kinds_of_votes, votes_on
 from sklearn_mtl.estimators.kinds import KindRule, SeenLabels, seen_labels
 from sklearn_mtl.estimators.label_warnings import warn_of_other_order
 from sklearn_mtl.estimators.predictions import PredictsByTask
+from sklearn_mtl.estimators.row_index import index_of
 from sklearn_mtl.estimators.rows import Rows, by_task, read_sample_weight
 from sklearn_mtl.estimators.scikit_learn_private import BaseSearchCV, n_rows_of
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.estimators.task_scores import ScoresByTask
 from sklearn_mtl.estimators.task_view import ViewedByTask
+from sklearn_mtl.features import splittable_inputs
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import resolve
 from sklearn_mtl.targets import Layout, read_targets
@@ -118,7 +119,7 @@ def as_rows(X: Any) -> Any:
     X : object
         Features as the user gave them.
     """
-    (found,) = indexable(X)
+    (found,) = indexable(splittable_inputs(X))
     return found
 
 
@@ -202,7 +203,7 @@ class TaskEnsemble(PredictsByTask, ScoresByTask, ViewedByTask):
 
     def _responses(self, X: Any) -> tuple[dict[str, np.ndarray], Any]:
         X = as_rows(X)
-        index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
+        index = index_of(X)
         votes = self._votes(X)
         return {name: votes_on(task).response(task, votes[name]) for name, task in self.tasks_.items()}, index
 

@@ -49,9 +49,10 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         `sklearn_mtl.augmentation`; None is nothing.
     head_hidden_sizes : sequence of int, or mapping of str to such, default=()
         Hidden layers of each task's own branch.
-    preprocessing : "auto", None or transformer, default="auto"
+    preprocessing : "auto", None, transformer or mapping, default="auto"
         ``"auto"`` scales, imputes and encodes columns of any type; None takes X as it is; any
-        scikit-learn transformer does. It is fitted on the rows that some net of the bag learns from.
+        scikit-learn transformer does. Of several inputs, a mapping from their names to any of these. It is
+        fitted on the rows that some net of the bag learns from.
     optimizer : str or type of torch Optimizer, default="adamw"
         ``"adamw"``, ``"adam"``, ``"sgd"``, ``"rmsprop"`` or a class.
     lr : float, default=4e-3

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import estimator_html_repr
 
 from sklearn_mtl.estimators.kinds import SeenLabels
+from sklearn_mtl.estimators.row_index import index_of
 from sklearn_mtl.estimators.rows import Rows
 from sklearn_mtl.estimators.scikit_learn_private import take_rows
 from sklearn_mtl.estimators.task_estimator import TaskEstimator
@@ -166,7 +167,7 @@ class FittedEstimator(TaskEstimator):
 
     def _encoded(self, X: Any) -> tuple[EncodedRows, Any]:
         """Return the rows, to be encoded when they are read, and the index of X where it has one."""
-        index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
+        index = index_of(X)
         shared = next((rows for rows in self._fitted.shared if rows.X is X), None)
         if shared is not None and shared.encoded is not None:
             return shared.encoded, index

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.data import Table
+from sklearn_mtl.estimators.row_index import index_of, indexes
 from sklearn_mtl.features import listed, named
 from sklearn_mtl.messages import shown
 from sklearn_mtl.sharing import Sharing
@@ -32,7 +33,8 @@ def warn_of_other_order(X: Any, others: Mapping[str, Any], name: str = "X") -> N
     Parameters
     ----------
     X : object
-        The features as the user gave them; only the index of a pandas object is looked at.
+        The features as the user gave them; only the index of a pandas object is looked at. The inputs of
+        several belong to the rows of the first that has an index.
     others : mapping of str to object
         Labels and weights by the name of the parameter: pandas objects, or mappings to such.
     name : str, default="X"
@@ -43,14 +45,17 @@ def warn_of_other_order(X: Any, others: Mapping[str, Any], name: str = "X") -> N
     >>> X = pd.DataFrame({"area": [50, 80]}, index=["u", "v"])
     >>> warn_of_other_order(X, {"y": pd.Series([1.0, 2.0], index=["u", "v"])})
     """
-    if not isinstance(X, pd.DataFrame | pd.Series):
-        return
-    shuffled = [
-        parameter + "".join(f"[{shown(name)}]" for name in names)
-        for parameter, given in others.items()
-        for names, index in _indexes(given)
-        if _has_other_order(X.index, index)
+    of_rows = [(name, X), *others.items()]
+    found = [
+        (parameter + "".join(f"[{shown(name)}]" for name in names), index)
+        for parameter, given in of_rows
+        for names, index in indexes(given)
     ]
+    index_of_x = index_of(X)
+    if index_of_x is None:
+        return
+    name = found[0][0]
+    shuffled = [of for of, index in found[1:] if _has_other_order(index_of_x, index)]
     if shuffled:
         first = shuffled[0]
         warn_caller(
@@ -127,15 +132,6 @@ def warn_of_labels_for(table: Table, tasks: TaskSet, *, sharing: Sharing) -> Non
     words = sharing.label_warning(tasks.ordered, table.labels_of_sample(len(table)))
     if words:
         warn_caller(words)
-
-
-def _indexes(given: Any, *names: Any) -> Iterator[tuple[tuple[Any, ...], pd.Index]]:
-    """Yield each index, with the names of what it is of in the mappings around it."""
-    if isinstance(given, Mapping):
-        for name, of_task in given.items():
-            yield from _indexes(of_task, *names, name)
-    elif isinstance(given, pd.DataFrame | pd.Series):
-        yield names, given.index
 
 
 def _has_other_order(index: pd.Index, other: pd.Index) -> bool:

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn_mtl.augmentation import AUGMENTATIONS
 from sklearn_mtl.balancing import BALANCERS
 from sklearn_mtl.estimators.callback_parameters import callback_parameters, callbacks_with, schedule_with
+from sklearn_mtl.estimators.preprocessing_parameters import preprocessing_with
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import Recipes, resolve
 from sklearn_mtl.sampling import SAMPLERS
@@ -135,7 +136,8 @@ def nearest_of(unknown: str, names: Sequence[str]) -> str | None:
 class NestedParameters(BaseEstimator):
     """``trunk__dropout`` where ``trunk`` is None, ``task_weights__price`` and ``callbacks__early__patience``.
 
-    Setting one never changes the caller's object: a recipe is cloned, a mapping or a callback copied.
+    Setting one never changes the caller's object: a recipe or a preprocessing is cloned, a mapping or a
+    callback copied.
     """
 
     callbacks: Any
@@ -146,12 +148,12 @@ class NestedParameters(BaseEstimator):
         found: dict[str, Any] = super().get_params(deep=deep)
         if not deep:
             return found
-        for parameter in MAPPINGS:
+        for parameter in (*MAPPINGS, "preprocessing"):
             mapping = getattr(self, parameter)
-            for task, value in mapping.items() if isinstance(mapping, Mapping) else ():
-                found[f"{parameter}__{task}"] = value
-                if isinstance(value, TaskKind):
-                    found.update({f"{parameter}__{task}__{k}": v for k, v in value.get_params().items()})
+            for name, value in mapping.items() if isinstance(mapping, Mapping) else ():
+                found[f"{parameter}__{name}"] = value
+                if hasattr(value, "get_params") and not isinstance(value, type):
+                    found.update({f"{parameter}__{name}__{k}": v for k, v in value.get_params().items()})
         return {**found, **callback_parameters(self.callbacks)}
 
     def set_params(self, **params: Any) -> Self:
@@ -235,6 +237,7 @@ def _kind_with(task: str, current: Any, entries: Mapping[str, Any]) -> TaskKind:
 NESTED: dict[str, Callable[[str, Any, Mapping[str, Any]], Any]] = {
     **dict.fromkeys(RECIPES, _recipe_with),
     **dict.fromkeys(MAPPINGS, _mapping_with),
+    "preprocessing": preprocessing_with,
     "callbacks": callbacks_with,
     "lr_schedule": schedule_with,
 }

@@ -59,7 +59,7 @@ Block(name='x', shape=(4,), kind='float', n_continuous=1, cardinalities=(), wide
 array([[0., 0., 0., 0.]], dtype=float32)
 """
 
-from sklearn_mtl.features.accepted import AcceptedInput
+from sklearn_mtl.features.accepted import KINDS_OF_INPUT, AcceptedInput
 from sklearn_mtl.features.choosing import new_encoder
 from sklearn_mtl.features.codes import LevelCodes
 from sklearn_mtl.features.encoded import EncodedRows, SharedRows
@@ -70,7 +70,7 @@ from sklearn_mtl.features.images import ImagePreprocessing
 from sklearn_mtl.features.input_encoder import InputEncoder
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
 from sklearn_mtl.features.kinds import listed, named
-from sklearn_mtl.features.multi_input import MultiInput
+from sklearn_mtl.features.multi_input import MultiInput, splittable_inputs
 from sklearn_mtl.features.ragged import RaggedRows
 from sklearn_mtl.features.reading import is_built_in, read_features, takes_sparse, takes_texts, unmasked
 from sklearn_mtl.features.scaling import Scaling
@@ -84,6 +84,7 @@ from sklearn_mtl.features.texts import TextPreprocessing
 from sklearn_mtl.features.transformer import takes_labels
 
 __all__ = [
+    "KINDS_OF_INPUT",
     "AcceptedInput",
     "Block",
     "EncodedRows",
@@ -110,6 +111,7 @@ __all__ = [
     "named",
     "new_encoder",
     "read_features",
+    "splittable_inputs",
     "takes_labels",
     "takes_sparse",
     "takes_texts",

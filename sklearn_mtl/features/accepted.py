@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn_mtl.features.encoding import Encoder
 from sklearn_mtl.features.images import ImagePreprocessing
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
-from sklearn_mtl.features.multi_input import MultiInput
+from sklearn_mtl.features.multi_input import splittable_inputs
 from sklearn_mtl.features.reading import is_built_in, read_features, takes_texts
 from sklearn_mtl.features.sequences import SequencePreprocessing
 from sklearn_mtl.features.several import read_several
@@ -125,7 +125,7 @@ class AcceptedInput:
                 "`X` must be several inputs, a MultiInput or a mapping, where the network or `preprocessing` "
                 f"has several. Found {type(X).__name__}."
             )
-        X = X if isinstance(X, MultiInput) else MultiInput(X)
+        X = splittable_inputs(X)
         unknown = [name for name in self.inputs or {} if name not in X]
         if unknown and reset:
             raise ValueError(

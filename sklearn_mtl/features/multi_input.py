@@ -116,6 +116,17 @@ class MultiInput(RowsByName):
         )
 
 
+def splittable_inputs(X: Any) -> Any:
+    """Return X such that it can be split by rows: several inputs in a plain mapping as a MultiInput.
+
+    Parameters
+    ----------
+    X : object
+        Features as the user gave them.
+    """
+    return MultiInput(X) if isinstance(X, Mapping) and not isinstance(X, MultiInput) else X
+
+
 def _n_rows(values: Any) -> int:
     # A sparse matrix has a shape, but no length.
     return int(values.shape[0]) if issparse(values) else len(values)

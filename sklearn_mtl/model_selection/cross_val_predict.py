@@ -16,6 +16,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn_mtl.estimators.predictions import intervals
 from sklearn_mtl.estimators.scikit_learn_private import n_rows_of, params_of_rows, take_rows
 from sklearn_mtl.estimators.wrapped import innermost
+from sklearn_mtl.features import splittable_inputs
 from sklearn_mtl.messages import shown
 from sklearn_mtl.model_selection.all_targets import AllTargets
 from sklearn_mtl.model_selection.splitting.splitter import splittable
@@ -119,6 +120,7 @@ def cross_val_predict_tasks(
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {list(METHODS)}. Found {shown(method)}.")
     innermost(estimator)
+    X = splittable_inputs(X)
     targets = read_targets(y, n_rows=n_rows_of(X))
     X, y, groups = indexable(X, splittable(y), groups)
     all_targets = AllTargets(y)

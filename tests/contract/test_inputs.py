@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_mtl import MultiInput, MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.export import load, save
 from sklearn_mtl.features import Files, ImagePreprocessing
-from sklearn_mtl.model_selection import StackedGridSearchCV
+from sklearn_mtl.model_selection import StackedGridSearchCV, cross_val_predict_tasks
 from sklearn_mtl.trunks import CNN, MLP, RNN, TCN, Fusion, TabM, TextEncoder
 
 N_ROWS = 40
@@ -186,6 +186,42 @@ def test_the_importance_of_an_input_is_what_the_score_loses_without_it():
     assert lost("table") > 2 * max(lost("photo"), lost("notes"))
 
 
+def test_the_preprocessing_of_an_input_is_set_and_searched_by_its_name():
+    X, photo = several(), ImagePreprocessing()
+    given = {"photo": photo}
+    est = estimator(SMALL_FUSION, preprocessing=given)
+    grid = {"preprocessing__photo__normalize": [True, False], "preprocessing__notes__tokens": ["characters"]}
+    for search in (GridSearchCV, StackedGridSearchCV):
+        found = search(est, grid, cv=2, error_score="raise").fit(X, Y)
+        assert len(set(found.cv_results_["mean_test_score"])) == 2
+    assert given == {"photo": photo}
+    assert photo.normalize
+    assert est.get_params()["preprocessing__photo__channels"] == "auto"
+
+
+def test_predictions_have_the_index_of_the_first_frame():
+    X, labels = several(), pd.DataFrame(dict(Y))
+    rows = [f"row {row}" for row in range(N_ROWS)]
+    X = {**X, "table": X["table"].set_axis(rows)}
+    est = estimator(SMALL_FUSION).fit(X, labels.set_axis(rows))
+    assert est.predict(X).index.tolist() == rows
+    assert est.predict(MultiInput(X)[3:5]).index.tolist() == rows[3:5]
+    with pytest.warns(UserWarning, match=r"index of `X\['table'\]` and that of .*y.* hold the same labels"):
+        est.fit(X, labels.set_axis(rows[::-1]))
+    notes = pd.Series(list(X["notes"]), rows[::-1])
+    with pytest.warns(UserWarning, match=r"index of `X\['table'\]` and that of .*X\['notes'\].* hold the"):
+        est.fit({**X, "notes": notes}, labels.set_axis(rows))
+
+
+def test_searches_and_predictions_of_this_package_split_a_mapping():
+    X = several()
+    est = estimator(SMALL_FUSION)
+    found = [cross_val_predict_tasks(est, of, Y, cv=2)["price"] for of in (dict(X.items()), X)]
+    np.testing.assert_array_equal(*found)
+    search = StackedGridSearchCV(est, {"lr": [0.01]}, cv=2).fit(dict(X.items()), dict(Y.items()))
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
 BAD = {
     "another input": (lambda X: {"photo": X["photo"]}, r"`X` must have the inputs of `fit`, \['photo',"),
     "other columns": (
@@ -211,7 +247,11 @@ def test_what_is_not_as_in_fit_is_named(name):
     ("parameters", "message"),
     [
         ({"trunk": Fusion({"image": MLP()})}, r"`trunks` of Fusion names unknown inputs \['image'\]"),
-        ({"trunk": Fusion({"photo": 3})}, "A trunk in `trunks` of Fusion must be None, a Trunk"),
+        (
+            {"trunk": Fusion({"photo": 3})},
+            "A trunk in `trunks` of Fusion must be None, one of .* input 'photo'",
+        ),
+        ({"trunk": Fusion({"notes": "text"})}, "Found 'text' for input 'notes'"),
         ({"trunk": Fusion(fusion="sum")}, r"`fusion` of Fusion must be one of \['attention'"),
         ({"trunk": Fusion(fusion="attention", width=6)}, "`width` of Fusion must be a multiple of 4"),
         ({"trunk": MLP()}, "This trunk takes one input block"),

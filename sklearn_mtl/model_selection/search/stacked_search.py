@@ -25,6 +25,7 @@ from sklearn_mtl.estimators.scikit_learn_private import (
     scorers_by_name,
     search_scorers,
 )
+from sklearn_mtl.features import splittable_inputs
 from sklearn_mtl.messages import shown
 from sklearn_mtl.model_selection.all_targets import AllTargets
 from sklearn_mtl.model_selection.scoring.scorers import check_scored
@@ -101,7 +102,7 @@ class StackedSearch(BaseSearchCV):
         return self
 
     def _search_and_refit(self, X: Any, y: Any, params: dict[str, Any]) -> None:
-        y = splittable(y)
+        X, y = splittable_inputs(X), splittable(y)
         params = {name: splittable(v) if name.endswith("sample_weight") else v for name, v in params.items()}
         self._check(y)
         if has_callbacks(self):
