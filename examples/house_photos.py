@@ -74,7 +74,6 @@ def models(plan: Plan, seed: int) -> dict[str, tuple[str, Callable[..., Labels]]
         "network, photo": ("photo", lambda *data: network(*data, **photo)),
         "network, changed photos": ("photo", lambda *data: network(*data, **changed, **photo)),
         "network, both": ("both", lambda *data: network(*data, **both)),
-        "network, both, changed photos": ("both", lambda *data: network(*data, **changed, **both)),
     }
 
 

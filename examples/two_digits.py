@@ -46,7 +46,7 @@ class Plan:
 
     n_train: int = 4_000
     n_test: int = 2_000
-    network: dict[str, Any] = field(default_factory=lambda: {"n_bags": 1, "max_epochs": 30})
+    network: dict[str, Any] = field(default_factory=lambda: {"n_bags": 1, "max_epochs": 60})
     n_trees: int = 100
 
 
