@@ -26,6 +26,7 @@ from sklearn_mtl.features.table import (
     columns_in_order,
     is_table,
     new_transformer,
+    source_columns,
     take_rows,
     to_numbers,
     warn_of_constant_columns,
@@ -200,6 +201,20 @@ class FeatureEncoder(Encoder):
             names = [f"x{i}" for i in range(self._row_shape[0])]
         names = np.asarray(names, dtype=object)
         return names if self._kept is None else names[self._kept]
+
+    @property
+    def sources(self) -> np.ndarray | None:
+        """Position in X of what each encoded column of a table was made of.
+
+        None after a user's transformer: only the package's own says so.
+        """
+        if self.transformer is None:
+            sources = np.arange(self._row_shape[0])
+        elif self.is_built_in:
+            sources = source_columns(self.transformer)
+        else:
+            return None
+        return sources if self._kept is None else sources[self._kept]
 
     @property
     def coded(self) -> tuple[int, ...]:

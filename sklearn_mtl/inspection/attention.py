@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,9 @@ def task_attention(estimator: Any, X: Any) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n_tasks, n_features)
-        Each row sums to 1. A feature that the preprocessing drops has 0.
+        A row for each task and a column for each feature, by their names: ``x0``, ``x1``, … where X has
+        none. With a transformer of one's own as ``preprocessing``, the columns are those that come out of
+        it, by its ``get_feature_names_out``. Each row sums to 1. A feature that is dropped has 0.
 
     Raises
     ------
@@ -46,22 +47,16 @@ def task_attention(estimator: Any, X: Any) -> pd.DataFrame:
             "`estimator` must be fitted with `trunk=FTTransformer(task_tokens=True)`. Found "
             f"{shown(fitted.blueprint.trunk)}."
         )
-    numbered = [f"x{i}" for i in range(estimator.n_features_in_)]
-    features = list(getattr(estimator, "feature_names_in_", numbered))
-    of_columns = [_feature_of(name, features) for name in fitted.encoder.get_feature_names_out()]
+    places = fitted.encoder.sources
+    if places is None:
+        # What a user's transformer mixes has no feature of its own.
+        features = list(fitted.encoder.get_feature_names_out())
+        places = np.arange(len(features))
+    else:
+        numbered = [f"x{i}" for i in range(estimator.n_features_in_)]
+        features = list(getattr(estimator, "feature_names_in_", numbered))
     found = np.zeros((len(weights), len(features)))
-    for column, place in enumerate([*fitted.encoder.coded, *of_columns]):
+    for column, place in enumerate([*fitted.encoder.coded, *places]):
         found[:, place] += weights[:, column]
     tasks = [task.name for task in fitted.tasks.ordered]
     return pd.DataFrame(found, index=tasks, columns=features).loc[fitted.tasks.names]
-
-
-def _feature_of(name: Any, features: Sequence[str]) -> int:
-    """Return which feature an encoded column was made of, by its name: kind, feature and maybe a level."""
-    own = str(name).split("__", 1)[-1]
-    fits = [
-        (len(str(feature)), place)
-        for place, feature in enumerate(features)
-        if own == str(feature) or own.startswith(f"{feature}_")
-    ]
-    return max(fits)[1]
