@@ -97,7 +97,7 @@ class GradNorm(LossWeights):
 
     def looks_at(self, sharing: SharingModule) -> list[nn.Parameter]:
         """Return the parameters of the last layer that tasks share; a ``ValueError``, if there is none."""
-        return some_shared(self, sharing.last_shared_layer())
+        return some_shared(self, sharing.last_shared_layer(), sharing)
 
     @torch.no_grad()
     def forward(self, gradients: Tensor, losses: Tensor, weights: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ class GradientBalancer(Balancer):
 
     def looks_at(self, sharing: SharingModule) -> list[nn.Parameter]:
         """Return the trained parameters that several tasks share; a ``ValueError``, if there are none."""
-        found = some_shared(self, super().looks_at(sharing))
+        found = some_shared(self, super().looks_at(sharing), sharing)
         if self.at_representation and sharing.per_task:
             raise ValueError(
                 f"`at` of {type(self).__name__} must be 'parameters' where each task has a representation "

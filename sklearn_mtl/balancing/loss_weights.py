@@ -23,7 +23,7 @@ class LossWeights(Balancer):
 
     def looks_at(self, sharing: SharingModule) -> list[nn.Parameter]:
         """Return the trained parameters that several tasks share; a ``ValueError``, if there are none."""
-        return some_shared(self, super().looks_at(sharing))
+        return some_shared(self, super().looks_at(sharing), sharing)
 
     def __call__(self, gradients: Tensor, losses: Tensor, weights: Tensor) -> Tensor:
         """Return what `forward` returns, checked.
@@ -67,14 +67,20 @@ class LossWeights(Balancer):
         return total if penalty is None else total + penalty.detach()
 
 
-def some_shared(balancer: Balancer, parameters: Sequence[Any]) -> list[Any]:
+def some_shared(balancer: Balancer, parameters: Sequence[Any], sharing: SharingModule) -> list[Any]:
     """Return parameters that a balancer looks at; raise a ``ValueError`` if there are none."""
-    if not parameters:
-        raise ValueError(
-            f"`balancing` {type(balancer).__name__} goes by gradients of parameters that tasks share. "
-            "Found none: with this `sharing` and `trunk`, each trained parameter is one task's own."
+    if parameters:
+        return list(parameters)
+    found = "with this `sharing` and `trunk`, each trained parameter is one task's own."
+    if any(not parameter.requires_grad for parameter in sharing.shared_parameters()):
+        found = (
+            "what tasks share is frozen now. With `unfreeze_after` of ModuleTrunk, something that they "
+            "share must be trained from the first epoch on: name the parts to freeze in `frozen`."
         )
-    return list(parameters)
+    raise ValueError(
+        f"`balancing` {type(balancer).__name__} goes by gradients of parameters that tasks share. "
+        f"Found none: {found}"
+    )
 
 
 def mean_one(weights: Tensor, takes_part: Tensor) -> Tensor:

@@ -147,6 +147,13 @@ def test_balancers_of_gradients_take_it(data, balancing):
     assert all(by > 0 for by in moved(est, layers()).values())
 
 
+@pytest.mark.parametrize("balancing", ["pcgrad", "mgda", "gradnorm"])
+def test_balancers_of_gradients_say_that_what_is_shared_is_frozen(data, balancing):
+    est = make(ModuleTrunk(layers(), frozen=True, unfreeze_after=1), balancing=balancing)
+    with pytest.raises(ValueError, match=r"frozen now\. With `unfreeze_after` of ModuleTrunk, .* `frozen`"):
+        est.fit(*data)
+
+
 def test_one_group_is_not_enough(data):
     with pytest.raises(ValueError, match=r"`trunk` must be trained as the rest .* LBFGS does\. Found"):
         make(ModuleTrunk(layers(), lr_scale=0.1), optimizer=torch.optim.LBFGS).fit(*data)
