@@ -37,7 +37,8 @@ class ModuleTrunk(Trunk):
         copied in ``fit``, and only the copy is trained.
     frozen : bool or sequence of str, default=False
         Whether to keep the weights as they are, or the names of the parts of the module that are kept, as
-        ``named_modules`` has them.
+        its ``named_modules()`` has them: ``"trunk.stages.0"`` of a ``trunk_``. A weight that is given with
+        ``requires_grad=False`` is kept in any case, and is never unfrozen.
     unfreeze_after : None, int or pair of int, default=None
         After how many epochs what is frozen is trained too; None for never. A pair gives those of the lowest
         and of the highest of the frozen layers, and those between are spread evenly: ``(6, 2)`` is gradual
@@ -98,14 +99,15 @@ class ModuleTrunk(Trunk):
         )
         if isinstance(copy, TrunkModule):
             self._try(copy, spec.blocks)
-            return _fine_tuned_trunk(copy, fine_tuning, frozen=frozen) if fine_tuning else copy
+            return _fine_tuned_trunk(copy, fine_tuning, frozen=frozen) if fine_tuning or frozen else copy
         block = spec.single
         entry = CopiedEntry(block.name, copy, fine_tuning, frozen=frozen)
         return TrunkModule(entry, [], [self._try(entry, [block])])
 
     def _fine_tuning(self, module: nn.Module) -> dict[str, FineTuning]:
         """Return by name how parameters are trained, where it is otherwise than the rest of the network."""
-        names = {name for name, _ in module.named_parameters()}
+        # What the user has frozen, by ``requires_grad_(False)``, stays as it is.
+        names = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
         layers = [[name for name in layer if name in names] for layer in layers_of(module)]
         kept = self._kept(module)
         frozen = [number for number, layer in enumerate(layers) if any(map(kept, layer))]
@@ -124,11 +126,15 @@ class ModuleTrunk(Trunk):
         rule = "`frozen` of ModuleTrunk must be True, False or a sequence of names of parts of the module."
         if isinstance(self.frozen, str) or not isinstance(self.frozen, Sequence | np.ndarray):
             raise ValueError(f"{rule} Found {shown(self.frozen)}.")
-        every = [name for name, _ in (*module.named_modules(), *module.named_parameters()) if name]
+        # Names are those of the module that was given; of a fitted trunk, that is one around the copy.
+        prefix = "" if self.fitted is None else "trunk."
+        named = (*module.named_modules(), *module.named_parameters())
+        every = [prefix.rstrip("."), *(f"{prefix}{name}" for name, _ in named if name)]
+        every = [name for name in every if name]
         for name in self.frozen:
             if name not in every:
                 raise ValueError(f"{rule} Found {shown(name)}; the parts are {shown(every)}.")
-        return lambda of: any(of == name or of.startswith(f"{name}.") for name in self.frozen)
+        return lambda of: any(f"{prefix}{of}.".startswith(f"{name}.") for name in self.frozen)
 
     def _epochs(self, n_layers: int) -> list[float]:
         """Return for how many epochs each of the frozen layers is so, from the lowest on."""

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from sklearn_mtl.trunks import MLP, ModuleTrunk
+from sklearn_mtl.trunks.fitted_trunk import FittedTrunk
 from sklearn_mtl.trunks.layers.fine_tuning import layers_of
 
 
@@ -108,6 +109,56 @@ def test_stages_of_a_trunk_are_layers(make_table):
     assert len(module.stages) == len(known.stages)
     assert [any(p.requires_grad for p in part.parameters()) for part in module.stages] == [False, True, True]
     torch.testing.assert_close(module.eval()(table.inputs), known.eval()(table.inputs))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"lr_scale": 0.1},
+        {"lr_scale": (0.1, 1.0)},
+        {"frozen": ["2"], "unfreeze_after": 0},
+        {"frozen": True, "unfreeze_after": 0},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("inner", [False, True], ids=["module", "trunk"])
+def test_what_the_user_has_frozen_stays_so(params, inner, make_table):
+    table = make_table()
+    network = nn.Sequential(nn.Linear(7, 5), nn.BatchNorm1d(5), nn.Linear(5, 4))
+    network[:2].requires_grad_(False)
+    given = table.build(ModuleTrunk(network)) if inner else network
+    if inner and "frozen" in params and params["frozen"] is not True:
+        params = {**params, "frozen": ["entry.module.2"]}
+    module = table.build(ModuleTrunk(given, **params)).train()
+    assert [value.requires_grad for value in module.parameters()] == [False] * 4 + [True] * 2
+    # And is kept so where it is fine-tuned anew.
+    again = table.build(ModuleTrunk(module))
+    assert [value.requires_grad for value in again.parameters()] == [False] * 4 + [True] * 2
+
+
+def test_layers_that_the_user_has_frozen_do_not_take_part_in_unfreezing(make_table):
+    network = nn.Sequential(nn.Linear(7, 5), nn.Linear(5, 5), nn.Linear(5, 4))
+    network[0].requires_grad_(False)
+    entry = make_table().build(ModuleTrunk(network, frozen=True, unfreeze_after=(6, 2))).entry
+    assert {name: how.frozen_epochs for name, how in entry.fine_tuning.items() if "weight" in name} == {
+        "1.weight": 6,
+        "2.weight": 2,
+    }
+
+
+def test_parts_of_a_fitted_trunk_are_named_as_it_names_them(make_table):
+    table = make_table()
+    known = FittedTrunk(table.build(MLP((6, 5, 4))), None, None, None)
+    names = [name for name, _ in known.named_modules()]
+    assert {"trunk.entry", "trunk.stages.0"} <= set(names)
+    module = table.build(ModuleTrunk(known, frozen=["trunk.entry", "trunk.stages.0"]))
+    assert [any(p.requires_grad for p in part.parameters()) for part in module.stages] == [False, True, True]
+    assert not any(p.requires_grad for p in module.entry.parameters())
+    module = table.build(ModuleTrunk(known, frozen=["trunk"]))
+    assert not any(p.requires_grad for p in module.parameters())
+    with pytest.raises(ValueError, match=r"Found 'stages\.0'; the parts are \['trunk', 'trunk\.entry'"):
+        table.build(ModuleTrunk(known, frozen=["stages.0"]))
 
 
 def test_a_module_that_was_fine_tuned_is_fine_tuned_anew(make_table):
