@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from numbers import Number
 from typing import Any
 
@@ -35,6 +36,23 @@ def as_rows_of_values(X: Any) -> Any:
             "single feature, or by array.reshape(1, -1) if it is a single sample."
         )
     return array
+
+
+def refuse_mappings(X: Any) -> None:
+    """Raise a ``TypeError`` where X is several inputs, a dict or a set, whose length is no number of rows.
+
+    Examples
+    --------
+    >>> refuse_mappings({"notes": ["a good film"]})
+    Traceback (most recent call last):
+    TypeError: `X` must be one input, not several by name. Found dict with keys ['notes'].
+    """
+    if isinstance(X, Mapping):
+        raise TypeError(
+            f"`X` must be one input, not several by name. Found {type(X).__name__} with keys {shown(list(X))}."
+        )
+    if isinstance(X, Set):
+        raise TypeError(f"`X` must have its rows in an order. Found a {type(X).__name__}.")
 
 
 def one_column(X: Any) -> Any:

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
 from sklearn_mtl.features.ragged import RaggedRows
+from sklearn_mtl.features.rows_of_values import refuse_mappings
 from sklearn_mtl.features.scaling import Scaling, scaling_of
 from sklearn_mtl.features.spec import OF_LENGTHS, Block
 from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
@@ -87,6 +88,7 @@ class SequencePreprocessing(InputPreprocessing):
         self, estimator: BaseEstimator, X: Any, *, reset: bool
     ) -> np.ndarray | RaggedRows | StreamedRows:
         """Return the rows: an array of three axes as it is, and a list as `RaggedRows`."""
+        refuse_mappings(X)
         if isinstance(X, np.memmap | Dataset):
             rows: Any = streamed_rows(X, allow_nan=False, dtype=np.float32)
         elif isinstance(X, list | tuple) or getattr(X, "ndim", 0) == 1:
@@ -129,9 +131,19 @@ class SequencePreprocessing(InputPreprocessing):
     def encode(self, X: np.ndarray | RaggedRows) -> dict[str, Any]:
         """Return the sequences, scaled, and their lengths."""
         if isinstance(X, RaggedRows):
+            self._check_lengths(X.lengths)
             return {"x": X.with_values(self._scaled(X.values)), "x" + OF_LENGTHS: X.lengths}
         lengths = np.full(len(X), X.shape[1], dtype=np.int64)
         return {"x": self._scaled(X), "x" + OF_LENGTHS: lengths}
+
+    def _check_lengths(self, lengths: np.ndarray) -> None:
+        """Raise a ``ValueError`` where the network was fitted to rows of one length, and there are others."""
+        others = lengths[lengths != self.n_steps_]
+        if not self.varies_ and len(others):
+            raise ValueError(
+                f"Rows of `X` must have shape {(self.n_steps_, self.n_channels_)}, as in `fit`; they may be of "
+                f"unequal lengths where `fit` is given a list. Found {(int(others[0]), self.n_channels_)}."
+            )
 
     def _scaled(self, steps: np.ndarray) -> np.ndarray:
         if self.scaling_ is None:

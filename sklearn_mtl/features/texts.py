@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
+from sklearn_mtl.features.rows_of_values import refuse_mappings
 from sklearn_mtl.features.spec import OF_LENGTHS, Block
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_integer
@@ -104,6 +105,7 @@ class TextPreprocessing(InputPreprocessing):
         ValueError
             If it is empty, or one of its texts is no string, or has nothing but spaces.
         """
+        refuse_mappings(X)
         if isinstance(X, pd.DataFrame) and X.shape[1] == 1:
             X = X.iloc[:, 0]
         if isinstance(X, str) or not hasattr(X, "__len__") or getattr(X, "ndim", 1) != 1:

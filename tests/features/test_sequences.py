@@ -121,6 +121,19 @@ def test_steps_may_be_more_or_fewer_later_and_channels_not():
             encoder.accepted.read(reader, given, reset=False)
 
 
+def test_an_array_is_followed_by_rows_of_its_length_only():
+    X = RNG.normal(size=(3, 6, 2))
+    rows, reader = read(X)
+    encoder = new_encoder("auto", np.float32, rows).fit(rows)
+    whole = encoder.transform(rows)["x"]
+    same = EncodedRows(encoder, encoder.accepted.read(reader, list(X), reset=False)).read(slice(None))
+    np.testing.assert_array_equal(same["x"], whole)
+    for given in ([X[0], X[1][:2]], [X[1][:2]], [X[0], np.ones((8, 2))]):
+        uneven = encoder.accepted.read(reader, given, reset=False)
+        with pytest.raises(ValueError, match=r"Rows of `X` must have shape \(6, 2\), as in `fit`.*\([28], 2\)"):
+            EncodedRows(encoder, uneven).read(slice(None))
+
+
 RULE = (
     r"`X` must hold sequences of numbers, each of shape \(steps,\) or \(steps, channels\) with at least one"
 )
@@ -146,6 +159,12 @@ RULE = (
 )
 def test_errors(X, message):
     with pytest.raises(ValueError, match=message):
+        read(X, SequencePreprocessing())
+
+
+@pytest.mark.parametrize("X", [{"s": ROWS}, set("ab")], ids=["dict", "set"])
+def test_what_has_no_rows_in_an_order_is_refused(X):
+    with pytest.raises(TypeError, match="`X` must"):
         read(X, SequencePreprocessing())
 
 

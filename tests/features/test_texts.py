@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_mtl import MultiTaskClassifierRegressor
-from sklearn_mtl.features import TextPreprocessing
+from sklearn_mtl.features import MultiInput, TextPreprocessing
 
 FILMS = ["A good film!", "A bad film.", "Really good, really.", "What a film"]
 
@@ -115,6 +115,9 @@ def test_what_texts_may_be_in(X):
         ("a", TypeError, "must be a list or a column of texts. Found 'a'"),
         (np.array([["a", "b"]]), TypeError, "must be a list or a column of texts"),
         (None, TypeError, "must be a list or a column of texts. Found None"),
+        (set(FILMS), TypeError, "`X` must have its rows in an order. Found a set"),
+        ({"notes": FILMS}, TypeError, "must be one input, not several by name. Found dict with keys"),
+        (MultiInput({"notes": FILMS}), TypeError, "must be one input.* Found MultiInput with keys"),
     ],
     ids=str,
 )
@@ -138,6 +141,14 @@ def test_parameters_are_checked_before_training(parameters, message):
     est = MultiTaskClassifierRegressor(preprocessing=TextPreprocessing(**parameters), n_bags=1)
     with pytest.raises(ValueError, match=message):
         est.fit(FILMS * 5, {"good": [1, 0, 1, 0] * 5})
+
+
+def test_the_keys_of_a_mapping_are_no_texts():
+    est = MultiTaskClassifierRegressor(n_bags=1, max_epochs=1, random_state=0)
+    est.fit(FILMS * 5, {"good": [1, 0, 1, 0] * 5})
+    for X in ({"notes": FILMS}, MultiInput({"notes": FILMS})):
+        with pytest.raises(TypeError, match="must be one input, not several by name"):
+            est.predict(X)
 
 
 def test_a_vocabulary_without_tokens_is_warned_of():
