@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from numbers import Number
 from typing import Any
 
@@ -49,9 +50,10 @@ def refuse_mappings(X: Any) -> None:
     """
     if isinstance(X, Mapping):
         raise TypeError(
-            f"`X` must be one input, not several by name. Found {type(X).__name__} with keys {shown(list(X))}."
+            f"`X` must be one input, not several by name. Found {type(X).__name__} with keys "
+            f"{shown(list(X))}."
         )
-    if isinstance(X, Set):
+    if isinstance(X, AbstractSet):
         raise TypeError(f"`X` must have its rows in an order. Found a {type(X).__name__}.")
 
 

@@ -141,8 +141,8 @@ class SequencePreprocessing(InputPreprocessing):
         others = lengths[lengths != self.n_steps_]
         if not self.varies_ and len(others):
             raise ValueError(
-                f"Rows of `X` must have shape {(self.n_steps_, self.n_channels_)}, as in `fit`; they may be of "
-                f"unequal lengths where `fit` is given a list. Found {(int(others[0]), self.n_channels_)}."
+                f"Rows of `X` must have shape {(self.n_steps_, self.n_channels_)}, as in `fit`; they may be "
+                f"of other lengths where `fit` is given a list. Found {(int(others[0]), self.n_channels_)}."
             )
 
     def _scaled(self, steps: np.ndarray) -> np.ndarray:

@@ -128,9 +128,10 @@ def test_an_array_is_followed_by_rows_of_its_length_only():
     whole = encoder.transform(rows)["x"]
     same = EncodedRows(encoder, encoder.accepted.read(reader, list(X), reset=False)).read(slice(None))
     np.testing.assert_array_equal(same["x"], whole)
+    message = r"Rows of `X` must have shape \(6, 2\), as in `fit`.*\([28], 2\)"
     for given in ([X[0], X[1][:2]], [X[1][:2]], [X[0], np.ones((8, 2))]):
         uneven = encoder.accepted.read(reader, given, reset=False)
-        with pytest.raises(ValueError, match=r"Rows of `X` must have shape \(6, 2\), as in `fit`.*\([28], 2\)"):
+        with pytest.raises(ValueError, match=message):
             EncodedRows(encoder, uneven).read(slice(None))
 
 
