@@ -51,6 +51,21 @@ class RowsOfInput:
                     f"Found {_in_words(now)}."
                 )
 
+    def check_there(self, name: str, why: str) -> None:
+        """Raise a ``ValueError`` if some row lacks the input.
+
+        Parameters
+        ----------
+        name : str
+            The name of the input.
+        why : str
+            Why none may.
+        """
+        if self.places is not None and (lacking := np.flatnonzero(self.places < 0)).size:
+            raise ValueError(
+                f"`X[{shown(name)}]` must be there in every row, {why}. Found none in row {lacking[0]}."
+            )
+
     def where(self, rows: np.ndarray | slice) -> tuple[Any, np.ndarray | None]:
         """Return where in ``X`` those of some rows are that have the input, and which have it; None for all.
 
@@ -121,7 +136,10 @@ def read_several(
                 f"`X` must have the inputs of `fit`, {shown(known)}. Found {shown(list(X))}; None in every "
                 "row stands for an input that all rows lack."
             )
-    return SeveralRows({name: _read_one(name, X[name], read[name]) for name in names}, len(X))
+    found = {name: _read_one(name, X[name], read[name]) for name in names}
+    if len(names) == 1:
+        found[names[0]].check_there(names[0], "since it is the only input")
+    return SeveralRows(found, len(X))
 
 
 def _read_one(name: str, values: Any, read: Callable[..., Any]) -> RowsOfInput:

@@ -63,6 +63,7 @@ class SeveralEncoder(Encoder):
             places, there = X.inputs[name].where(np.arange(len(X)) if rows is None else rows)
             if there is not None and not there.any():
                 raise ValueError(f"`X[{shown(name)}]` must be there in some training row. Found none.")
+            _check_there(name, encoder, X.inputs[name])
             weight, labels = (
                 of if of is None or there is None else np.asarray(of)[there] for of in (sample_weight, y)
             )
@@ -94,6 +95,7 @@ class SeveralEncoder(Encoder):
         for name, encoder in self.encoders.items():
             rows = X.inputs[name]
             rows.check_columns(name, self.features[name])
+            _check_there(name, encoder, rows)
             if rows.X is not None:
                 encoder.look_over(rows.X)
 
@@ -136,6 +138,12 @@ class SeveralEncoder(Encoder):
         spread = np.full((len(there), *values.shape[1:]), fill, values.dtype)
         spread[there] = values
         return spread
+
+
+def _check_there(name: str, encoder: Encoder, rows: RowsOfInput) -> None:
+    """Refuse rows that lack an input whose blocks could not say so."""
+    if not isinstance(encoder, InputEncoder):
+        rows.check_there(name, "since it is a table, whose gaps are NaN in its cells")
 
 
 def _named(block: str, name: str) -> str:
