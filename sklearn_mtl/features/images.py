@@ -10,6 +10,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
+from sklearn_mtl.features.reading import unmasked
+from sklearn_mtl.features.rows_of_values import of_tensor
 from sklearn_mtl.features.spec import Block
 from sklearn_mtl.messages import shown
 
@@ -111,8 +113,9 @@ class ImagePreprocessing(InputPreprocessing):
         axes = (0, 2, 3)
         self.mean_ = images.mean(axes, dtype=np.float64)[:, None, None]
         spread = images.std(axes, dtype=np.float64)[:, None, None]
-        # A channel that does not vary is 0, and stays so.
-        self.scale_ = np.where(spread > 1e-6 * (1e-30 + np.abs(self.mean_)), spread, 1.0)
+        # A channel that does not vary, but for rounding, is 0, and stays so.
+        rounding = 1e-12 if images.dtype == np.float64 else 1e-6
+        self.scale_ = np.where(spread > rounding * (1e-30 + np.abs(self.mean_)), spread, 1.0)
         return self
 
     def blocks(self) -> tuple[Block, ...]:
@@ -131,6 +134,7 @@ class ImagePreprocessing(InputPreprocessing):
             return {"x": images}
         if images.dtype.kind != "f":
             images = images.astype(np.float32)
+        # In single precision where the images are, since they are many; in double, large means stay exact.
         return {"x": (images - self.mean_.astype(images.dtype)) / self.scale_.astype(images.dtype)}
 
     def _channels_first(self, X: np.ndarray) -> np.ndarray:
@@ -146,7 +150,7 @@ def _is_list(X: Any) -> bool:
 
 
 def _of_one_size(images: Sequence[Any]) -> np.ndarray:
-    arrays = [np.asarray(image) for image in images]
+    arrays = [np.asarray(unmasked(of_tensor(image))) for image in images]
     sizes = {array.shape for array in arrays}
     if len(sizes) > 1:
         raise ValueError(f"Images in `X` must all be of one size. Found {shown(sorted(sizes)[:5])}.")

@@ -80,6 +80,25 @@ class InputEncoder(Encoder):
                 f"{', but for their length' if block.varies else ''}. Found {values.shape[1:]}."
             )
         dtype = self.dtype if block.kind in ("float", "present") else np.int64
-        if isinstance(values, RaggedRows):
-            return values.astype(dtype, copy=False)
-        return np.require(values, dtype, ["C", "W"])
+        is_narrowed = dtype == np.float32 and _numbers(values).dtype == np.float64
+        # Numbers that do not fit become infinite, and are reported next.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if isinstance(values, RaggedRows):
+                found: Any = values.astype(dtype, copy=False)
+            else:
+                found = np.require(values, dtype, ["C", "W"])
+            if is_narrowed and not np.isfinite(_numbers(found).sum()):
+                _refuse_not_finite(_numbers(found))
+        return found
+
+
+def _numbers(values: Any) -> np.ndarray:
+    return values.values if isinstance(values, RaggedRows) else np.asarray(values)
+
+
+def _refuse_not_finite(numbers: np.ndarray) -> None:
+    if not np.isfinite(numbers).all():
+        raise ValueError(
+            "Input X after preprocessing contains infinity or a value too large for dtype('float32'). Divide "
+            "`X` by a constant."
+        )

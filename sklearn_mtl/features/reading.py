@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 from torch.utils.data import Dataset
 
 from sklearn_mtl.features.kinds import Content, content_of, named, refuse_sequences
-from sklearn_mtl.features.rows_of_values import as_rows_of_values, one_column
+from sklearn_mtl.features.rows_of_values import as_rows_of_values, floats_for, one_column
 from sklearn_mtl.features.sizes import is_beyond_floats
 from sklearn_mtl.features.sparse import SparseRows, read_sparse
 from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
@@ -33,7 +33,7 @@ def read_features(
     *,
     reset: bool,
     allow_nan: bool,
-    dtype: type[np.floating] = np.float32,
+    dtype: type[np.floating] | None = None,
     stream: bool = False,
     texts: bool = False,
 ) -> np.ndarray | pd.DataFrame | StreamedRows | SparseRows:
@@ -50,8 +50,9 @@ def read_features(
     allow_nan : bool
         Whether a table may have missing values. Arrays of three or more dimensions never may, and a sparse
         table only where a user's transformer takes it, which is where nothing is streamed.
-    dtype : {numpy.float32, numpy.float64}
-        The dtype in which arrays of three or more dimensions are returned.
+    dtype : {numpy.float32, numpy.float64}, optional
+        The dtype in which arrays of three or more dimensions are returned. By default it is that which
+        holds their numbers as they are: what scales them gains from more precision.
     stream : bool, default=False
         Whether rows may be read when they are asked for. Otherwise a memory map is read into memory, and
         a Dataset is refused.
@@ -106,7 +107,7 @@ def read_features(
         estimator,
         X,
         reset=reset,
-        dtype=dtype if many else [np.float64, np.float32],
+        dtype=(dtype or floats_for(X)) if many else [np.float64, np.float32],
         ensure_all_finite="allow-nan" if allow_nan and not many else True,
         allow_nd=True,
     )
@@ -185,7 +186,13 @@ def takes_sparse(preprocessing: Any) -> bool:
 
 
 def _read_streamed(
-    estimator: BaseEstimator, X: Any, *, reset: bool, allow_nan: bool, dtype: type[np.floating], stream: bool
+    estimator: BaseEstimator,
+    X: Any,
+    *,
+    reset: bool,
+    allow_nan: bool,
+    dtype: type[np.floating] | None,
+    stream: bool,
 ) -> StreamedRows:
     if not stream:
         raise TypeError(

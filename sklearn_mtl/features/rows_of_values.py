@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
+from torch import Tensor, bfloat16
 
 from sklearn_mtl.messages import shown
 
@@ -28,7 +28,7 @@ def as_rows_of_values(X: Any) -> Any:
     array([['u', 1.5]], dtype=object)
     """
     if isinstance(X, Tensor):
-        return X.detach().cpu().numpy()
+        return of_tensor(X)
     array = _of_list(X) if isinstance(X, list | tuple) else X
     if isinstance(array, np.ndarray | pd.Series | pd.Index) and array.ndim == 1 and not _of_numbers(array):
         raise ValueError(
@@ -37,6 +37,43 @@ def as_rows_of_values(X: Any) -> Any:
             "single feature, or by array.reshape(1, -1) if it is a single sample."
         )
     return array
+
+
+def of_tensor(values: Any) -> Any:
+    """Return a tensor of any dtype, on any device, as an array; what is no tensor comes back as it is."""
+    if not isinstance(values, Tensor):
+        return values
+    # numpy has no such floats.
+    values = values.float() if values.dtype == bfloat16 else values
+    return values.detach().cpu().numpy()
+
+
+def floats_for(values: Any) -> type[np.floating]:
+    """Return the floats that hold numbers as they are: single precision where it does, double otherwise.
+
+    Parameters
+    ----------
+    values : array-like
+        Numbers. What has no dtype, or one of objects, gets double precision.
+
+    Raises
+    ------
+    ValueError
+        If they are complex numbers, dates or durations.
+
+    Examples
+    --------
+    >>> [floats_for(np.zeros(2, dtype)).__name__ for dtype in ("uint8", "float32", "int64")]
+    ['float32', 'float32', 'float64']
+    """
+    dtype = getattr(values, "dtype", None)
+    if not isinstance(dtype, np.dtype):
+        return np.float64
+    if dtype.kind in "cmM":
+        what = "Complex data not supported: " if dtype.kind == "c" else ""
+        raise ValueError(f"{what}`X` must hold real numbers. Found {dtype}.")
+    is_short = dtype.kind in "biu" and dtype.itemsize <= 2
+    return np.float32 if is_short or (dtype.kind == "f" and dtype.itemsize <= 4) else np.float64
 
 
 def refuse_mappings(X: Any) -> None:

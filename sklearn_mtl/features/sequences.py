@@ -12,7 +12,8 @@ from torch.utils.data import Dataset
 
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
 from sklearn_mtl.features.ragged import RaggedRows
-from sklearn_mtl.features.rows_of_values import refuse_mappings
+from sklearn_mtl.features.reading import unmasked
+from sklearn_mtl.features.rows_of_values import floats_for, of_tensor, refuse_mappings
 from sklearn_mtl.features.scaling import Scaling, scaling_of
 from sklearn_mtl.features.spec import OF_LENGTHS, Block
 from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
@@ -21,8 +22,6 @@ from sklearn_mtl.messages import shown
 _RULE = (
     "`X` must hold sequences of numbers, each of shape (steps,) or (steps, channels) with at least one step."
 )
-# Of integers and booleans floats of single precision are made.
-_DTYPES = [np.float32, np.float64]
 
 
 class SequencePreprocessing(InputPreprocessing):
@@ -90,7 +89,7 @@ class SequencePreprocessing(InputPreprocessing):
         """Return the rows: an array of three axes as it is, and a list as `RaggedRows`."""
         refuse_mappings(X)
         if isinstance(X, np.memmap | Dataset):
-            rows: Any = streamed_rows(X, allow_nan=False, dtype=np.float32)
+            rows: Any = streamed_rows(X, allow_nan=False)
         elif isinstance(X, list | tuple) or getattr(X, "ndim", 0) == 1:
             rows = _read_each(list(X))
         else:
@@ -150,12 +149,13 @@ class SequencePreprocessing(InputPreprocessing):
             return steps
         # In single precision what varies a little about a large mean would be lost.
         scaled: Any = self.scaling_.scaled(steps)
-        return scaled.astype(steps.dtype, copy=False)
+        return scaled
 
 
 def _read_array(X: Any) -> np.ndarray:
     """Return an array of three axes; one of two holds sequences of one channel."""
-    found: np.ndarray = check_array(X, dtype=_DTYPES, allow_nd=True, input_name="X")
+    X = unmasked(of_tensor(X))
+    found: np.ndarray = check_array(X, dtype=floats_for(X), allow_nd=True, input_name="X")
     return found[..., None] if found.ndim == 2 else found
 
 
@@ -185,9 +185,8 @@ def _read_each(rows: list[Any]) -> RaggedRows:
 def _read_one(row: Any, place: int) -> np.ndarray:
     """Return one sequence, (steps, channels)."""
     try:
-        values = np.asarray(row)
-        if values.dtype not in _DTYPES:
-            values = values.astype(np.float32 if values.dtype.kind in "biu" else np.float64)
+        values = np.asarray(unmasked(of_tensor(row)))
+        values = values.astype(floats_for(values), copy=False)
     except (TypeError, ValueError):
         raise ValueError(f"{_RULE} Found {shown(row)} in row {place}.") from None
     if values.ndim not in (1, 2) or 0 in values.shape:

@@ -9,6 +9,9 @@ import numpy as np
 from sklearn.utils import check_array
 from torch.utils.data import Dataset, IterableDataset
 
+from sklearn_mtl.features.rows_of_values import floats_for, of_tensor
+from sklearn_mtl.messages import shown
+
 
 class StreamedRows:
     """Rows of numbers that are read, and checked, when they are asked for.
@@ -49,7 +52,9 @@ class StreamedRows:
         return self._check(self._fetch(rows))
 
 
-def streamed_rows(X: np.memmap | Dataset, *, allow_nan: bool, dtype: type[np.floating]) -> StreamedRows:
+def streamed_rows(
+    X: np.memmap | Dataset, *, allow_nan: bool, dtype: type[np.floating] | None = None
+) -> StreamedRows:
     """Return the rows of X, of which none but the first is read.
 
     Parameters
@@ -58,8 +63,9 @@ def streamed_rows(X: np.memmap | Dataset, *, allow_nan: bool, dtype: type[np.flo
         A dataset must have ``__len__``, and a ``__getitem__`` that returns the features of one row.
     allow_nan : bool
         Whether a table may have missing values.
-    dtype : {numpy.float32, numpy.float64}
-        The dtype in which rows of more than one dimension are returned.
+    dtype : {numpy.float32, numpy.float64}, optional
+        The dtype in which rows of more than one dimension are returned. By default it is that which holds
+        their numbers as they are.
     """
     fetch = _from_memmap(X) if isinstance(X, np.memmap) else _from_dataset(X)
     row_shape = X.shape[1:] if isinstance(X, np.memmap) else fetch(np.arange(1)).shape[1:]
@@ -68,7 +74,7 @@ def streamed_rows(X: np.memmap | Dataset, *, allow_nan: bool, dtype: type[np.flo
     def check(rows: np.ndarray) -> np.ndarray:
         checked: np.ndarray = check_array(
             rows,
-            dtype=dtype if many else [np.float64, np.float32],
+            dtype=(dtype or floats_for(rows)) if many else [np.float64, np.float32],
             ensure_all_finite="allow-nan" if allow_nan and not many else True,
             allow_nd=True,
             input_name="X",
@@ -96,7 +102,7 @@ def _from_dataset(X: Any) -> Callable[[Any], np.ndarray]:
     def fetch(rows: slice | np.ndarray) -> np.ndarray:
         positions = range(len(X))[rows] if isinstance(rows, slice) else rows.tolist()
         found = [X[i] for i in positions] if several is None else several(list(positions))
-        return np.stack([_as_row(row) for row in found])
+        return _stacked([_as_row(row) for row in found])
 
     return fetch
 
@@ -107,4 +113,15 @@ def _as_row(row: Any) -> np.ndarray:
             "A row of the Dataset `X` must be one array or tensor, the features; labels go into `y`. "
             f"Found a {type(row).__name__} of {len(row)}."
         )
-    return np.asarray(row)
+    return np.asarray(of_tensor(row))
+
+
+def _stacked(rows: list[np.ndarray]) -> np.ndarray:
+    """Return rows as one array."""
+    shapes = sorted({row.shape for row in rows})
+    if len(shapes) > 1:
+        raise ValueError(
+            f"The rows of a Dataset `X` must have one shape. Found {shown(shapes)}; sequences of unequal "
+            "lengths are given in a list."
+        )
+    return np.stack(rows)

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import BaseEstimator
 from torch.utils.data import Dataset
 
 from sklearn_mtl import MultiTaskClassifier
 from sklearn_mtl.export import load, save
-from sklearn_mtl.features import ImagePreprocessing
+from sklearn_mtl.features import AcceptedInput, ImagePreprocessing, InputEncoder
 from sklearn_mtl.trunks import CNN
 
 RNG = np.random.default_rng(0)
@@ -52,9 +53,39 @@ def test_each_channel_has_mean_0_and_variance_1_in_the_training_rows():
     np.testing.assert_array_equal(as_given, images)
 
 
-def test_a_channel_that_does_not_vary_is_0():
-    images = np.full((5, 1, 4, 4), 7.0, dtype=np.float32)
-    assert (ImagePreprocessing().fit(images).encode(images)["x"] == 0).all()
+def test_what_varies_a_little_about_a_large_mean_keeps_its_precision():
+    images = 1e6 + 0.01 * RNG.normal(size=(24, 1, 6, 5))
+    for X in (images, list(images)):
+        rows = AcceptedInput.by("auto").read(BaseEstimator(), X, reset=True)
+        found = InputEncoder("auto", np.float32, ImagePreprocessing()).fit(rows).transform(rows)["x"]
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, (images - images.mean()) / images.std(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{"dtype": torch.bfloat16}, {"requires_grad": True}], ids=str)
+def test_tensors_of_any_dtype(settings):
+    images = torch.ones((3, 1, 8, 6), **settings)
+    for X in (images, list(images)):
+        assert AcceptedInput.by("auto").read(BaseEstimator(), X, reset=True).shape == (3, 1, 8, 6)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.ones((2, 1, 8, 6), "datetime64[D]"), "`X` must hold real numbers. Found datetime64"),
+        (list(np.ma.masked_equal(np.eye(8)[None, None], 1)), "Input X contains NaN"),
+    ],
+    ids=["dates", "masked"],
+)
+def test_what_is_no_number_is_refused(X, message):
+    with pytest.raises(ValueError, match=message):
+        AcceptedInput.by("auto").read(BaseEstimator(), X, reset=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_channel_that_does_not_vary_is_0(dtype):
+    images = np.full((5, 1, 4, 4), 0.7, dtype=dtype)
+    assert np.abs(ImagePreprocessing().fit(images).encode(images)["x"]).max() < 1e-12
 
 
 def test_bytes_are_as_their_floats_and_lists_as_their_array():

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import BaseEstimator
+from torch.utils.data import Dataset
 
 from sklearn_mtl.features import AcceptedInput, EncodedRows, SequencePreprocessing, new_encoder
 
@@ -135,6 +136,54 @@ def test_an_array_is_followed_by_rows_of_its_length_only():
             EncodedRows(encoder, uneven).read(slice(None))
 
 
+def test_what_varies_a_little_about_a_large_mean_keeps_its_precision(tmp_path):
+    seconds = 1_700_000_000 + np.arange(144).reshape(24, 6, 1)
+    np.save(tmp_path / "X.npy", seconds.astype(np.float64))
+    expected = ((seconds - seconds.mean()) / seconds.std()).astype(np.float32)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    for X in (seconds, seconds.astype(np.float64), mapped, list(seconds), torch.from_numpy(seconds)):
+        _, rows = encoded(X)
+        found = rows.read(slice(None))["x"]
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        # What is fitted to it is the same to the last bit, read from a file or in memory.
+        np.testing.assert_array_equal(found, encoded(seconds)[1].read(slice(None))["x"])
+
+
+def test_short_numbers_take_no_double_precision():
+    for X in (np.ones((2, 3, 1), np.int16), list(np.ones((2, 3, 1), bool)), np.ones((2, 3, 1), np.float16)):
+        rows, _ = read(X)
+        assert (rows if isinstance(rows, np.ndarray) else rows.values).dtype == np.float32
+
+
+@pytest.mark.parametrize("as_given", [np.asarray, list], ids=["array", "list"])
+def test_numbers_that_the_network_can_not_hold(as_given):
+    _, rows = encoded(as_given(np.full((3, 4, 1), 1e100)), SequencePreprocessing(scale=False))
+    with pytest.raises(ValueError, match=r"too large for dtype\('float32'\)"):
+        rows.read(slice(None))
+
+
+def test_tensors_of_any_dtype():
+    X = torch.ones((3, 4, 2), dtype=torch.bfloat16)
+    learned = torch.ones((3, 4, 2), requires_grad=True)
+    for given in (X, learned, list(X), list(learned)):
+        assert read(given)[0].shape == (3, 4, 2)
+
+
+class Uneven(Dataset):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, i):
+        return torch.ones((i + 1, 2), requires_grad=True)
+
+
+def test_a_dataset_has_rows_of_one_shape():
+    rows, _ = read(Uneven(), SequencePreprocessing())
+    with pytest.raises(ValueError, match=r"rows of a Dataset `X` must have one shape. Found .*in a list"):
+        rows[slice(None)]
+
+
 RULE = (
     r"`X` must hold sequences of numbers, each of shape \(steps,\) or \(steps, channels\) with at least one"
 )
@@ -154,6 +203,12 @@ RULE = (
         ([ROWS[0], np.full((2, 2), np.nan)], "The sequences of `X` must be finite. Found it in row 1"),
         ([np.full((1, 2), -np.inf), ROWS[0]], "The sequences of `X` must be finite. Found it in row 0"),
         (np.full((2, 3, 1), np.nan), "Input X contains NaN"),
+        (np.ma.masked_equal(np.eye(3)[None], 1), "Input X contains NaN"),
+        ([ROWS[0], np.ma.masked_equal(np.eye(2), 1)], "must be finite. Found it in row 1"),
+        ([ROWS[0], np.ones((2, 2), complex)], f"{RULE} step. Found .* in row 1"),
+        (np.ones((2, 2, 2), complex), "Complex data not supported"),
+        (np.ones((2, 2, 2), "datetime64[D]"), "`X` must hold real numbers. Found datetime64"),
+        ([ROWS[0], np.ones((2, 2), "timedelta64[D]")], f"{RULE} step. Found .* in row 1"),
         (np.ones((2, 3, 4, 1)), r"Found rows of shape \(3, 4, 1\)"),
         ([], f"{RULE} step. Found no row"),
     ],
