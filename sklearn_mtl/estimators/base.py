@@ -13,6 +13,7 @@ from sklearn_mtl.estimators.autologging import autologged
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fit_tasks import FitTasks
 from sklearn_mtl.estimators.fitted import FittedEstimator
+from sklearn_mtl.estimators.fitted_trunks import warn_of_what_stays_frozen
 from sklearn_mtl.estimators.fitting import PlannedFit, plan_fit
 from sklearn_mtl.estimators.parameters import NestedParameters, by_name
 from sklearn_mtl.estimators.predictions import PredictsByTask
@@ -160,7 +161,7 @@ class BaseMultiTask(
             parameters, observed = self._parameters_for(data), getattr(tasks, "observed", None)
             before = getattr(self, "_fitted", None) if self.warm_start else None
             if before is None:
-                planned = plan_fit(parameters, data, Stages())
+                planned = self._planned(parameters, data, Stages())
                 keep(planned.train(observed), planned.reader)
             else:
                 keep(fit_further(parameters, before, data, self, observed))
@@ -263,7 +264,13 @@ class BaseMultiTask(
         stages : Stages
             Do the work, or share it with other fits to the same data.
         """
-        return plan_fit(self._parameters_for(data), data, stages)
+        return self._planned(self._parameters_for(data), data, stages)
+
+    def _planned(self, parameters: FitParameters, data: FitData, stages: Stages) -> PlannedFit:
+        planned = plan_fit(parameters, data, stages)
+        if not self.warm_start:
+            warn_of_what_stays_frozen(planned.untrained.blueprint.trunk, planned.max_epochs)
+        return planned
 
     @property
     def _n_features_out(self) -> int:

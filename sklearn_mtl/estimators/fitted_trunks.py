@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features import Encoder
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import fingerprint
@@ -58,3 +59,20 @@ def fitted_encoder(trunk: Trunk, reader: BaseEstimator, dtype: type[np.floating]
     trunk.fitted.check_features(getattr(reader, "n_features_in_", None), names)
     encoder: Encoder = trunk.fitted.encoder.in_dtype(dtype)
     return encoder
+
+
+def warn_of_what_stays_frozen(trunk: Trunk, max_epochs: int) -> None:
+    """Warn if a training ends before all parts of a trunk are unfrozen that are to be.
+
+    Parameters
+    ----------
+    trunk : Trunk
+        The recipe of the trunk.
+    max_epochs : int
+        Most epochs of the training.
+    """
+    if trunk.frozen_epochs >= max_epochs > 0:
+        warn_caller(
+            f"`max_epochs` should be more than `unfreeze_after` of `trunk`. Found {max_epochs}, and parts "
+            f"that are frozen for {trunk.frozen_epochs} epochs: they are never trained.",
+        )

@@ -80,6 +80,13 @@ class ModuleTrunk(Trunk):
         """The trunk of a fitted estimator, if that is the module."""
         return self.module if isinstance(self.module, FittedTrunk) else None
 
+    @property
+    def frozen_epochs(self) -> int:
+        """For how many epochs parts of it are frozen, at most, that are trained later."""
+        ends = None if self.unfreeze_after is None else _ends(self.unfreeze_after)
+        # What is no number of epochs is refused where the trunk is built.
+        return max(ends) if ends is not None and all(map(is_integer, ends)) else 0
+
     def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a copy of the module, its width found by running two rows through it."""
         if not isinstance(self.module, nn.Module):

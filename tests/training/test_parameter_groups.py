@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.model_selection import GridSearchCV
@@ -11,7 +12,7 @@ from torch import nn
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskRegressor
 from sklearn_mtl.model_selection import StackedGridSearchCV
 from sklearn_mtl.training.stacking import train
-from sklearn_mtl.trunks import ModuleTrunk
+from sklearn_mtl.trunks import Fusion, ModuleTrunk
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,26 @@ def test_a_scale_of_one_changes_nothing(data):
     np.testing.assert_array_equal(found.predict(data[0]), expected.predict(data[0]))
 
 
+def test_a_training_that_ends_before_layers_are_unfrozen_is_warned_of(data):
+    trunk = ModuleTrunk(layers(), frozen=True, unfreeze_after=(4, 1))
+    message = r"`max_epochs` should be more than `unfreeze_after` .* Found {}, .* frozen for 4 epochs"
+    with pytest.warns(UserWarning, match=message.format(3)):
+        make(trunk, max_epochs=3).fit(*data)
+    with pytest.warns(UserWarning, match=message.format(4)):
+        GridSearchCV(make(trunk, max_epochs=4), {"lr": [0.01]}, cv=2, refit=False).fit(*data)
+    with pytest.warns(UserWarning, match=message.format(1)):
+        StackedGridSearchCV(make(trunk, max_epochs=1), {"lr": [0.01]}, cv=2, refit=False).fit(*data)
+    table = pd.DataFrame(data[0])
+    several = Fusion({"table": ModuleTrunk(nn.Linear(5, 4), frozen=True, unfreeze_after=2)})
+    with pytest.warns(UserWarning, match="frozen for 2 epochs"):
+        make(several, preprocessing="auto", max_epochs=1).fit({"table": table, "other": data[0]}, data[1])
+    make(trunk, max_epochs=5).fit(*data)
+    # Epochs are counted over all trainings.
+    make(trunk, max_epochs=1, warm_start=True).fit(*data)
+    make(trunk).partial_fit(*data)
+
+
+@pytest.mark.filterwarnings("ignore:`max_epochs` should be more than `unfreeze_after`")
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
 def test_layers_are_unfrozen_from_the_top(data, optimizer):
     module = layers()
@@ -77,6 +98,7 @@ def test_frozen_parts_are_named(data):
     assert [found[name] == 0 for name in ("0.weight", "3.weight", "5.weight")] == [True, False, True]
 
 
+@pytest.mark.filterwarnings("ignore:`max_epochs` should be more than `unfreeze_after`")
 def test_norms_and_dropout_keep_still_while_frozen(data):
     module = nn.Sequential(nn.BatchNorm1d(5), nn.Dropout(0.5), nn.Linear(5, 4))
     for epochs, still in ((2, True), (3, False)):
