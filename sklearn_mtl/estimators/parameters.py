@@ -20,7 +20,7 @@ from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import Recipes, resolve
 from sklearn_mtl.sampling import SAMPLERS
 from sklearn_mtl.sharing import SHARINGS
-from sklearn_mtl.tasks import KINDS, TaskKind
+from sklearn_mtl.tasks import KINDS, PositionKind, TaskKind
 from sklearn_mtl.training import copied
 from sklearn_mtl.trunks import TRUNKS
 
@@ -219,6 +219,8 @@ def _kind_with(task: str, current: Any, entries: Mapping[str, Any]) -> TaskKind:
     of_kinds = {kind: kind().get_params() for kind in KINDS.values()}
     parameter = shown(f"tasks__{task}__{name}").strip("'")
     owners = [kind for kind, parameters in of_kinds.items() if name in parameters]
+    # A kind with a label for each position is named: most tasks have one for each row.
+    owners = [kind for kind in owners if not issubclass(kind, PositionKind)] or owners
     if not owners:
         every = sorted(set().union(*of_kinds.values()))
         nearest = nearest_of(name, every)
