@@ -42,6 +42,16 @@ class InputRows(ABC):
         return 1
 
     @abstractmethod
+    def kept(self, name: str) -> np.ndarray | None:
+        """Return a block of numbers of these rows, None where they would have to be read for it.
+
+        Parameters
+        ----------
+        name : str
+            The block, such as that of the lengths of rows.
+        """
+
+    @abstractmethod
     def iterate(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
         """Iterate over the rows at one place after the other, each time as new tensors."""
 
@@ -87,6 +97,11 @@ class DeviceRows(InputRows):
         """Number of rows that are stored."""
         return len(next(iter(self.tensors.values())))
 
+    def kept(self, name: str) -> np.ndarray | None:
+        """Return one block of the rows."""
+        tensor = self.tensors[name]
+        return (tensor if self.index is None else tensor[self.index]).cpu().numpy()
+
     def iterate(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
         """Iterate over the rows at one place after the other, each time as new tensors."""
         for place in places:
@@ -109,6 +124,9 @@ class Reader(Protocol):
 
     def read(self, rows: Any) -> Mapping[str, np.ndarray]:
         """Return the blocks of a slice of the rows, or of those at some positions."""
+
+    def kept(self, name: str) -> np.ndarray | None:
+        """Return a block of numbers that is there for all rows without reading any; None otherwise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +154,11 @@ class ReadRows(InputRows):
     def n_stored(self) -> int:
         """Number of rows that can be read."""
         return len(self.reader)
+
+    def kept(self, name: str) -> np.ndarray | None:
+        """Return one block of the rows where the reader has it at hand."""
+        block = self.reader.kept(name)
+        return block if block is None or self.index is None else block[self.index.cpu().numpy()]
 
     @property
     def at_once(self) -> int:
@@ -185,6 +208,10 @@ class ArrayReader:
     def read(self, rows: Any) -> dict[str, np.ndarray]:
         """Return the blocks of some rows."""
         return {name: block[rows] for name, block in self._arrays.items()}
+
+    def kept(self, name: str) -> np.ndarray:
+        """Return one block of all rows."""
+        return self._arrays[name]
 
 
 def rows_for_training(reader: Reader, device: torch.device, dtype: torch.dtype) -> InputRows:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_mtl.data import DeviceRows, InputRows
+from sklearn_mtl.data import InputRows
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, PositionColumn, read_targets
@@ -37,7 +37,7 @@ def check_positions(
 ) -> None:
     """Raise a ``ValueError`` if rows have another number of labels than of positions.
 
-    Rows that are read when they are needed are not looked at.
+    Rows that have to be read to know how long they are, such as files, are not looked at.
 
     Parameters
     ----------
@@ -53,6 +53,11 @@ def check_positions(
     of_positions: list[Any] = [task for task in tasks if task.position_axes]
     if not of_positions:
         return
+    if len(spec.inputs) > 1:
+        raise ValueError(
+            f"Tasks with a label for each position, here {shown([task.name for task in of_positions])}, take "
+            f"an `X` of one input. Found {len(spec.inputs)}: {shown(list(spec.inputs))}."
+        )
     block, lengths = spec.single, _lengths(spec, inputs)
     for task in of_positions:
         if task.position_axes == 2 and spec.is_image and block.shape[1:] != task.axes:
@@ -68,7 +73,4 @@ def _lengths(spec: FeatureSpec, inputs: InputRows) -> np.ndarray | None:
     """Return how many positions each row has; None where that is not known before rows are read."""
     if spec.lengths is None:
         return np.full(len(inputs), spec.single.shape[0]) if spec.is_sequence or spec.is_text else None
-    if not isinstance(inputs, DeviceRows):
-        return None
-    (every,) = inputs.iterate([inputs.place(slice(None))])
-    return every[spec.lengths.name].cpu().numpy()
+    return inputs.kept(spec.lengths.name)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_mtl.features.encoding import Encoder
+from sklearn_mtl.features.ragged import RaggedRows
 from sklearn_mtl.features.sparse import SparseRows
 
 
@@ -79,6 +80,20 @@ class EncodedRows:
             return {name: block[rows] for name, block in self._encoded.items()}
         encoded = self._encoder.transform(self._X, rows if self._rows is None else self._rows[rows])
         return {name: block[:] for name, block in encoded.items()}
+
+    def kept(self, name: str) -> np.ndarray | None:
+        """Return a block of numbers of all rows, such as their lengths; None where they are not in memory.
+
+        Parameters
+        ----------
+        name : str
+            The block, which is not filled up.
+        """
+        if self._encoded is None and self.is_streamed and not isinstance(self._X, RaggedRows):
+            return None
+        encoded = self._encoder.transform(self._X, self._rows) if self._encoded is None else self._encoded
+        found: np.ndarray = encoded[name]
+        return found
 
 
 @dataclass(eq=False)

@@ -202,10 +202,23 @@ def test_labels_of_another_length_than_their_row(fitted):
     tags = Y["tags"].copy()
     tags[2] = tags[2][:-1]
     match = r"A row of task 'tags' must have as many labels as positions.*row 2"
-    with pytest.raises(ValueError, match=match):
-        tagger().fit(X, {**Y, "tags": tags})
+    for rows in (X, [*X[:-1], np.ones((50, CHANNELS))]):  # The last is filled up batch by batch.
+        last = tags[-1] if rows is X else ["O"] * 50
+        wrong = {**Y, "tags": [*tags[:-1], last]}
+        with pytest.raises(ValueError, match=match):
+            tagger(max_epochs=1).fit(rows, wrong)
+        with pytest.raises(ValueError, match=match):
+            tagger(max_epochs=1).partial_fit(rows, wrong)
+        with pytest.raises(ValueError, match=match):
+            tagger(max_epochs=1).fit(X, Y, X_val=rows, y_val=wrong)
     with pytest.raises(ValueError, match=match):
         fitted.score(X, {**Y, "tags": tags})
+
+
+def test_several_inputs_are_refused():
+    several = {"series": list(X), "table": np.ones((len(X), 2))}
+    with pytest.raises(ValueError, match=r"here \['tags'\], take an `X` of one input. Found 2"):
+        tagger(trunk=None, max_epochs=1).fit(several, Y)
 
 
 def test_steps_and_pixels_are_refused_together():
