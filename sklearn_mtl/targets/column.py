@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Any
 
@@ -38,12 +38,15 @@ class Column:
         True where there is no label (NaN, None, NA, NaT).
     dtype : numpy dtype, pandas extension dtype or polars data type
         The dtype of the labels as they were given, which predictions have too.
+    was_block : bool, default=False
+        Whether ``values`` of one dimension were given as one column of two.
     """
 
     name: str
     values: np.ndarray
     missing: np.ndarray
     dtype: Any
+    was_block: bool = field(default=False, kw_only=True)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -79,7 +82,7 @@ class Column:
         rows : ndarray of int or bool, or slice
             Positions, a mask, or a range.
         """
-        return Column(self.name, self.values[rows], self.missing[rows], self.dtype)
+        return replace(self, values=self.values[rows], missing=self.missing[rows])
 
 
 def as_array(values: Any) -> Any:
@@ -127,11 +130,20 @@ def _are_ragged(values: Any) -> bool:
     """Whether a list holds lists or arrays of unequal lengths, or some and None."""
     if not isinstance(values, list | tuple):
         return False
-    nested = list | tuple | np.ndarray
-    first = next((row for row in values if row is not None), None)
-    if not isinstance(first, nested):
+    if not is_row(next((row for row in values if not _is_gap(row)), None)):
         return False
-    return len({len(row) if isinstance(row, nested) else None for row in values}) > 1
+    return len({len(row) if is_row(row) else None for row in values}) > 1
+
+
+def is_row(value: Any) -> bool:
+    """Whether a value holds the labels of one row: a list, an array, a Series or a tensor."""
+    kinds = list | tuple | np.ndarray | pd.Series | pd.Index | ExtensionArray
+    of_others = hasattr(value, "detach") or hasattr(value, "null_count")
+    return (isinstance(value, kinds) or of_others) and getattr(value, "ndim", 1) > 0
+
+
+def _is_gap(value: Any) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
 
 
 def check_lengths(lengths: Mapping[str, int], n_rows: int | None = None) -> None:

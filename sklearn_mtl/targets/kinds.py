@@ -107,8 +107,8 @@ def infer_kinds(columns: Mapping[str, Column]) -> dict[str, Kind]:
     Floats are a regression; booleans, strings and categories a classification; integers a
     classification up to 20 distinct values, a regression beyond. Whole floats with gaps count as
     integers, since pandas makes floats of integers with gaps, and a float column of only 0 and 1 as
-    booleans. In two dimensions, 0 and 1 are multilabel and floats a regression of several outputs. Where
-    rows are lists or arrays of classes it is tokens, in three dimensions a segmentation.
+    booleans. In two dimensions, 0 and 1 are multilabel, floats a regression of several outputs, and text
+    is tokens. Rows that are lists or arrays of unequal lengths are tokens, three dimensions a segmentation.
 
     Parameters
     ----------
@@ -153,7 +153,9 @@ def infer_kinds(columns: Mapping[str, Column]) -> dict[str, Kind]:
 
 def _guess_positions(column: PositionColumn, known: np.ndarray) -> Guess:
     has_classes = known.dtype.kind in "biu" or (known.dtype.kind == "O" and _is_text(known))
-    if not has_classes:
+    # numpy makes floats of integers with gaps.
+    whole = known.dtype.kind == "f" and not column.complete.all() and _is_whole(known)
+    if not has_classes and not whole:
         return OTHER_POSITIONS
     return Guess("tokens" if len(column.axes) == 1 else "segmentation")
 
@@ -164,6 +166,8 @@ def _guess_block(column: Column, known: np.ndarray) -> Guess:
         return ONE_HOT if is_one_hot else Guess("multilabel")
     if known.dtype.kind == "f":
         return Guess("regression")
+    if known.dtype.kind == "O" and _is_text(known):
+        return Guess("tokens")
     return INTEGER_BLOCK if known.dtype.kind in "iu" else OTHER_BLOCK
 
 
@@ -316,7 +320,8 @@ def _refusal(guess: Guess, names: list[str], columns: Mapping[str, Column]) -> s
     elif guess == NUMBERS:
         other = ", or make them numbers with pandas.to_numeric(y, errors='coerce')"
     elif guess == INTEGER_BLOCK:
-        kind, other = "regression", ", or make a task of each column"
+        kind = "regression"
+        other = ", 'tokens' where each is the class of a step of its row, or make a task of each column"
     elif guess == OTHER_POSITIONS:
         kind, other = "tokens", " or 'segmentation' where they are classes"
     subject = _subject(names)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sklearn_mtl.messages import shown
-from sklearn_mtl.targets.column import Column, as_array, holds_survival
-from sklearn_mtl.targets.positions import ROWS, PositionColumn, padded
+from sklearn_mtl.targets.column import Column, as_array, holds_survival, is_row
+from sklearn_mtl.targets.positions import PositionColumn, padded
 
 # What a cell of objects may not be.
 CONTAINERS = (dict, set, frozenset)
@@ -39,7 +40,7 @@ def read_column(name: str, values: Any) -> Column:
     _refuse_nested(name, values)
     array = as_array(values)
     if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
+        return replace(read_column(name, array[:, 0]), was_block=True)
     if array.ndim not in (1, 2, 3):
         raise ValueError(
             f"Labels must have one to three dimensions. Found shape {array.shape} for task {shown(name)}."
@@ -49,7 +50,7 @@ def read_column(name: str, values: Any) -> Column:
     if array.dtype.names is not None:
         return _from_structured(name, array)
     missing = np.asarray(pd.isna(array))
-    if array.ndim == 1 and array.dtype == object and isinstance(_first(array, missing), ROWS):
+    if array.ndim == 1 and array.dtype == object and is_row(_first(array, missing)):
         return _from_rows(name, array, missing)
     natural = _natural(name, array, missing)
     _refuse_complex(name, natural, missing)
@@ -66,10 +67,10 @@ def _first(array: np.ndarray, missing: np.ndarray) -> Any:
 
 def _from_rows(name: str, array: np.ndarray, missing: np.ndarray) -> PositionColumn:
     """Return a column of rows that are lists or arrays, one label for each position."""
-    other = next((row for row in array[~missing] if not isinstance(row, ROWS)), None)
+    other = next((row for row in array[~missing] if not is_row(row)), None)
     if other is not None:
         raise _nested(name, f"a {type(other).__name__} among lists or arrays")
-    rows = [as_array(row) for row in array[~missing]]
+    rows = [_labels_of_row(row) for row in array[~missing]]
     shapes = {row.shape for row in rows}
     if any(len(shape) > 1 for shape in shapes):
         return _from_images(name, rows, shapes, missing)
@@ -89,6 +90,15 @@ def _from_rows(name: str, array: np.ndarray, missing: np.ndarray) -> PositionCol
     _refuse_infinite(name, natural)
     values, gone = padded(natural, lengths, natural.dtype.type(0)), padded(gaps, lengths, True)
     return PositionColumn(name, values, gone, natural.dtype, values.shape[1:], lengths, ragged=True)
+
+
+def _labels_of_row(row: Any) -> np.ndarray:
+    """Return the labels of one row as an array of numpy, objects where some are missing among integers."""
+    found = as_array(row)
+    if isinstance(found, np.ndarray):
+        return found
+    is_whole = getattr(found.dtype, "kind", "O") in "biuf" and not found.isna().any()
+    return found.to_numpy(dtype=found.dtype.numpy_dtype) if is_whole else np.asarray(found, dtype=object)
 
 
 def _from_images(

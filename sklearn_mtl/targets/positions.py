@@ -10,9 +10,6 @@ import numpy as np
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets.column import Column, rows_as_objects
 
-# What holds the labels of one row.
-ROWS = (list, tuple, np.ndarray)
-
 
 @dataclass(frozen=True, eq=False)
 class PositionColumn(Column):
@@ -75,6 +72,9 @@ def positions_of(column: Column) -> PositionColumn:
     """
     if isinstance(column, PositionColumn):
         return column
+    # Rows of one step each, and rows without labels, look like labels of one dimension.
+    if column.values.ndim == 1 and (column.was_block or column.missing.all()):
+        return _of_one_position(column)
     if column.values.ndim != 2:
         raise ValueError(
             f"Task {shown(column.name)} needs a label for each position of a row: a list or an array for "
@@ -84,6 +84,12 @@ def positions_of(column: Column) -> PositionColumn:
     lengths = np.where(column.has_label, column.values.shape[1], -1)
     held = (column.name, column.values, column.missing, column.dtype)
     return PositionColumn(*held, axes=column.values.shape[1:], lengths=lengths, ragged=False)
+
+
+def _of_one_position(column: Column) -> PositionColumn:
+    held = (column.name, column.values[:, None], column.missing[:, None], column.dtype)
+    lengths = np.where(column.missing, -1, 1)
+    return PositionColumn(*held, axes=(1,), lengths=lengths, ragged=not column.was_block)
 
 
 def padded(flat: np.ndarray, lengths: np.ndarray, fill: Any) -> np.ndarray:

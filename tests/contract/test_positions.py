@@ -93,6 +93,30 @@ def test_tasks_of_rows_alone_read_what_they_always_did():
     assert tagger(max_epochs=3).fit(X, Y).transform(X).shape == (len(X), 12)
 
 
+def test_rows_without_labels_are_as_those_of_other_tasks():
+    gaps = {"tags": [None] * 24 + list(Y["tags"][24:]), "level": Y["level"]}
+    est = tagger(tasks=None, max_epochs=2).fit(X, gaps)
+    first = {"tags": gaps["tags"][:24], "level": Y["level"][:24]}
+    with pytest.warns(UserWarning, match="too few labels"):
+        assert np.isnan(est.score_tasks(X[:24], first)["tags"])
+    with pytest.warns(UserWarning, match="too few labels"):
+        assert np.isfinite(est.score(X[:24], first))
+    est.partial_fit(X[:24], first)
+    tagger(tasks=None, max_epochs=2).fit(X, gaps, X_val=X[:24], y_val=first)
+    fold = [(np.arange(24, 48), np.arange(24))]
+    with pytest.warns(UserWarning, match="too few labels"):
+        scores = cross_val_score(tagger(tasks=None, max_epochs=2), X, MultiTaskTarget(gaps), cv=fold)
+    assert np.isfinite(scores).all()
+
+
+def test_rows_of_one_step(fitted):
+    one = [row[:1] for row in X]
+    labels = {"tags": [list(row[:1]) for row in Y["tags"]], "level": Y["level"]}
+    assert fitted.score_tasks(one, labels)["tags"] > 0.8
+    est = tagger(max_epochs=2).fit(one, labels)
+    assert lengths(est.predict(one)["tags"]) == [1] * len(X)
+
+
 def test_the_only_task_may_be_one_of_positions():
     est = tagger(tasks=None).fit(X, Y["tags"])
     assert est.tasks_["y"].kind == "tokens"
@@ -263,5 +287,8 @@ def test_pixels_and_their_image_on_one_trunk(tmp_path):
     assert est.score_tasks(images, y)["mask"] > 0.5  # 0.43 for no pixel in any
     save(est, tmp_path / "masks.mtl")
     np.testing.assert_array_equal(load(tmp_path / "masks.mtl").predict(images)["mask"], found)
+    unlabelled = {"mask": [None] * 30, "low": y["low"][:30]}
+    with pytest.warns(UserWarning, match="too few labels"):
+        assert np.isnan(est.score_tasks(images[:30], unlabelled)["mask"])
     with pytest.raises(ValueError, match=r"must have the height and width of the images, \(8, 8\)"):
         tagger(tasks=None, trunk=None).fit(images, {"mask": masks[:, :4]})

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from sklearn.datasets import load_digits
 
 from sklearn_mtl.targets import guess_kind, infer_kind, infer_kinds, read_targets
@@ -182,10 +183,12 @@ def test_what_could_be_anything_is_refused(labels, found):
 
 
 def test_a_block_is_only_offered_what_it_can_be():
-    with pytest.raises(ValueError, match=r"tasks=\{'price': 'regression'\}, or make a task of each"):
+    with pytest.raises(
+        ValueError, match=r"tasks=\{'price': 'regression'\}, 'tokens' where .*, or make a task of each"
+    ):
         infer_kind(column([[1, 2], [3, 4]]))
     with pytest.raises(ValueError, match=r"Task 'price' must be a task for each column. Found .*block"):
-        infer_kind(column([["a", "b"], ["c", "d"]]))
+        infer_kind(column([["a", 1], ["c", 2]]))
 
 
 def test_all_refused_tasks_are_named_at_once():
@@ -278,3 +281,32 @@ def test_text_that_marks_a_gap_is_a_class_with_a_word():
 def test_bytes_mark_a_gap_as_text_does():
     _, (said,) = warned({"type": np.array([b"a", b"b", b"?"], dtype=object)})
     assert "y.replace(b'?', None)" in said
+
+
+GAP = [1.0, float("nan"), 0.0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        ([["up", "down"], ["up", "up"]], "tokens"),
+        ([["up"], ["up", "down"]], "tokens"),
+        ([GAP, [0, 1]], "tokens"),
+        ([float("nan"), ["up", "down"], ["up"]], "tokens"),
+        ([pd.NA, ["up", "down"], ["up"]], "tokens"),
+        ([pd.Series(["up", "down"], index=[4, 5]), pd.Series(["up"])], "tokens"),
+        ([pd.array([1, None]), pd.array([0])], "tokens"),
+        ([torch.tensor([1, 0]), torch.tensor([1])], "tokens"),
+        (np.array([[GAP, GAP], [GAP, GAP]]), "segmentation"),
+    ],
+    ids=["even", "uneven", "floats", "nan", "na", "series", "nullable", "tensors", "pixels"],
+)
+def test_labels_of_positions(labels, kind):
+    column = read_targets({"y": labels}).columns["y"]
+    assert infer_kind(column) == kind
+
+
+@pytest.mark.parametrize("labels", [[[1.5, 2.0], [1.0]], np.full((2, 2, 2), 2.0)], ids=["steps", "pixels"])
+def test_other_numbers_of_positions_are_refused(labels):
+    with pytest.raises(ValueError, match="neither text nor whole numbers"):
+        infer_kind(read_targets({"y": labels}).columns["y"])
