@@ -9,11 +9,13 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, PositionColumn, positions_of
 from sklearn_mtl.tasks.class_task import ClassTask
 from sklearn_mtl.tasks.losses.classification import ClassLoss
 from sklearn_mtl.tasks.losses.positions import PositionLoss, SpanLoss
+from sklearn_mtl.tasks.losses.spans import legal_tags
 from sklearn_mtl.tasks.position_task import PositionKind, PositionTask, accuracy
 
 BEGINNINGS = ("B-", "I-")
@@ -52,7 +54,8 @@ class TokenClassification(PositionKind):
     scheme : {None, "bio"}, default=None
         ``"bio"`` says that labels mark spans: ``"B-x"`` the first token of one of kind x, ``"I-x"`` the
         others, ``"O"`` those outside of any. Predictions are then sequences in which ``"I-x"`` follows
-        ``"B-x"`` or ``"I-x"`` alone, the most probable of these by the probabilities of the tokens.
+        ``"B-x"`` or ``"I-x"`` alone, the most probable of these by the probabilities of the tokens. Labels
+        must be so too (IOB2): a span without ``"B-x"`` can't be predicted, and is warned of.
     scoring : {"token_accuracy", "span_f1"}, default="token_accuracy"
         What ``score`` returns: the share of tokens that are right, or the F1 of whole spans, which takes
         seqeval (``pip install seqeval``). Rows of which a label is missing do not count for that, and all
@@ -98,11 +101,11 @@ class TokenClassification(PositionKind):
         of_position = self.of_position(given, weight, classes)
         if self.scoring == "span_f1":
             _seqeval()
-        loss = self._loss(of_position)
+        loss = self._loss(of_position, given)
         held = (column.name, loss, given.values.shape[1], True, given.dtype, of_position)
         return TokenTask(*held, given.axes, given.ragged, self.scoring)
 
-    def _loss(self, of_position: ClassTask) -> PositionLoss:
+    def _loss(self, of_position: ClassTask, given: PositionColumn) -> PositionLoss:
         if self.scheme is None:
             return PositionLoss(of_position.loss, of_position.name)
         tags = of_position.coded.tolist()
@@ -112,7 +115,32 @@ class TokenClassification(PositionKind):
                 f"The labels of task {shown(of_position.name)} with scheme='bio' must be 'O', or 'B-' or "
                 f"'I-' and the kind of the span. Found {shown(wrong[:5])}."
             )
+        without = [tag for tag in tags if tag[:2] == "I-" and "B-" + tag[2:] not in tags]
+        if without:
+            raise ValueError(
+                f"The spans of task {shown(of_position.name)} with scheme='bio' must begin with 'B-', or "
+                f"none could be predicted. Found {shown(without[:5])} and no 'B-' of its kind, as in IOB1."
+            )
+        _warn_of_illegal(of_position, given, tuple(tags))
         return SpanLoss(of_position.loss, of_position.name, tuple(tags))
+
+
+def _warn_of_illegal(of_position: ClassTask, given: PositionColumn, tags: tuple[str, ...]) -> None:
+    """Warn of rows in which ``I-x`` follows neither ``B-x`` nor ``I-x``, which are never predicted."""
+    codes = of_position.encode(given.by_position).reshape(given.values.shape)
+    known, codes = ~np.isnan(codes), np.nan_to_num(codes).astype(np.intp)
+    first, after = (mask.numpy() for mask in legal_tags(tags))
+    wrong = np.zeros(codes.shape, dtype=bool)
+    wrong[:, 0] = known[:, 0] & ~first[codes[:, 0]]
+    wrong[:, 1:] = known[:, 1:] & known[:, :-1] & ~after[codes[:, :-1], codes[:, 1:]]
+    rows = np.flatnonzero(wrong.any(axis=1))
+    if len(rows):
+        labels = given.values[rows[0], : given.lengths[rows[0]]].tolist()
+        warn_caller(
+            f"{len(rows)} of {len(given)} rows of task {shown(of_position.name)} are no legal BIO: each "
+            f"'I-x' must follow 'B-x' or 'I-x', and predictions are so. Found {shown(labels)}; without "
+            "scheme='bio', labels of another scheme, such as IOB1, are predicted as they are."
+        )
 
 
 def span_f1(y_true: Sequence[Sequence[str]], y_pred: Sequence[Sequence[str]]) -> float:

@@ -118,17 +118,25 @@ def test_the_constant_is_that_of_all_positions():
     [
         (TokenClassification(scheme="iob"), [["O"], ["O", "O"]], "`scheme` of TokenClassification must be"),
         (TokenClassification(scheme="bio"), [["O"], ["X", "O"]], "must be 'O', or 'B-' or 'I-'"),
+        (TokenClassification(scheme="bio"), [["O", "I-x"], ["O"]], "must begin with 'B-', or none"),
+        (TokenClassification(scheme="bio"), [["I-x", "I-x"], ["I-x"]], "must begin with 'B-', or none"),
         (TokenClassification(scoring="f1"), [["O"], ["O", "X"]], "`scoring` of TokenClassification must be"),
         (TokenClassification(), ["O", "X"], "needs a label for each position of a row"),
         (TokenClassification(), np.zeros((2, 2, 2), dtype=int), "an image of labels is a 'segmentation'"),
         (Segmentation(), [["O"], ["X", "O"]], "is a segmentation and needs an image of labels"),
         (TokenClassification(), [["O"], []], "must have at least one label"),
     ],
-    ids=["scheme", "tag", "scoring", "rows", "images", "steps", "empty"],
+    ids=["scheme", "tag", "iob1", "within", "scoring", "rows", "images", "steps", "empty"],
 )
 def test_errors(kind, labels, message):
     with pytest.raises(ValueError, match=message):
         bound(kind, labels)
+
+
+@pytest.mark.parametrize("row", [["O", "I-x"], ["I-x", "I-x"], ["B-y", "I-x"]], ids=["O", "first", "other"])
+def test_labels_of_another_scheme_are_warned_of(row):
+    with pytest.warns(UserWarning, match=r"1 of 3 rows of task 'y' are no legal BIO.*Found \['"):
+        bound(TokenClassification(scheme="bio"), [["B-x", "B-y"], row, ["B-x", None, "I-x", "O"]])
 
 
 def test_seqeval_is_named_where_it_is_not_installed(monkeypatch):
