@@ -91,7 +91,9 @@ class EncodedRows:
         """
         if self._encoded is None and self.is_streamed and not isinstance(self._X, RaggedRows):
             return None
-        encoded = self._encoder.transform(self._X, self._rows) if self._encoded is None else self._encoded
+        encoded: Any = self._encoded
+        if encoded is None:
+            encoded = self._encoder.transform(self._X, self._rows)
         found: np.ndarray = encoded[name]
         return found
 
