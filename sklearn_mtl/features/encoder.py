@@ -109,7 +109,7 @@ class FeatureEncoder(Encoder):
     @property
     def accepted(self) -> AcceptedInput:
         """What reads X; a column of texts only where a transformer takes it."""
-        return replace(AcceptedInput.by(self.preprocessing), kind=None)
+        return replace(AcceptedInput.by(self.preprocessing), kind=None, several=False)
 
     def fit(
         self,

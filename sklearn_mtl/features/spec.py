@@ -106,8 +106,8 @@ class FeatureSpec:
         if not self.blocks or not self._is_one:
             names = list(self.inputs)
             raise ValueError(
-                f"This trunk takes one input block. Found {len(names)}: {shown(names)}; "
-                "combine them with a trunk for several inputs."
+                "`trunk` must be one for several inputs, such as Fusion(), where X has these. Found a trunk "
+                f"of one input, and {len(names)}: {shown(names)}."
             )
         return self.blocks[0]
 

@@ -254,7 +254,7 @@ def test_what_is_not_as_in_fit_is_named(name):
         ({"trunk": Fusion({"notes": "text"})}, "Found 'text' for input 'notes'"),
         ({"trunk": Fusion(fusion="sum")}, r"`fusion` of Fusion must be one of \['attention'"),
         ({"trunk": Fusion(fusion="attention", width=6)}, "`width` of Fusion must be a multiple of 4"),
-        ({"trunk": MLP()}, "This trunk takes one input block"),
+        ({"trunk": MLP()}, r"`trunk` must be one for several inputs, such as Fusion"),
         ({"preprocessing": {"image": None}}, r"`preprocessing` names unknown inputs \['image'\]"),
     ],
 )
