@@ -119,6 +119,16 @@ class AcceptedInput:
             estimator, X, reset=reset, allow_nan=self.gaps, stream=self.streams, texts=self.texts
         )
 
+    def may_lack(self, X: Any) -> bool:
+        """Return whether a row may lack an input: what is no table, nor encoded by a transformer.
+
+        Parameters
+        ----------
+        X : object
+            The rows that have it, as the user gave them.
+        """
+        return kind_of_input(self.kind, X) is not None
+
     def _read_several(self, estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
         if not isinstance(X, Mapping):
             raise TypeError(
@@ -133,5 +143,4 @@ class AcceptedInput:
             )
         others = AcceptedInput.by("auto") if self.inputs is not None else self
         by_name = {name: replace((self.inputs or {}).get(name, others), several=False) for name in X}
-        read = {name: accepted.read for name, accepted in by_name.items()}
-        return read_several(estimator, X, read, reset=reset)
+        return read_several(estimator, X, by_name, reset=reset)

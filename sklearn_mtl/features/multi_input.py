@@ -17,6 +17,10 @@ from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import RowsByName
 
 
+class RowsOfList(np.ndarray):
+    """Rows of a list, as an array that takes rows; it is read as the list would be."""
+
+
 class MultiInput(RowsByName):
     """Several inputs over the same rows, by name: images, a table, texts.
 
@@ -36,8 +40,8 @@ class MultiInput(RowsByName):
     TypeError
         If ``data`` is no mapping, or a name no string.
     ValueError
-        If there is no input, or the lengths differ, or a name is one that the network has for a part of an
-        input.
+        If there is no input, or the lengths differ, or a name is empty, has ``"."`` or ``"__"`` in it, or is
+        one that the network has for a part of an input.
 
     Examples
     --------
@@ -58,10 +62,10 @@ class MultiInput(RowsByName):
                 f"{type(data).__name__}; a DataFrame is one input, a table."
             )
         for name in data:
-            if isinstance(name, str) and (name.endswith(SUFFIXES) or "__" in name):
+            if isinstance(name, str) and (not name or name.endswith(SUFFIXES) or "__" in name or "." in name):
                 raise ValueError(
-                    f"The name of an input must not end in one of {list(SUFFIXES)}, nor have '__' in it. "
-                    f"Found {shown(name)}."
+                    f"The name of an input must not be empty, end in one of {list(SUFFIXES)}, nor have '__' "
+                    f"or '.' in it. Found {shown(name)}."
                 )
         super().__init__(data)
         lengths = {name: _n_rows(values) for name, values in self.items()}
@@ -91,7 +95,7 @@ class MultiInput(RowsByName):
             raise TypeError(f"`data[{shown(name)}]` of MultiInput must hold rows. Found {shown(values)}.")
         if hasattr(values, "to_list"):
             values = values.to_list()
-        rows = np.empty(len(values), dtype=object)
+        rows = np.empty(len(values), dtype=object).view(RowsOfList)
         for place in range(len(values)):
             rows[place] = values[place]
         return rows

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
 from sklearn_mtl.features.files import Files
+from sklearn_mtl.features.multi_input import RowsOfList
 from sklearn_mtl.messages import shown
 
 
@@ -80,6 +82,16 @@ class RowsOfInput:
         return places[places >= 0], places >= 0
 
 
+class InputReader(Protocol):
+    """What reads one input."""
+
+    def may_lack(self, X: Any) -> bool:
+        """Whether a row may lack the input, X being the rows that have it."""
+
+    def read(self, estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
+        """Return X as rows."""
+
+
 class SeveralRows:
     """Rows of several inputs, as they were read.
 
@@ -106,7 +118,7 @@ class SeveralRows:
 
 
 def read_several(
-    estimator: BaseEstimator, X: Any, read: Mapping[str, Callable[..., Any]], *, reset: bool
+    estimator: BaseEstimator, X: Any, readers: Mapping[str, InputReader], *, reset: bool
 ) -> SeveralRows:
     """Read each of several inputs, and record their names as those of the features, or compare these.
 
@@ -116,8 +128,8 @@ def read_several(
         The number and the names of the inputs are recorded on it.
     X : MultiInput
         The inputs.
-    read : mapping of str to callable
-        What reads each input, given an estimator, the rows that have it, and ``reset``.
+    readers : mapping of str to InputReader
+        What reads each input.
     reset : bool
         Whether to record (in ``fit``) or to compare (in ``predict``).
 
@@ -136,36 +148,56 @@ def read_several(
                 f"`X` must have the inputs of `fit`, {shown(known)}. Found {shown(list(X))}; None in every "
                 "row stands for an input that all rows lack."
             )
-    found = {name: _read_one(name, X[name], read[name]) for name in names}
+    found = {name: _read_one(name, X[name], readers[name]) for name in names}
     if len(names) == 1:
         found[names[0]].check_there(names[0], "since it is the only input")
     return SeveralRows(found, len(X))
 
 
-def _read_one(name: str, values: Any, read: Callable[..., Any]) -> RowsOfInput:
-    missing = rows_without(values)
+def _read_one(name: str, values: Any, reader: InputReader) -> RowsOfInput:
+    missing, there = _that_lack(values, reader)
     # Its width and the names of its columns are those of the input, not of X: an estimator of its own.
-    reader, places = BaseEstimator(), None
-    if missing is not None:
-        places = np.where(missing, -1, np.cumsum(~missing) - 1)
-        values = values[~missing]
-        if missing.all():
-            return RowsOfInput(None, {}, places)
-    if isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1:
-        values = list(values)
-    with naming(name):
-        found = read(reader, values, reset=True)
-    return RowsOfInput(found, vars(reader), places)
+    columns = BaseEstimator()
+    if missing is None:
+        with naming(name):
+            return RowsOfInput(reader.read(columns, there, reset=True), vars(columns))
+    if missing.all():
+        return RowsOfInput(None, {}, np.full(len(missing), -1))
+    kept = np.flatnonzero(~missing)
+    with naming(name, kept):
+        found = reader.read(columns, there, reset=True)
+    # Of a memory map, in which nothing is left out, a row is where it was.
+    places = np.arange(len(missing)) if isinstance(values, np.memmap) else np.cumsum(~missing) - 1
+    return RowsOfInput(found, vars(columns), np.where(missing, -1, places))
+
+
+def _that_lack(values: Any, reader: InputReader) -> tuple[np.ndarray | None, Any]:
+    """Return which rows of an input lack it, None for none, and the others; of a memory map all."""
+    missing = rows_without(values)
+    there = values if missing is None else values[~missing]
+    if len(there) == 0 or not reader.may_lack(_as_given(there)):
+        return missing, _as_given(there)
+    empty = rows_of_nan(there)
+    if empty is None:
+        return missing, _as_given(there)
+    if missing is None:
+        missing = empty
+    else:
+        missing[~missing] = empty
+    return missing, there if isinstance(there, np.memmap) else _as_given(there[~empty])
+
+
+def _as_given(values: Any) -> Any:
+    return list(values) if isinstance(values, RowsOfList) else values
 
 
 def rows_without(values: Any) -> np.ndarray | None:
-    """Return which rows of an input lack it; None where all have it, or where that can't be told.
+    """Return in which rows of an input there is None, NaN or NA in its place; None where there is in none.
 
     Parameters
     ----------
     values : object
-        A value of a `MultiInput`. Texts, lists of arrays and paths lack a row where there is None, NaN or NA;
-        arrays of three or more axes where all numbers of the row are NaN. A table has gaps, and lacks none.
+        A value of a `MultiInput`: texts, a list of arrays, or files. A table has gaps, and lacks no row.
 
     Examples
     --------
@@ -174,35 +206,75 @@ def rows_without(values: Any) -> np.ndarray | None:
     """
     if isinstance(values, Files):
         missing = values.missing
-        return missing if missing.any() else None
-    if isinstance(values, pd.DataFrame | np.memmap) or not hasattr(values, "dtype"):
+    elif isinstance(values, pd.DataFrame) or getattr(values, "ndim", 0) != 1:
         return None
-    if values.ndim == 1:
-        missing = np.array([np.ndim(one) == 0 and bool(pd.isna(one)) for one in values], dtype=bool)
-    elif values.ndim > 2 and values.dtype.kind == "f":
-        missing = np.isnan(values).all(axis=tuple(range(1, values.ndim)))
     else:
-        return None
+        missing = np.array([np.ndim(one) == 0 and bool(pd.isna(one)) for one in values], dtype=bool)
     return missing if missing.any() else None
 
 
+def rows_of_nan(values: Any) -> np.ndarray | None:
+    """Return which images or sequences hold nothing but NaN; None where none does, or files hold them.
+
+    Parameters
+    ----------
+    values : object
+        An array or a memory map of three or more axes, or an array of objects or Series of arrays.
+
+    Examples
+    --------
+    >>> rows_of_nan(np.array([[[1.0], [np.nan]], [[np.nan], [np.nan]]]))
+    array([False,  True])
+    """
+    if isinstance(values, Files) or not hasattr(values, "dtype"):
+        return None
+    if values.ndim == 1:
+        empty = np.array([_is_nan(row) for row in values], dtype=bool)
+    elif values.ndim > 2 and values.dtype.kind == "f" and values.size:
+        # Of most rows a single number is read, which matters where they are on a disk.
+        empty = np.isnan(np.asarray(values[(slice(None), *[0] * (values.ndim - 1))]))
+        for row in np.flatnonzero(empty):
+            empty[row] = np.isnan(values[row]).all()
+    else:
+        return None
+    return empty if empty.any() else None
+
+
+def _is_nan(row: Any) -> bool:
+    if isinstance(row, str):
+        return False
+    try:
+        numbers = np.asarray(row)
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return numbers.dtype.kind == "f" and numbers.size > 0 and bool(np.isnan(numbers).all())
+
+
 @contextmanager
-def naming(name: str) -> Iterator[None]:
-    """Name the input in errors that say `X`.
+def naming(name: str, places: np.ndarray | None = None) -> Iterator[None]:
+    """Name the input in errors that say `X`, and the row of X in those that say ``row``.
 
     Parameters
     ----------
     name : str
         The name of the input.
+    places : ndarray of int, optional
+        Which row of X each row of the input is, where some lack it.
     """
     of_input = f"`X[{shown(name)}]`"
     try:
         yield
     except (ValueError, TypeError) as error:
         message = str(error)
+        if places is not None:
+            message = re.sub(r"(?<=\brow )\d+", lambda row: _place(places, int(row.group())), message)
         named = message.replace("`X`", of_input) if "`X`" in message else f"{of_input}: {message}"
         raise type(error)(named) from error
 
 
 def _in_words(columns: Any) -> str:
     return shown(list(columns)) if np.ndim(columns) else f"{columns} of them"
+
+
+def _place(places: np.ndarray, row: int) -> str:
+    return str(places[row] if row < len(places) else row)

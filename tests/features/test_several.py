@@ -46,3 +46,46 @@ def test_no_row_may_lack_a_table():
         est.predict({**X, "table": [None] * N_ROWS})
     with pytest.raises(ValueError, match=message + "23"):
         estimator().fit({**X, "table": [*TABLE.tolist()[:-1], None]}, Y)
+
+
+def test_rows_in_errors_are_those_of_x():
+    X = {"photo": IMAGES, "notes": [None, None, " ", *TEXTS[3:]]}
+    with pytest.raises(ValueError, match=r"`X\['notes'\]` must hold texts.* in row 2\."):
+        estimator().fit(X, Y)
+
+
+def test_a_column_of_objects_is_read_as_it_would_be_alone():
+    series = np.empty(N_ROWS, dtype=object)
+    series[:] = list(RNG.normal(size=(N_ROWS, 4)))
+    alone = estimator().fit(series, Y)
+    spec = estimator().fit({"a": series, "b": list(series)}, Y)._fitted.encoder.spec
+    assert alone._fitted.encoder.spec.is_sequence
+    assert spec.of("a").blocks[0].shape == alone._fitted.encoder.spec.blocks[0].shape
+    assert spec.of("b").is_table
+
+
+@pytest.mark.parametrize("form", ["array", "list", "memmap"])
+def test_an_image_of_nothing_but_nan_is_none(form, tmp_path):
+    images = IMAGES.astype(np.float32)
+    images[2] = np.nan
+    given = list(images) if form == "list" else images
+    if form == "memmap":
+        given = np.memmap(tmp_path / "images", images.dtype, "w+", shape=images.shape)
+        given[:] = images
+    of_none = [*IMAGES.astype(np.float32)]
+    of_none[2] = None
+    expected = estimator().fit({"photo": of_none, "table": TABLE}, Y)
+    found = estimator().fit({"photo": given, "table": TABLE}, Y)
+    np.testing.assert_allclose(
+        found.predict({"photo": given, "table": TABLE})["price"],
+        expected.predict({"photo": of_none, "table": TABLE})["price"],
+        rtol=1e-5,
+    )
+    given[5] = np.where(np.arange(5)[:, None] == 1, np.nan, np.float32(1.0)) + np.zeros((6, 5, 3), np.float32)
+    with pytest.raises(ValueError, match=r"X\['photo'\]"):
+        found.predict({"photo": given, "table": TABLE})
+
+
+def test_an_estimator_of_a_table_refuses_several_inputs():
+    with pytest.raises(TypeError, match="`X` must be an array or a DataFrame"):
+        estimator().fit(TABLE, Y).predict({"table": TABLE})
