@@ -16,6 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn_mtl.estimators.kinds import warn_of_other_kinds
 from sklearn_mtl.estimators.label_warnings import warn_of_other_order, warn_of_unknown_labels
 from sklearn_mtl.estimators.metrics import Metric, Scorer, in_words, scorer_takes_weights
+from sklearn_mtl.estimators.position_views import PositionsView, compares_positions
 from sklearn_mtl.estimators.rows import read_sample_weight
 from sklearn_mtl.estimators.scikit_learn_private import (
     metric_arguments,
@@ -113,14 +114,21 @@ class ScoredRows:
         column, weight = self._labels(task), self._weight(task)
         if not self.has_rows(task, scorer):
             return float("nan")
-        rows = np.flatnonzero(_labelled(column, scorer))
+        rows = np.flatnonzero(self._compared(task, scorer))
         every = len(rows) == len(column)
         X = self.X if every else take_rows(self.X, rows)
         log_odds = "predict_proba" not in _methods_of(scorer)
-        view = PredictedView(view_of(self.estimator, task), X, self.responses[task][rows], log_odds)
-        labels = self.estimator.tasks_[task].matched(column.given[rows])
+        bound, response = self.estimator.tasks_[task], self.responses[task][rows]
+        bound.check_response(column, self.responses[task])
+        view: Any = view_of(self.estimator, task)
+        if compares_positions(bound, scorer):
+            view = PositionsView(view, X, response, column.take(rows), log_odds)
+            labels, weight = view.labels, np.repeat(weight[rows], view.n_labels)
+        else:
+            view = PredictedView(view, X, response, log_odds)
+            labels, weight = bound.matched(column.given[rows]), weight[rows]
         _check_predicts(task, metric, scorer, view)
-        metadata = {"sample_weight": weight[rows]} if self.weighted and scorer_takes_weights(scorer) else {}
+        metadata = {"sample_weight": weight} if self.weighted and scorer_takes_weights(scorer) else {}
         try:
             return float(_with_all_classes(scorer, view)(view, X, labels, **metadata))
         except (AttributeError, TypeError, ValueError) as error:
@@ -130,8 +138,15 @@ class ScoredRows:
 
     def has_rows(self, task: str, scorer: Scorer | None) -> bool:
         """Whether there are rows to score the task on: labelled, and of positive weight."""
-        known = _labelled(self._labels(task), scorer) & (self._weight(task) > 0)
-        return task not in self.left_out and bool(known.any())
+        if task in self.left_out:
+            return False
+        return bool((self._compared(task, scorer) & (self._weight(task) > 0)).any())
+
+    def _compared(self, task: str, scorer: Scorer | None) -> np.ndarray:
+        """Rows with a label; with every label for a metric, unless it is one that gets them one by one."""
+        column = self._labels(task)
+        one_by_one = scorer is None or compares_positions(self.estimator.tasks_[task], scorer)
+        return column.has_label if one_by_one else column.complete
 
     def warn_of_unknown_labels(self, tasks: Iterable[str]) -> None:
         """Warn if many labels of these tasks are none of the classes."""
@@ -214,16 +229,11 @@ class PredictedView:
         return getattr(self._view, name)
 
 
-def _labelled(column: Column, scorer: Scorer | None) -> np.ndarray:
-    """Rows with a label; with every label of the task for a metric, which can't leave out single cells."""
-    return column.has_label if scorer is None else column.complete
-
-
-def _rule(task: str, view: PredictedView) -> str:
+def _rule(task: str, view: PredictedView | PositionsView) -> str:
     return f"The metric of task {shown(task)} must be one for its kind, {view._task.kind}."
 
 
-def _check_predicts(task: str, metric: Metric, scorer: Scorer, view: PredictedView) -> None:
+def _check_predicts(task: str, metric: Metric, scorer: Scorer, view: PredictedView | PositionsView) -> None:
     """Raise a ``ValueError`` where a scorer asks for what the task does not predict."""
     asked = _methods_of(scorer)
     if not any(hasattr(view, method) for method in asked):
@@ -241,7 +251,7 @@ def _methods_of(scorer: Scorer) -> list[str]:
     return found
 
 
-def _with_all_classes(scorer: Any, view: PredictedView) -> Scorer:
+def _with_all_classes(scorer: Any, view: PredictedView | PositionsView) -> Scorer:
     """Return the scorer such that its metric knows all classes, also those that these rows lack."""
     function, classes = metric_of(scorer), getattr(view, "classes_", None)
     if function is None or not isinstance(classes, np.ndarray):

@@ -84,6 +84,10 @@ class PositionTask(Task):
                 f"(n_rows, {', '.join(map(str, self.axes))}). Found shape {(len(column), *axes)}."
             )
 
+    def check_response(self, column: Column, response: np.ndarray) -> None:
+        """Raise a ``ValueError`` if a row has another number of labels than of positions."""
+        self.check_lengths(column, (~np.isnan(response[..., 0])).sum(axis=1))
+
     def encode(self, column: Column) -> np.ndarray:
         """Return class codes, shape (n_rows, n_columns); NaN where there is no label."""
         codes = self._codes(positions_of(column))
@@ -154,7 +158,7 @@ class PositionTask(Task):
 
     def score(self, column: Column, response: np.ndarray, weight: np.ndarray) -> float:
         """Return what `scoring` names over the labelled positions; nan where there is none."""
-        self.check_lengths(column, (~np.isnan(response[..., 0])).sum(axis=1))
+        self.check_response(column, response)
         given, codes = positions_of(column), self._decided(response)
         shared = min(codes.shape[1], given.values.shape[1])
         known = ~given.missing[:, :shared] & (weight > 0)[:, None]

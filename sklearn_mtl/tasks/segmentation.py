@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, PositionColumn, positions_of
@@ -28,6 +29,11 @@ class SegmentationTask(PositionTask):
     ) -> float:
         if self.scoring == "pixel_accuracy":
             return accuracy(true, found, weight)
+        # Classes that ``fit`` did not have are classes of the labels, of which nothing is found.
+        if (unknown := (true < 0) & (weight > 0)).any():
+            labels = column.values[:, : true.shape[1]][unknown]
+            true = true.copy()
+            true[unknown] = len(self.classes) + pd.factorize(labels)[0]
         return mean_iou(true, found, weight)
 
 

@@ -141,6 +141,10 @@ class Task(ABC):
                 f"{'(n_rows,)' if expected == 1 else f'(n_rows, {expected})'}. Found shape {shape}."
             )
 
+    def check_response(self, column: Column, response: np.ndarray) -> None:
+        """Raise a ``ValueError`` if labels can't be compared with the responses of their rows."""
+        self.check_shape(column)
+
     def cell_weight(self, encoded: np.ndarray) -> np.ndarray | float:
         """Return the factor of each encoded cell's weight, such as a class weight; 1.0 for all alike."""
         return 1.0

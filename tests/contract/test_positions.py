@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.metrics import accuracy_score, f1_score, log_loss, make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 
 from sklearn_mtl import MultiTaskTarget
 from sklearn_mtl.export import load, save
-from sklearn_mtl.model_selection import StackedGridSearchCV, cross_val_predict_tasks
+from sklearn_mtl.model_selection import StackedGridSearchCV, cross_val_predict_tasks, task_scorer
 from sklearn_mtl.tasks import TokenClassification
 from tests.contract.positions import CHANNELS, STEPS, TAGS, N, Steps, sequences, tagger
 
@@ -245,6 +246,42 @@ def test_several_inputs_are_refused():
         tagger(trunk=None, max_epochs=1).fit(several, Y)
 
 
+def test_metrics_of_scikit_learn_get_the_labels_one_by_one(fitted):
+    gaps = [[None, *row[1:]] for row in Y["tags"]]
+    gaps[3] = None
+    labels = {**Y, "tags": gaps}
+    weight = np.arange(1.0, len(X) + 1)
+    known = [row for row in range(len(X)) if row != 3 and len(X[row]) > 1]
+    true = np.concatenate([Y["tags"][row][1:] for row in known])
+    found = np.concatenate([fitted.predict(X)["tags"][row][1:] for row in known])
+    proba = np.concatenate([fitted.predict_proba(X)["tags"][row][1:] for row in known])
+    of_each = np.repeat(weight[known], [len(X[row]) - 1 for row in known])
+    for metric, expected in [
+        ("accuracy", accuracy_score(true, found)),
+        ("neg_log_loss", -log_loss(true, proba, labels=fitted.classes_["tags"])),
+        (make_scorer(f1_score, average="macro"), f1_score(true, found, average="macro")),
+    ]:
+        assert fitted.score_tasks(X, labels, metrics={"tags": metric})["tags"].item() == pytest.approx(
+            expected
+        )
+    weighted = fitted.score_tasks(X, labels, metrics={"tags": "accuracy"}, sample_weight=weight)[
+        "tags"
+    ].item()
+    assert weighted == pytest.approx(accuracy_score(true, found, sample_weight=of_each))
+    assert task_scorer("tags", "accuracy")(fitted, X, labels) == pytest.approx(accuracy_score(true, found))
+
+
+def test_other_metrics_get_rows(fitted):
+    def n_rows(y_true, y_pred):
+        assert lengths(y_true) == lengths(y_pred)
+        return len(y_true)
+
+    gaps = {**Y, "tags": [None, *Y["tags"][1:]]}
+    assert fitted.score_tasks(X, gaps, metrics={"tags": n_rows})["tags"].item() == len(X) - 1
+    with pytest.raises(ValueError, match="must have as many labels as positions"):
+        fitted.score_tasks(X, {**Y, "tags": [row[:-1] for row in Y["tags"]]}, metrics={"tags": n_rows})
+
+
 def test_steps_and_pixels_are_refused_together():
     with pytest.raises(ValueError, match=r"must all have one for each step, or all for each pixel"):
         tagger(tasks=None).fit(X, {"tags": Y["tags"], "mask": np.zeros((len(X), 2, 2), dtype=int)})
@@ -290,5 +327,9 @@ def test_pixels_and_their_image_on_one_trunk(tmp_path):
     unlabelled = {"mask": [None] * 30, "low": y["low"][:30]}
     with pytest.warns(UserWarning, match="too few labels"):
         assert np.isnan(est.score_tasks(images[:30], unlabelled)["mask"])
+    void = masks.astype(float)
+    void[:, 0, 0] = np.nan
+    for metric in ("accuracy", "roc_auc"):
+        assert est.score_tasks(images, {**y, "mask": void}, metrics={"mask": metric})["mask"].item() > 0.8
     with pytest.raises(ValueError, match=r"must have the height and width of the images, \(8, 8\)"):
         tagger(tasks=None, trunk=None).fit(images, {"mask": masks[:, :4]})

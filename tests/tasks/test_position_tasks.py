@@ -92,6 +92,14 @@ def test_scores_of_a_segmentation_are_those_of_scikit_learn(scoring, metric):
     assert task.score(column, response, np.ones(6)) == pytest.approx(expected)
 
 
+def test_a_class_that_was_not_in_fit_is_one_of_the_labels():
+    _, task = bound(Segmentation(), np.array([[[0, 1], [0, 1]]]))
+    new, _ = bound(Segmentation(), np.array([[[0, 2], [3, 1]]]))
+    found = task.predict(response := RNG.random((1, 4, 1))).ravel()
+    expected = jaccard_score([0, 2, 3, 1], found, average="macro", zero_division=0)
+    assert task.score(new, response, np.ones(1)) == pytest.approx(expected)
+
+
 def test_pixels_without_a_label_do_not_count():
     masks = RNG.integers(0, 2, size=(6, 2, 2)).astype(float)
     masks[0, 0, 0] = np.nan
