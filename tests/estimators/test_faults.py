@@ -16,6 +16,7 @@ from sklearn_mtl.estimators import fitted as fitted_module
 from sklearn_mtl.estimators import fitting, rows, warm_start
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.stages import Stages
+from sklearn_mtl.features.accepted import AcceptedInput
 from sklearn_mtl.model_selection import StackedGridSearchCV, StackedHalvingGridSearchCV
 from sklearn_mtl.model_selection.search import stacked_search, trials
 from sklearn_mtl.network import Blueprint
@@ -40,7 +41,7 @@ def quick(cls=MultiTaskClassifierRegressor, **params):
 # What each stage before the end of the first epoch calls, and the call that fails.
 STAGES = {
     "parameters": (FitParameters, "weights_of", 1),
-    "X": (rows, "read_features", 1),
+    "X": (AcceptedInput, "read", 1),
     "y": (rows, "read_targets", 1),
     "weights": (rows, "read_sample_weight", 1),
     "kinds": (FitParameters, "kinds_of", 1),
