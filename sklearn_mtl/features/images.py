@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
 from sklearn_mtl.features.reading import unmasked
-from sklearn_mtl.features.rows_of_values import of_tensor
+from sklearn_mtl.features.rows_of_values import first_there, of_tensor, refuse_mappings
 from sklearn_mtl.features.spec import Block
 from sklearn_mtl.messages import shown
 
 # So many channels images have: grey, colours, colours with transparency.
 USUAL_CHANNELS = (1, 3, 4)
+ROWS_AT_ONCE = 16
 LAYOUTS = ("auto", "first", "last")
 
 
@@ -30,7 +32,8 @@ class ImagePreprocessing(InputPreprocessing):
     ----------
     channels : {"auto", "first", "last"}, default="auto"
         Where the channels are: ``(n, channels, height, width)`` or ``(n, height, width, channels)``.
-        ``"auto"`` takes them to be last if the last axis has a length of 1, 3 or 4.
+        ``"auto"`` takes them to be last if the last axis has a length of 1, 3 or 4, and warns if the first
+        has one of these too.
     normalize : bool, default=True
         Whether to subtract the mean and divide by the standard deviation. Otherwise numbers are as they are
         given, from 0 to 255 where they are bytes.
@@ -71,7 +74,7 @@ class ImagePreprocessing(InputPreprocessing):
     @classmethod
     def takes(cls, X: Any) -> bool:
         """Whether X has four axes, or is a list of arrays of three."""
-        return getattr(X, "ndim", 0) == 4 or (_is_list(X) and getattr(next(iter(X)), "ndim", 0) == 3)
+        return getattr(X, "ndim", 0) == 4 or (_is_list(X) and getattr(first_there(X), "ndim", 0) == 3)
 
     def read(self, estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
         """Return X as an array of numbers, or rows that are read when they are needed.
@@ -82,14 +85,20 @@ class ImagePreprocessing(InputPreprocessing):
             If a parameter, or the size of an image, is not what it must be.
         """
         self._check()
+        refuse_mappings(X)
         if _is_list(X):
             X = _of_one_size(X)
-        found = super().read(estimator, X, reset=reset)
-        if found.ndim not in (3, 4):
+        # The size of images is compared as a whole, not their first axis as a number of features.
+        found = super().read(estimator if reset else BaseEstimator(), X, reset=True)
+        if found.ndim not in (3, 4) or 0 in found.shape:
             raise ValueError(
-                "Images in `X` must be an array of four axes, or, where they are grey, of three. Found shape "
-                f"{found.shape}."
+                "Images in `X` must be an array of four axes, or, where they are grey, of three, with at "
+                f"least one pixel. Found shape {found.shape}."
             )
+        if reset:
+            self._warn_of_two_layouts(found.shape)
+        elif hasattr(self, "shape_"):
+            self._check_size(found.shape[1:])
         return found
 
     def _check(self) -> None:
@@ -124,18 +133,37 @@ class ImagePreprocessing(InputPreprocessing):
 
     def encode(self, X: np.ndarray) -> dict[str, np.ndarray]:
         """Return the images, the channels first."""
+        self._check_size(X.shape[1:])
         images = self._channels_first(X)
-        if images.shape[1:] != self.shape_:
-            raise ValueError(
-                f"Images in `X` must have the channels, height and width of `fit`, {self.shape_}. Found "
-                f"{images.shape[1:]}."
-            )
         if not self.normalize:
             return {"x": images}
-        if images.dtype.kind != "f":
-            images = images.astype(np.float32)
-        # In single precision where the images are, since they are many; in double, large means stay exact.
-        return {"x": (images - self.mean_.astype(images.dtype)) / self.scale_.astype(images.dtype)}
+        return {"x": self._normalized(images)}
+
+    def _normalized(self, images: np.ndarray) -> np.ndarray:
+        """Return images in the floats that they have, scaled in double precision: large means stay exact."""
+        found = np.empty(images.shape, images.dtype if images.dtype.kind == "f" else np.float32)
+        # Some at a time, since in double precision all would take twice the memory.
+        for start in range(0, len(images), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            found[rows] = (images[rows] - self.mean_) / self.scale_
+        return found
+
+    def _check_size(self, found: tuple[int, ...]) -> None:
+        """Raise a ``ValueError`` where images, as they are given, are of another size than those of `fit`."""
+        size = (1, *found) if len(found) == 2 else found
+        size = (size[-1], *size[:-1]) if self.channels_last_ and len(found) == 3 else size
+        if size != self.shape_:
+            raise ValueError(
+                f"Images in `X` must have the channels, height and width of `fit`, {self.shape_}. Found "
+                f"{size}."
+            )
+
+    def _warn_of_two_layouts(self, shape: tuple[int, ...]) -> None:
+        if len(shape) == 4 and self.channels == "auto" and {shape[1], shape[3]} <= set(USUAL_CHANNELS):
+            warn_caller(
+                f"Images in `X` of shape {shape} may have their channels first or last; they are taken to be "
+                "last. Say which by preprocessing=ImagePreprocessing(channels='first') or 'last'."
+            )
 
     def _channels_first(self, X: np.ndarray) -> np.ndarray:
         if X.ndim == 3:
@@ -150,7 +178,14 @@ def _is_list(X: Any) -> bool:
 
 
 def _of_one_size(images: Sequence[Any]) -> np.ndarray:
+    images = list(images)
     arrays = [np.asarray(unmasked(of_tensor(image))) for image in images]
+    for place, array in enumerate(arrays):
+        if array.ndim not in (2, 3):
+            raise ValueError(
+                "Each image of `X` must be an array of three axes, or, where it is grey, of two. Found "
+                f"{shown(images[place])} in row {place}."
+            )
     sizes = {array.shape for array in arrays}
     if len(sizes) > 1:
         raise ValueError(f"Images in `X` must all be of one size. Found {shown(sorted(sizes)[:5])}.")

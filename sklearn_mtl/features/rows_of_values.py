@@ -76,6 +76,23 @@ def floats_for(values: Any) -> type[np.floating]:
     return np.float32 if is_short or (dtype.kind == "f" and dtype.itemsize <= 4) else np.float64
 
 
+def is_column(X: Any) -> bool:
+    """Whether X is a list, a tuple, or an array or Series of one axis, of any library and dtype."""
+    is_array = hasattr(X, "__array__") and not isinstance(X, Tensor) and len(getattr(X, "shape", ())) == 1
+    return (isinstance(X, list | tuple) or is_array) and len(X) > 0
+
+
+def first_there(X: Any) -> Any:
+    """Return the first value of a column that is no gap; None where there is none.
+
+    Examples
+    --------
+    >>> first_there([None, float("nan"), "a good film"])
+    'a good film'
+    """
+    return next((one for one in X if not (pd.api.types.is_scalar(one) and pd.isna(one))), None)
+
+
 def refuse_mappings(X: Any) -> None:
     """Raise a ``TypeError`` where X is several inputs, a dict or a set, whose length is no number of rows.
 

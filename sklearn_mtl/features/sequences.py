@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
 from sklearn_mtl.features.ragged import RaggedRows
 from sklearn_mtl.features.reading import unmasked
-from sklearn_mtl.features.rows_of_values import floats_for, of_tensor, refuse_mappings
+from sklearn_mtl.features.rows_of_values import first_there, floats_for, of_tensor, refuse_mappings
 from sklearn_mtl.features.scaling import Scaling, scaling_of
 from sklearn_mtl.features.spec import OF_LENGTHS, Block
 from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
@@ -77,7 +77,7 @@ class SequencePreprocessing(InputPreprocessing):
             return bool(X.ndim == 3)
         if not isinstance(X, list | tuple | np.ndarray | pd.Series) or len(X) == 0:
             return False
-        axes = _n_axes(X.iloc[0] if isinstance(X, pd.Series) else X[0])
+        axes = _n_axes(first_there(X))
         if axes != 1:
             return axes == 2
         # A list of rows of one length is a table.

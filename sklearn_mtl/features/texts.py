@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
-from sklearn_mtl.features.rows_of_values import refuse_mappings
+from sklearn_mtl.features.rows_of_values import is_column, refuse_mappings
 from sklearn_mtl.features.spec import OF_LENGTHS, Block
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_integer
@@ -91,9 +91,8 @@ class TextPreprocessing(InputPreprocessing):
 
     @classmethod
     def takes(cls, X: Any) -> bool:
-        """Whether X is a list, an array or a Series of texts."""
-        is_row = isinstance(X, list | tuple) or (isinstance(X, np.ndarray | pd.Series) and X.ndim == 1)
-        return is_row and len(X) > 0 and all(isinstance(one, str) for one in X)
+        """Whether X is a list, an array or a Series that holds texts; what else it holds is refused then."""
+        return is_column(X) and any(isinstance(one, str) for one in X)
 
     def read(self, estimator: BaseEstimator, X: Any, *, reset: bool) -> np.ndarray:
         """Return the texts as an array of objects.
@@ -157,10 +156,23 @@ class TextPreprocessing(InputPreprocessing):
         """Return the tokens of a text; one that is no token where it has none."""
         text = text.lower() if self.lowercase else text
         if callable(self.tokens):
-            found = self.tokens(text)
+            found = self._tokens_by_user(text)
         else:
             found = text if self.tokens == "characters" else _WORD.findall(text)
         return found[: self.max_tokens] or [""]
+
+    def _tokens_by_user(self, text: str) -> Sequence[str]:
+        given = self.tokens(text)  # type: ignore[operator]
+        found = given
+        if isinstance(given, Iterable) and not isinstance(given, Sequence):
+            # A generator, or an array, whose truth can't be asked for.
+            found = given.tolist() if isinstance(given, np.ndarray) else list(given)
+        if not isinstance(found, Sequence) or not all(isinstance(token, str) for token in found):
+            raise TypeError(
+                "`tokens` of TextPreprocessing must return a list of strings. Found "
+                f"{shown(found)} for {shown(text)}."
+            )
+        return found
 
     def _check(self) -> None:
         if not callable(self.tokens) and (

@@ -69,13 +69,31 @@ def test_tensors_of_any_dtype(settings):
         assert AcceptedInput.by("auto").read(BaseEstimator(), X, reset=True).shape == (3, 1, 8, 6)
 
 
+def test_auto_names_the_row_that_holds_no_image():
+    images = list(PHOTOS[:3])
+    for X, row in (([None, *images], 0), ([*images, None], 3), (pd.Series([*images, float("nan")]), 3)):
+        with pytest.raises(
+            ValueError, match=f"Each image of `X` must be an array.*Found (None|nan) in row {row}"
+        ):
+            AcceptedInput.by("auto").read(BaseEstimator(), X, reset=True)
+
+
+def test_channels_that_may_be_first_or_last_are_warned_of():
+    X = np.ones((5, 3, 8, 4))
+    with pytest.warns(UserWarning, match=r"shape \(5, 3, 8, 4\) may have their channels first or last"):
+        AcceptedInput.by("auto").read(BaseEstimator(), X, reset=True)
+    for said in ("first", "last"):
+        AcceptedInput.by(ImagePreprocessing(said)).read(BaseEstimator(), X, reset=True)
+
+
 @pytest.mark.parametrize(
     ("X", "message"),
     [
         (np.ones((2, 1, 8, 6), "datetime64[D]"), "`X` must hold real numbers. Found datetime64"),
         (list(np.ma.masked_equal(np.eye(8)[None, None], 1)), "Input X contains NaN"),
+        (PHOTOS[:, :0], "with at least one pixel. Found shape"),
     ],
-    ids=["dates", "masked"],
+    ids=["dates", "masked", "empty"],
 )
 def test_what_is_no_number_is_refused(X, message):
     with pytest.raises(ValueError, match=message):
@@ -92,7 +110,13 @@ def test_bytes_are_as_their_floats_and_lists_as_their_array():
     whole = quick().fit(PHOTOS, IS_LIGHT).predict_proba(PHOTOS)
     objects = np.empty(40, dtype=object)
     objects[:] = list(PHOTOS)
-    for X in (PHOTOS.astype(np.float32), list(PHOTOS), objects, pd.Series(list(PHOTOS))):
+    for X in (
+        PHOTOS.astype(np.float32),
+        PHOTOS.astype(float),
+        list(PHOTOS),
+        objects,
+        pd.Series(list(PHOTOS)),
+    ):
         np.testing.assert_array_equal(quick().fit(X, IS_LIGHT).predict_proba(X), whole)
     moved = np.moveaxis(PHOTOS, -1, 1)
     np.testing.assert_array_equal(quick().fit(moved, IS_LIGHT).predict_proba(moved), whole)
@@ -160,7 +184,7 @@ def test_errors_before_training(params, X, message, monkeypatch):
 @pytest.mark.parametrize("shape", [(3, 8, 6, 1), (3, 8, 7, 3), (3, 3, 8, 6)])
 def test_images_of_another_shape_are_refused_in_predict(shape):
     est = quick().fit(PHOTOS, IS_LIGHT)
-    with pytest.raises(ValueError, match=r"Images in `X` must have the channels.*\(3, 8, 6\)|features"):
+    with pytest.raises(ValueError, match=r"Images in `X` must have the channels.*\(3, 8, 6\)"):
         est.predict(np.zeros(shape))
 
 

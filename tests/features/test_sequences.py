@@ -224,6 +224,13 @@ def test_what_has_no_rows_in_an_order_is_refused(X):
         read(X, SequencePreprocessing())
 
 
+@pytest.mark.parametrize("gap", [None, float("nan")])
+def test_auto_names_the_row_that_holds_no_sequence(gap):
+    for X, row in (([gap, *ROWS], 0), ([*ROWS, gap], 5), (as_object_array([gap, *ROWS]), 0)):
+        with pytest.raises(ValueError, match=rf"{RULE} step. Found one of shape \(\) in row {row}"):
+            read(X)
+
+
 def test_scale_is_a_flag():
     with pytest.raises(ValueError, match="`scale` of SequencePreprocessing must be True or"):
         encoded(ROWS, SequencePreprocessing(scale="no"))

@@ -4,11 +4,12 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_mtl import MultiTaskClassifierRegressor
-from sklearn_mtl.features import MultiInput, TextPreprocessing
+from sklearn_mtl.features import AcceptedInput, MultiInput, TextPreprocessing
 
 FILMS = ["A good film!", "A bad film.", "Really good, really.", "What a film"]
 
@@ -72,6 +73,25 @@ def test_tokens_of_a_users_own():
     assert preprocessing.encode(texts(""))["x"].tolist() == [[1]]
 
 
+@pytest.mark.parametrize("made", [np.array, iter, tuple], ids=["array", "generator", "tuple"])
+def test_tokens_of_a_users_own_in_what_is_no_list(made):
+    preprocessing = fitted("a-b-c", "a-b", tokens=lambda text: made(text.split("-")))
+    assert preprocessing.vocabulary_ == {"a": 2, "b": 3, "c": 4}
+
+
+@pytest.mark.parametrize("found", [None, 3, [1, 2], [b"a"]], ids=str)
+def test_what_makes_no_tokens_is_refused(found):
+    with pytest.raises(TypeError, match="`tokens` of TextPreprocessing must return a list of strings"):
+        fitted("a", tokens=lambda _: found)
+
+
+@pytest.mark.parametrize("gap", [None, float("nan"), 7])
+def test_auto_names_the_row_that_holds_no_text(gap):
+    for texts, row in (([*FILMS, gap], 4), ([gap, *FILMS], 0), (pd.Series([gap, *FILMS]), 0)):
+        with pytest.raises(ValueError, match=f"`X` must hold texts.* Found (None|nan|7) in row {row}"):
+            AcceptedInput.by("auto").read(BaseEstimator(), texts, reset=True)
+
+
 def test_bounds():
     preprocessing = fitted("a a a b b c", "d", vocabulary_size=2, max_tokens=4)
     assert list(preprocessing.vocabulary_) == ["a", "b"]
@@ -95,6 +115,9 @@ def test_case():
         pd.Series(FILMS, dtype="category"),
         pd.Series(FILMS, dtype="string"),
         pd.DataFrame({"text": FILMS}),
+        pd.array(FILMS, dtype="string"),
+        pd.Index(FILMS),
+        pl.Series(FILMS),
     ],
     ids=lambda X: f"{type(X).__name__}, {getattr(X, 'dtype', '')}",
 )
