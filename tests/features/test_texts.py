@@ -138,7 +138,7 @@ def test_what_texts_may_be_in(X):
         ("a", TypeError, "must be a list or a column of texts. Found 'a'"),
         (np.array([["a", "b"]]), TypeError, "must be a list or a column of texts"),
         (None, TypeError, "must be a list or a column of texts. Found None"),
-        (set(FILMS), TypeError, "`X` must have its rows in an order. Found a set"),
+        ({FILMS[0]}, TypeError, "`X` must have its rows in an order. Found a set"),
         ({"notes": FILMS}, TypeError, "must be one input, not several by name. Found dict with keys"),
         (MultiInput({"notes": FILMS}), TypeError, "must be one input.* Found MultiInput with keys"),
     ],
