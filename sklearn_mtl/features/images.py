@@ -159,7 +159,11 @@ class ImagePreprocessing(InputPreprocessing):
             )
 
     def _warn_of_two_layouts(self, shape: tuple[int, ...]) -> None:
-        if len(shape) == 4 and self.channels == "auto" and {shape[1], shape[3]} <= set(USUAL_CHANNELS):
+        if len(shape) != 4 or self.channels != "auto":
+            return
+        ends = (shape[1], shape[3])
+        # There is one channel either way where both are 1.
+        if set(ends) <= set(USUAL_CHANNELS) and ends != (1, 1):
             warn_caller(
                 f"Images in `X` of shape {shape} may have their channels first or last; they are taken to be "
                 "last. Say which by preprocessing=ImagePreprocessing(channels='first') or 'last'."

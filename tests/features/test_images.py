@@ -82,6 +82,7 @@ def test_channels_that_may_be_first_or_last_are_warned_of():
     X = np.ones((5, 3, 8, 4))
     with pytest.warns(UserWarning, match=r"shape \(5, 3, 8, 4\) may have their channels first or last"):
         AcceptedInput.by("auto").read(BaseEstimator(), X, reset=True)
+    AcceptedInput.by("auto").read(BaseEstimator(), np.ones((5, 1, 8, 1)), reset=True)
     for said in ("first", "last"):
         AcceptedInput.by(ImagePreprocessing(said)).read(BaseEstimator(), X, reset=True)
 

@@ -115,7 +115,7 @@ def test_without_held_out_rows_or_where_it_is_switched_off_there_is_none(setting
     est = quick(**settings)
     if "tasks" in settings:
         # Images.
-        est.fit(RNG.normal(size=(60, 1, 4, 4)), {"number": Y["number"][:60]})
+        est.fit(RNG.normal(size=(60, 1, 5, 5)), {"number": Y["number"][:60]})
     else:
         est.fit(X, Y)
     assert parts(est) == [None, None]
