@@ -14,7 +14,7 @@ from sklearn_mtl.data import RowSplit, Table
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fitted import Fitted
 from sklearn_mtl.estimators.fitted_trunks import fitted_encoder
-from sklearn_mtl.estimators.label_positions import with_positions_of
+from sklearn_mtl.estimators.label_positions import warn_of_steps, with_positions_of
 from sklearn_mtl.estimators.models_beside import models_beside
 from sklearn_mtl.estimators.rows import FitData, Rows, by_task
 from sklearn_mtl.estimators.stages import Stages
@@ -88,6 +88,7 @@ def plan_fit(
     validation = stages.validation_table(read.reader, data, encoder, blueprint, settings, left_out=left_out)
     table = stages.encode(rows, encoder, tasks, settings)
     stages.warn_of_labels_for(table, tasks, sharing=parameters.sharing)
+    warn_of_steps(table, encoder.spec, tasks, parameters.inferred(names))
     parts = stages.train_and_validation(blueprint, table, splits, validation, draws=parameters.draws)
     plans = plan_bag(blueprint, parts, settings, seeds, None if classes is None else 1)
     untrained = Fitted(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from sklearn_mtl.data import InputRows
+from sklearn_mtl.caller_warning import warn_caller
+from sklearn_mtl.data import InputRows, Table
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, PositionColumn, read_targets
@@ -66,7 +67,36 @@ def check_positions(
                 f"{block.shape[1:]}. Found {task.axes}."
             )
         if task.position_axes == 1 and lengths is not None:
-            task.check_lengths(columns[task.name], lengths)
+            beyond = "; of a text, the first `max_tokens` tokens of TextPreprocessing are positions"
+            task.check_lengths(columns[task.name], lengths, beyond if spec.is_text else "")
+
+
+def warn_of_steps(table: Table, spec: FeatureSpec, tasks: TaskSet, inferred: Sequence[str]) -> None:
+    """Warn if labels that are taken as several of the row may be one for each of its steps.
+
+    Parameters
+    ----------
+    table : Table
+        The encoded rows.
+    spec : FeatureSpec
+        Their blocks.
+    tasks : TaskSet
+        The tasks.
+    inferred : sequence of str
+        Those whose kind was inferred from their labels.
+    """
+    close = [task for task in tasks if task.kind == "multilabel" and task.name in inferred]
+    if not close or len(spec.inputs) > 1:
+        return
+    lengths = _lengths(spec, table.blocks)
+    for task in close:
+        if lengths is not None and (lengths == task.n_columns).all():
+            name = shown(task.name)
+            warn_caller(
+                f"Task {name} is taken as 'multilabel', and has as many labels as each row of `X` has steps: "
+                f"tasks={{{name}: 'tokens'}} makes them labels of the steps, and "
+                f"tasks={{{name}: 'multilabel'}} keeps it without this warning."
+            )
 
 
 def _lengths(spec: FeatureSpec, inputs: InputRows) -> np.ndarray | None:

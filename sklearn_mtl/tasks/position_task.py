@@ -173,7 +173,7 @@ class PositionTask(Task):
     ) -> float:
         """Return the score of codes, -1 for a class not seen in ``fit``, each position of a weight."""
 
-    def check_lengths(self, column: Column, n_positions: np.ndarray) -> None:
+    def check_lengths(self, column: Column, n_positions: np.ndarray, beside: str = "") -> None:
         """Raise a ``ValueError`` if a row has another number of labels than of positions.
 
         Parameters
@@ -182,6 +182,8 @@ class PositionTask(Task):
             Labels of the task.
         n_positions : ndarray of int, shape (n_rows,)
             Number of positions of each row of X.
+        beside : str, default=""
+            What else to say of positions.
         """
         lengths = positions_of(column).lengths
         wrong = np.flatnonzero((lengths >= 0) & (lengths != n_positions))
@@ -190,7 +192,7 @@ class PositionTask(Task):
             raise ValueError(
                 f"A row of task {shown(self.name)} must have as many labels as positions, None for a missing "
                 f"one. Found {lengths[row]} labels and {n_positions[row]} positions in row {row}"
-                f"{f', and other numbers in {len(wrong)} rows in all' if len(wrong) > 1 else ''}."
+                f"{f', and other numbers in {len(wrong)} rows in all' if len(wrong) > 1 else ''}{beside}."
             )
 
 

@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_s
 
 from sklearn_mtl import MultiTaskTarget
 from sklearn_mtl.export import load, save
+from sklearn_mtl.features import TextPreprocessing
 from sklearn_mtl.model_selection import StackedGridSearchCV, cross_val_predict_tasks, task_scorer
 from sklearn_mtl.tasks import TokenClassification
 from tests.contract.positions import CHANNELS, STEPS, TAGS, N, Steps, sequences, tagger
@@ -238,6 +239,22 @@ def test_labels_of_another_length_than_their_row(fitted):
             tagger(max_epochs=1).fit(X, Y, X_val=rows, y_val=wrong)
     with pytest.raises(ValueError, match=match):
         fitted.score(X, {**Y, "tags": tags})
+
+
+def test_several_labels_of_a_row_that_may_be_of_its_steps_are_warned_of():
+    full, labels = np.ones((30, 3, CHANNELS)), [[0, 1, 0], [1, 0, 0], [1, 1, 1]] * 10
+    for rows in (full, list(full)):
+        with pytest.warns(UserWarning, match=r"tasks=\{'tags': 'tokens'\} makes them labels of the steps"):
+            tagger(tasks=None, max_epochs=1).fit(rows, {"tags": labels})
+    tagger(tasks={"tags": "multilabel"}, max_epochs=1).fit(full, {"tags": labels})
+
+
+def test_labels_beyond_the_tokens_of_a_text():
+    text = TextPreprocessing(max_tokens=2, min_count=1)
+    with pytest.raises(ValueError, match=r"must have as many labels .*first `max_tokens` tokens"):
+        tagger(tasks=None, trunk=None, preprocessing=text).fit(
+            ["a b c", "a b"] * 9, {"tags": [list("xyx"), list("xy")] * 9}
+        )
 
 
 def test_several_inputs_are_refused():
