@@ -69,11 +69,10 @@ def plan_fit(
     settings = parameters.training_settings(len(splits[0].train))
 
     # Bind the tasks and fit the encoder, both to the rows that are learned from.
-    training = stages.training_rows(rows, splits)
-    dtype, declared = numpy_dtype(settings.dtype), by_task("classes", classes, names)
+    training, declared = stages.training_rows(rows, splits), by_task("classes", classes, names)
     bound = stages.bind(training, kinds=kinds, classes=declared, calibrate=settings.calibrate)
     tasks = with_positions_of(stages.trained_as(bound, sharing=parameters.sharing), data.y_val)
-    encoder = _encoder(parameters, read.reader, stages, training, tasks, dtype)
+    encoder = _encoder(parameters, read.reader, stages, training, tasks, numpy_dtype(settings.dtype))
     blueprint = Blueprint(
         spec=encoder.spec,
         tasks=tasks,
