@@ -436,9 +436,10 @@ def test_the_default_trunk_is_tabm_for_tables_and_mlp_for_the_rest(quick, houses
     X, Y = houses
     table = quick(trunk=None, max_epochs=1).fit(X, Y)
     assert table.net_.module_.sharing.members == 4
-    images = quick(trunk=None, max_epochs=1).fit(np.zeros((80, 3, 4)) + np.arange(80)[:, None, None], Y)
-    assert images.net_.module_.sharing.members == 1
-    assert images.transform(np.ones((2, 3, 4))).shape == (2, 256)
+    films = np.zeros((80, 2, 3, 2, 2)) + np.arange(80)[:, None, None, None, None]
+    others = quick(trunk=None, max_epochs=1).fit(films, Y)
+    assert others.net_.module_.sharing.members == 1
+    assert others.transform(np.ones((2, 2, 3, 2, 2))).shape == (2, 256)
 
 
 def test_hidden_layers_of_the_branches_are_set_for_all_or_by_task(quick, houses):
