@@ -198,8 +198,7 @@ def test_the_suite_of_balancing_runs(monkeypatch):
 
 def test_methods_on_gradients_are_timed_beside_torchjd():
     of_gradients = {name for name, of in BALANCERS.items() if issubclass(of, GradientBalancer)}
-    # TorchJD's NashMTL takes most of a second for a step.
-    assert of_gradients - set(balancing_speed.AGGREGATORS) == {"nash_mtl"}
+    assert of_gradients == set(balancing_speed.AGGREGATORS)
 
 
 def test_the_suite_of_ways_to_weights_runs():

@@ -167,7 +167,7 @@ class Blueprint:
     @property
     def draws_alone(self) -> bool:
         """Whether building, and the losses, draw from a network's own generators alone: all is known."""
-        trunks = (self.trunk, *self.trunk.inner)
+        trunks = (self.trunk, *self.trunk.inner_trunks)
         recipes = (*trunks, self.sharing, self.balancing, *(group.loss for group in self.tasks.groups))
         return all(map(is_known, recipes)) and all(
             draws_alone(part)

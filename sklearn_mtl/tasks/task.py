@@ -26,7 +26,8 @@ class Task(ABC):
     it defines ``interval(response, coverage)``, survival curves if it defines ``survival(response, times)``.
 
     The rest are hooks with a default: `predict_log_proba` and `decision_function` (by ``predict_proba``),
-    `n_label_columns` (any number), `check_shape` (by that), `position_axes` (0), `cell_weight` (1),
+    `n_label_columns` (any number), `check_shape` (by that), `check_response` (by that),
+    `position_axes` (0), `cell_weight` (1),
     `decode_all` (task by task), `calibrated_by`,
     `widened_by`, `adjusted_to` (the task), `as_log_odds` (None), `unknown` and `unknown_labels` (none are),
     `matched` (the labels as they are), `metric` (that of the loss), `only_class` (none), `labels_in_words`

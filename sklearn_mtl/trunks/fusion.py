@@ -115,7 +115,7 @@ class Fusion(Trunk):
         return self
 
     @property
-    def inner(self) -> tuple[Trunk, ...]:
+    def inner_trunks(self) -> tuple[Trunk, ...]:
         """The trunks of the inputs that are named."""
         return tuple(_trunk_of(name, self.trunks) for name in self.trunks or ())
 

@@ -188,14 +188,14 @@ class Trunk(BaseEstimator, ABC):
         return self
 
     @property
-    def inner(self) -> tuple[Trunk, ...]:
+    def inner_trunks(self) -> tuple[Trunk, ...]:
         """The trunks that this one is made of: none, by default."""
         return ()
 
     @property
     def frozen_epochs(self) -> int:
         """For how many epochs parts of it are frozen, at most, that are trained later."""
-        return max((trunk.frozen_epochs for trunk in self.inner), default=0)
+        return max((trunk.frozen_epochs for trunk in self.inner_trunks), default=0)
 
     def for_tasks(self, n_tasks: int) -> Trunk:
         """Return the trunk to build for so many tasks: this one.

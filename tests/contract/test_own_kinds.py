@@ -88,5 +88,5 @@ def test_the_estimator_for_a_single_kind_takes_it_by_its_type(data):
     settings = {"trunk": "mlp", "n_bags": 1, "max_epochs": 2, "tasks": {"colour": Colour()}}
     est = MultiTaskClassifier(**settings).fit(X, {"colour": Y["colour"]})
     assert est.predict(X)["colour"].shape == (120,)
-    with pytest.raises(ValueError, match="must hold Regression, or kinds of `estimator_type` 'regressor'"):
+    with pytest.raises(ValueError, match="or BoxRegression, or kinds of `estimator_type` 'regressor'"):
         MultiTaskRegressor(**settings).fit(X, {"colour": Y["colour"]})

@@ -420,5 +420,5 @@ def test_the_only_block():
 @pytest.mark.parametrize("names", [[], ["table", "image"]])
 def test_several_blocks_are_named(names):
     spec = FeatureSpec(tuple(Block(name, (3,)) for name in names))
-    with pytest.raises(ValueError, match=rf"one input block. Found {len(names)}: \[.*{''.join(names[:1])}"):
+    with pytest.raises(ValueError, match=rf"of one input, and {len(names)}: \[.*{''.join(names[:1])}"):
         _ = spec.single

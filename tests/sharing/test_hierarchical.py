@@ -15,7 +15,7 @@ from sklearn_mtl.trunks import MLP, TabM
 from tests.sharing.learning import is_better, scores
 
 NAMES = ["price", "type", "sold"]
-TASKS = [SimpleNamespace(name=name) for name in NAMES]
+TASKS = [SimpleNamespace(name=name, position_axes=0) for name in NAMES]
 ONE, TWO, APART = [NAMES], [["sold", "price"], ["type"]], [[name] for name in NAMES]
 NESTED = {"early": {"money": ["price"], "shape": ["type"]}, "late": {"end": ["sold"]}}
 SPEC = FeatureSpec((Block("x", (4,), n_continuous=4),))

@@ -39,7 +39,7 @@ def draw(sharing):
 def test_it_begins_as_hard_sharing(rank, problem):
     sharing = built(problem, rank)
     torch.manual_seed(0)
-    hard = HardSharing().build(problem.make_trunk, THREE, problem.spec)
+    hard = HardSharing().build(problem.make_trunk, [], problem.spec)
     assert (sharing.width, sharing.members, sharing.per_task) == (hard.width, hard.members, True)
     expected = hard(problem.inputs, None).unsqueeze(2).expand(-1, -1, 3, -1)
     torch.testing.assert_close(sharing(problem.inputs, None), expected, rtol=0, atol=1e-14)

@@ -57,7 +57,7 @@ def test_forward_is_the_equations(hidden_size, training, problem):
 @sizes
 def test_masks_of_one_are_hard_sharing_and_masks_of_zero_select_nothing(hidden_size, problem):
     sharing = built(problem, hidden_size)
-    hard = HardSharing().build(lambda: sharing.trunk, THREE, problem.spec)
+    hard = HardSharing().build(lambda: sharing.trunk, [], problem.spec)
     for bias, share in ((500.0, 1), (-500.0, 0)):
         for masks in sharing.masks:
             masks.to_mask.weight.data.zero_()

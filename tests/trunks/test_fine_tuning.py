@@ -1,5 +1,7 @@
 """Layers of modules, and the parts of them that stay as they are."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -149,7 +151,7 @@ def test_layers_that_the_user_has_frozen_do_not_take_part_in_unfreezing(make_tab
 
 def test_parts_of_a_fitted_trunk_are_named_as_it_names_them(make_table):
     table = make_table()
-    known = FittedTrunk(table.build(MLP((6, 5, 4))), None, None, None)
+    known = FittedTrunk(table.build(MLP((6, 5, 4))), SimpleNamespace(spec=table.spec), None, None)
     names = [name for name, _ in known.named_modules()]
     assert {"trunk.entry", "trunk.stages.0"} <= set(names)
     module = table.build(ModuleTrunk(known, frozen=["trunk.entry", "trunk.stages.0"]))
