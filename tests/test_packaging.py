@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS = {name: found for name, found in PROJECT["optional-dependencies"].items() if name != "dev"}
+# What the code never imports: tools, and the peers that users put beside it.
+TOOLS = {"dev", "docs"}
+EXTRAS = {name: found for name, found in PROJECT["optional-dependencies"].items() if name not in TOOLS}
 
 
 def distribution(requirement: str) -> str:
