@@ -39,13 +39,19 @@ a search, `label_warnings` says what is hardly ever meant.
 from sklearn_mtl.estimators.classifier import MultiTaskClassifier
 from sklearn_mtl.estimators.classifier_regressor import MultiTaskClassifierRegressor
 from sklearn_mtl.estimators.regressor import MultiTaskRegressor
-from sklearn_mtl.estimators.task_view import TaskClassifier, TaskRegressor, TaskView
+from sklearn_mtl.estimators.task_view import (
+    TaskClassifier,
+    TaskOfClasses,
+    TaskRegressor,
+    TaskView,
+)
 
 __all__ = [
     "MultiTaskClassifier",
     "MultiTaskClassifierRegressor",
     "MultiTaskRegressor",
     "TaskClassifier",
+    "TaskOfClasses",
     "TaskRegressor",
     "TaskView",
 ]

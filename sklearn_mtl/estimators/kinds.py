@@ -84,7 +84,13 @@ class KindsOfType(KindRule):
     block: type[TaskKind]
 
     def infer(self, columns: Mapping[str, Column]) -> dict[str, TaskKind]:
-        """Return the kind of one-dimensional or of two-dimensional labels."""
+        """Return the kind of one-dimensional or of two-dimensional labels; those of positions are refused."""
+        for name, column in columns.items():
+            if isinstance(column, PositionColumn):
+                raise ValueError(
+                    f"A task of a {self.estimator_type} must have labels for the whole row. Found one for "
+                    f"each position of a row of task {shown(name)}; MultiTaskClassifierRegressor takes those."
+                )
         return {
             name: self.block() if column.values.ndim == 2 else self.column()
             for name, column in columns.items()

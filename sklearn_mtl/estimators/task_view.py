@@ -196,10 +196,12 @@ class TaskRegressor(RegressorMixin, TaskView):
         return {self.name: "regression"}
 
 
-class TaskClassifier(ClassifierMixin, TaskView):
-    """One classification task as a scikit-learn classifier; parameters are those of `TaskView`."""
+class TaskOfClasses(TaskView):
+    """One task with probabilities of classes; parameters are those of `TaskView`.
 
-    score = TaskView.score
+    It is no classifier of scikit-learn's where a row has a class for each of its positions: what comes out
+    then is an array for each row.
+    """
 
     @property
     def classes_(self) -> Any:
@@ -214,16 +216,12 @@ class TaskClassifier(ClassifierMixin, TaskView):
     def classes_(self) -> None:
         self.__dict__.pop("classes_", None)
 
-    def _kinds(self, y: Any) -> dict[str, str]:
-        is_block = read_column(self.name, y).values.ndim == 2
-        return {self.name: "multilabel" if is_block else "classification"}
-
     def __call__(self, X: Any) -> np.ndarray:
         """Return what explainers that take a function, such as SHAP's, explain: the probabilities."""
         return self.predict_proba(X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return class probabilities, shape (n_rows, n_classes)."""
+        """Return class probabilities, shape (n_rows, n_classes), or such an array for each row."""
         task, response = self._response(X)
         found: np.ndarray = task.predict_proba(response)
         return found
@@ -241,6 +239,16 @@ class TaskClassifier(ClassifierMixin, TaskView):
         return found
 
 
+class TaskClassifier(ClassifierMixin, TaskOfClasses):
+    """One classification task as a scikit-learn classifier; parameters are those of `TaskView`."""
+
+    score = TaskView.score
+
+    def _kinds(self, y: Any) -> dict[str, str]:
+        is_block = read_column(self.name, y).values.ndim == 2
+        return {self.name: "multilabel" if is_block else "classification"}
+
+
 def view_of(estimator: Any, name: str) -> TaskView:
     """Return a fitted view of one task.
 
@@ -255,8 +263,10 @@ def view_of(estimator: Any, name: str) -> TaskView:
     if name not in found.tasks_:
         raise ValueError(f"`name` must be one of the tasks {shown(list(found.tasks_))}. Found {shown(name)}.")
     views = {"classifier": TaskClassifier, "regressor": TaskRegressor, None: TaskView}
-    view = views[found._fitted.kinds[name].estimator_type](estimator, name)
-    return view._around(estimator)
+    view = views[found._fitted.kinds[name].estimator_type]
+    if found.tasks_[name].position_axes:
+        view = TaskOfClasses
+    return view(estimator, name)._around(estimator)
 
 
 class ViewedByTask(TaskEstimator):
@@ -272,8 +282,9 @@ class ViewedByTask(TaskEstimator):
 
         Returns
         -------
-        TaskRegressor or TaskClassifier
-            A view, which predicts with this estimator.
+        TaskRegressor, TaskClassifier, TaskOfClasses or TaskView
+            A view, which predicts with this estimator. The last two are no regressors or classifiers of
+            scikit-learn's: tasks with a class for each position, and those without `predict_proba`.
         """
         check_is_fitted(self)
         return view_of(self, name)

@@ -114,6 +114,8 @@ class AcceptedInput:
             return self._read_several(estimator, X, reset=reset)
         kind = kind_of_input(self.kind, X)
         if kind is not None:
+            if reset and kind is not self.kind:
+                kind.warn_of_guess(X)
             return kind.read(estimator, X, reset=reset)
         return read_features(
             estimator, X, reset=reset, allow_nan=self.gaps, stream=self.streams, texts=self.texts

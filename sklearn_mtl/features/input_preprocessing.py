@@ -63,6 +63,15 @@ class InputPreprocessing(BaseEstimator, ABC):
         """
         return False
 
+    def warn_of_guess(self, X: Any) -> None:
+        """Warn where ``"auto"`` stands for this, and X may well be something else; never, by default.
+
+        Parameters
+        ----------
+        X : object
+            The input as the user gave it.
+        """
+
     def read(self, estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
         """Return X checked, as rows: what has a length, and gives rows for a slice or an array of positions.
 

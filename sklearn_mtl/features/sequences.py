@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from torch.utils.data import Dataset
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
 from sklearn_mtl.features.ragged import RaggedRows
 from sklearn_mtl.features.reading import unmasked
-from sklearn_mtl.features.rows_of_values import first_there, floats_for, of_tensor, refuse_mappings
+from sklearn_mtl.features.rows_of_values import first_there, floats_for, is_column, of_tensor, refuse_mappings
 from sklearn_mtl.features.scaling import Scaling, scaling_of
 from sklearn_mtl.features.spec import OF_LENGTHS, Block
 from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
 from sklearn_mtl.messages import shown
+
+# As numpy and torch name them.
+BYTES = ("uint8", "torch.uint8")
 
 _RULE = (
     "`X` must hold sequences of numbers, each of shape (steps,) or (steps, channels) with at least one step."
@@ -75,13 +78,22 @@ class SequencePreprocessing(InputPreprocessing):
         """Whether X has three axes, or is a list of sequences of numbers."""
         if hasattr(X, "ndim") and X.ndim != 1:
             return bool(X.ndim == 3)
-        if not isinstance(X, list | tuple | np.ndarray | pd.Series) or len(X) == 0:
+        if not is_column(X):
             return False
         axes = _n_axes(first_there(X))
         if axes != 1:
             return axes == 2
         # A list of rows of one length is a table.
-        return isinstance(X, np.ndarray | pd.Series) or len({len(row) for row in X if _n_axes(row) == 1}) > 1
+        return not isinstance(X, list | tuple) or len({len(row) for row in X if _n_axes(row) == 1}) > 1
+
+    def warn_of_guess(self, X: Any) -> None:
+        """Warn of three axes of bytes, which grey images have."""
+        if getattr(X, "ndim", 0) == 3 and str(getattr(X, "dtype", "")) in BYTES:
+            warn_caller(
+                f"`X` of shape {tuple(X.shape)} holds bytes, as images do. An array of three axes is taken "
+                f"for sequences, here of {X.shape[1]} steps with {X.shape[2]} channels; grey images need an "
+                "axis for their channel, `X[:, None]`, or preprocessing=ImagePreprocessing()."
+            )
 
     def read(
         self, estimator: BaseEstimator, X: Any, *, reset: bool
@@ -90,7 +102,7 @@ class SequencePreprocessing(InputPreprocessing):
         refuse_mappings(X)
         if isinstance(X, np.memmap | Dataset):
             rows: Any = streamed_rows(X, allow_nan=False)
-        elif isinstance(X, list | tuple) or getattr(X, "ndim", 0) == 1:
+        elif isinstance(X, list | tuple) or len(getattr(X, "shape", ())) == 1:
             rows = _read_each(list(X))
         else:
             rows = _read_array(X)
@@ -186,6 +198,9 @@ def _read_one(row: Any, place: int) -> np.ndarray:
     """Return one sequence, (steps, channels)."""
     try:
         values = np.asarray(unmasked(of_tensor(row)))
+        if values.dtype == object and hasattr(row, "to_list"):
+            # A Series of polars whose steps are lists.
+            values = np.asarray(row.to_list())
         values = values.astype(floats_for(values), copy=False)
     except (TypeError, ValueError):
         raise ValueError(f"{_RULE} Found {shown(row)} in row {place}.") from None

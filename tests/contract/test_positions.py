@@ -5,11 +5,11 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.metrics import accuracy_score, f1_score, log_loss, make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 
-from sklearn_mtl import MultiTaskTarget
+from sklearn_mtl import MultiTaskClassifier, MultiTaskRegressor, MultiTaskTarget
 from sklearn_mtl.export import load, save
 from sklearn_mtl.features import TextPreprocessing
 from sklearn_mtl.model_selection import StackedGridSearchCV, cross_val_predict_tasks, task_scorer
@@ -156,6 +156,21 @@ def test_view_of_the_task(fitted):
     view = fitted.task("tags")
     assert lengths(view.predict(X)) == lengths(Y["tags"])
     assert view.score(X, Y["tags"]) == fitted.score_tasks(X, Y)["tags"]
+    assert view.classes_.tolist() == fitted.classes_["tags"].tolist()
+    for method in ("predict_proba", "predict_log_proba", "decision_function"):
+        ours, whole = getattr(view, method)(X), getattr(fitted, method)(X)["tags"]
+        np.testing.assert_array_equal(np.concatenate(ours), np.concatenate(whole))
+    assert not is_classifier(view)
+    again = view.fit(X, Y["tags"])
+    assert lengths(again.predict(X)) == lengths(Y["tags"])
+
+
+@pytest.mark.parametrize("estimator", [MultiTaskClassifier, MultiTaskRegressor])
+def test_estimators_of_one_type_refuse_them_by_name(estimator):
+    with pytest.raises(
+        ValueError, match=r"for each position of a row of task 'tags'; MultiTaskClassifierReg"
+    ):
+        estimator().fit(X, {"tags": Y["tags"]})
 
 
 def test_training_on_with_longer_rows():

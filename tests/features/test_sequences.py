@@ -2,12 +2,20 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from torch.utils.data import Dataset
 
-from sklearn_mtl.features import AcceptedInput, EncodedRows, SequencePreprocessing, new_encoder
+from sklearn_mtl import MultiTaskRegressor
+from sklearn_mtl.features import (
+    AcceptedInput,
+    EncodedRows,
+    ImagePreprocessing,
+    SequencePreprocessing,
+    new_encoder,
+)
 
 RNG = np.random.default_rng(0)
 ROWS = [RNG.normal(5, 3, size=(n, 2)) for n in (4, 1, 9, 2, 2)]
@@ -38,6 +46,7 @@ CONTAINERS = {
     "series": lambda rows: pd.Series(list(rows), index=range(10, 10 + len(rows))),
     "lists": lambda rows: [row.tolist() for row in rows],
     "tensors": lambda rows: [torch.from_numpy(row) for row in rows],
+    "polars": lambda rows: pl.Series([row.tolist() for row in rows]),
     "frames": lambda rows: [pd.DataFrame(row) for row in rows],
 }
 
@@ -245,3 +254,15 @@ def test_what_was_given_is_not_changed():
     rows.read(slice(None))["x"][:] = 7
     for one, other in zip(copy, ROWS, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_bytes_of_three_axes_may_be_grey_images_and_are_warned_of():
+    X = np.random.default_rng(0).integers(0, 256, size=(12, 5, 4), dtype=np.uint8)
+    est = MultiTaskRegressor(n_bags=1, max_epochs=1)
+    for given in (X, torch.from_numpy(X)):
+        with pytest.warns(UserWarning, match=r"taken for sequences, here of 5 steps with 4 channels; grey"):
+            est.fit(given, X.mean((1, 2)))
+    # What says which it is takes no guess, and neither does what follows a fit.
+    est.predict(X)
+    for preprocessing in (SequencePreprocessing(), ImagePreprocessing()):
+        clone(est).set_params(preprocessing=preprocessing).fit(X, X.mean((1, 2)))
