@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -13,8 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-WITHOUT_CODE = {"benchmarks.md", "index.md", "quality.md"}
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WITHOUT_CODE = {"benchmarks.md", "demo.md", "index.md", "quality.md"}
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")
 # What another processor makes of the same fit: it rounds otherwise, and stops at another epoch. Of 60 rows,
 # an accuracy moves by 0.017 with one of them.
@@ -76,7 +77,7 @@ def test_an_output_that_is_another_is_noticed(printed):
         assert_shows("price 0.52\ntype  0.95", printed)
 
 
-def test_the_readme_shows_what_the_demo_prints(tmp_path):
+def test_a_page_shows_what_the_demo_prints(tmp_path):
     example = str(ROOT / "examples" / "house_price_and_type.py")
     run = subprocess.run(
         [sys.executable, example],
@@ -86,8 +87,8 @@ def test_the_readme_shows_what_the_demo_prints(tmp_path):
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
         check=True,
     )
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"^```text\n(\d+ held-out sales.*?)^```$", readme, flags=re.MULTILINE | re.DOTALL)
+    page = (ROOT / "docs" / "demo.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```text\n(\d+ held-out sales.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
     printed = iter(run.stdout.splitlines())
     # Between the lines that are shown come those of progress, with times.
     for line in filter(str.strip, shown.splitlines()):
@@ -100,3 +101,13 @@ def test_links_lead_to_files(page):
     assert links or page.name not in {"README.md", "index.md"}
     broken = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert not broken
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 200
+
+
+def test_the_picture_of_a_network_is_what_its_script_draws():
+    pictures = ROOT / "docs" / "pictures"
+    drawing = runpy.run_path(str(pictures / "network.py"), run_name="pictures")["drawing"]
+    assert drawing() == (pictures / "network.svg").read_text(encoding="utf-8")
