@@ -1,8 +1,9 @@
 """What a fitted estimator has learned.
 
-====================  =========================================================================
-`task_attention`      how much each task looks at each feature
-====================  =========================================================================
+==============================  ===============================================================
+`task_attention`                how much each task looks at each feature
+`TrainingHistoryDisplay`        the losses, the score and the weight of each task by epoch
+==============================  ===============================================================
 
 Examples
 --------
@@ -18,5 +19,9 @@ Examples
 """
 
 from sklearn_mtl.inspection.attention import task_attention
+from sklearn_mtl.inspection.training_history import TrainingHistoryDisplay
 
-__all__ = ["task_attention"]
+__all__ = [
+    "TrainingHistoryDisplay",
+    "task_attention",
+]

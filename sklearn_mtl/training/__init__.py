@@ -65,6 +65,7 @@ array([12.])
 
 from sklearn_mtl.training.callback_copies import copied
 from sklearn_mtl.training.callbacks import check_callbacks, enabled, names_of_writers
+from sklearn_mtl.training.kept_epoch import kept_epoch
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.observer import NetObserver
@@ -100,6 +101,7 @@ __all__ = [
     "copied",
     "enabled",
     "history_frame",
+    "kept_epoch",
     "names_of_writers",
     "pack_module",
     "pack_net",
