@@ -3,6 +3,8 @@
 ==============================  ===============================================================
 `task_attention`                how much each task looks at each feature
 `TrainingHistoryDisplay`        the losses, the score and the weight of each task by epoch
+`task_permutation_importance`   what the score of each task loses when a feature is shuffled
+`TaskImportanceDisplay`         the importance of features by task, as bars
 ==============================  ===============================================================
 
 Examples
@@ -19,9 +21,13 @@ Examples
 """
 
 from sklearn_mtl.inspection.attention import task_attention
+from sklearn_mtl.inspection.importance_display import TaskImportanceDisplay
+from sklearn_mtl.inspection.permutation_importance import task_permutation_importance
 from sklearn_mtl.inspection.training_history import TrainingHistoryDisplay
 
 __all__ = [
+    "TaskImportanceDisplay",
     "TrainingHistoryDisplay",
     "task_attention",
+    "task_permutation_importance",
 ]
