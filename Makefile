@@ -13,10 +13,16 @@ PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-lowest test-newest fuzz lint types bench quality clean
+.PHONY: demo docs test test-lowest test-newest fuzz lint types bench quality clean
 
 demo: $(VENV)/.installed-examples
 	$(BIN)/python examples/house_price_and_type.py
+
+# The site, in build/docs, with what every example prints and draws. Without these, in a minute: `make docs GALLERY=0`
+GALLERY ?= 1
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -D plot_gallery=$(GALLERY) -d build/doctrees docs build/docs
+	$(BIN)/python docs/site/check.py build/docs
 
 # Without pyarrow first, as most users are, then what knows of its columns with it: with it pandas keeps text
 # otherwise too, so it is in a folder of its own.
@@ -54,7 +60,8 @@ quality: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.quality $(ARGS)
 
 clean:
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build dist docs/gallery docs/reference/examples docs/reference/generated docs/sg_execution_times.rst
+	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './$(VENV)*' -prune -exec rm -rf {} +
 
 # One thread a process: the tests run in two, and threads would fight over the cores.
@@ -77,6 +84,10 @@ $(VENV)/.installed-examples: pyproject.toml constraints.txt $(VENV)/.installed-t
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.installed-torch
 	$(PIP) --editable ".[dev]"
+	touch $@
+
+$(VENV)/.installed-docs: pyproject.toml constraints.txt $(VENV)/.installed-torch
+	$(PIP) --editable ".[docs]"
 	touch $@
 
 $(VENV)/.installed-bench: pyproject.toml constraints.txt $(VENV)/.installed-torch

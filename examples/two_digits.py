@@ -1,4 +1,8 @@
-"""Which two digits a picture shows, one over the other, and what their sum is: a CNN against flat pixels.
+"""
+Two digits: four tasks from one picture
+=======================================
+
+Which two digits a picture shows, one over the other, and what their sum is: a CNN against flat pixels.
 
 A picture of 12 × 12 pixels has two of scikit-learn's real handwritten digits, overlaid: one up on the left,
 one down on the right, each shifted by up to a pixel. Four tasks are learned at once: the left digit, the

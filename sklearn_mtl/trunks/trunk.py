@@ -48,7 +48,7 @@ class PositionEntry(nn.Module, ABC):
         -------
         rows : tensor of shape (rows, members, width)
             As `forward` returns it.
-        positions : tensor of shape (rows, members, *positions, position_width)
+        positions : tensor of shape (rows, members, positions …, position_width)
             One axis for the steps of a sequence or the tokens of a text, two for the pixels of an image. What
             stands at a position that is not real means nothing, but is finite.
         """
@@ -63,7 +63,7 @@ class PositionEntry(nn.Module, ABC):
 
         Returns
         -------
-        tensor of bool, shape (rows, *positions), or None
+        tensor of bool, shape (rows, positions …), or None
         """
         return None
 

@@ -137,7 +137,7 @@ class SquaredError(PointLoss):
 
 @dataclass(frozen=True)
 class AbsoluteError(PointLoss):
-    """|raw - y|: predicts the median."""
+    """``|raw - y|``: predicts the median."""
 
     predicts_quantile: ClassVar[bool] = True
 

@@ -1,0 +1,183 @@
+"""How Sphinx makes the site of these pages: ``make docs``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+DOCS = Path(__file__).parent.resolve()
+ROOT = DOCS.parent
+sys.path.insert(0, str(ROOT))
+
+import sklearn_mtl  # noqa: E402
+
+project = "sklearn_mtl"
+author = "the sklearn_mtl developers"
+project_copyright = author
+version = release = sklearn_mtl.__version__
+language = "en"
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+root_doc = "index"
+suppress_warnings = ["config.cache"]  # a function for the templates cannot be stored, and need not be
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["site/templates", "site/static"]
+templates_path = ["site/templates"]
+default_role = "py:obj"  # a word in one pair of backticks is a link where it is a name, and code where not
+toc_object_entries_show_parents = "hide"
+maximum_signature_line_length = 88
+
+# --- Pages in Markdown -----------------------------------------------------------------------------
+
+myst_heading_anchors = 4  # those that code hosts make of headings
+myst_enable_extensions = ["colon_fence"]
+
+# Files of the repository that are a page of the site, and where.
+PAGES_FROM_ABOVE = {"README.md": "site/readme.md", "CHANGELOG.md": "site/changelog.md"}
+LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)\s#]+)")
+
+
+def place_in_site(target: Path) -> Path:
+    """Return where in docs/ a file of the repository is a page, or the file itself if it is none."""
+    if target.parent == ROOT / "examples" and target.suffix == ".py":
+        return DOCS / "gallery" / f"{target.stem}.rst"
+    inside = target.relative_to(ROOT).as_posix()
+    return DOCS / PAGES_FROM_ABOVE[inside] if inside in PAGES_FROM_ABOVE else target
+
+
+def with_links_of_site(text: str, origin: Path, page: Path) -> str:
+    """Return Markdown whose links to files of the repository lead to their pages in the site."""
+
+    def moved(link: re.Match[str]) -> str:
+        target = Path(os.path.normpath(origin.parent / link[1]))
+        # What else looks like a link is code that calls an item: `stages[0](x)`.
+        if not (target.is_relative_to(ROOT) and target.exists()):
+            return link[1]
+        return Path(os.path.relpath(place_in_site(target), page.parent)).as_posix()
+
+    return LINK.sub(moved, text)
+
+
+def read_page(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Give a page of Markdown the links of the site, and the one of a file above docs/ its text."""
+    page = DOCS / f"{docname}.md"
+    if not page.exists():
+        return
+    origins = {place: ROOT / origin for origin, place in PAGES_FROM_ABOVE.items()}
+    origin = origins.get(f"{docname}.md", page)
+    if origin != page:
+        source[0] = origin.read_text(encoding="utf-8")
+    source[0] = with_links_of_site(source[0], origin, page)
+    if docname == root_doc:
+        # On a code host the page is a plain table; what the site's menus need would be noise there.
+        source[0] += (DOCS / "site" / "menu.txt").read_text(encoding="utf-8")
+
+
+# --- Reference from the docstrings -----------------------------------------------------------------
+
+autosummary_ignore_module_all = False  # exactly the public names
+autosummary_imported_members = True
+autodoc_typehints = "none"  # the docstrings say them in words
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+
+# A module is named in the page that lists them all, alone in its line.
+MODULE_LINE = re.compile(r"^   (sklearn_mtl[\w.]*)$", re.MULTILINE)
+
+
+def listed_modules() -> list[str]:
+    """Return the modules of the reference, in its order."""
+    return MODULE_LINE.findall((DOCS / "reference" / "index.rst").read_text(encoding="utf-8"))
+
+
+def told_before() -> Iterator[tuple[str, str]]:
+    """Yield each public name whose object has a page by another name already, and that name."""
+    places: dict[int, str] = {}
+    for module in listed_modules():
+        members = importlib.import_module(module)
+        for name in members.__all__:
+            member, place = getattr(members, name), f"{module}.{name}"
+            if hasattr(member, "__qualname__") and places.setdefault(id(member), place) != place:
+                yield place, places[id(member)]
+
+
+def value_of(module: str, name: str) -> str:
+    """Return how the reference shows a value: by its short names if it has some."""
+    value = getattr(importlib.import_module(module), name)
+    if isinstance(value, dict):
+        return ", ".join(f"``{key!r}``" for key in value)
+    return f"``{value!r}``"
+
+
+autosummary_context = {"told_before": dict(told_before()), "value_of": value_of}
+
+
+def leave_out_foreign(
+    app: Sphinx, what: str, name: str, member: Any, skip: bool, options: Any
+) -> bool | None:
+    """Leave out what a class inherits from scikit-learn, torch or skorch, whose own pages tell it."""
+    if what not in {"class", "exception"}:
+        return None  # of a module exactly the public names are listed
+    function = getattr(member, "fget", None) or getattr(member, "func", None) or member
+    module = getattr(function, "__module__", None) or ""
+    return True if not module.startswith("sklearn_mtl") else None
+
+
+# --- Gallery ---------------------------------------------------------------------------------------
+
+
+sphinx_gallery_conf = {
+    "examples_dirs": ["../examples"],
+    "gallery_dirs": ["gallery"],
+    "filename_pattern": r"\.py$",  # every example runs
+    "backreferences_dir": "reference/examples",
+    "doc_module": ("sklearn_mtl",),
+    "reference_url": {"sklearn_mtl": None},
+    "abort_on_example_error": True,
+    "remove_config_comments": True,
+    "show_memory": False,
+}
+
+# --- Looks -----------------------------------------------------------------------------------------
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sklearn_mtl"
+html_static_path = ["site/static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "sklearn_mtl"},
+    "navbar_align": "left",
+    "header_links_before_dropdown": 7,
+    "navbar_end": ["theme-switcher"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_prev_next": False,
+    "show_nav_level": 1,
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+
+
+def setup(app: Sphinx) -> None:
+    """Connect the functions above to the events of Sphinx."""
+    app.connect("source-read", read_page)
+    app.connect("autodoc-skip-member", leave_out_foreign)
