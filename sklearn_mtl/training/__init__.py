@@ -64,7 +64,7 @@ array([12.])
 """
 
 from sklearn_mtl.training.callback_copies import copied
-from sklearn_mtl.training.callbacks import check_callbacks, enabled, names_of_writers
+from sklearn_mtl.training.callbacks import StopTraining, check_callbacks, enabled, names_of_writers
 from sklearn_mtl.training.kept_epoch import kept_epoch
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
 from sklearn_mtl.training.net import MultiTaskNet
