@@ -36,7 +36,7 @@ extensions = [
 root_doc = "index"
 suppress_warnings = ["config.cache"]  # a function for the templates cannot be stored, and need not be
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["site/templates", "site/static"]
+exclude_patterns = ["site/menus", "site/templates", "site/static"]
 templates_path = ["site/templates"]
 default_role = "py:obj"  # a word in one pair of backticks is a link where it is a name, and code where not
 toc_object_entries_show_parents = "hide"
@@ -83,9 +83,10 @@ def read_page(app: Sphinx, docname: str, source: list[str]) -> None:
     if origin != page:
         source[0] = origin.read_text(encoding="utf-8")
     source[0] = with_links_of_site(source[0], origin, page)
-    if docname == root_doc:
-        # On a code host the page is a plain table; what the site's menus need would be noise there.
-        source[0] += (DOCS / "site" / "menu.txt").read_text(encoding="utf-8")
+    # The pages below another one; on a code host what the site's menus need would be noise.
+    menu = DOCS / "site" / "menus" / f"{docname}.txt"
+    if menu.exists():
+        source[0] += menu.read_text(encoding="utf-8")
 
 
 # --- Reference from the docstrings -----------------------------------------------------------------
