@@ -2,7 +2,8 @@
 
 A bag is a list of trained nets. `bag_responses` averages what its networks respond; `bag_predictions` turns
 the averages into predictions in the units and dtypes of the labels; `bag_representation` is what the trunk
-makes of the rows. Few rows are padded, so that a row's prediction does not depend on the rows beside it.
+makes of the rows; `member_responses` has what each member of each net responds by itself. Few rows are
+padded, so that a row's prediction does not depend on the rows beside it.
 Once a bag is trained, `blend` puts `LinearModels` or `TreeModels` beside each of its nets, `calibrate` fits a
 temperature for each task of probabilities, and tasks are `adjusted`.
 
@@ -38,6 +39,7 @@ from sklearn_mtl.inference.blend import blend, can_stand_beside
 from sklearn_mtl.inference.boosted_trees import FEWEST_LABELS, MOST_OUTPUTS, MOST_WIDTHS, TreeModels
 from sklearn_mtl.inference.calibration import adjusted, calibrate
 from sklearn_mtl.inference.linear_path import LinearModels
+from sklearn_mtl.inference.members import member_responses
 from sklearn_mtl.inference.prediction import raw_outputs, rows_at_once
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "blend",
     "calibrate",
     "can_stand_beside",
+    "member_responses",
     "raw_outputs",
     "rows_at_once",
 ]

@@ -5,6 +5,7 @@
 `TrainingHistoryDisplay`        the losses, the score and the weight of each task by epoch
 `task_permutation_importance`   what the score of each task loses when a feature is shuffled
 `TaskImportanceDisplay`         the importance of features by task, as bars
+`task_uncertainty`              how far members and nets disagree about each row, by task
 ==============================  ===============================================================
 
 Examples
@@ -24,10 +25,12 @@ from sklearn_mtl.inspection.attention import task_attention
 from sklearn_mtl.inspection.importance_display import TaskImportanceDisplay
 from sklearn_mtl.inspection.permutation_importance import task_permutation_importance
 from sklearn_mtl.inspection.training_history import TrainingHistoryDisplay
+from sklearn_mtl.inspection.uncertainty import task_uncertainty
 
 __all__ = [
     "TaskImportanceDisplay",
     "TrainingHistoryDisplay",
     "task_attention",
     "task_permutation_importance",
+    "task_uncertainty",
 ]
