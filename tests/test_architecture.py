@@ -43,8 +43,9 @@ ALLOWED = {
 }
 for stage in ("network", "data", "sampling", "augmentation", "inference", "training", "estimators"):
     ALLOWED[stage] = set(ALLOWED)
-ALLOWED |= {stage: set(ALLOWED) for stage in ("model_selection", "inspection", "export")}
-ALLOWED["ensemble"] = set(ALLOWED) - {"inspection", "export"}
+ALLOWED |= {stage: set(ALLOWED) for stage in ("model_selection", "export")}
+ALLOWED["ensemble"] = set(ALLOWED) - {"export"}
+ALLOWED["inspection"] = set(ALLOWED) - {"ensemble", "export"}
 ALLOWED["datasets"] = set()
 
 KNOW_ONLY_TORCH = {"trunks", "sharing", "network", "balancing", "sampling", "augmentation"}

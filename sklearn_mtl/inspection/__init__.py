@@ -1,12 +1,14 @@
 """What a fitted estimator has learned.
 
-==============================  ===============================================================
-`task_attention`                how much each task looks at each feature
-`TrainingHistoryDisplay`        the losses, the score and the weight of each task by epoch
-`task_permutation_importance`   what the score of each task loses when a feature is shuffled
-`TaskImportanceDisplay`         the importance of features by task, as bars
-`task_uncertainty`              how far members and nets disagree about each row, by task
-==============================  ===============================================================
+=============================  ================================================================
+`task_attention`               how much each task looks at each feature
+`task_permutation_importance`  what the score of each task loses when a feature is shuffled
+`task_uncertainty`             how far members and nets disagree about each row, by task
+`TaskImportanceDisplay`        the importance of features by task, as bars
+`TaskTradeoffDisplay`          the candidates of a search by the scores of their tasks
+`TrainingHistoryDisplay`       the losses, the score and the weight of each task by epoch
+`WeightSensitivityDisplay`     the scores of all tasks against the weight of one, in a search
+=============================  ================================================================
 
 Examples
 --------
@@ -24,12 +26,16 @@ Examples
 from sklearn_mtl.inspection.attention import task_attention
 from sklearn_mtl.inspection.importance_display import TaskImportanceDisplay
 from sklearn_mtl.inspection.permutation_importance import task_permutation_importance
+from sklearn_mtl.inspection.task_tradeoff import TaskTradeoffDisplay
 from sklearn_mtl.inspection.training_history import TrainingHistoryDisplay
 from sklearn_mtl.inspection.uncertainty import task_uncertainty
+from sklearn_mtl.inspection.weight_sensitivity import WeightSensitivityDisplay
 
 __all__ = [
     "TaskImportanceDisplay",
+    "TaskTradeoffDisplay",
     "TrainingHistoryDisplay",
+    "WeightSensitivityDisplay",
     "task_attention",
     "task_permutation_importance",
     "task_uncertainty",

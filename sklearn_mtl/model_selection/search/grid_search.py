@@ -56,8 +56,8 @@ refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
     task_results_ : DataFrame
         A row for each candidate, as in ``cv_results_``: its parameters in ``param_…``, and the mean and
         standard deviation over the folds of every task's score in ``mean_test_…`` and ``std_test_…``. The
-        scores are those of ``score_tasks``, whatever ``scoring`` is. It is not set where the estimator is no
-        multi-task estimator.
+        scores are those of ``score_tasks``, whatever ``scoring`` is, and ``attrs["metrics"]`` names the
+        metric of each task. It is not set where the estimator is no multi-task estimator.
     pareto_front_ : DataFrame
         The rows of `task_results_` for which no other row is at least as good on every task and better on
         one. Means that differ in their last digits only are equal.

@@ -35,7 +35,8 @@ def task_results(
     DataFrame or None
         A row for each candidate; the columns of `more`, ``param_…``, and ``mean_test_…`` and
         ``std_test_…`` of every task, as in ``cv_results_``. A fold without a score of a task is left out
-        of its mean; where a fit failed, all are nan. None where no candidate has any score.
+        of its mean; where a fit failed, all are nan. ``attrs["metrics"]`` names the metric of each task.
+        None where no candidate has any score.
     """
     found = [[one.task_scores for one in by_fold] for by_fold in trials]
     known = [scores for by_fold in found for scores in by_fold if scores is not None]
@@ -54,7 +55,11 @@ def task_results(
         for task in tasks
         for what in ("mean", "std")
     }
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(rows), name="candidate"))
+    results = pd.DataFrame(columns, index=pd.RangeIndex(len(rows), name="candidate"))
+    results.attrs["metrics"] = {
+        task: metric for scores in known for task, metric in scores.attrs.get("metrics", {}).items()
+    }
+    return results
 
 
 def _over_folds(by_fold: Sequence[pd.Series | None], tasks: Sequence[str]) -> pd.DataFrame:
