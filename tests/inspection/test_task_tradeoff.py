@@ -25,12 +25,6 @@ SCORES = pd.DataFrame(
 )
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    plt.close("all")
-
-
 def legend_of(display):
     return [text.get_text() for text in display.axes_[0].get_legend().get_texts()]
 

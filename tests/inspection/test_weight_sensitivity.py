@@ -17,12 +17,6 @@ matplotlib.use("Agg")
 MEANS = pd.DataFrame({"price": [0.9, 0.8, 0.7], "type": [0.5, 0.6, 0.7]}, index=[0.1, 1.0, 10.0])
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def stacked():
     return search_of("stacked")
