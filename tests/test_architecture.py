@@ -45,7 +45,8 @@ for stage in ("network", "data", "sampling", "augmentation", "inference", "train
     ALLOWED[stage] = set(ALLOWED)
 ALLOWED |= {stage: set(ALLOWED) for stage in ("model_selection", "export")}
 ALLOWED["ensemble"] = set(ALLOWED) - {"export"}
-ALLOWED["inspection"] = set(ALLOWED) - {"ensemble", "export"}
+# Reports compare the network with models of other kinds, over folds.
+ALLOWED["inspection"] = set(ALLOWED) - {"export"}
 ALLOWED["datasets"] = set()
 
 KNOW_ONLY_TORCH = {"trunks", "sharing", "network", "balancing", "sampling", "augmentation"}

@@ -8,6 +8,8 @@
 `TaskTradeoffDisplay`          the candidates of a search by the scores of their tasks
 `TrainingHistoryDisplay`       the losses, the score and the weight of each task by epoch
 `WeightSensitivityDisplay`     the scores of all tasks against the weight of one, in a search
+`task_affinity`                how much each two tasks have to do with each other
+`suggest_groups`               groups of tasks that gain from each other, for ``Hierarchical``
 =============================  ================================================================
 
 Examples
@@ -26,6 +28,7 @@ Examples
 from sklearn_mtl.inspection.attention import task_attention
 from sklearn_mtl.inspection.importance_display import TaskImportanceDisplay
 from sklearn_mtl.inspection.permutation_importance import task_permutation_importance
+from sklearn_mtl.inspection.relations import suggest_groups, task_affinity
 from sklearn_mtl.inspection.task_tradeoff import TaskTradeoffDisplay
 from sklearn_mtl.inspection.training_history import TrainingHistoryDisplay
 from sklearn_mtl.inspection.uncertainty import task_uncertainty
@@ -36,6 +39,8 @@ __all__ = [
     "TaskTradeoffDisplay",
     "TrainingHistoryDisplay",
     "WeightSensitivityDisplay",
+    "suggest_groups",
+    "task_affinity",
     "task_attention",
     "task_permutation_importance",
     "task_uncertainty",
