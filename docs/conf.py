@@ -34,7 +34,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 root_doc = "index"
-suppress_warnings = ["config.cache"]  # a function for the templates cannot be stored, and need not be
+suppress_warnings = ["config.cache"]  # the function of the gallery cannot be stored, and need not be
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["site/menus", "site/templates", "site/static"]
 templates_path = ["site/templates"]
@@ -117,15 +117,17 @@ def told_before() -> Iterator[tuple[str, str]]:
                 yield place, places[id(member)]
 
 
-def value_of(module: str, name: str) -> str:
-    """Return how the reference shows a value: by its short names if it has some."""
-    value = getattr(importlib.import_module(module), name)
-    if isinstance(value, dict):
-        return ", ".join(f"``{key!r}``" for key in value)
-    return f"``{value!r}``"
+def values_of() -> Iterator[tuple[str, str]]:
+    """Yield each public value that is no class or function, and how the reference shows it."""
+    for module in listed_modules():
+        members = importlib.import_module(module)
+        for name in members.__all__:
+            value = getattr(members, name)
+            keys = value if isinstance(value, dict) else [value]
+            yield f"{module}.{name}", ", ".join(f"``{key!r}``" for key in keys)
 
 
-autosummary_context = {"told_before": dict(told_before()), "value_of": value_of}
+autosummary_context = {"told_before": dict(told_before()), "values_of": dict(values_of())}
 
 
 def leave_out_foreign(
@@ -142,7 +144,17 @@ def leave_out_foreign(
 # --- Gallery ---------------------------------------------------------------------------------------
 
 
+# What examples are called with, where their defaults take more than a minute.
+ARGUMENTS = {"house_price_and_type.py": ["--short", "--out", str(ROOT / "build" / "demo")]}
+
+
+def arguments_of(gallery_conf: dict[str, Any], script: dict[str, Any]) -> list[str]:
+    """Return what an example of the gallery is called with."""
+    return ARGUMENTS.get(Path(script["src_file"]).name, [])
+
+
 sphinx_gallery_conf = {
+    "reset_argv": arguments_of,
     "examples_dirs": ["../examples"],
     "gallery_dirs": ["gallery"],
     "filename_pattern": r"\.py$",  # every example runs

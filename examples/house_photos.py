@@ -2,116 +2,116 @@
 House photos: price and type from a picture, a table and both
 =============================================================
 
-Price and type of houses, from their pictures, from a table of the same houses, and from both.
-
 ``make_house_images`` draws houses. The garden, the condition and the neighbours are in the picture alone,
-the year and the district in the table alone, and both tell something of the size. This example compares, on
-houses that none has seen,
+the year and the district in the table alone, and both tell something of the size. Price and type of houses
+are predicted from their pictures, from a table of the same houses, and from both, by one network each.
 
-1. scikit-learn's gradient boosting on the table, a model for each task;
-2. one network for both tasks, on the table;
-3. one network for both tasks, on the pictures, with and without mirrored and shifted ones in training;
-4. one network for both tasks, on the table and the pictures together.
-
-Run it with ``python examples/house_photos.py``; ``--quick`` takes few houses and epochs, which shows that it
-works and nothing else.
+With ``--quick`` it takes few houses and epochs, which shows that it works and nothing else.
 """
+
+# %%
+# The houses
+# ----------
+# X is a mapping: images under ``photo``, a DataFrame under ``table``. `MultiInput` is such a mapping that can
+# also be cut into rows.
 
 from __future__ import annotations
 
-import argparse
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.table import Table
+import pandas as pd
+
+from sklearn_mtl import MultiInput
+from sklearn_mtl.datasets import make_house_images
+
+QUICK = "--quick" in sys.argv
+N_TRAIN, N_TEST = (100, 50) if QUICK else (2_000, 1_000)
+
+X, Y = make_house_images(N_TRAIN + N_TEST, random_state=0)
+inputs = {**X, "both": MultiInput(X)}
+train, test = slice(None, N_TRAIN), slice(N_TRAIN, None)
+known = {task: labels[train] for task, labels in Y.items()}
+
+figure, axes = plt.subplots(1, 5, figsize=(10, 2.6), layout="constrained")
+for i, ax in enumerate(axes):
+    ax.imshow(X["photo"][i])
+    ax.set_title(f"{Y['type'][i]}, {Y['price'][i]:,.0f}", fontsize="medium")
+    ax.set_axis_off()
+
+print(X["table"].head().to_string())
+
+# %%
+# A model for each task, on the table
+# -----------------------------------
+# scikit-learn's gradient boosting takes the table only.
+
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import accuracy_score, mean_absolute_percentage_error, r2_score
 
-from sklearn_mtl import MultiInput, MultiTaskClassifierRegressor
+rows = {}
+started = time.perf_counter()
+
+
+def note(model: str, predicted: dict[str, np.ndarray]) -> None:
+    """Write down the scores of a model, and how long it took since the one before."""
+    global started
+    rows[model] = {
+        "price, R²": r2_score(Y["price"][test], predicted["price"]),
+        "error": mean_absolute_percentage_error(Y["price"][test], predicted["price"]),
+        "type, accuracy": accuracy_score(Y["type"][test], predicted["type"]),
+        "seconds": time.perf_counter() - started,
+    }
+    started = time.perf_counter()
+
+
+boosting = {"price": HistGradientBoostingRegressor, "type": HistGradientBoostingClassifier}
+note(
+    "boosting, table",
+    {
+        task: model(categorical_features="from_dtype", random_state=0)
+        .fit(X["table"][train], known[task])
+        .predict(X["table"][test])
+        for task, model in boosting.items()
+    },
+)
+
+# %%
+# One network for both tasks
+# --------------------------
+# What a network is given decides what it reads it with. By default the first convolution halves images of 64
+# pixels; ``stride=4``, a quarter, is computed four times as fast. `Fusion` names the trunk of one of several
+# inputs. The photos can be mirrored and shifted in training.
+
+from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.augmentation import ImageAugmentation
-from sklearn_mtl.datasets import make_house_images
 from sklearn_mtl.trunks import CNN, Fusion
 
-Labels = Mapping[str, np.ndarray]
+changed = ImageAugmentation(0.05, flip="horizontal")
+networks = {
+    "network, table": ("table", {}),
+    "network, photo": ("photo", {"trunk": CNN(stride=4)}),
+    "network, changed photos": ("photo", {"trunk": CNN(stride=4), "augmentation": changed}),
+    "network, both": ("both", {"trunk": Fusion({"photo": CNN(stride=4)})}),
+}
+for name, (given, options) in networks.items():
+    network = MultiTaskClassifierRegressor(n_bags=1, max_epochs=1 if QUICK else 25, random_state=0, **options)
+    network.fit(inputs[given][train], known)
+    note(name, network.predict(inputs[given][test]))
 
+# %%
+# Who sees what
+# -------------
+# The table does not show the type, the photo does not show most of the price, and the network that is given
+# both has both.
 
-@dataclass(frozen=True)
-class Plan:
-    """How much is computed: everything, or only enough to show that it works."""
+table = pd.DataFrame(rows).T
+print(f"{N_TRAIN:,} houses; scored on {N_TEST:,} others.")
+print(table.round({"price, R²": 3, "error": 3, "type, accuracy": 3, "seconds": 1}).to_string())
 
-    n_train: int = 2_000
-    n_test: int = 1_000
-    network: dict[str, Any] = field(default_factory=lambda: {"n_bags": 1, "max_epochs": 25})
-
-
-QUICK = Plan(100, 50, {"n_bags": 1, "max_epochs": 1})
-
-
-def boosting(known: Any, Y: Labels, new: Any, seed: int) -> Labels:
-    """Predict each task by a model of its own."""
-    models = {"price": HistGradientBoostingRegressor, "type": HistGradientBoostingClassifier}
-    told = {"categorical_features": "from_dtype", "random_state": seed}
-    return {task: model(**told).fit(known, Y[task]).predict(new) for task, model in models.items()}
-
-
-def network(known: Any, Y: Labels, new: Any, **options: Any) -> Labels:
-    """Predict both tasks by one network."""
-    predicted: Labels = MultiTaskClassifierRegressor(**options).fit(known, Y).predict(new)
-    return predicted
-
-
-def models(plan: Plan, seed: int) -> dict[str, tuple[str, Callable[..., Labels]]]:
-    """Return by name the input that a model takes, and what predicts."""
-    how = {"random_state": seed, **plan.network}
-    changed = {"augmentation": ImageAugmentation(0.05, flip="horizontal")}
-    # By default the first convolution halves images of 64 pixels; a quarter is computed four times as fast.
-    photo = {**how, "trunk": CNN(stride=4)}
-    both = {**how, "trunk": Fusion({"photo": CNN(stride=4)})}
-    return {
-        "boosting, table": ("table", lambda *data: boosting(*data, seed)),
-        "network, table": ("table", lambda *data: network(*data, **how)),
-        "network, photo": ("photo", lambda *data: network(*data, **photo)),
-        "network, changed photos": ("photo", lambda *data: network(*data, **changed, **photo)),
-        "network, both": ("both", lambda *data: network(*data, **both)),
-    }
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the example."""
-    parser = argparse.ArgumentParser(description="Price and type of houses, from pictures, a table or both.")
-    parser.add_argument("--quick", action="store_true", help="few houses and one epoch, to see that it works")
-    parser.add_argument("--seed", type=int, default=0, help="of the houses and of training (default: 0)")
-    arguments = parser.parse_args(argv)
-    plan, seed = QUICK if arguments.quick else Plan(), arguments.seed
-
-    X, Y = make_house_images(plan.n_train + plan.n_test, random_state=seed)
-    inputs = {**X, "both": MultiInput(X)}
-    train, test = slice(None, plan.n_train), slice(plan.n_train, None)
-    known = {task: labels[train] for task, labels in Y.items()}
-    console = Console()
-    console.print(f"{plan.n_train:,} houses; scored on {plan.n_test:,} others.", highlight=False)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("model", no_wrap=True)
-    for heading in ("price, R²", "error", "type, accuracy", "seconds"):
-        table.add_column(heading, justify="right")
-    for name, (kind, predicted_by) in models(plan, seed).items():
-        started = time.perf_counter()
-        found = predicted_by(inputs[kind][train], known, inputs[kind][test])
-        seconds = time.perf_counter() - started
-        table.add_row(
-            name,
-            f"{r2_score(Y['price'][test], found['price']):.3f}",
-            f"{mean_absolute_percentage_error(Y['price'][test], found['price']):.1%}",
-            f"{accuracy_score(Y['type'][test], found['type']):.3f}",
-            f"{seconds:.1f}",
-        )
-    console.print(table)
-
-
-if __name__ == "__main__":
-    main()
+figure, ax = plt.subplots(figsize=(8, 3.2), layout="constrained")
+table[["price, R²", "type, accuracy"]].plot.barh(ax=ax)
+ax.invert_yaxis()
+ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

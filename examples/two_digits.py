@@ -2,59 +2,38 @@
 Two digits: four tasks from one picture
 =======================================
 
-Which two digits a picture shows, one over the other, and what their sum is: a CNN against flat pixels.
-
 A picture of 12 × 12 pixels has two of scikit-learn's real handwritten digits, overlaid: one up on the left,
 one down on the right, each shifted by up to a pixel. Four tasks are learned at once: the left digit, the
 right digit, whether their sum is odd, and the sum. No handwritten digit is in both the pictures that are
-learned from and those that are scored. This example compares
+learned from and those that are scored. What reads a picture as a picture, a convolutional network, is
+compared with what reads flat pixels.
 
-1. logistic and ridge regression on the pixels, a model for each task;
-2. random forests on the pixels, one for each task;
-3. one perceptron for all tasks, on the pixels;
-4. one CNN for all tasks, with images that are shifted in training, and without.
-
-Run it with ``python examples/two_digits.py``; ``--quick`` takes a few pictures and epochs, which shows that
-it works and nothing else.
+With ``--quick`` it takes a few pictures and epochs, which shows that it works and nothing else.
 """
+
+# %%
+# The pictures
+# ------------
+# The digits are split before they are overlaid, so that none is in both parts.
 
 from __future__ import annotations
 
-import argparse
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.table import Table
+import pandas as pd
 from sklearn.datasets import load_digits
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from sklearn_mtl import MultiTaskClassifierRegressor
-from sklearn_mtl.augmentation import ImageAugmentation
-
+QUICK = "--quick" in sys.argv
+N_TRAIN, N_TEST = (200, 100) if QUICK else (4_000, 2_000)
 SIZE = 12
 SHIFT = 1  # pixels
 TASKS = ("left", "right", "odd", "sum")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much is computed: everything, or only enough to show that it works."""
-
-    n_train: int = 4_000
-    n_test: int = 2_000
-    network: dict[str, Any] = field(default_factory=lambda: {"n_bags": 1, "max_epochs": 60})
-    n_trees: int = 100
-
-
-QUICK = Plan(200, 100, {"n_bags": 1, "max_epochs": 1}, n_trees=5)
 
 
 @dataclass(frozen=True)
@@ -84,12 +63,42 @@ def overlaid(images: np.ndarray, digits: np.ndarray, n: int, random: np.random.G
     return Pictures(found, labels)
 
 
-# --- The models that are compared ------------------------------------------------------------------
+random = np.random.default_rng(0)
+images, digits = load_digits(return_X_y=True)
+images = images.reshape(-1, 8, 8) / 16
+known, new = np.split(random.permutation(len(images)), [int(0.7 * len(images))])
+train = overlaid(images[known], digits[known], N_TRAIN, random)
+test = overlaid(images[new], digits[new], N_TEST, random)
 
-Scores = Mapping[str, float]
+figure, axes = plt.subplots(2, 6, figsize=(9, 3.4), layout="constrained")
+for i, ax in enumerate(axes.flat):
+    ax.imshow(train.images[i, ..., 0], cmap="gray_r")
+    ax.set_title(f"{train.labels['left'][i]} and {train.labels['right'][i]}")
+    ax.set_axis_off()
+
+# %%
+# A model for each task, on pixels
+# --------------------------------
+# Linear models and random forests, one for each of the four tasks. Scores are the accuracy, and R² of the
+# sum.
+
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+scores: dict[str, Mapping[str, float]] = {}
+started = time.perf_counter()
 
 
-def each_task_alone(train: Pictures, test: Pictures, classifier: Any, regressor: Any) -> Scores:
+def note(model: str, found: Mapping[str, float]) -> None:
+    """Write down the scores of a model, and how long it took since the one before."""
+    global started
+    scores[model] = {**found, "seconds": time.perf_counter() - started}
+    started = time.perf_counter()
+
+
+def each_task_alone(classifier: Any, regressor: Any) -> Mapping[str, float]:
     """Fit a model to the pixels for each task."""
     models = {task: regressor if task == "sum" else classifier for task in TASKS}
     return {
@@ -98,64 +107,42 @@ def each_task_alone(train: Pictures, test: Pictures, classifier: Any, regressor:
     }
 
 
-def one_network(train: Pictures, test: Pictures, *, flat: bool = False, **options: Any) -> Scores:
-    """Fit one network to all tasks: to the images, or to the pixels as a table."""
-    network = MultiTaskClassifierRegressor(tasks={"sum": "regression"}, **options)
-    known, new = (part.pixels if flat else part.images for part in (train, test))
-    return network.fit(known, train.labels).score_tasks(new, test.labels).to_dict()
+logistic = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
+note("linear models", each_task_alone(logistic, RidgeCV()))
+trees = {"n_estimators": 5 if QUICK else 100, "random_state": 0}
+forests = RandomForestClassifier(**trees), RandomForestRegressor(max_features=1 / 3, **trees)
+note("random forests", each_task_alone(*forests))
 
+# %%
+# One network for all tasks
+# -------------------------
+# An array of two axes is a table to the estimator, one of four axes is images, for which its default is a
+# convolutional network. `ImageAugmentation` shifts them in training by up to a pixel.
 
-def models(plan: Plan, seed: int) -> dict[str, Callable[[Pictures, Pictures], Scores]]:
-    """Return what is compared, by name."""
-    linear = (make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300)), RidgeCV())
-    of_trees = {"n_estimators": plan.n_trees, "random_state": seed}
-    forests = (RandomForestClassifier(**of_trees), RandomForestRegressor(max_features=1 / 3, **of_trees))
-    how = {"random_state": seed, **plan.network}
-    return {
-        "linear models": lambda train, test: each_task_alone(train, test, *linear),
-        "random forests": lambda train, test: each_task_alone(train, test, *forests),
-        "perceptron, pixels": lambda train, test: one_network(train, test, flat=True, trunk="mlp", **how),
-        "CNN": lambda train, test: one_network(train, test, **how),
-        "CNN, shifted images": lambda train, test: one_network(
-            train, test, augmentation=ImageAugmentation(1 / SIZE), **how
-        ),
-    }
+from sklearn_mtl import MultiTaskClassifierRegressor
+from sklearn_mtl.augmentation import ImageAugmentation
 
+network = MultiTaskClassifierRegressor(
+    tasks={"sum": "regression"}, n_bags=1, max_epochs=1 if QUICK else 60, random_state=0
+)
+network.set_params(trunk="mlp").fit(train.pixels, train.labels)
+note("perceptron, pixels", network.score_tasks(test.pixels, test.labels).to_dict())
+network.set_params(trunk=None).fit(train.images, train.labels)
+note("CNN", network.score_tasks(test.images, test.labels).to_dict())
+network.set_params(augmentation=ImageAugmentation(1 / SIZE)).fit(train.images, train.labels)
+note("CNN, shifted images", network.score_tasks(test.images, test.labels).to_dict())
 
-# --- All of it ---------------------------------------------------------------------------------------
+table = pd.DataFrame(scores).T
+print(
+    f"{N_TRAIN:,} pictures of two digits; scored on {N_TEST:,} of other digits: accuracy, and R² of the sum."
+)
+print(table.round({**dict.fromkeys(TASKS, 3), "seconds": 1}).to_string())
 
+# %%
+# The two digits stand side by side. Their sum, and whether it is odd, ask for both at once, and there the
+# models differ most:
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the example."""
-    parser = argparse.ArgumentParser(description="Two overlaid digits, their parity and their sum.")
-    parser.add_argument("--quick", action="store_true", help="few pictures, to see that it works")
-    parser.add_argument("--seed", type=int, default=0, help="of the pictures and of training (default: 0)")
-    arguments = parser.parse_args(argv)
-    plan, random = QUICK if arguments.quick else Plan(), np.random.default_rng(arguments.seed)
-
-    images, digits = load_digits(return_X_y=True)
-    images = images.reshape(-1, 8, 8) / 16
-    order = random.permutation(len(images))
-    known, new = np.split(order, [int(0.7 * len(order))])
-    train = overlaid(images[known], digits[known], plan.n_train, random)
-    test = overlaid(images[new], digits[new], plan.n_test, random)
-    console = Console()
-    console.print(
-        f"{plan.n_train:,} pictures of two digits; scored on {plan.n_test:,} of other digits: accuracy, and "
-        "R² of the sum.",
-        highlight=False,
-    )
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("model", no_wrap=True)
-    for heading in (*TASKS, "seconds"):
-        table.add_column(heading, justify="right")
-    for name, score in models(plan, arguments.seed).items():
-        started = time.perf_counter()
-        scores = score(train, test)
-        seconds = time.perf_counter() - started
-        table.add_row(name, *(f"{scores[task]:.3f}" for task in TASKS), f"{seconds:.1f}")
-    console.print(table)
-
-
-if __name__ == "__main__":
-    main()
+figure, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
+table[list(TASKS)].T.plot.bar(ax=ax, rot=0, width=0.8)
+ax.set_ylabel("accuracy; R² of the sum")
+ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
