@@ -13,16 +13,22 @@ PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 
 .DELETE_ON_ERROR:
-.PHONY: demo docs test test-lowest test-newest fuzz lint types bench quality clean
+.PHONY: demo docs docs-quick test test-lowest test-newest fuzz lint types bench quality clean
 
 demo: $(VENV)/.installed-examples
 	$(BIN)/python examples/house_price_and_type.py
 
-# The site, in build/docs, with what every example prints and draws. Without these, in a minute: `make docs GALLERY=0`
+# The site, in build/docs, with what every example prints and draws; an example runs again when it was changed.
+# Without them, in a minute: `make docs GALLERY=0`
 GALLERY ?= 1
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -D plot_gallery=$(GALLERY) -d build/doctrees docs build/docs
 	$(BIN)/python docs/site/check.py build/docs
+
+# The same with a small part of each example, of which nothing is kept for `docs`.
+docs-quick: $(VENV)/.installed-docs
+	rm -rf docs/gallery
+	EXAMPLES=--quick $(MAKE) docs; status=$$?; rm -rf docs/gallery; exit $$status
 
 # Without pyarrow first, as most users are, then what knows of its columns with it: with it pandas keeps text
 # otherwise too, so it is in a folder of its own.

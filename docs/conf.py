@@ -36,7 +36,7 @@ extensions = [
 root_doc = "index"
 suppress_warnings = ["config.cache"]  # the function of the gallery cannot be stored, and need not be
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["site/menus", "site/templates", "site/static"]
+exclude_patterns = ["site/cards.md", "site/menus", "site/templates", "site/static"]
 templates_path = ["site/templates"]
 default_role = "py:obj"  # a word in one pair of backticks is a link where it is a name, and code where not
 toc_object_entries_show_parents = "hide"
@@ -73,16 +73,33 @@ def with_links_of_site(text: str, origin: Path, page: Path) -> str:
     return LINK.sub(moved, text)
 
 
+def front_page(page: Path) -> str:
+    """Return the first page: how the README begins, with its first example, then cards, then every page."""
+    _, rest = page.read_text(encoding="utf-8").split("\n", 1)
+    begun = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## ")[:2]
+    cards = (DOCS / "site" / "cards.md").read_text(encoding="utf-8")
+    return (
+        with_links_of_site("\n## ".join(begun), ROOT / "README.md", page)
+        + "\n\n"
+        + cards
+        + "## All pages\n"
+        + with_links_of_site(rest, page, page)
+    )
+
+
 def read_page(app: Sphinx, docname: str, source: list[str]) -> None:
     """Give a page of Markdown the links of the site, and the one of a file above docs/ its text."""
     page = DOCS / f"{docname}.md"
     if not page.exists():
         return
     origins = {place: ROOT / origin for origin, place in PAGES_FROM_ABOVE.items()}
-    origin = origins.get(f"{docname}.md", page)
-    if origin != page:
-        source[0] = origin.read_text(encoding="utf-8")
-    source[0] = with_links_of_site(source[0], origin, page)
+    if docname == root_doc:
+        source[0] = front_page(page)
+    elif f"{docname}.md" in origins:
+        origin = origins[f"{docname}.md"]
+        source[0] = with_links_of_site(origin.read_text(encoding="utf-8"), origin, page)
+    else:
+        source[0] = with_links_of_site(source[0], page, page)
     # The pages below another one; on a code host what the site's menus need would be noise.
     menu = DOCS / "site" / "menus" / f"{docname}.txt"
     if menu.exists():
@@ -144,13 +161,15 @@ def leave_out_foreign(
 # --- Gallery ---------------------------------------------------------------------------------------
 
 
-# What examples are called with, where their defaults take more than a minute.
-ARGUMENTS = {"house_price_and_type.py": ["--short", "--out", str(ROOT / "build" / "demo")]}
+# What an example is called with, where its default takes more than a minute.
+ARGUMENTS = {"house_price_and_type.py": "--short"}
 
 
 def arguments_of(gallery_conf: dict[str, Any], script: dict[str, Any]) -> list[str]:
-    """Return what an example of the gallery is called with."""
-    return ARGUMENTS.get(Path(script["src_file"]).name, [])
+    """Return what an example of the gallery is called with: all with what ``EXAMPLES`` says, if it is set."""
+    name = Path(script["src_file"]).name
+    told = (os.environ.get("EXAMPLES") or ARGUMENTS.get(name, "")).split()
+    return [*told, "--out", str(ROOT / "build" / "demo")] if name in ARGUMENTS else told
 
 
 sphinx_gallery_conf = {
@@ -162,8 +181,10 @@ sphinx_gallery_conf = {
     "doc_module": ("sklearn_mtl",),
     "reference_url": {"sklearn_mtl": None},
     "abort_on_example_error": True,
+    "within_subsection_order": "FileNameSortKey",
     "remove_config_comments": True,
     "show_memory": False,
+    "show_signature": False,
 }
 
 # --- Looks -----------------------------------------------------------------------------------------
