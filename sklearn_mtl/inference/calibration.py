@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, partial
 from operator import is_
 
@@ -86,19 +86,22 @@ def adjusted(tasks: TaskSet, nets: Sequence[TrainedNet], tables: Sequence[Table]
     """
 
     @cache
-    def predicted() -> list[np.ndarray]:
-        """Return decisions, labels and weights of all columns."""
-        by_group = (
+    def decisions() -> list[list[Tensor]]:
+        """Return for each net the decisions of each group, which may be of different dimensions."""
+        return [
             mean_decisions([net.evaluated], [net.criterion_.losses], table.blocks)
             for net, table in zip(nets, tables, strict=True)
-        )
-        of_nets = [torch.cat([of_group.double() for of_group in of_net], dim=1) for of_net in by_group]
-        parts = (of_nets, [table.y for table in tables], [table.weight for table in tables])
-        return [torch.cat([of_net.double().cpu() for of_net in part]).numpy() for part in parts]
+        ]
+
+    def joined(parts: Iterable[Tensor]) -> np.ndarray:
+        return torch.cat([part.double().cpu() for part in parts]).numpy()
 
     def held_out(position: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        decision, y, weight = (values[:, tasks.column_task == position] for values in predicted())
-        return decision, y, weight
+        group, columns = tasks.places[tasks.names[position]]
+        decision = joined(of_net[group][:, columns] for of_net in decisions())
+        y, weight = joined(table.y for table in tables), joined(table.weight for table in tables)
+        of_task = tasks.column_task == position
+        return decision, y[:, of_task], weight[:, of_task]
 
     found = [task.adjusted_to(partial(held_out, place)) for place, task in enumerate(tasks)]
     return tasks if all(map(is_, found, tasks)) else TaskSet(tuple(found))

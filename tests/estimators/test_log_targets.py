@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.export import load, save
 from sklearn_mtl.model_selection import StackedGridSearchCV
-from sklearn_mtl.tasks import Regression
+from sklearn_mtl.tasks import Regression, Survival
 from sklearn_mtl.trunks import MLP
 
 RNG = np.random.default_rng(0)
@@ -96,3 +96,10 @@ def test_labels_of_another_sign_are_refused_before_training():
         quick().fit(X, wrong)
     with pytest.raises(ValueError, match="Task 'price' with transform='log' needs positive labels"):
         quick().fit(X, Y, X_val=X, y_val=wrong)
+
+
+def test_the_factor_is_found_beside_tasks_whose_decisions_have_more_axes():
+    times = np.column_stack([RNG.uniform(1, 9, size=160), RNG.random(160) < 0.5])
+    tasks = {"price": Regression(transform="log"), "relapse": Survival()}
+    est = quick(tasks=tasks, n_bags=1).fit(X, {"relapse": times, **Y})
+    assert 1.0 < est.tasks_["price"].smearing[0] < 3.0
