@@ -15,8 +15,8 @@ from sklearn_mtl.model_selection.search.pareto import not_dominated
 from sklearn_mtl.recipes import is_number
 
 BEATEN, FRONT, CHOSEN = "0.6", "C0", "C3"
-# So many letters of parameters are told in the legend.
-MOST_LETTERS = 45
+# So many parameters of the chosen candidate are told in the legend.
+MOST_PARAMETERS = 3
 # Points and lines leave no room for a legend among them.
 ABOVE = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
 SIZE = (5.6, 4.4)
@@ -279,8 +279,9 @@ class TaskTradeoffDisplay:
         if self.params is None:
             return "chosen"
         of_chosen = self.params.loc[self.chosen].dropna()
-        words = ", ".join(f"{name}={_short(value)}" for name, value in of_chosen.items())
-        return f"chosen: {words}" if 0 < len(words) <= MOST_LETTERS else "chosen"
+        if len(of_chosen) > MOST_PARAMETERS:
+            return "chosen"
+        return "\n".join(["chosen", *(f"{name}={_short(value)}" for name, value in of_chosen.items())])
 
     def _counted(self, drawn: pd.DataFrame) -> str:
         """Return how many candidates are drawn, and what is not."""
@@ -293,4 +294,4 @@ class TaskTradeoffDisplay:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.3g}" if is_number(value) else str(value)
+    return f"{value:.3g}" if is_number(value) else shown(value, 20)

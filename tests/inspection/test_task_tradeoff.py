@@ -170,10 +170,14 @@ def test_every_search_is_drawn(kind, tasks):
 
 
 def test_the_legend_tells_what_was_chosen():
-    display = TaskTradeoffDisplay.from_search(search_of("stacked"), color_by=WEIGHT)
-    assert legend_of(display)[1].startswith("chosen: lr=0.0")
-    assert f"{WEIGHT}=" in legend_of(display)[1]
+    search = search_of("stacked")
+    display = TaskTradeoffDisplay.from_search(search, color_by=WEIGHT)
+    words = [f"{name}={value:g}" for name, value in search.best_params_.items()]
+    assert legend_of(display)[1].splitlines() == ["chosen", *words]
     assert sorted(set(display.colorbar_.mappable.get_array())) == [0.1, 1.0, 10.0]
+    many = pd.DataFrame(1, index=SCORES.index, columns=["lr", "trunk", "optimizer", "patience"])
+    display = TaskTradeoffDisplay(scores=SCORES, params=many, chosen="a").plot()
+    assert legend_of(display)[-1] == "chosen"
 
 
 def test_of_a_search_by_halving_the_last_iteration_is_drawn():
