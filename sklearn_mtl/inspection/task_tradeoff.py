@@ -171,7 +171,10 @@ class TaskTradeoffDisplay:
         (panel,) = self.axes_
         self.figure_ = panel.figure
         (self._plot_plane if drawn.shape[1] == 2 else self._plot_parallel)(panel, drawn, on_front, colours)
-        legend = panel.legend(**ABOVE, title=self._counted(drawn), fontsize="small", title_fontsize="small")
+        handles = sorted(panel.get_legend_handles_labels()[0], key=lambda artist: artist.get_zorder())
+        legend = panel.legend(
+            handles=handles, **ABOVE, title=self._counted(drawn), fontsize="small", title_fontsize="small"
+        )
         self.text_ = legend.get_title()
         self.colorbar_ = None
         if colours is not None:

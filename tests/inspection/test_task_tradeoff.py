@@ -57,7 +57,7 @@ def test_more_tasks_are_parallel_axes_from_worst_to_best():
     assert_allclose(heights[:, 2], 0.5)
     assert display.points_ is None
     assert display.chosen_ is display.lines_[3]
-    assert legend_of(display) == ["Pareto front", "beaten by another", "chosen"]
+    assert legend_of(display) == ["beaten by another", "Pareto front", "chosen"]
     panel = display.axes_[0]
     assert [label.get_text() for label in panel.get_xticklabels()] == [
         "price\n(r2)",
