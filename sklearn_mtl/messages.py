@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-__all__ = ["shown"]
+__all__ = ["first_line", "shown"]
 
 # Characters of a value, and of each among others; values of a list.
 MOST_CHARACTERS = 200
@@ -71,3 +71,8 @@ def _repr(value: Any) -> str:
 
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message."""
+    return str(error).strip().split("\n")[0][:200]

@@ -20,7 +20,7 @@ from sklearn_mtl.inference.padding import (
     run_padded,
     widths_for_vectors,
 )
-from sklearn_mtl.network import MultiTaskModule, in_default_modes
+from sklearn_mtl.network import MultiTaskModule, in_default_modes, is_out_of_memory
 from sklearn_mtl.tasks import TaskLosses
 from sklearn_mtl.tasks.losses.positions import NO_POSITION
 
@@ -176,22 +176,44 @@ def in_chunks(
     """
     _in_evaluation_mode(module)
     rows = DeviceRows(dict(inputs)) if isinstance(inputs, Mapping) else inputs
-    size, total = rows_at_once(module, rows), len(rows)
-    everything = rows.place(slice(None))
-    if total <= size:
-        (chunk,) = rows.iterate([everything])
-        return run_padded(module, chunk, total, forward) if padded else forward(chunk)
-    start = 0
+    run = partial(run_padded, module, forward=forward) if padded else lambda chunk, _n_rows: forward(chunk)
+    return _in_chunks_of(rows_at_once(module, rows), rows, run, module.raw_scale.device)
+
+
+def _in_chunks_of(
+    size: int, rows: InputRows, run: Callable[[dict[str, Tensor], int], list[Tensor]], device: torch.device
+) -> list[Tensor]:
+    """Run rows in chunks of a size; a chunk for which memory is short in halves of it."""
+    total, start = len(rows), 0
     results: list[Tensor] = []
-    for chunk in _chunks(rows, size):
+    for chunk in rows.iterate([rows.place(slice(None))]) if total <= size else _chunks(rows, size):
         stop = min(start + size, total)
-        parts = run_padded(module, chunk, stop - start, forward) if padded else forward(chunk)
+        parts = _attempt(run, chunk, stop - start)
+        if parts is None:
+            half = -(-(stop - start) // 2 // ENOUGH_ROWS) * ENOUGH_ROWS
+            # Read again: the network may have worked in place before memory was short.
+            again = rows.take(torch.arange(start, stop, device=device))
+            parts = _in_chunks_of(half, again, run, device)
+        if stop - start == total:
+            return parts
         if not results:
             results = [part.new_empty((total, *part.shape[1:])) for part in parts]
         for place, part in enumerate(parts):
             results[place] = _written(results[place], part, start, stop)
         start = stop
     return results
+
+
+def _attempt(
+    run: Callable[[dict[str, Tensor], int], list[Tensor]], chunk: dict[str, Tensor], n_rows: int
+) -> list[Tensor] | None:
+    """Return what is made of some rows, or None where memory is short and fewer may do."""
+    try:
+        return run(chunk, n_rows)
+    except (MemoryError, RuntimeError) as error:
+        if n_rows <= ENOUGH_ROWS or not is_out_of_memory(error):
+            raise
+    return None
 
 
 def _written(result: Tensor, part: Tensor, start: int, stop: int) -> Tensor:

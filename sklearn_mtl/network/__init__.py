@@ -48,6 +48,7 @@ from sklearn_mtl.network.shapes import TooMuchToBuild, shapes_of
 from sklearn_mtl.network.torch_state import (
     each_in_default_modes,
     in_default_modes,
+    is_out_of_memory,
     numpy_dtype,
     release_memory,
     resolve_autocast,
@@ -74,6 +75,7 @@ __all__ = [
     "giving_way",
     "in_default_modes",
     "is_known",
+    "is_out_of_memory",
     "numbers_in",
     "numpy_dtype",
     "release_memory",

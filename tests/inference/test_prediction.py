@@ -43,6 +43,46 @@ def test_chunks_bound_memory_and_change_nothing(data, monkeypatch):
     assert seen == [128, 128]
 
 
+def test_a_chunk_for_which_memory_is_short_is_halved(data, monkeypatch):
+    X, y = data
+    est = quick().fit(X, y)
+    whole, inner = est.predict(X), est.transform(X)
+    est.predict(X[:1])
+    seen = []
+    original = type(est.net_.module_).represent
+
+    def represent(self, inputs):
+        seen.append(len(inputs["x"]))
+        # The first half of the rows is gone when memory is short.
+        rows = inputs["x"].clone()
+        inputs["x"].zero_()
+        if len(rows) > 100:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return original(self, {"x": rows})
+
+    monkeypatch.setattr(type(est.net_.module_), "represent", represent)
+    np.testing.assert_allclose(est.transform(X), inner, rtol=1e-6)
+    assert seen[:6] == [256, 128, 64, 64, 128, 64]
+    monkeypatch.setattr(type(est.net_.module_), "represent", original)
+    np.testing.assert_array_equal(est.predict(X), whole)
+
+
+def test_what_is_short_for_the_fewest_rows_is_an_error(data, monkeypatch):
+    X, y = data
+    est = quick().fit(X, y)
+    est.transform(X)
+    seen = []
+
+    def short(self, inputs):
+        seen.append(len(inputs["x"]))
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(type(est.net_.module_), "represent", short)
+    with pytest.raises(torch.OutOfMemoryError, match=r"CUDA out of memory\."):
+        est.transform(X)
+    assert seen == [256, 128, 64]
+
+
 @pytest.mark.parametrize("at_once", [40, 64, 200])
 def test_several_chunks_are_encoded_at_once_and_to_the_same_bits(at_once, monkeypatch):
     place = np.arange(300)

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.data import Batch
+from sklearn_mtl.messages import first_line
+from sklearn_mtl.network.torch_state import is_out_of_memory
 from sklearn_mtl.training.stacking.batches import padded, rows_to_try, stacked_rows_to_try
-from sklearn_mtl.training.stacking.grouping import attribute_fingerprints, changed_attribute, is_out_of_memory
+from sklearn_mtl.training.stacking.grouping import attribute_fingerprints, changed_attribute
 from sklearn_mtl.training.stacking.own_step import (
     OwnStep,
     clear_gradients,
     equal,
-    first_line,
     halved,
     own_step,
 )

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.balancing import LossBalancer
+from sklearn_mtl.messages import first_line
 from sklearn_mtl.network.module import Blueprint, statistics_of_sharing
 from sklearn_mtl.network.torch_private import MODULE_STATE
+from sklearn_mtl.network.torch_state import is_out_of_memory
 from sklearn_mtl.recipes import fingerprint
 from sklearn_mtl.training.runs import NetPlan, ReadyNet
 from sklearn_mtl.training.stacking.batches import few_rows
@@ -240,9 +242,23 @@ def numbers_in_training(ready: ReadyNet) -> int:
     return weights * (TENSORS_OF_A_WEIGHT + compared) + outputs * TENSORS_OF_AN_OUTPUT
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory is short."""
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        word in str(error).lower() for word in words
+def in_words(error: Exception, plan: NetPlan) -> Exception:
+    """Return an error of a net's training; one of memory says what takes less.
+
+    The new error holds nothing of the old one, whose traceback keeps what was on the device.
+
+    Parameters
+    ----------
+    error : Exception
+        What was raised.
+    plan : NetPlan
+        The plan of the net.
+    """
+    if not is_out_of_memory(error):
+        return error
+    of = MemoryError if isinstance(error, MemoryError) else torch.OutOfMemoryError
+    return of(
+        "`batch_size` must be so small that the network and a step of it fit into the memory of the device "
+        f"{str(plan.settings.device)!r}. Found {plan.settings.batch_size}, and: {first_line(error)} "
+        "A smaller batch or a smaller trunk takes less."
     )

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from sklearn_mtl.balancing import Balancer
 from sklearn_mtl.data import Batch, Table
+from sklearn_mtl.messages import first_line
 from sklearn_mtl.network.balanced_loss import BalancedLoss
 from sklearn_mtl.network.generators import GeneratorState
+from sklearn_mtl.network.torch_state import is_out_of_memory
 from sklearn_mtl.training.parameter_groups import are_frozen
 from sklearn_mtl.training.stacking.batches import RandomNumbers, dropout_layers
-from sklearn_mtl.training.stacking.grouping import first_changed, is_out_of_memory
+from sklearn_mtl.training.stacking.grouping import first_changed
 from sklearn_mtl.training.stacking.module import DropoutCall
 from sklearn_mtl.training.stacking.trainer import Member
 from sklearn_mtl.training.stacking.weights import trained_parameters
@@ -183,8 +185,3 @@ def clear_gradients(member: Member) -> None:
 def equal(first: Tensor, second: Tensor) -> Tensor:
     """Return where two tensors have the same number; nan is one."""
     return (first == second) | ((first != first) & (second != second))
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return str(error).strip().split("\n")[0][:200]

@@ -10,20 +10,20 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from sklearn_mtl.network.torch_state import each_in_default_modes, release_memory
+from sklearn_mtl.messages import first_line
+from sklearn_mtl.network.torch_state import each_in_default_modes, is_out_of_memory, release_memory
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import NetPlan, ReadyNet, finish, finish_interrupted, make_ready, train_alone
 from sklearn_mtl.training.stacking.comparison import remove_mismatches
 from sklearn_mtl.training.stacking.grouping import (
     FitStatistics,
     Structures,
-    is_out_of_memory,
+    in_words,
     members_at_once,
     stacks,
     why_alone,
     why_not_batched,
 )
-from sklearn_mtl.training.stacking.own_step import first_line
 from sklearn_mtl.training.stacking.trainer import StackedTrainer
 
 # Nets that are built ahead of their training, to see which can be stacked.
@@ -181,11 +181,13 @@ def _train_alone(plan: NetPlan, statistics: Mapping[str, Tensor] | None, reason:
     try:
         ready = make_ready(plan, statistics)
     except Exception as error:
-        return Outcome(None, error, NOT_BUILT, 0.0)
+        return Outcome(None, in_words(error, plan), NOT_BUILT, 0.0)
     try:
         net = train_alone(ready)
-    except (Exception, KeyboardInterrupt) as error:
-        return Outcome(_ended(ready, error), error, reason, perf_counter() - start)
+    except KeyboardInterrupt as interrupt:
+        return Outcome(_ended(ready, interrupt), interrupt, reason, perf_counter() - start)
+    except Exception as error:
+        return Outcome(None, in_words(error, plan), reason, perf_counter() - start)
     return Outcome(net, None, reason, perf_counter() - start)
 
 

@@ -1,6 +1,7 @@
 """Plans are trained in stacks or alone, and each outcome says how."""
 
 import pickle
+import re
 from weakref import ref
 
 import pytest
@@ -104,6 +105,25 @@ def test_halves_where_memory_is_short_for_a_trial(data, monkeypatch, sizes, owne
     outcomes = dict(train_nets(plans))
     assert sizes == [4, 2, 2]
     assert {outcome.not_stacked_because for outcome in outcomes.values()} == {None}
+
+
+@pytest.mark.parametrize("of", [torch.OutOfMemoryError, MemoryError])
+def test_a_net_that_does_not_fit_into_memory_says_what_takes_less(data, monkeypatch, of):
+    def short(self, *args):
+        raise of("out of memory: 3 GiB.\nand more")
+
+    monkeypatch.setattr(MultiTaskNet, "training_outputs", short)
+    (plan,) = plans_of(data, batch_size=48)
+    ((_, outcome),) = train_nets([plan])
+    said = (
+        "`batch_size` must be so small that the network and a step of it fit into the memory of the device "
+        "'cpu'. Found 48, and: out of memory: 3 GiB. A smaller batch or a smaller trunk takes less."
+    )
+    with pytest.raises(of, match=f"^{re.escape(said)}$"):
+        outcome.trained()
+    # A traceback would keep what was on the device.
+    assert outcome.error.__context__ is None
+    assert outcome.error.__cause__ is None
 
 
 def test_other_errors_are_raised(data, monkeypatch):
