@@ -120,11 +120,13 @@ class StackedWeights:
     def release(self, slot: int) -> None:
         """Give a net tensors of its own, as they are now, and its optimizer the moments."""
         net = self.nets[slot]
+        # On the device, where the optimizer's own are, and from where it takes them.
+        step = next(iter(self.trained.values())).new_tensor(float(self.steps[slot]), dtype=torch.float32)
         for name, parameter in trained_parameters(net).items():
             # A view would keep the tensors of the whole stack in memory, and change with them.
             parameter.data = parameter.data.clone()
             net.optimizer_.state[parameter] = {
-                "step": torch.tensor(float(self.steps[slot])),
+                "step": step.clone(),
                 "exp_avg": _corner(self.first_moments[name][slot], parameter).clone(),
                 "exp_avg_sq": _corner(self.second_moments[name][slot], parameter).clone(),
             }
