@@ -10,6 +10,7 @@
 `WeightSensitivityDisplay`     the scores of all tasks against the weight of one, in a search
 `task_affinity`                how much each two tasks have to do with each other
 `suggest_groups`               groups of tasks that gain from each other, for ``Hierarchical``
+`TaskAffinityDisplay`          the affinity of tasks as a figure, in groups
 =============================  ================================================================
 
 Examples
@@ -28,13 +29,14 @@ Examples
 from sklearn_mtl.inspection.attention import task_attention
 from sklearn_mtl.inspection.importance_display import TaskImportanceDisplay
 from sklearn_mtl.inspection.permutation_importance import task_permutation_importance
-from sklearn_mtl.inspection.relations import suggest_groups, task_affinity
+from sklearn_mtl.inspection.relations import TaskAffinityDisplay, suggest_groups, task_affinity
 from sklearn_mtl.inspection.task_tradeoff import TaskTradeoffDisplay
 from sklearn_mtl.inspection.training_history import TrainingHistoryDisplay
 from sklearn_mtl.inspection.uncertainty import task_uncertainty
 from sklearn_mtl.inspection.weight_sensitivity import WeightSensitivityDisplay
 
 __all__ = [
+    "TaskAffinityDisplay",
     "TaskImportanceDisplay",
     "TaskTradeoffDisplay",
     "TrainingHistoryDisplay",

@@ -7,6 +7,7 @@
 `target_correlation`            association of the labels of tasks of any kinds
 `cka`                           similarity of what networks for single tasks have learned
 `task_groups`                   `suggest_groups`, which makes groups by affinity
+`affinity_display`              `TaskAffinityDisplay`, affinity and groups as a figure
 `fits_anew`                     clones to be fitted to all tasks, or to one of them
 ==============================  ===============================================================
 
@@ -25,6 +26,7 @@ Name: area, dtype: float64
 """
 
 from sklearn_mtl.inspection.relations.affinity import MEASURES, task_affinity
+from sklearn_mtl.inspection.relations.affinity_display import TaskAffinityDisplay
 from sklearn_mtl.inspection.relations.task_groups import suggest_groups
 
-__all__ = ["MEASURES", "suggest_groups", "task_affinity"]
+__all__ = ["MEASURES", "TaskAffinityDisplay", "suggest_groups", "task_affinity"]
