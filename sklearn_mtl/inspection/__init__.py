@@ -12,6 +12,19 @@
 `suggest_groups`               groups of tasks that gain from each other, for ``Hierarchical``
 `TaskAffinityDisplay`          the affinity of tasks as a figure, in groups
 =============================  ================================================================
+==============================  ===============================================================
+`task_attention`                how much each task looks at each feature
+`TrainingHistoryDisplay`        the losses, the score and the weight of each task by epoch
+`task_permutation_importance`   what the score of each task loses when a feature is shuffled
+`TaskImportanceDisplay`         the importance of features by task, as bars
+`task_uncertainty`              how far members and nets disagree about each row, by task
+`ConformalTasks`                intervals and sets that hold a promised share of labels
+`calibration_report`            reliability curve, calibration error and Brier score by task
+`TaskCalibrationDisplay`        the reliability curves of all tasks
+`task_partial_dependence`       what each task predicts on average as a feature changes
+`TaskPartialDependenceDisplay`  the same as lines
+`TaskOutputs`                   all tasks as one function, for tools that explain functions
+==============================  ===============================================================
 
 Examples
 --------
@@ -27,23 +40,35 @@ Examples
 """
 
 from sklearn_mtl.inspection.attention import task_attention
+from sklearn_mtl.inspection.calibration import calibration_report
+from sklearn_mtl.inspection.calibration_display import TaskCalibrationDisplay
+from sklearn_mtl.inspection.conformal import ConformalTasks
 from sklearn_mtl.inspection.importance_display import TaskImportanceDisplay
+from sklearn_mtl.inspection.partial_dependence import task_partial_dependence
+from sklearn_mtl.inspection.partial_dependence_display import TaskPartialDependenceDisplay
 from sklearn_mtl.inspection.permutation_importance import task_permutation_importance
 from sklearn_mtl.inspection.relations import TaskAffinityDisplay, suggest_groups, task_affinity
+from sklearn_mtl.inspection.task_outputs import TaskOutputs
 from sklearn_mtl.inspection.task_tradeoff import TaskTradeoffDisplay
 from sklearn_mtl.inspection.training_history import TrainingHistoryDisplay
 from sklearn_mtl.inspection.uncertainty import task_uncertainty
 from sklearn_mtl.inspection.weight_sensitivity import WeightSensitivityDisplay
 
 __all__ = [
+    "ConformalTasks",
     "TaskAffinityDisplay",
+    "TaskCalibrationDisplay",
     "TaskImportanceDisplay",
+    "TaskOutputs",
+    "TaskPartialDependenceDisplay",
     "TaskTradeoffDisplay",
     "TrainingHistoryDisplay",
     "WeightSensitivityDisplay",
+    "calibration_report",
     "suggest_groups",
     "task_affinity",
     "task_attention",
+    "task_partial_dependence",
     "task_permutation_importance",
     "task_uncertainty",
 ]
