@@ -1,23 +1,16 @@
 """What a fitted estimator has learned.
 
-=============================  ================================================================
-`task_attention`               how much each task looks at each feature
-`task_permutation_importance`  what the score of each task loses when a feature is shuffled
-`task_uncertainty`             how far members and nets disagree about each row, by task
-`TaskImportanceDisplay`        the importance of features by task, as bars
-`TaskTradeoffDisplay`          the candidates of a search by the scores of their tasks
-`TrainingHistoryDisplay`       the losses, the score and the weight of each task by epoch
-`WeightSensitivityDisplay`     the scores of all tasks against the weight of one, in a search
-`task_affinity`                how much each two tasks have to do with each other
-`suggest_groups`               groups of tasks that gain from each other, for ``Hierarchical``
-`TaskAffinityDisplay`          the affinity of tasks as a figure, in groups
-=============================  ================================================================
 ==============================  ===============================================================
 `task_attention`                how much each task looks at each feature
-`TrainingHistoryDisplay`        the losses, the score and the weight of each task by epoch
 `task_permutation_importance`   what the score of each task loses when a feature is shuffled
-`TaskImportanceDisplay`         the importance of features by task, as bars
 `task_uncertainty`              how far members and nets disagree about each row, by task
+`TaskImportanceDisplay`         the importance of features by task, as bars
+`TaskTradeoffDisplay`           the candidates of a search by the scores of their tasks
+`TrainingHistoryDisplay`        the losses, the score and the weight of each task by epoch
+`WeightSensitivityDisplay`      the scores of all tasks against the weight of one, in a search
+`task_affinity`                 how much each two tasks have to do with each other
+`suggest_groups`                groups of tasks that gain from each other, for ``Hierarchical``
+`TaskAffinityDisplay`           the affinity of tasks as a figure, in groups
 `ConformalTasks`                intervals and sets that hold a promised share of labels
 `calibration_report`            reliability curve, calibration error and Brier score by task
 `TaskCalibrationDisplay`        the reliability curves of all tasks
