@@ -1,6 +1,7 @@
 """What many tests share."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,8 @@ import pytest
 import torch
 
 from sklearn_mtl.datasets import make_multitask
+from sklearn_mtl.estimators import fit_parameters, fitted
+from sklearn_mtl.network import resolve_device
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -37,6 +40,29 @@ def mixed() -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     X["kind"] = np.where(X.pop("x5") > 0, "high", "low")
     X.loc[::10, "x0"] = np.nan
     return X, Y
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device",
+        choices=["cpu", "cuda"],
+        default="cpu",
+        help='what device="auto" is, but in the tests marked gpu; many tests compare with numbers of the CPU',
+    )
+
+
+@pytest.fixture(autouse=True)
+def auto_is_the_same_device_on_every_machine(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = request.config.getoption("--device") == "cuda" or request.node.get_closest_marker("gpu")
+    if torch.cuda.is_available() and not chosen:
+        for module in (fit_parameters, fitted):
+            monkeypatch.setattr(module, "resolve_device", _cpu_for_auto)
+
+
+def _cpu_for_auto(device: Any) -> torch.device:
+    return resolve_device("cpu" if isinstance(device, str) and device == "auto" else device)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
