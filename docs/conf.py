@@ -49,7 +49,8 @@ myst_enable_extensions = ["colon_fence"]
 
 # Files of the repository that are a page of the site, and where.
 PAGES_FROM_ABOVE = {"README.md": "site/readme.md", "CHANGELOG.md": "site/changelog.md"}
-LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)\s#]+)")
+LINK = re.compile(r"\[(?P<text>[^]\n]*)\]\((?!\w+:|#)(?P<path>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)")
+FILE_NAME = re.compile(r"[\w/]+\.(md|py)")
 
 
 def place_in_site(target: Path) -> Path:
@@ -64,11 +65,15 @@ def with_links_of_site(text: str, origin: Path, page: Path) -> str:
     """Return Markdown whose links to files of the repository lead to their pages in the site."""
 
     def moved(link: re.Match[str]) -> str:
-        target = Path(os.path.normpath(origin.parent / link[1]))
+        target = Path(os.path.normpath(origin.parent / link["path"]))
         # What else looks like a link is code that calls an item: `stages[0](x)`.
         if not (target.is_relative_to(ROOT) and target.exists()):
-            return link[1]
-        return Path(os.path.relpath(place_in_site(target), page.parent)).as_posix()
+            return link[0]
+        place = place_in_site(target)
+        # Where a link has the name of a file, the title of the page that it leads to is better.
+        is_named = place.suffix in source_suffix and FILE_NAME.fullmatch(link["text"])
+        path = Path(os.path.relpath(place, page.parent)).as_posix()
+        return f"[{'' if is_named else link['text']}]({path}{link['anchor'] or ''})"
 
     return LINK.sub(moved, text)
 

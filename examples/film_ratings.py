@@ -100,6 +100,7 @@ note("means of user and film", means_of_user_and_film(stars), means_of_user_and_
 # It takes no more than 255 categories. So the ids are numbers to it, or what the ratings of each user, film
 # and genre are on average (``TargetEncoder``).
 
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
@@ -111,8 +112,10 @@ for name, encoder in {
     "boosting, ids as means": TargetEncoder(),
 }.items():
     encoded = make_column_transformer((encoder, IDS), remainder="passthrough")
-    regressor = make_pipeline(encoded, HistGradientBoostingRegressor(**trees)).fit(X_train, Y_train["rating"])
-    classifier = make_pipeline(encoded, HistGradientBoostingClassifier(**trees))
+    # Each has an encoder of its own, as that of means is fitted to the labels.
+    regressor = make_pipeline(clone(encoded), HistGradientBoostingRegressor(**trees))
+    classifier = make_pipeline(clone(encoded), HistGradientBoostingClassifier(**trees))
+    regressor.fit(X_train, Y_train["rating"])
     classifier.fit(X_train, Y_train["liked"])
     note(name, regressor.predict(X_test), classifier.predict_proba(X_test)[:, 1])
 

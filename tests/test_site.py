@@ -72,6 +72,14 @@ def test_each_module_with_public_names_is_in_the_reference():
             assert getattr(module, name) in pages, f"{module.__name__}.{name}"
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent != ROOT], ids=path_id)
+def test_each_page_is_in_a_menu(page):
+    menus = [*SITE.glob("*.md"), *(SITE / "menus").glob("*.txt")]
+    place = page.relative_to(DOCS).with_suffix("").as_posix()
+    entry = re.compile(rf"^(?:.* <)?(?:\.\./)?{place}>?$", re.MULTILINE)
+    assert place == "index" or any(entry.search(menu.read_text(encoding="utf-8")) for menu in menus)
+
+
 @pytest.mark.parametrize(
     ("link", "seen"),
     [
@@ -79,6 +87,8 @@ def test_each_module_with_public_names_is_in_the_reference():
         ("[top](../README.md#install)", "[top](site/readme.md#install)"),
         ("[here](targets.md#kinds)", "[here](targets.md#kinds)"),
         ("[below](#kinds)", "[below](#kinds)"),
+        ("[targets.md](targets.md#kinds)", "[](targets.md#kinds)"),
+        ("[examples/two_digits.py](../examples/two_digits.py)", "[](gallery/two_digits.rst)"),
         ("[licence](../LICENSE)", "[licence](../LICENSE)"),
         ("stages[0](x)", "stages[0](x)"),
         ("[paper](https://doi.org/10.1)", "[paper](https://doi.org/10.1)"),
