@@ -114,7 +114,8 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         Each net gets copies, which share what the callbacks were constructed with, such as a trial or a
         writer; files of checkpoints get the net's number where there are several.
     verbose : int, default=0
-        Above 0, a line for each epoch.
+        At 1 a bar shows the progress of a fit, or lines where there is neither a terminal nor a notebook;
+        above that, each net prints a line for each epoch. At 0 nothing is printed.
     warm_start : bool, default=False
         Whether a further ``fit`` goes on from where the last one ended, up to ``max_epochs`` in all.
         Tasks, preprocessing, network and bag stay those of the first ``fit``; task weights and what

@@ -28,6 +28,7 @@ from sklearn_mtl.training import (
     Outcome,
     RunJobs,
     plan_bag,
+    train_bag,
     train_nets,
 )
 
@@ -208,7 +209,7 @@ class PlannedFit:
         found: dict[int, MultiTaskNet] = {}
         interrupt = None
         try:
-            for position, outcome in train_nets(self.plans if observed is None else observed(self)):
+            for position, outcome in train_bag(self.plans if observed is None else observed(self)):
                 if outcome.net is not None or not outcome.interrupted:
                     found[position] = outcome.trained()
         except KeyboardInterrupt as ctrl_c:
@@ -296,7 +297,7 @@ def train_together(
     *,
     epochs: int | None = None,
     max_members: int | None = None,
-    watch: Callable[[int, int, int], None] | None = None,
+    watch: Callable[[int, int, int, int], None] | None = None,
     run_jobs: RunJobs | None = None,
 ) -> Iterator[tuple[int, PlannedFit]]:
     """Train the nets of all fits at once, and yield each fit with its position once it is done.

@@ -69,8 +69,9 @@ from sklearn_mtl.training.inter_task_affinity import InterTaskAffinity
 from sklearn_mtl.training.kept_epoch import kept_epoch
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
 from sklearn_mtl.training.net import MultiTaskNet
-from sklearn_mtl.training.observer import NetObserver
+from sklearn_mtl.training.observer import FitObserver, NetObserver
 from sklearn_mtl.training.pareto_manifold import ManifoldPlan
+from sklearn_mtl.training.progress_view import progress_view
 from sklearn_mtl.training.recording import conflict_frame, history_frame
 from sklearn_mtl.training.runs import NetPlan, plan_bag, plan_further
 from sklearn_mtl.training.settings import (
@@ -79,13 +80,14 @@ from sklearn_mtl.training.settings import (
     check_lr_schedule,
     resolve_optimizer,
 )
-from sklearn_mtl.training.stacking import Outcome, RunJobs, train_nets
+from sklearn_mtl.training.stacking import Outcome, RunJobs, train_bag, train_nets
 from sklearn_mtl.training.state import NetState, as_of_now, pack_module, pack_net, unpack_module, unpack_net
 
 __all__ = [
     "OPTIMIZERS",
     "BestEpoch",
     "FiniteLosses",
+    "FitObserver",
     "InterTaskAffinity",
     "ManifoldPlan",
     "MultiTaskNet",
@@ -109,7 +111,9 @@ __all__ = [
     "pack_net",
     "plan_bag",
     "plan_further",
+    "progress_view",
     "resolve_optimizer",
+    "train_bag",
     "train_nets",
     "unpack_module",
     "unpack_net",

@@ -214,9 +214,9 @@ class MultiTaskNet(RecordedNet):
         return [callback for _, callback in self.callbacks_ if isinstance(callback, kind)]
 
     def get_default_callbacks(self) -> list[tuple[str, Any]]:
-        """Return the callbacks that print the epochs, if asked for; losses are recorded without any."""
+        """Return the callbacks that time and print the epochs, if asked for; losses are recorded without."""
         printing = [("epoch_timer", EpochTimer()), ("print_log", PrintLog(keys_ignored=self.known_by_task))]
-        return printing if self.verbose else []
+        return printing[: int(self.verbose)]
 
     def torch_compile(self, module: nn.Module, name: str) -> nn.Module:
         """Compile the network, not the loss."""

@@ -1,7 +1,9 @@
-"""Looking on at the training of a net, whether it is trained alone or in a stack."""
+"""Looking on at the training of a net, or of all nets of a fit, trained alone or in a stack."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from skorch.callbacks import Callback
@@ -46,3 +48,54 @@ class NetObserver(Callback):
             self._in_epoch = False
             self.end_epoch(net)
         self.end(net)
+
+
+class SeveralObservers(NetObserver):
+    """Passes on to several observers of one net what it is told.
+
+    Parameters
+    ----------
+    observers : sequence of NetObserver
+        They are told in this order.
+    """
+
+    def __init__(self, observers: Sequence[NetObserver]) -> None:
+        self.observers = observers
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Pass it on."""
+        for one in self.observers:
+            one.on_train_begin(net, **kwargs)
+
+    def begin_epoch(self, net: Any) -> None:
+        """Pass it on."""
+        for one in self.observers:
+            one.begin_epoch(net)
+
+    def end_epoch(self, net: Any) -> bool:
+        """Pass it on to all, and return whether any of them ends the training."""
+        stops = [one.end_epoch(net) for one in self.observers]
+        return any(stops)
+
+    def end(self, net: Any) -> None:
+        """Pass it on."""
+        for one in self.observers:
+            one.end(net)
+
+
+class FitObserver(Callback):
+    """Looks on at all nets of a fit.
+
+    Among the ``callbacks`` of an estimator it is no callback of each net: it is not copied, and leaves nets
+    in their stack.
+    """
+
+    def observing(self, plans: Sequence[Any]) -> AbstractContextManager[Sequence[NetObserver]]:
+        """Return the context of one training, which gives an observer for each net.
+
+        Parameters
+        ----------
+        plans : sequence of NetPlan
+            The nets, before their training.
+        """
+        raise NotImplementedError

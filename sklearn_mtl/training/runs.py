@@ -160,8 +160,8 @@ def plan_further(
 def _prefixes(blueprint: Blueprint, parts: Parts, settings: TrainingSettings) -> list[str]:
     """Check the callbacks, and return a prefix for the files that those of each net write."""
     schedule = [] if isinstance(settings.lr_schedule, str | None) else [settings.lr_schedule]
-    if schedule or settings.callbacks:
-        callbacks = instantiated([*schedule, *settings.callbacks])
+    if schedule or settings.net_callbacks:
+        callbacks = instantiated([*schedule, *settings.net_callbacks])
         check_places(callbacks, len(parts))
         check_monitors(
             callbacks,
@@ -277,7 +277,7 @@ def make_net(
     # Stopping comes last, so that every other callback sees the last epoch.
     callbacks = [
         *settings.schedule_callbacks(n_batches, done),
-        *(copies_of(settings.callbacks, prefix) if settings.callbacks else ()),
+        *(copies_of(settings.net_callbacks, prefix) if settings.net_callbacks else ()),
         ("finite_losses", FiniteLosses(blueprint.tasks.names, keeps=not stops_early)),
     ]
     if settings.patience is not None and stops_early:

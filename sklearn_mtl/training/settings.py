@@ -12,7 +12,8 @@ from skorch.callbacks import Callback, LRScheduler
 
 from sklearn_mtl.messages import shown
 from sklearn_mtl.training.callback_copies import copied
-from sklearn_mtl.training.callbacks import why_no_schedule
+from sklearn_mtl.training.callbacks import instantiated, why_no_schedule
+from sklearn_mtl.training.observer import FitObserver
 from sklearn_mtl.training.schedules import SCHEDULES, StepSchedule
 from sklearn_mtl.training.steps import FusedAdamW
 
@@ -58,9 +59,9 @@ class TrainingSettings:
     gradient_conflict : int or None
         Every so many steps, the gradients of the tasks are compared; None for never.
     callbacks : sequence
-        The user's skorch callbacks; each net is given copies.
+        The user's skorch callbacks.
     verbose : int
-        Whether a line is printed for each epoch, if above 0.
+        At 1 the progress of a fit is shown, above that a line is printed for each epoch of each net.
     """
 
     optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW
@@ -80,6 +81,26 @@ class TrainingSettings:
     gradient_conflict: int | None = None
     callbacks: Sequence[Any] = ()
     verbose: int = 0
+
+    @property
+    def net_callbacks(self) -> list[Any]:
+        """The callbacks of which each net is given copies."""
+        return [entry for entry in self.callbacks if not _looks_on(entry)]
+
+    @property
+    def onlookers(self) -> list[FitObserver]:
+        """The callbacks that look on at all nets of a fit."""
+        return instantiated([entry for entry in self.callbacks if _looks_on(entry)])
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether a fit shows one progress; above 1 each net prints its epochs instead."""
+        return self.verbose == 1
+
+    @property
+    def is_looked_on(self) -> bool:
+        """Whether anybody looks on at a fit."""
+        return self.shows_progress or any(map(_looks_on, self.callbacks))
 
     @property
     def optimizer_class(self) -> type[torch.optim.Optimizer]:
@@ -114,6 +135,10 @@ class TrainingSettings:
         elif self.lr_schedule is not None:
             found.append(("lr_schedule", copied(self.lr_schedule)))
         return found
+
+
+def _looks_on(entry: Any) -> bool:
+    return isinstance(instantiated([entry])[0], FitObserver)
 
 
 # Of torch's, by name, as older releases lack some.

@@ -324,7 +324,7 @@ def test_n_iter_is_that_of_the_net_that_ran_longest(quick, houses):
 
 
 def test_verbose_prints_a_line_for_each_epoch(quick, houses, capsys):
-    quick(verbose=1).fit(*houses)
+    quick(verbose=2).fit(*houses)
     printed = capsys.readouterr().out
     assert len(printed.strip().splitlines()) == 2 + 3
     assert "train_loss" in printed

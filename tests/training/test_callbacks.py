@@ -511,7 +511,7 @@ def test_the_history_goes_through_pickle_and_on():
 
 def test_a_line_of_the_log_is_as_short_as_ever():
     with redirect_stdout(io.StringIO()) as shown:
-        fitted(verbose=1)
+        fitted(verbose=2)
     assert shown.getvalue().splitlines()[0].split() == ["epoch", "train_loss", "valid_loss", "dur"]
 
 
@@ -599,7 +599,7 @@ def test_what_the_callbacks_before_write_down_can_be_monitored(tmp_path):
     ]
     stops = [EarlyStopping(key, patience=99) for key in ("dur", "event_lr", "event_cp", "valid_loss_best")]
     assert fitted(*before, *stops, max_epochs=2).n_iter_ == 2
-    with redirect_stdout(io.StringIO()):
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         assert fitted(EarlyStopping("dur", patience=99), max_epochs=2, verbose=1).n_iter_ == 2
 
 

@@ -38,7 +38,8 @@ class StackedGridSearchCV(StackedSearch, GridSearchCV):
         As in ``GridSearchCV``. A number stands for so many folds in the order of the rows; they are
         stratified for a classifier whose y is one column without missing labels, and for no other.
     verbose : int, default=0
-        Above 0, a progress bar shows how many networks are done, and the epoch of the others.
+        Above 0, a bar shows candidates and folds, how many networks are done, how many are still in training
+        and their epoch; where there is neither a terminal nor a notebook, lines do.
     pre_dispatch : int or str, default="2*n_jobs"
         As in ``GridSearchCV``.
     error_score : "raise" or float, default=nan

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
-from tqdm import tqdm
 
-from sklearn_mtl.estimators.fitting import train_together
+from sklearn_mtl.estimators.fitting import PlannedFit, train_together
 from sklearn_mtl.model_selection.all_targets import AllTargets
 from sklearn_mtl.model_selection.search.folds import Fold
+from sklearn_mtl.model_selection.search.progress import ShowProgress, search_progress
 from sklearn_mtl.model_selection.search.results import TrialResult
 from sklearn_mtl.model_selection.search.trials import Scoring, Trial, last_step, why_left_to_scikit_learn
 from sklearn_mtl.training import RunJobs
-
-
-class ShowProgress(Protocol):
-    """Is called after every epoch of a stack, and after every network that is done."""
-
-    def __call__(self, n_done: int, n_all: int, epoch: int, /) -> None:
-        """Show how many networks are done, of how many, and the epoch of the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,12 +106,23 @@ class TrialRunner:
                 yield i, trial
         places = [i for i, trial in enumerate(trials) if trial.fit is not None]
         fits = [trial.fit for trial in trials if trial.fit is not None]
-        with progress_bar(self.verbose > 0) as show:
+        with self._progress(fits, epochs) as show:
             trained = train_together(
                 fits, epochs=epochs, max_members=self.max_members, watch=show, run_jobs=self._run_jobs
             )
             for position, fit in trained:
                 yield places[position], trials[places[position]].with_fit(fit)
+
+    def _progress(
+        self, fits: Sequence[PlannedFit], epochs: int | None
+    ) -> AbstractContextManager[ShowProgress | None]:
+        """Return what shows the progress of some fits."""
+        to_come = [(fit.max_epochs if epochs is None else epochs) - (fit.epochs or 0) for fit in fits]
+        n_folds = len(self.folds)
+        n_candidates = -(-len(fits) // n_folds)
+        return search_progress(
+            self.verbose, n_candidates=n_candidates, n_folds=n_folds, most_epochs=max(to_come, default=1)
+        )
 
     @property
     def _run_jobs(self) -> RunJobs | None:
@@ -128,24 +132,3 @@ class TrialRunner:
         parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)
         # All at once: what is done with the first result, before the last is there, may itself be parallel.
         return lambda jobs: parallel(delayed(job)() for job in jobs)
-
-
-@contextmanager
-def progress_bar(shown: bool) -> Iterator[ShowProgress]:
-    """Show a bar of the networks that are done, and the epoch of the others.
-
-    Parameters
-    ----------
-    shown : bool
-        Whether there is a bar.
-    """
-    with tqdm(disable=not shown, unit="net", leave=True) as bar:
-
-        def show(n_done: int, n_all: int, epoch: int, /) -> None:
-            bar.total = n_all
-            bar.set_postfix(epoch=epoch, refresh=False)
-            bar.update(n_done - bar.n)
-
-        yield show
-        if bar.total is not None:
-            bar.update(bar.total - bar.n)

@@ -64,6 +64,6 @@ Fewer are trained alone, and say so:
 ['a stack of fewer than 4 nets is no faster']
 """
 
-from sklearn_mtl.training.stacking.train import Outcome, RunJobs, train_nets
+from sklearn_mtl.training.stacking.train import Outcome, RunJobs, train_bag, train_nets
 
-__all__ = ["Outcome", "RunJobs", "train_nets"]
+__all__ = ["Outcome", "RunJobs", "train_bag", "train_nets"]

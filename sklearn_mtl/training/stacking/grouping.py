@@ -40,7 +40,7 @@ def why_alone(plan: NetPlan) -> str | None:
         return plan.alone_because
     if settings.optimizer is not torch.optim.AdamW:
         return f"its optimizer is {settings.optimizer.__name__}, and stacks have AdamW"
-    if settings.callbacks:
+    if settings.net_callbacks:
         return "its callbacks are given one net at each step"
     if settings.lr_schedule is not None and not isinstance(settings.lr_schedule, str):
         return "its lr_schedule is a callback"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from sklearn_mtl.messages import first_line
 from sklearn_mtl.network.torch_state import each_in_default_modes, is_out_of_memory, release_memory
+from sklearn_mtl.training.looking_on import looked_on
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import NetPlan, ReadyNet, finish, finish_interrupted, make_ready, train_alone
 from sklearn_mtl.training.stacking.comparison import remove_mismatches
@@ -35,8 +37,8 @@ FEWEST_ON_CPU = 4
 FEWEST_ON_GPU = 2
 NOT_BUILT = "it could not be built"
 
-# Called after each epoch of a stack: nets done so far, nets in all, epochs of the stack.
-Watch = Callable[[int, int, int], None]
+# Called after an epoch of a stack, or a net alone: nets done, nets in all, nets in the stack, its epochs.
+Watch = Callable[[int, int, int, int], None]
 # Trains a net that is in no stack; can be sent to another process.
 Job = Callable[[], "Outcome"]
 # Runs jobs, maybe in other processes, and returns what they do, in order.
@@ -94,8 +96,8 @@ def train_nets(
     max_members : int, optional
         Most nets in one stack; as many as pay by default.
     watch : callable, optional
-        Called after each epoch of a stack with the number of nets that are done, of all nets, and of this
-        stack's epochs.
+        Called after each epoch of a stack with the number of nets that are done, of all nets, of those still
+        in this stack, and of its epochs; after each net that was trained alone with 0 for the last two.
     run_jobs : callable, optional
         Trains the nets that are in no stack; here, one after the other, by default.
 
@@ -111,9 +113,23 @@ def train_nets(
         window = {place: plans[place] for place in range(start, min(start + PLANS_AHEAD, len(plans)))}
         for outcome in _train_window(window, max_members, progress, run_jobs):
             progress.n_done += 1
+            if outcome[1].not_stacked_because is not None:
+                progress.tell(0, 0, 0)
             yield outcome
     for device in {plan.settings.device for plan in plans}:
         release_memory(device)
+
+
+def train_bag(plans: Sequence[NetPlan]) -> Iterator[tuple[int, Outcome]]:
+    """Train the nets of one fit as `train_nets` does, with whoever looks on.
+
+    Parameters
+    ----------
+    plans : sequence of NetPlan
+        The nets, of equal settings.
+    """
+    with looked_on(plans) if plans[0].settings.is_looked_on else nullcontext(plans) as observed:
+        yield from train_nets(observed)
 
 
 @dataclass
@@ -134,10 +150,10 @@ class _Progress:
     watch: Watch | None
     n_done: int = 0
 
-    def epoch(self, done_of_stack: int, number: int) -> None:
-        """Tell of an epoch that is over."""
+    def tell(self, done_of_stack: int, n_members: int, epoch: int) -> None:
+        """Tell of an epoch of a stack of so many nets that is over."""
         if self.watch is not None:
-            self.watch(self.n_done + done_of_stack, self.n_all, number)
+            self.watch(self.n_done + done_of_stack, self.n_all, n_members - done_of_stack, epoch)
 
 
 def _train_window(
@@ -309,9 +325,10 @@ class _Stacks:
                 raise
             return {}, dict.fromkeys(places, f"its step fails: {first_line(failure)}")
         mismatched = remove_mismatches(trainer)
+        n_members = len(places) - len(mismatched)
         ended: dict[int, Exception | KeyboardInterrupt | None] = {}
         try:
-            trainer.run(ended.__setitem__, lambda epoch: self._progress.epoch(len(ended), epoch))
+            trainer.run(ended.__setitem__, lambda epoch: self._progress.tell(len(ended), n_members, epoch))
         except KeyboardInterrupt as interrupt:
             ended = {
                 position: ended.get(position, interrupt)

@@ -653,9 +653,20 @@ def test_a_bar_is_shown_if_asked(X, Y, capsys):
     StackedGridSearchCV(quick(), GRID, cv=CV, refit=False).fit(X, Y)
     assert capsys.readouterr() == ("", "")
     StackedGridSearchCV(quick(), GRID, cv=CV, refit=False, verbose=1).fit(X, Y)
-    shown = capsys.readouterr().err
-    assert "12/12" in shown
-    assert "epoch=3" in shown
+    first, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("4 candidates × 3 folds: 33% in ")
+    assert first.endswith(" s, 0 of 12 networks done, 12 in training, epoch 1")
+    assert last.startswith("4 candidates × 3 folds: done in ")
+    assert last.endswith(" s, 12 networks trained")
+
+
+def test_the_bar_of_a_search_counts_networks_that_are_alone(X, Y, capsys):
+    alone = quick(optimizer="sgd", max_epochs=1)
+    StackedGridSearchCV(alone, {"lr": [0.01]}, cv=CV, refit=False, verbose=1).fit(X, Y)
+    first, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("1 candidate × 3 folds: 33% in ")
+    assert first.endswith(" s, 1 of 3 networks done")
+    assert last.endswith(" s, 3 networks trained")
 
 
 # --------------------------------------------------------------------------- the front

@@ -139,7 +139,10 @@ def test_progress_is_told(data):
     told = []
     plans = [plan for epochs in (1, 3) for plan in plans_of(data, max_epochs=epochs)]
     list(train_nets(plans, watch=lambda *state: told.append(state)))
-    assert told == [(0, 2, 1), (1, 2, 2), (1, 2, 3)]
+    assert told == [(0, 2, 2, 1), (1, 2, 1, 2), (1, 2, 1, 3)]
+    told.clear()
+    list(train_nets(plans[:1], watch=lambda *state: told.append(state)))
+    assert told == [(1, 1, 0, 0)]
 
 
 def test_generators_and_threads_are_left_alone(data):
