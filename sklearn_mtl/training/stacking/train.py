@@ -96,8 +96,7 @@ def train_nets(
     max_members : int, optional
         Most nets in one stack; as many as pay by default.
     watch : callable, optional
-        Called after each epoch of a stack with the number of nets that are done, of all nets, of those still
-        in this stack, and of its epochs; after each net that was trained alone with 0 for the last two.
+        Given how many nets are done, and of how many, how many train as a stack, and its epoch; 0 for none.
     run_jobs : callable, optional
         Trains the nets that are in no stack; here, one after the other, by default.
 
@@ -150,10 +149,10 @@ class _Progress:
     watch: Watch | None
     n_done: int = 0
 
-    def tell(self, done_of_stack: int, n_members: int, epoch: int) -> None:
-        """Tell of an epoch of a stack of so many nets that is over."""
+    def tell(self, done_of_stack: int, n_training: int, epoch: int) -> None:
+        """Tell of an epoch that is over, of a stack of which so many nets are done and in training."""
         if self.watch is not None:
-            self.watch(self.n_done + done_of_stack, self.n_all, n_members - done_of_stack, epoch)
+            self.watch(self.n_done + done_of_stack, self.n_all, n_training, epoch)
 
 
 def _train_window(
@@ -325,10 +324,11 @@ class _Stacks:
                 raise
             return {}, dict.fromkeys(places, f"its step fails: {first_line(failure)}")
         mismatched = remove_mismatches(trainer)
-        n_members = len(places) - len(mismatched)
         ended: dict[int, Exception | KeyboardInterrupt | None] = {}
         try:
-            trainer.run(ended.__setitem__, lambda epoch: self._progress.tell(len(ended), n_members, epoch))
+            trainer.run(
+                ended.__setitem__, lambda epoch: self._progress.tell(len(ended), len(trainer.members), epoch)
+            )
         except KeyboardInterrupt as interrupt:
             ended = {
                 position: ended.get(position, interrupt)
