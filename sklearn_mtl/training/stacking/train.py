@@ -326,9 +326,7 @@ class _Stacks:
         mismatched = remove_mismatches(trainer)
         ended: dict[int, Exception | KeyboardInterrupt | None] = {}
         try:
-            trainer.run(
-                ended.__setitem__, lambda epoch: self._progress.tell(len(ended), len(trainer.members), epoch)
-            )
+            trainer.run(ended.__setitem__, lambda n: self._progress.tell(len(ended), len(trainer.members), n))
         except KeyboardInterrupt as interrupt:
             ended = {
                 position: ended.get(position, interrupt)
