@@ -17,6 +17,9 @@
 `task_partial_dependence`       what each task predicts on average as a feature changes
 `TaskPartialDependenceDisplay`  the same as lines
 `TaskOutputs`                   all tasks as one function, for tools that explain functions
+`sharing_report`                whether it pays to learn each task with the others
+`SharingReport`                 what it returns: the scores, the differences and a summary in words
+`SharingReportDisplay`          the same as a figure
 ==============================  ===============================================================
 
 Examples
@@ -40,7 +43,14 @@ from sklearn_mtl.inspection.importance_display import TaskImportanceDisplay
 from sklearn_mtl.inspection.partial_dependence import task_partial_dependence
 from sklearn_mtl.inspection.partial_dependence_display import TaskPartialDependenceDisplay
 from sklearn_mtl.inspection.permutation_importance import task_permutation_importance
-from sklearn_mtl.inspection.relations import TaskAffinityDisplay, suggest_groups, task_affinity
+from sklearn_mtl.inspection.relations import (
+    SharingReport,
+    SharingReportDisplay,
+    TaskAffinityDisplay,
+    sharing_report,
+    suggest_groups,
+    task_affinity,
+)
 from sklearn_mtl.inspection.task_outputs import TaskOutputs
 from sklearn_mtl.inspection.task_tradeoff import TaskTradeoffDisplay
 from sklearn_mtl.inspection.training_history import TrainingHistoryDisplay
@@ -49,6 +59,8 @@ from sklearn_mtl.inspection.weight_sensitivity import WeightSensitivityDisplay
 
 __all__ = [
     "ConformalTasks",
+    "SharingReport",
+    "SharingReportDisplay",
     "TaskAffinityDisplay",
     "TaskCalibrationDisplay",
     "TaskImportanceDisplay",
@@ -58,6 +70,7 @@ __all__ = [
     "TrainingHistoryDisplay",
     "WeightSensitivityDisplay",
     "calibration_report",
+    "sharing_report",
     "suggest_groups",
     "task_affinity",
     "task_attention",

@@ -8,6 +8,10 @@
 `cka`                           similarity of what networks for single tasks have learned
 `task_groups`                   `suggest_groups`, which makes groups by affinity
 `affinity_display`              `TaskAffinityDisplay`, affinity and groups as a figure
+`report`                        `sharing_report`, each task with the others against alone
+`compared_models`               what the report fits and scores
+`report_display`                `SharingReportDisplay`, the differences as a figure
+`resampled_t`                   a paired test for folds that share training rows
 `fits_anew`                     clones to be fitted to all tasks, or to one of them
 ==============================  ===============================================================
 
@@ -27,6 +31,16 @@ Name: area, dtype: float64
 
 from sklearn_mtl.inspection.relations.affinity import MEASURES, task_affinity
 from sklearn_mtl.inspection.relations.affinity_display import TaskAffinityDisplay
+from sklearn_mtl.inspection.relations.report import SharingReport, sharing_report
+from sklearn_mtl.inspection.relations.report_display import SharingReportDisplay
 from sklearn_mtl.inspection.relations.task_groups import suggest_groups
 
-__all__ = ["MEASURES", "TaskAffinityDisplay", "suggest_groups", "task_affinity"]
+__all__ = [
+    "MEASURES",
+    "SharingReport",
+    "SharingReportDisplay",
+    "TaskAffinityDisplay",
+    "sharing_report",
+    "suggest_groups",
+    "task_affinity",
+]
