@@ -52,8 +52,9 @@ KINDS = {
 
 
 def quick(device, **params):
-    given = {"trunk": MLP((6,)), "n_bags": 1, "max_epochs": 2, "batch_size": 16, "precision": "float64"}
-    return MultiTaskClassifierRegressor(**{**given, "random_state": 0, "device": device, **params})
+    given = {"trunk": MLP((6,)), "n_bags": 1, "max_epochs": 2, "batch_size": 16, "linear_blend": False}
+    given |= {"precision": "float64", "random_state": 0}
+    return MultiTaskClassifierRegressor(**{**given, "device": device, **params})
 
 
 def fitted(device, X=TABLE, Y=LABELS, **params):
@@ -93,7 +94,7 @@ def of_losses(device):
 
 
 def went_on(device):
-    est = quick(device, n_bags=8, warm_start=True).fit(TABLE, LABELS)
+    est = quick(device, n_bags=4, warm_start=True).fit(TABLE, LABELS)
     return answers(est.set_params(max_epochs=4).fit(TABLE, LABELS), TABLE)
 
 
@@ -125,7 +126,7 @@ def several_inputs(device):
 
 WAYS = {
     "blends": lambda device: fitted(device, linear_blend=True, tree_blend=True),
-    "bag": lambda device: fitted(device, n_bags=8),
+    "bag": lambda device: fitted(device, n_bags=4),
     "kinds": of_kinds,
     "losses": of_losses,
     "warm start": went_on,
