@@ -174,7 +174,7 @@ def arguments_of(gallery_conf: dict[str, Any], script: dict[str, Any]) -> list[s
     """Return what an example of the gallery is called with: all with what ``EXAMPLES`` says, if it is set."""
     name = Path(script["src_file"]).name
     told = (os.environ.get("EXAMPLES") or ARGUMENTS.get(name, "")).split()
-    return [*told, "--out", str(ROOT / "build" / "demo")] if name in ARGUMENTS else told
+    return [*told, "--out", "../build/demo"] if name in ARGUMENTS else told
 
 
 sphinx_gallery_conf = {

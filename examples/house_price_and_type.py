@@ -412,7 +412,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--short", action="store_true", help="smaller bags and a smaller search")
     size.add_argument("--quick", action="store_true", help="300 sales and 3 epochs, to see that it works")
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the figure (default: out)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out").resolve(), help="folder of the figure (default: out)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the split and of training (default: 0)")
     arguments = parser.parse_args(argv)
     plan, seed = QUICK if arguments.quick else SHORT if arguments.short else Plan(), arguments.seed
@@ -457,7 +459,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"R² {held_out['price']:.3f}, accuracy {held_out['type']:.3f}."
     )
 
-    path = arguments.out.resolve() / "house_price_and_type.png"
+    path = arguments.out / "house_price_and_type.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     draw(contenders[0].price.estimator_.history_, grid, plan.n_folds).savefig(path, dpi=150)
     say(f"Figure: {path}")
