@@ -98,7 +98,7 @@ note("means of user and film", means_of_user_and_film(stars), means_of_user_and_
 # Gradient boosting for each task
 # -------------------------------
 # It takes no more than 255 categories. So the ids are numbers to it, or what the ratings of each user, film
-# and genre are on average (``TargetEncoder``, which draws its folds, so the fourth digit differs from run to run).
+# and genre are on average. ``TargetEncoder`` draws its folds, so the last digits differ from run to run.
 
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
