@@ -23,6 +23,9 @@ from sklearn_mtl.network.torch_private import forked_after_cuda_started
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# Bytes on a GPU that may stay there until Python collects what it no longer needs.
+LITTLE_MEMORY = 2**25
+
 _AUTOCAST = ("cpu", "cuda", "mps")
 _END = object()
 _CPU = torch.device("cpu")
@@ -219,7 +222,9 @@ def numpy_dtype(dtype: torch.dtype) -> type[np.floating]:
 def release_memory(device: torch.device) -> None:
     """Return unused memory from torch's cache to the GPU, for other processes and the next fit."""
     if device.type == "cuda":
-        gc.collect()
+        # A stack is held by circles until Python looks for them, which takes as long as a small fit.
+        if torch.cuda.memory_allocated(device) > LITTLE_MEMORY:
+            gc.collect()
         torch.cuda.empty_cache()
 
 

@@ -1,3 +1,4 @@
+import gc
 from threading import Barrier, Thread
 from types import SimpleNamespace
 
@@ -83,12 +84,18 @@ def test_the_last_of_several_threads_puts_the_dtype_back(double):
 
 
 def test_memory_goes_back_to_the_card(monkeypatch):
-    emptied = []
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(1))
+    done = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append("emptied"))
+    monkeypatch.setattr(gc, "collect", lambda: done.append("collected"))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 2**20)
     release_memory(torch.device("cpu"))
-    assert emptied == []
+    assert done == []
+    # Collecting takes as long as a small fit: not for a mebibyte.
     release_memory(torch.device("cuda"))
-    assert emptied == [1]
+    assert done == ["emptied"]
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 2**30)
+    release_memory(torch.device("cuda"))
+    assert done == ["emptied", "collected", "emptied"]
 
 
 def test_auto_takes_cuda_where_it_is():
