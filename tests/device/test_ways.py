@@ -11,6 +11,7 @@ from sklearn_mtl.augmentation import FeatureDropout, ImageAugmentation, Mixup
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.ensemble import MultiTaskVoting
 from sklearn_mtl.export import load, save
+from sklearn_mtl.inspection import sharing_report, task_affinity
 from sklearn_mtl.model_selection import (
     StackedHalvingGridSearchCV,
     cross_val_predict_tasks,
@@ -157,6 +158,13 @@ WAYS = {
     "voting": lambda device: answers(
         MultiTaskVoting([("one", quick(device)), ("two", quick(device, lr=0.02))]).fit(TABLE, LABELS), TABLE
     ),
+    "affinity of tasks": lambda device: {
+        measure: task_affinity(quick(device), TABLE, LABELS, measure=measure).to_numpy()
+        for measure in ("affinity", "gradient_cosine", "cka")
+    },
+    "sharing report": lambda device: {
+        "scores": sharing_report(quick(device), VALUES, LABELS, cv=2).scores.to_numpy()
+    },
     "out of fold": lambda device: dict(
         cross_val_predict_tasks(quick(device), VALUES, MultiTaskTarget(LABELS), cv=2)
     ),

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -115,6 +117,18 @@ def test_nothing_shared_is_said(data, measure):
     est = MultiTaskClassifierRegressor(trunk="mlp", sharing="separate", max_epochs=1)
     with pytest.raises(ValueError, match="must have parameters that several tasks train"):
         task_affinity(est, *data, measure=measure)
+
+
+def test_frozen_estimators_are_fitted_anew_where_they_can_be(data):
+    X, Y = data
+    few = {name: Y[name] for name in ("regression0", "regression1")}
+    fitted = MultiTaskClassifierRegressor(trunk="mlp", max_epochs=1, n_bags=1, random_state=0).fit(X, few)
+    before = fitted.predict(X)
+    expected = task_affinity(clone(fitted), X, few)
+    pd.testing.assert_frame_equal(task_affinity(FrozenEstimator(fitted), X, few), expected)
+    assert fitted.predict(X) == before
+    with pytest.raises(TypeError, match="must be one that can be fitted again"):
+        task_affinity(make_pipeline(StandardScaler(), FrozenEstimator(fitted)), X, few)
 
 
 def test_bad_input_is_named(data, est):
