@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from html import escape
 from typing import Any, Self, cast
 
 import numpy as np
@@ -19,20 +18,26 @@ from sklearn_mtl.estimators.row_index import index_of
 from sklearn_mtl.estimators.rows import Rows
 from sklearn_mtl.estimators.scikit_learn_private import take_rows
 from sklearn_mtl.estimators.task_estimator import TaskEstimator
+from sklearn_mtl.estimators.tasks_html import tasks_html
 from sklearn_mtl.features import EncodedRows, Encoder, SharedRows
 from sklearn_mtl.inference import bag_log_responses, bag_responses
 from sklearn_mtl.messages import shown
 from sklearn_mtl.network import Blueprint, resolve_device
 from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import KINDS, Responses, TaskKind, TaskSet
-from sklearn_mtl.training import MultiTaskNet, conflict_frame, history_frame, pack_net, unpack_net
+from sklearn_mtl.training import (
+    FitSummary,
+    MultiTaskNet,
+    conflict_frame,
+    history_frame,
+    pack_net,
+    unpack_net,
+)
 from sklearn_mtl.trunks import FittedTrunk
 
 # What `FittedEstimator._keep` sets from what was fitted, and from what has read X.
 DERIVED = frozenset({"tasks_", "classes_", "nets_", "net_", "history_", "gradient_conflict_", "n_iter_"})
 FEATURES = frozenset({"n_features_in_", "feature_names_in_"})
-# Rows of the table of tasks; of more tasks, the rest are counted.
-MOST_ROWS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +70,8 @@ class Fitted:
         Rows that a search asks several estimators with this encoder about, which are encoded once.
     held_out : sequence of ndarray of int
         Where in X the rows are that each net did not learn from; neither pickled nor saved.
+    summary : FitSummary, optional
+        What is known of the last ``fit`` or ``partial_fit`` beside its nets.
     """
 
     encoder: Encoder
@@ -79,6 +86,7 @@ class Fitted:
     interrupt: KeyboardInterrupt | None = None
     shared: Sequence[SharedRows] = ()
     held_out: Sequence[np.ndarray] = ()
+    summary: FitSummary | None = None
 
     @property
     def tasks(self) -> TaskSet:
@@ -124,6 +132,7 @@ class Fitted:
             "n_splits": self.n_splits,
             "left_out": list(self.left_out),
             "seen": {name: [seen.values, seen.gap] for name, seen in self.seen.items()},
+            "summary": None if self.summary is None else dict(vars(self.summary)),
             "nets": [pack_net(net) for net in self.nets],
         }
 
@@ -155,6 +164,7 @@ class Fitted:
             state.get("n_splits", len(nets)),
             state.get("left_out", ()),
             {name: SeenLabels(*seen) for name, seen in state.get("seen", {}).items()},
+            summary=None if state.get("summary") is None else FitSummary(**state["summary"]),
         )
 
 
@@ -162,6 +172,7 @@ class FittedEstimator(TaskEstimator):
     """Keeps the nets that were fitted, answers with them, and pickles as arrays and types of this package."""
 
     device: Any
+    early_stopping: Any
     _fitted: Fitted
     nets_: list[MultiTaskNet]
 
@@ -268,7 +279,10 @@ class FittedEstimator(TaskEstimator):
     def _html_repr(self) -> str:
         """Return scikit-learn's picture, and below it, once fitted, the tasks."""
         picture: str = estimator_html_repr(self)
-        return picture + tasks_html(self._fitted) if hasattr(self, "_fitted") else picture
+        if not hasattr(self, "_fitted"):
+            return picture
+        fitted, stops_early = self._fitted, bool(self.early_stopping)
+        return picture + tasks_html(fitted.blueprint, fitted.nets, fitted.summary, stops_early=stops_early)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for pickling: networks as arrays, so that it loads on any machine."""
@@ -312,32 +326,3 @@ def attributes_of(fitted: Fitted, reader: BaseEstimator | None) -> dict[str, Any
         found["gradient_conflict_"] = conflict
     classes = {task.name: task.classes for task in cast(Any, fitted.tasks) if task.has_classes}
     return {**found, "classes_": fitted.layout.restore_classes(classes)} if classes else found
-
-
-def tasks_html(fitted: Fitted) -> str:
-    """Return a table of the tasks for a notebook: kind, loss, labels and weight, with the trunk above it.
-
-    Parameters
-    ----------
-    fitted : Fitted
-        Encoder, tasks and nets that ``fit`` made.
-    """
-    blueprint = fitted.blueprint
-    weights = dict(zip(fitted.tasks.names, blueprint.task_weights, strict=True))
-    first = list(fitted.tasks)[:MOST_ROWS]
-    rows = [
-        [task.name, task.kind, type(task.loss).__name__, task.labels_in_words, f"{weights[task.name]:g}"]
-        for task in first
-    ]
-    more = len(fitted.tasks) - len(first)
-    if more:
-        rows.append([f"… {more} more", "", "", "", ""])
-    nets = f"{len(fitted.nets)} nets" if len(fitted.nets) > 1 else "1 net"
-    caption = f"{nets} of {blueprint.trunk!r}, {blueprint.sharing!r}, {blueprint.balancing!r}"
-    head = _row(["task", "kind", "loss", "labels", "weight"], "th")
-    body = "".join(_row(cells, "td") for cells in rows)
-    return f"<table><caption>{escape(caption)}</caption>{head}{body}</table>"
-
-
-def _row(cells: Sequence[str], tag: str) -> str:
-    return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from sklearn_mtl.inference import Kind, adjusted, blend
 from sklearn_mtl.network import Blueprint, in_default_modes, numpy_dtype
 from sklearn_mtl.tasks import TaskSet
 from sklearn_mtl.training import (
+    FitSummary,
     MultiTaskNet,
     NetPlan,
     Outcome,
@@ -207,7 +209,7 @@ class PlannedFit:
             From this fit to its plans with observers.
         """
         found: dict[int, MultiTaskNet] = {}
-        interrupt = None
+        interrupt, summary, start = None, None, perf_counter()
         try:
             for position, outcome in train_bag(self.plans if observed is None else observed(self)):
                 if outcome.net is not None or not outcome.interrupted:
@@ -218,12 +220,13 @@ class PlannedFit:
             interrupt = ctrl_c
         try:
             self._blend(found)
+            summary = FitSummary.of(self.plans, perf_counter() - start)
         except KeyboardInterrupt as ctrl_c:
             interrupt = ctrl_c
         nets = [found.get(position, plan.before) for position, plan in enumerate(self.plans)]
         of_nets = zip(nets, self.untrained.held_out, strict=True)
         held_out = [rows for net, rows in of_nets if net is not None]
-        return replace(self._with_nets(nets), interrupt=interrupt, held_out=held_out)
+        return replace(self._with_nets(nets), interrupt=interrupt, held_out=held_out, summary=summary)
 
     def fitted(self, shared: Sequence[SharedRows] = ()) -> Fitted:
         """Return what is fitted, by the outcomes of all nets; the error of one is raised.

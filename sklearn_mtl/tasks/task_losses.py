@@ -265,6 +265,27 @@ class TaskLosses(nn.Module):
         total = self._by_task(torch.where(usable, scores, 0.0))
         return total / self._by_task(usable.to(scores.dtype))
 
+    def constant_responses(self, y: Tensor, weight: Tensor, n_rows: int) -> list[Tensor]:
+        """Return the response of each group that is the best constant for some rows, given for others.
+
+        Parameters
+        ----------
+        y, weight : tensor of shape (rows, n_columns)
+            Encoded targets and cell weights of the rows that the constants are the best for.
+        n_rows : int
+            Number of rows of the responses.
+
+        Returns
+        -------
+        list of tensor of shape (n_rows, group.n_columns, loss.width)
+        """
+        found = []
+        for group in self.groups:
+            labels, mass = y[:, group.columns].double(), weight[:, group.columns].double()
+            response = group.loss.response(group.loss.constant(labels, mass))
+            found.append(response.to(y.dtype).expand(n_rows, -1, -1))
+        return found
+
     def _baselines(self, y: Tensor, weight: Tensor) -> Tensor:
         totals = [
             group.loss.reference(y[:, group.columns], weight[:, group.columns]) for group in self.groups

@@ -65,6 +65,7 @@ array([12.])
 
 from sklearn_mtl.training.callback_copies import copied
 from sklearn_mtl.training.callbacks import StopTraining, check_callbacks, enabled, names_of_writers
+from sklearn_mtl.training.fit_summary import FitSummary
 from sklearn_mtl.training.inter_task_affinity import InterTaskAffinity
 from sklearn_mtl.training.kept_epoch import kept_epoch
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
@@ -88,6 +89,7 @@ __all__ = [
     "BestEpoch",
     "FiniteLosses",
     "FitObserver",
+    "FitSummary",
     "InterTaskAffinity",
     "ManifoldPlan",
     "MultiTaskNet",

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import indexable
+from sklearn.utils import estimator_html_repr, indexable
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.autologging import autologged
@@ -38,6 +38,7 @@ from sklearn_mtl.model_selection.search.results import (
     stacked_frame,
 )
 from sklearn_mtl.model_selection.search.runner import TrialRunner
+from sklearn_mtl.model_selection.search.search_html import search_html
 from sklearn_mtl.model_selection.search.trials import Scoring
 from sklearn_mtl.model_selection.splitting.splitter import splittable
 
@@ -57,6 +58,11 @@ class StackedSearch(BaseSearchCV):
     @abstractmethod
     def _candidates(self) -> Iterable[dict[str, Any]]:
         """Return the parameters of each candidate."""
+
+    def _html_repr(self) -> str:
+        """Return scikit-learn's picture, and below it, once fitted, the best candidates."""
+        picture: str = estimator_html_repr(self)
+        return picture + search_html(self) if hasattr(self, "cv_results_") else picture
 
     @autologged
     @checks_parameters
