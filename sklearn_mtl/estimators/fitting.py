@@ -224,8 +224,7 @@ class PlannedFit:
         except KeyboardInterrupt as ctrl_c:
             interrupt = ctrl_c
         nets = [found.get(position, plan.before) for position, plan in enumerate(self.plans)]
-        of_nets = zip(nets, self.untrained.held_out, strict=True)
-        held_out = [rows for net, rows in of_nets if net is not None]
+        held_out = [rows for net, rows in zip(nets, self.untrained.held_out, strict=True) if net is not None]
         return replace(self._with_nets(nets), interrupt=interrupt, held_out=held_out, summary=summary)
 
     def fitted(self, shared: Sequence[SharedRows] = ()) -> Fitted:
