@@ -7,6 +7,7 @@
 `TaskImportanceDisplay`         the importance of features by task, as bars
 `TaskTradeoffDisplay`           the candidates of a search by the scores of their tasks
 `TrainingHistoryDisplay`        the losses, the score and the weight of each task by epoch
+`LiveHistory`                   the same while the training runs, in a notebook or a file
 `WeightSensitivityDisplay`      the scores of all tasks against the weight of one, in a search
 `task_affinity`                 how much each two tasks have to do with each other
 `suggest_groups`                groups of tasks that gain from each other, for ``Hierarchical``
@@ -40,6 +41,7 @@ from sklearn_mtl.inspection.calibration import calibration_report
 from sklearn_mtl.inspection.calibration_display import TaskCalibrationDisplay
 from sklearn_mtl.inspection.conformal import ConformalTasks
 from sklearn_mtl.inspection.importance_display import TaskImportanceDisplay
+from sklearn_mtl.inspection.live_history import LiveHistory
 from sklearn_mtl.inspection.partial_dependence import task_partial_dependence
 from sklearn_mtl.inspection.partial_dependence_display import TaskPartialDependenceDisplay
 from sklearn_mtl.inspection.permutation_importance import task_permutation_importance
@@ -59,6 +61,7 @@ from sklearn_mtl.inspection.weight_sensitivity import WeightSensitivityDisplay
 
 __all__ = [
     "ConformalTasks",
+    "LiveHistory",
     "SharingReport",
     "SharingReportDisplay",
     "TaskAffinityDisplay",

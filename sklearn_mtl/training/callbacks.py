@@ -117,7 +117,8 @@ def names_of_writers(callbacks: Sequence[Any] | None) -> list[str]:
 
 def _writes_to_one_place(callback: Any) -> bool:
     """Whether what a callback was given takes the record of one training: a run, or a trial."""
-    return isinstance(callback, _LOGGERS) or any(map(_is_trial, vars(callback).values()))
+    takes_one = isinstance(callback, _LOGGERS) or getattr(callback, "of_one_fit", False)
+    return takes_one or any(map(_is_trial, vars(callback).values()))
 
 
 def _is_trial(value: Any) -> bool:

@@ -87,8 +87,10 @@ class FitObserver(Callback):
     """Looks on at all nets of a fit.
 
     Among the ``callbacks`` of an estimator it is no callback of each net: it is not copied, and leaves nets
-    in their stack.
+    in their stack. It looks on at one fit at a time, and not at those of a stacked search.
     """
+
+    of_one_fit = True
 
     def observing(self, plans: Sequence[Any]) -> AbstractContextManager[Sequence[NetObserver]]:
         """Return the context of one training, which gives an observer for each net.
