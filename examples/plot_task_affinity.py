@@ -40,7 +40,7 @@ X, Y = make_multitask(
 )
 network = MultiTaskClassifierRegressor(max_epochs=2 if quick else 15, random_state=0)
 display = TaskAffinityDisplay.from_estimator(network, X, Y, n_groups=2)
-display.axes_[0].set_title("inter-task affinity, two groups that were made")
+display.axes_[0].set_title("two groups that were made")
 made = [["regression0", "regression2", "binary1"], ["regression1", "binary0", "binary2"]]
 print("suggested:", display.groups)
 print("the groups that were made are found:", display.groups == made)
