@@ -1,6 +1,6 @@
 """Whatever a user adds from outside the package is as good as what the package has: one of each.
 
-A display is not among them: there are none yet but the table of tasks, in which all of these are shown.
+A display is not among them: displays show them all, as the table of tasks in a notebook does.
 """
 
 import pickle
