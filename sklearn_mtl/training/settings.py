@@ -24,6 +24,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "rmsprop": torch.optim.RMSprop,
 }
 CPU = torch.device("cpu")
+FUSED_ON_CUDA = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,9 @@ class TrainingSettings:
         options: dict[str, Any] = {}
         if "weight_decay" in known:
             options["optimizer__weight_decay"] = self.weight_decay
-        if "fused" in known and self.device.type in ("cpu", "cuda"):
+        # Torch refuses the others there, such as Adagrad.
+        on_cuda = self.device.type == "cuda" and issubclass(self.optimizer, FUSED_ON_CUDA)
+        if "fused" in known and (on_cuda or self.device.type == "cpu"):
             options["optimizer__fused"] = True
         return options
 

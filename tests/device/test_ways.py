@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from sklearn_mtl import MultiInput, MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.augmentation import FeatureDropout, ImageAugmentation, Mixup
@@ -153,6 +154,7 @@ WAYS = {
     ),
     "several inputs": several_inputs,
     "other optimizer": lambda device: fitted(device, optimizer="SGD", n_bags=2),
+    "Adagrad": lambda device: fitted(device, optimizer=torch.optim.Adagrad),
     "clipped": lambda device: fitted(device, gradient_clip=0.5, lr_schedule="cosine", n_bags=3),
     "halving": halved,
     "voting": lambda device: answers(

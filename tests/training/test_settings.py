@@ -12,6 +12,7 @@ from sklearn_mtl.training import (
     check_lr_schedule,
     resolve_optimizer,
 )
+from sklearn_mtl.training.settings import TrainingSettings
 from sklearn_mtl.trunks import MLP
 
 
@@ -63,6 +64,21 @@ def test_optimizers_by_name_and_class(data, name, expected):
     assert isinstance(est.net_.optimizer_, expected)
     (group,) = est.net_.optimizer_.param_groups
     assert (group["lr"], group["weight_decay"]) == (0.003, 0.02)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "on_cpu", "on_cuda"),
+    [
+        (torch.optim.SGD, True, True),
+        (torch.optim.Adam, True, True),
+        (torch.optim.Adagrad, True, False),
+        (torch.optim.RMSprop, False, False),
+    ],
+)
+def test_one_kernel_for_all_where_torch_has_it(optimizer, on_cpu, on_cuda):
+    for device, expected in (("cpu", on_cpu), ("cuda", on_cuda), ("meta", False)):
+        settings = TrainingSettings(optimizer=optimizer, device=torch.device(device))
+        assert settings.optimizer_options().get("optimizer__fused", False) == expected
 
 
 @pytest.mark.parametrize("optimizer", ["lion", None, torch.optim.AdamW([torch.zeros(1)]), torch.nn.Linear])
