@@ -233,6 +233,10 @@ class WeightAverage:
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.module = deepcopy(module).eval().requires_grad_(requires_grad=False)
+        for part in self.module.modules():
+            if isinstance(part, nn.RNNBase):
+                # The weights of a copy lie apart: a GPU would gather them at every call, and warn.
+                part.flatten_parameters()
         self._averages: list[Tensor] = list(self.module.parameters())
         self._latest: list[Tensor] = list(module.parameters())
         self._buffers = list(zip(self.module.buffers(), module.buffers(), strict=True))

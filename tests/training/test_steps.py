@@ -148,6 +148,16 @@ def test_the_average_follows_the_formula(decay):
         assert float(average.module.weight) == pytest.approx(expected, rel=1e-5, abs=1e-7)
 
 
+def test_weights_of_recurrent_layers_lie_together_in_the_average(monkeypatch):
+    # In a copy they do not, and a GPU gathers them at every call.
+    put_together = []
+    monkeypatch.setattr(nn.GRU, "flatten_parameters", lambda self: put_together.append(self))
+    module = nn.Sequential(nn.GRU(2, 3), nn.Linear(3, 1))
+    put_together.clear()
+    average = WeightAverage(module, 0.9)
+    assert [id(part) for part in put_together] == [id(average.module[0])]
+
+
 def test_the_average_is_a_copy_that_is_not_trained():
     module = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
     average = WeightAverage(module, 0.9)
