@@ -86,8 +86,8 @@ n_features_in_, feature_names_in_
     Notes
     -----
     Held-out rows tell when to stop by the mean loss at a few points of the simplex. The networks at the
-    preferences are calibrated, and blended with models beside them, each on its own. They are not compiled
-    while they train. A search that is pickled has the encoded training rows in it, which `at` needs.
+    preferences are calibrated, and blended with models beside them, each on its own. A search
+    that is pickled has the encoded training rows in it, which `at` needs.
 
     References
     ----------
