@@ -122,6 +122,6 @@ def _draw(panel: Any, task: str, curve: pd.DataFrame, color: str, *, labelled: b
     panel.set_xlabel(str(curve.index.name))
     if labelled:
         panel.set_ylabel(f"{task}, mean output" if classes else f"{task}, mean prediction")
-    if classes:
+    if classes and labelled:
         panel.legend(fontsize="small")
     return lines
