@@ -178,7 +178,7 @@ def test_shap_explains_all_tasks_by_the_same_rows(numbers, monkeypatch):
     outputs, calls = TaskOutputs(est), counted(est, monkeypatch)
     rows, background = X[:4], X[:20]
     how = {"algorithm": "permutation", "seed": 0}
-    explainer = shap.Explainer(outputs, background, output_names=outputs.names_, **how)
+    explainer = shap.Explainer(outputs, background, **how)
     values = explainer(rows)
     together = len(calls)
     assert values.shape == (4, 3, 2)
