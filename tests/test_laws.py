@@ -18,7 +18,7 @@ from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.inference import bag_responses
 from sklearn_mtl.tasks import Classification, Ordinal, Regression, Survival
 from sklearn_mtl.training import steps
-from sklearn_mtl.training.stacking import weights
+from sklearn_mtl.training.stacking import joint_update
 from sklearn_mtl.trunks import MLP
 
 
@@ -444,7 +444,7 @@ def test_what_others_draw_from_torch_while_training_changes_nothing(trunk, n_bag
         torch.rand(3)
         step(*args)
 
-    for module in (steps, weights):
+    for module in (steps, joint_update):
         monkeypatch.setattr(module, "fused_step", with_another_thread)
     with torch.random.fork_rng():
         found = est.fit(X, Y).predict_proba(X)["binary0"]

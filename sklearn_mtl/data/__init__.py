@@ -23,7 +23,7 @@ Examples
 [2.0, 4.0]
 """
 
-from sklearn_mtl.data.batch import Batch
+from sklearn_mtl.data.batch import Batch, PendingBatch
 from sklearn_mtl.data.drawing import Augmenting, Drawing
 from sklearn_mtl.data.rows import DeviceRows, InputRows, Reader, ReadRows, rows_for_training
 from sklearn_mtl.data.table import RowSplit, Table, WholeBatches, split_table
@@ -34,6 +34,7 @@ __all__ = [
     "DeviceRows",
     "Drawing",
     "InputRows",
+    "PendingBatch",
     "ReadRows",
     "Reader",
     "RowSplit",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import Tensor
@@ -69,3 +71,37 @@ class Batch(NamedTuple):
             for tensor in (self.y, self.weight)
         )
         return self._replace(y=y, weight=weight)
+
+
+@dataclass(frozen=True, eq=False)
+class PendingBatch:
+    """A batch whose rows are still to be picked, so that picking them can be a part of what is recorded.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows.
+    given : sequence of tensor
+        What differs from batch to batch: the positions of its rows, or else the rows themselves.
+    pick : callable
+        From ``given`` to the batch; the same function for all batches of a training.
+    """
+
+    n_rows: int
+    given: Sequence[Tensor]
+    pick: Callable[[Sequence[Tensor]], Batch]
+
+    @classmethod
+    def of(cls, batch: Batch) -> PendingBatch:
+        """Return a batch whose rows are there."""
+        names = list(batch.inputs)
+
+        def pick(given: Sequence[Tensor]) -> Batch:
+            *blocks, y, weight = given
+            return Batch(dict(zip(names, blocks, strict=True)), y, weight)
+
+        return cls(batch.n_rows, (*batch.inputs.values(), batch.y, batch.weight), pick)
+
+    def picked(self) -> Batch:
+        """Return the batch."""
+        return self.pick(self.given)

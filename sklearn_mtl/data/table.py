@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sklearn_mtl.data.batch import Batch
+from sklearn_mtl.data.batch import Batch, PendingBatch
 from sklearn_mtl.data.drawing import Augmenting, Drawing
 from sklearn_mtl.data.rows import DeviceRows, InputRows, Place, copy_rows, cut, to_tensor
 from sklearn_mtl.network import is_known
@@ -159,6 +159,10 @@ class Table(Dataset):
         for place, inputs in zip(places, self.blocks.iterate(places), strict=True):
             yield Batch(inputs, copy_rows(self.stored_y, place), copy_rows(self.stored_weight, place))
 
+    def picked(self, places: Sequence[Tensor]) -> Batch:
+        """Return the rows that are stored at some positions, the only element of ``places``."""
+        return next(self._at(places))
+
     def _selected(self, stored: Tensor) -> Tensor:
         return stored if self.blocks.index is None else copy_rows(stored, self.blocks.index)
 
@@ -296,6 +300,25 @@ class WholeBatches:
         if drawing is None or order is None:
             return batches
         return drawing.applied(batches, order, bounds, generator or own_generator())
+
+    def pending(
+        self, order: Tensor | None, generator: torch.Generator | None = None
+    ) -> Iterator[PendingBatch]:
+        """Iterate over the batches of `in_order`, their rows not yet picked where they are on the device.
+
+        Parameters
+        ----------
+        order, generator
+            The same as in `in_order`.
+        """
+        table = self.table
+        if order is None or table.drawing is not None or not isinstance(table.blocks, DeviceRows):
+            yield from map(PendingBatch.of, self.in_order(order, generator))
+            return
+        bounds = self._bounds(len(table))
+        for place, (start, end) in zip(cut(table.blocks.place(order), bounds), bounds, strict=True):
+            assert isinstance(place, Tensor)
+            yield PendingBatch(end - start, (place,), table.picked)
 
     @property
     def sizes(self) -> list[int]:

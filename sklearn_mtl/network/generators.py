@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.network.torch_private import has_hooks
+from sklearn_mtl.network.torch_state import begin_going_back
 from sklearn_mtl.trunks.layers import OwnDraws, drawing_from, own_generators
 
 _LAYERS = (nn.Linear, nn.LayerNorm, nn.Sequential, nn.ModuleList, nn.Identity)
@@ -31,6 +32,7 @@ def seeded(seed: int, device: torch.device, *, alone: bool = False) -> Iterator[
         Whether all is drawn from the own generators. Otherwise torch's are seeded too, and put back. They are
         one for all threads: one thread at a time is inside, and what another draws meanwhile is missed.
     """
+    begin_going_back(device)
     generators = _generators(device)
     for generator in {*generators}:
         generator.manual_seed(seed)

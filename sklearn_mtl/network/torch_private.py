@@ -18,12 +18,30 @@ from torch import Tensor, nn
 # One kernel for all tensors, where plain operations launch several for each tensor: on a small network these
 # launches are what a step costs. torch.optim has them too, but behind a step that first sorts all tensors.
 add_to_each = torch._foreach_add_
-move_each_towards = torch._foreach_lerp_
+copy_each = torch._foreach_copy_
 fused_adamw = torch._fused_adamw_
 
 # Names under which a module keeps, in its ``__dict__``, its tensors, its parts, and whether it is training.
 # Under another name they would count as settings, and no two networks would be stacked.
 MODULE_STATE = frozenset({"_parameters", "_buffers", "_modules", "training"})
+
+
+def move_each_towards(tensors: list[Tensor], ends: list[Tensor], share: float | Tensor) -> None:
+    """Move tensors, in place, by a share of the way towards others, in one kernel for all.
+
+    Parameters
+    ----------
+    tensors, ends : list of tensor
+        What is moved, and whither.
+    share : float or tensor of shape ()
+        A number, or a tensor where the number is another one whenever the same kernels run again.
+    """
+    if not isinstance(share, Tensor):
+        torch._foreach_lerp_(tensors, ends, share)
+        return
+    way = torch._foreach_sub(ends, tensors)
+    torch._foreach_mul_(way, share)
+    torch._foreach_add_(tensors, way)
 
 
 def tensors_of(part: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:

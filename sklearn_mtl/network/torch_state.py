@@ -9,7 +9,7 @@ import gc
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import wraps
+from functools import cache, wraps
 from multiprocessing import current_process, parent_process
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar
@@ -217,6 +217,22 @@ def resolve_autocast(precision: str) -> torch.dtype | None:
 def numpy_dtype(dtype: torch.dtype) -> type[np.floating]:
     """Return the same dtype in numpy's terms."""
     return np.float64 if dtype == torch.float64 else np.float32
+
+
+def begin_going_back(device: torch.device) -> None:
+    """Let the thread begin in which torch differentiates on a GPU.
+
+    Were a matrix product the first that it does, torch would warn that no CUDA context is there yet.
+    """
+    if device.type == "cuda":
+        _begin_going_back(device)
+
+
+@cache
+@in_default_modes
+def _begin_going_back(device: torch.device) -> None:
+    start = torch.ones(1, device=device, requires_grad=True)
+    (start * start).sum().backward()
 
 
 def release_memory(device: torch.device) -> None:

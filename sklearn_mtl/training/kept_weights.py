@@ -17,7 +17,7 @@ from sklearn_mtl.messages import shown
 from sklearn_mtl.network import GeneratorState, MultiTaskModule
 from sklearn_mtl.network.torch_private import move_each_towards
 from sklearn_mtl.training.callbacks import StopTraining
-from sklearn_mtl.training.steps import WeightAverage
+from sklearn_mtl.training.steps import WeightAverage, are_finite, is_finite
 
 # Relative difference by which rounding may tell a loss of a stacked network from that of the same one alone.
 SAME_LOSS = 1e-5
@@ -76,7 +76,7 @@ class KeptWeights:
         """
         now = dict(module.named_parameters(remove_duplicate=False))
         if self.mean is None:
-            finite = {n for n in now if self.best[n].is_floating_point() and _is_finite(self.best[n])}
+            finite = {n for n in now if self.best[n].is_floating_point() and is_finite(self.best[n])}
             self.mean = {n: value.clone() if n in finite else value for n, value in self.best.items()}
         names = [name for name, value in self.mean.items() if value is not self.best[name]]
         means, latest = [self.mean[name] for name in names], [now[name].detach() for name in names]
@@ -341,10 +341,5 @@ class FiniteLosses(WeightKeeper):
             bad = net.broken_tasks_ if len(net.broken_tasks_) else np.flatnonzero(~np.isfinite(losses))
             return ", ".join(f"task {shown(self.names[i])}" for i in bad[:5]) or "all tasks together"
         # No loss was computed with the weights of the last step, unless rows are held out.
-        finite = "valid_loss" in net.history[-1] or all(map(_is_finite, net.evaluated.parameters()))
+        finite = "valid_loss" in net.history[-1] or are_finite([*net.evaluated.parameters()])
         return None if finite else "all tasks together (the weights are no longer finite)"
-
-
-def _is_finite(values: Tensor) -> bool:
-    # The sum takes a quarter of the time and is finite only if all are. Where it overflows, all are asked.
-    return bool(values.sum().isfinite()) or bool(values.isfinite().all())

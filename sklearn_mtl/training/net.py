@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from copy import deepcopy
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from sklearn_mtl.network import giving_way
 from sklearn_mtl.network.torch_private import graphs_kept, uncompiled
 from sklearn_mtl.training.callback_events import PER_STEP, is_of_the_user, is_told_of_steps
 from sklearn_mtl.training.callbacks import StopTraining, has_stopped_early
+from sklearn_mtl.training.capture import StepsOfNet, replaying
 from sklearn_mtl.training.kept_weights import Resume, TrainingRun, WeightKeeper, snapshot
 from sklearn_mtl.training.losses_again import losses_again
 from sklearn_mtl.training.parameter_groups import groups_of_their_own, take_over, unfreeze
@@ -79,7 +79,8 @@ class MultiTaskNet(RecordedNet):
         self.statistics_: dict[str, Tensor] = {}
         self.run_ = TrainingRun()
         self.resume_: Resume | None = None
-        self._has_step_callbacks = self._has_own_callbacks = True
+        self.replayed: StepsOfNet | None = None
+        self.has_step_callbacks = self._has_own_callbacks = True
 
     def continue_from(self, net: MultiTaskNet) -> MultiTaskNet:
         """Take over another net's history, optimizer state and unaveraged weights, to train on.
@@ -109,10 +110,8 @@ class MultiTaskNet(RecordedNet):
         """
         self.open_training(train, valid)
         try:
-            with graphs_kept(self.compile):
+            with suppress(StopTraining), graphs_kept(self.compile), replaying(self, epochs):
                 self.fit_loop((train, valid), epochs=epochs)
-        except StopTraining:
-            pass
         except KeyboardInterrupt:
             if not has_stopped_early(self.callbacks_):
                 raise
@@ -131,7 +130,7 @@ class MultiTaskNet(RecordedNet):
         self.resume_ = None
         for group in self._groups:
             group.setdefault("initial_lr", group["lr"])  # Schedules that begin later look for it.
-        self._has_step_callbacks = any(is_told_of_steps(one) for _, one in self.callbacks_)
+        self.has_step_callbacks = any(is_told_of_steps(one) for _, one in self.callbacks_)
         self._has_own_callbacks = any(is_of_the_user(one) for _, one in self.callbacks_)
         self.notify("on_train_begin", X=train, y=None)
 
@@ -229,7 +228,7 @@ class MultiTaskNet(RecordedNet):
         self.run_.n_over = len(self.history)
 
     def run_single_epoch(
-        self, iterator: Iterable[Batch] | None, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+        self, iterator: WholeBatches | None, training: bool, prefix: str, step_fn: Any, **fit_params: Any
     ) -> None:
         """Run over all batches, and record the losses once at the end, not at each step."""
         if iterator is None:
@@ -240,30 +239,31 @@ class MultiTaskNet(RecordedNet):
         self.criterion_.train(training)
         steps, sizes = [], []
         schedules = self._callbacks_of(StepSchedule) if training else []
-        for batch in iterator:
+        replayed = self.replayed if training else None
+        for batch in iterator if replayed is None else replayed.epoch(iterator):
             for schedule in schedules:
                 schedule.before_step(self)
             self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch, **fit_params)
-            if training and self.run_.average is not None:
+            step: Any = (replayed or step_fn)(batch, **fit_params)
+            if training and replayed is None and self.run_.average is not None:
                 self.run_.average.update()
             steps.append(step)
             sizes.append(batch.n_rows)
-            if self._has_step_callbacks:
+            if self.has_step_callbacks:
                 self.history.record_batch(f"{prefix}_batch_size", sizes[-1])
             self.notify("on_batch_end", batch=batch, training=training, **step)
         losses, masses = losses_and_masses(steps)
         if training:
             self.record_training(losses, masses, sizes)
         else:
-            table: Any = iterator.table  # type: ignore[attr-defined]
-            scores = validation_scores(self.criterion_.losses, steps, table.y, table.weight)
+            rows = iterator.table
+            scores = validation_scores(self.criterion_.losses, steps, rows.y, rows.weight)
             self.record_validation(losses, masses, scores, sizes)
         self.history.record(f"{prefix}_batch_count", len(steps))
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Tell the callbacks of an event; of those within an epoch only where a callback listens."""
-        if method_name not in PER_STEP or self._has_step_callbacks:
+        if method_name not in PER_STEP or self.has_step_callbacks:
             # A callback of the user's may wait for a thread that trains a net of its own.
             with giving_way(torch.device(self.device)) if self._has_own_callbacks else nullcontext():
                 super().notify(method_name, **cb_kwargs)
@@ -280,7 +280,7 @@ class MultiTaskNet(RecordedNet):
         return step
 
     def _optimizer_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
-        if self._has_step_callbacks or not isinstance(self.optimizer_, FusedAdamW):
+        if self.has_step_callbacks or not isinstance(self.optimizer_, FusedAdamW):
             # Callbacks of a step, and optimizers that call the step several times, need skorch's own way.
             return dict(super().train_step(batch, **fit_params))
         for group in self._groups:

@@ -125,6 +125,19 @@ def clip_gradients(gradients: Sequence[Tensor], largest: float | Tensor) -> None
         gradient.mul_(scale.reshape(of_each + (1,) * (gradient.ndim - len(of_each))))
 
 
+def are_finite(tensors: Sequence[Tensor]) -> bool:
+    """Whether there is neither nan nor infinity in any tensor."""
+    # One answer for all: on a GPU the host waits for each that it asks for.
+    sums = torch.stack([values.detach().sum() for values in tensors])
+    return bool(sums.isfinite().all()) or all(map(is_finite, tensors))
+
+
+def is_finite(values: Tensor) -> bool:
+    """Whether there is neither nan nor infinity in a tensor."""
+    # The sum takes a quarter of the time and is finite only if all are. Where it overflows, all are asked.
+    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
+
+
 class FusedAdamW(torch.optim.AdamW):
     """torch's AdamW in its fused form, the same numbers.
 
@@ -153,10 +166,13 @@ class FusedAdamW(torch.optim.AdamW):
     def _step_group(self, group: dict[str, Any]) -> None:
         with_gradient = [parameter for parameter in group["params"] if parameter.grad is not None]
         states = self._states(with_gradient)
-        if any(parameter.grad is None and parameter in self.state for parameter in group["params"]):
+        counts = {id(state["step"]) for state in states}
+        for parameter in group["params"]:
             # A count that is shared must not go on for those that are left out; frozen ones have none.
-            for state in states:
-                state["step"] = state["step"].clone()
+            if parameter.grad is None and parameter in self.state:
+                count = self.state[parameter].get("step")
+                if id(count) in counts:
+                    self.state[parameter]["step"] = count.clone()
         with torch.no_grad():
             fused_step(
                 with_gradient,
@@ -253,21 +269,21 @@ class WeightAverage:
         self.module.load_state_dict(average.module.state_dict())
         self.steps = average.steps
 
-    @torch.no_grad()
-    def update(self) -> None:
-        """Take note of the parameters after one more step."""
-        self.move(self._averages, self._latest)
-        for average, buffer in self._buffers:
-            average.copy_(buffer)
+    def next_share(self) -> float:
+        """Count one more step, and return which share of the way the average moves in it."""
+        share = 1 - self.next_decay
+        self.steps += 1
+        return share
 
-    def move(self, averages: list[Tensor], latest: list[Tensor]) -> None:
-        """Count one more step, and move averages as this one moves, in place.
+    @torch.no_grad()
+    def update(self, share: float | Tensor | None = None) -> None:
+        """Take note of the parameters after one more step.
 
         Parameters
         ----------
-        averages, latest : list of tensor
-            The averages, and the parameters towards which they move: of this module, or of the stack of those
-            that are averaged alike.
+        share : float or tensor of shape (), optional
+            What `next_share` has returned; the step is counted here where it is not given.
         """
-        move_each_towards(averages, latest, 1 - self.next_decay)
-        self.steps += 1
+        move_each_towards(self._averages, self._latest, self.next_share() if share is None else share)
+        for average, buffer in self._buffers:
+            average.copy_(buffer)

@@ -14,6 +14,7 @@ from sklearn_mtl.balancing import StaticWeights
 from sklearn_mtl.data import Batch
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.network.balanced_loss import BalancedLoss
+from sklearn_mtl.network.torch_private import move_each_towards
 from sklearn_mtl.targets import read_targets
 from sklearn_mtl.tasks import Classification, Regression, TaskLosses, TaskSet
 from sklearn_mtl.training.stacking.losses import StackedLoss
@@ -200,7 +201,7 @@ def test_averages_of_others_move_as_those_of_the_module():
         for parameter in module.parameters():
             parameter.add_(1.0)
         average.update()
-        other.move(averages, list(module.parameters()))
+        move_each_towards(averages, list(module.parameters()), other.next_share())
     assert other.steps == average.steps == 1
     for moved, expected in zip(averages, average.module.parameters(), strict=True):
         assert torch.equal(moved, expected)

@@ -8,11 +8,12 @@ picked or drawn once, and then expanded to all.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.data import Batch, Table, WholeBatches
+from sklearn_mtl.data import Batch, PendingBatch, Table, WholeBatches
 from sklearn_mtl.network.generators import GeneratorState
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.module import DropoutCall, draw_mask
@@ -69,25 +70,41 @@ class StackedBatches:
         """Return the random numbers of the net at a place of the stack."""
         return list(self._random.values())[self._of_random.numbers[slot]]
 
-    def epoch(self) -> Iterator[tuple[Batch, list[Tensor]]]:
+    def epoch(self) -> Iterator[tuple[PendingBatch, list[Tensor]]]:
         """Iterate over the steps of an epoch, as many as the net with the most batches takes.
 
         Yields
         ------
-        batch : Batch
+        batch : PendingBatch
             Rows with a leading network axis; those that a net does not have weigh nothing.
         masks : list of tensor
             The masks of the dropout layers.
         """
         orders = {id(random): random.order() for random in self._random.values()}
-        rows = [batches.in_order(orders[id(random)], random.cpu) for random, batches in self._batches]
+        rows = [batches.pending(orders[id(random)], random.cpu) for random, batches in self._batches]
         while True:
-            batches = [next(iterator, None) for iterator in rows]
-            some = next((batch for batch in batches if batch is not None), None)
-            if some is None:
+            parts = [next(iterator, None) for iterator in rows]
+            there = [part for part in parts if part is not None]
+            if not there:
                 return
-            filled = [_no_rows(some) if batch is None else batch for batch in batches]
-            yield stacked_batch(filled, self._of_rows), self._masks(filled)
+            masks = self._masks([0 if part is None else part.n_rows for part in parts])
+            if len(there) == len(parts):
+                yield self._together(there), masks
+                continue
+            some = there[0].picked()
+            filled = [_no_rows(some) if part is None else part.picked() for part in parts]
+            yield PendingBatch.of(stacked_batch(filled, self._of_rows)), masks
+
+    def _together(self, parts: Sequence[PendingBatch]) -> PendingBatch:
+        """Return the batches of the different tables as one with a leading network axis."""
+        ends = [0, *accumulate(len(part.given) for part in parts)]
+
+        def pick(given: Sequence[Tensor]) -> Batch:
+            pairs = zip(parts, pairwise(ends), strict=True)
+            return stacked_batch([part.pick(given[slice(*pair)]) for part, pair in pairs], self._of_rows)
+
+        given = [tensor for part in parts for tensor in part.given]
+        return PendingBatch(max(part.n_rows for part in parts), given, pick)
 
     def validation(self, n_rows: int) -> Iterator[Batch]:
         """Iterate over the held-out rows, ``n_rows`` of each net at a time, with a leading network axis."""
@@ -95,12 +112,17 @@ class StackedBatches:
             rows = [table.rows(slice(start, start + n_rows)) for table in self._valid]
             yield stacked_batch(rows, self._of_valid)
 
-    def _masks(self, batches: Sequence[Batch]) -> list[Tensor]:
-        """Draw the dropout masks of one step, those that nets share once."""
-        n_rows = {id(random): batch.n_rows for (random, _), batch in zip(self._batches, batches, strict=True)}
-        drawn = [
-            random.masks(self._calls, n_rows[id(random)], batches[0].y) for random in self._random.values()
-        ]
+    def _masks(self, n_rows: Sequence[int]) -> list[Tensor]:
+        """Draw the dropout masks of one step, those that nets share once.
+
+        Parameters
+        ----------
+        n_rows : sequence of int
+            Rows of the step in each of the different tables.
+        """
+        of_each = {id(random): n for (random, _), n in zip(self._batches, n_rows, strict=True)}
+        like = self._batches[0][1].table.stored_y
+        drawn = [random.masks(self._calls, of_each[id(random)], like) for random in self._random.values()]
         return [self._of_random.expand(layer) for layer in zip(*drawn, strict=True)]
 
 

@@ -19,6 +19,7 @@ from sklearn_mtl.messages import first_line
 from sklearn_mtl.network.torch_state import is_out_of_memory
 from sklearn_mtl.training.stacking.batches import padded, rows_to_try, stacked_rows_to_try
 from sklearn_mtl.training.stacking.grouping import attribute_fingerprints, changed_attribute
+from sklearn_mtl.training.stacking.joint_update import trained_parameters
 from sklearn_mtl.training.stacking.own_step import (
     OwnStep,
     clear_gradients,
@@ -27,7 +28,6 @@ from sklearn_mtl.training.stacking.own_step import (
     own_step,
 )
 from sklearn_mtl.training.stacking.trainer import StackedTrainer
-from sklearn_mtl.training.stacking.weights import trained_parameters
 from sklearn_mtl.training.steps import Step
 
 

@@ -17,9 +17,9 @@ from sklearn_mtl.network.torch_state import is_out_of_memory
 from sklearn_mtl.recipes import fingerprint
 from sklearn_mtl.training.runs import NetPlan, ReadyNet
 from sklearn_mtl.training.stacking.batches import few_rows
+from sklearn_mtl.training.stacking.joint_update import parameter_groups
 from sklearn_mtl.training.stacking.losses import losses_key
 from sklearn_mtl.training.stacking.module import is_dropout
-from sklearn_mtl.training.stacking.weights import parameter_groups
 from sklearn_mtl.trunks.cnn import ImageEntry
 
 # On a CPU more nets at once gain nothing: what a launch costs is spread thin already.

@@ -125,7 +125,10 @@ class StackedBalancer:
         """
         if not self._names:
             return
-        self.buffers = self._stacked()
+        for name, found in self._stacked().items():
+            # In place where that is possible: a step that was recorded reads them where they are.
+            same = found.shape == self.buffers[name].shape
+            self.buffers[name] = self.buffers[name].copy_(found) if same else found
         for slot, balancer in enumerate(self._own):
             slots = tensor_slots(balancer)
             for name, stack in self.buffers.items():
@@ -133,6 +136,11 @@ class StackedBalancer:
                 of_part[key] = stack[slot]
         device = next(iter(self.buffers.values())).device
         self._n_steps = None if len(set(n_steps)) == 1 else torch.tensor(n_steps, device=device)
+
+    @property
+    def steps_are_alike(self) -> bool:
+        """Whether `keep` does the same in every step of the epoch."""
+        return self._n_steps is None
 
     @torch.no_grad()
     def keep(self, step: int) -> None:

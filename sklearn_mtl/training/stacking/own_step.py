@@ -18,9 +18,9 @@ from sklearn_mtl.network.torch_state import is_out_of_memory
 from sklearn_mtl.training.parameter_groups import are_frozen
 from sklearn_mtl.training.stacking.batches import RandomNumbers, dropout_layers
 from sklearn_mtl.training.stacking.grouping import first_changed
+from sklearn_mtl.training.stacking.joint_update import trained_parameters
 from sklearn_mtl.training.stacking.module import DropoutCall
 from sklearn_mtl.training.stacking.trainer import Member
-from sklearn_mtl.training.stacking.weights import trained_parameters
 from sklearn_mtl.training.steps import Step
 
 

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from sklearn_mtl.data import Batch
 from sklearn_mtl.training.callbacks import StopTraining
+from sklearn_mtl.training.capture import RECORDED_ON
 from sklearn_mtl.training.gradient_conflict import task_cosines
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.batches import StackedBatches, few_rows
 from sklearn_mtl.training.stacking.losses import StackedLoss
 from sklearn_mtl.training.stacking.module import StackedModule
+from sklearn_mtl.training.stacking.replayed import StepsOfStack
 from sklearn_mtl.training.stacking.weights import StackedWeights
 from sklearn_mtl.training.steps import (
     Step,
@@ -99,6 +101,8 @@ class StackedTrainer:
         self.weights = StackedWeights([one.net for one in ready])
         self.batches = StackedBatches(ready, self.module.calls)
         self.loss = StackedLoss.of([one.net.criterion_ for one in ready])
+        self._bounds = self.weights.bounds([one.plan.settings.gradient_clip for one in ready])
+        self._replayed = StepsOfStack.of(self) if self.settings.device.type in RECORDED_ON else None
 
     def run(self, done: Done, watch: Callable[[int], None] | None = None) -> None:
         """Train until every net is done.
@@ -174,21 +178,18 @@ class StackedTrainer:
         return [member for member in self.members if member.end_epoch()]
 
     def _train(self) -> None:
-        steps = []
-        bounds = self.weights.bounds([member.ready.plan.settings.gradient_clip for member in self.members])
         n_steps = [member.ready.plan.n_batches for member in self.members]
         self.weights.begin_epoch(n_steps)
-        balancer = self.loss.balancer
-        balancer.begin_epoch(n_steps)
+        self.loss.balancer.begin_epoch(n_steps)
+        if self._replayed is not None:
+            self._replayed.begin_epoch()
+        steps = []
         for number, (batch, masks) in enumerate(self.batches.epoch()):
-            again = batch.copied() if balancer.has_after_step else None
-            step = self.put_gradients(batch, masks, self._look_at(number, n_steps))
-            self.weights.clip(bounds)
-            self.weights.step()
-            if again is not None:
-                balancer.after_step(self._losses_again(again, masks))
-            balancer.keep(number)
-            steps.append({key: step[key] for key in ("task_loss", "task_mass")})
+            if self._replayed is not None and self.weights.all_move and self.loss.balancer.steps_are_alike:
+                found = self._replayed(batch, masks)
+            else:
+                found = self._step(number, n_steps, batch.picked(), masks)
+            steps.append(dict(zip(("task_loss", "task_mass"), found, strict=True)))
         losses, masses = losses_and_masses(steps)
         for slot, member in enumerate(self.members):
             sizes = member.ready.plan.batch_sizes
@@ -197,6 +198,30 @@ class StackedTrainer:
                 member.net.conflict_.step += own.stop
             member.net.record_training(losses[own, slot], masses[own, slot], sizes)
             member.net.history.record("train_batch_count", own.stop)
+
+    def _step(
+        self, number: int, n_steps: Sequence[int], batch: Batch, masks: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Make a step of the nets that have a batch left; return the tasks' losses, and their masses."""
+        balancer = self.loss.balancer
+        again = batch.copied() if balancer.has_after_step else None
+        step = self.put_gradients(batch, masks, self._look_at(number, n_steps))
+        self.weights.clip(self._bounds)
+        self.weights.step()
+        if again is not None:
+            balancer.after_step(self._losses_again(again, masks))
+        balancer.keep(number)
+        return step["task_loss"], step["task_mass"]
+
+    def whole_step(
+        self, batch: Batch, masks: Sequence[Tensor], rates: Sequence[Any]
+    ) -> tuple[Tensor, Tensor]:
+        """Make a step of all nets, at the rates that `StackedWeights.next_rates` has returned."""
+        step = self.put_gradients(batch, masks)
+        self.weights.clip(self._bounds)
+        self.weights.move(rates)
+        self.loss.balancer.keep(0)
+        return step["task_loss"], step["task_mass"]
 
     def _look_at(self, number: int, n_steps: Sequence[int]) -> Callable[[Any], None] | None:
         """Return what compares the gradients of the tasks in a step, if that is due for some nets.
@@ -266,3 +291,4 @@ class StackedTrainer:
             self.weights.keep(slots)
             self.batches = StackedBatches(ready, self.module.calls, self.batches)
             self.loss = StackedLoss.of([one.net.criterion_ for one in ready])
+            self._bounds = self.weights.bounds([one.plan.settings.gradient_clip for one in ready])

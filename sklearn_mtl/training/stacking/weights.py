@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sklearn_mtl.training.net import MultiTaskNet
-from sklearn_mtl.training.schedules import StepSchedule
 from sklearn_mtl.training.stacking.batches import padded
-from sklearn_mtl.training.steps import clip_gradients, fused_step
+from sklearn_mtl.training.stacking.joint_update import JointUpdate, below, settings_of, trained_parameters
+from sklearn_mtl.training.steps import clip_gradients
 
 Named = dict[str, Tensor]
 
@@ -39,6 +39,8 @@ class StackedWeights:
         Moments of AdamW, by the names of ``trained``.
     steps : list of int
         Steps of the optimizer that each net has taken.
+    updates : list of JointUpdate
+        What moves the nets in this epoch, those together that are moved alike.
     """
 
     def __init__(self, nets: Sequence[MultiTaskNet]) -> None:
@@ -50,7 +52,7 @@ class StackedWeights:
         self.averages = _stacked_by_name([_averages(net) for net in self.nets])
         self.first_moments, self.second_moments = (self._moments(key) for key in ("exp_avg", "exp_avg_sq"))
         self.steps = [_steps_so_far(net) for net in self.nets]
-        self._updates: list[JointUpdate] = []
+        self.updates: list[JointUpdate] = []
         self._attach()
 
     def __len__(self) -> int:
@@ -59,12 +61,12 @@ class StackedWeights:
 
     def of_module(self, *, averaged: bool) -> Named:
         """Return the stacked tensors that a forward pass needs, by their names in the module."""
-        latest = _below(self.trained, "module.")
+        latest = below(self.trained, "module.")
         return {**latest, **(self.averages if averaged else {}), **self.fixed}
 
     def of_balancer(self) -> Named:
         """Return the stacked learned parameters of the balancers, by their names in one."""
-        return _below(self.trained, "criterion.balancer.")
+        return below(self.trained, "criterion.balancer.")
 
     def shared_in_all(self) -> list[Tensor]:
         """Return the stacked parameters that several tasks of a net train."""
@@ -102,20 +104,45 @@ class StackedWeights:
             Steps that each net takes in the epoch.
         """
         keys = [
-            (_settings(net), steps, of_net)
+            (settings_of(net), steps, of_net)
             for net, steps, of_net in zip(self.nets, self.steps, n_batches, strict=True)
         ]
-        self._updates = []
+        found = []
         for (_, _, of_each), alike in groupby(range(len(self)), keys.__getitem__):
             slots = list(alike)
-            self._updates.append(JointUpdate(self, slice(slots[0], slots[-1] + 1), of_each))
+            found.append((slots[0], slots[-1] + 1, of_each))
+        if [(start, stop) for start, stop, _ in found] != [update.bounds for update in self.updates]:
+            self.updates = [JointUpdate(self, slice(start, stop)) for start, stop, _ in found]
+        for update, (_, _, of_each) in zip(self.updates, found, strict=True):
+            update.n_left = of_each
 
-    @torch.no_grad()
     def step(self) -> None:
         """Make one step with the nets that have a batch left."""
-        for update in self._updates:
+        for update in self.updates:
             if update.n_left:
-                update.step()
+                update.move(update.next_rates())
+
+    @property
+    def all_move(self) -> bool:
+        """Whether all nets have a batch left in this epoch."""
+        return all(update.n_left for update in self.updates)
+
+    def next_rates(self) -> list[float]:
+        """Count one more step of all nets; return the rates by which `move` moves them."""
+        return [rate for update in self.updates for rate in update.next_rates()]
+
+    def move(self, rates: Sequence[Any]) -> None:
+        """Move the weights of all nets, and their averages.
+
+        Parameters
+        ----------
+        rates : sequence of float, or of tensor of shape ()
+            What `next_rates` has returned.
+        """
+        start = 0
+        for update in self.updates:
+            update.move(rates[start : start + update.n_rates])
+            start += update.n_rates
 
     def release(self, slot: int) -> None:
         """Give a net tensors of its own, as they are now, and its optimizer the moments."""
@@ -137,6 +164,7 @@ class StackedWeights:
         """Go on with some of the nets, the others having been released."""
         index = torch.tensor(slots, device=next(iter(self.trained.values())).device)
         self.nets = [self.nets[slot] for slot in slots]
+        self.updates = []
         self.steps = [self.steps[slot] for slot in slots]
         trained = [trained_parameters(net) for net in self.nets]
         averages, fixed = [_averages(net) for net in self.nets], [_untrained(net) for net in self.nets]
@@ -175,87 +203,6 @@ class StackedWeights:
         return found
 
 
-class JointUpdate:
-    """Neighbours in a stack that the optimizer updates together in an epoch, all by the same settings.
-
-    Parameters
-    ----------
-    weights : StackedWeights
-        Weights of the whole stack.
-    part : slice
-        Places of the neighbours in the stack.
-    n_batches : int
-        Steps that each takes in this epoch.
-    """
-
-    def __init__(self, weights: StackedWeights, part: slice, n_batches: int) -> None:
-        self.n_left = n_batches
-        self._weights = weights
-        self._part = part
-        self._slots = range(len(weights))[part]
-        self._nets = weights.nets[part]
-        # Each of the optimizer's groups of parameters has a list of tensors, and a count of steps.
-        groups = parameter_groups(self._nets[0])
-        self._leaves = [[weights.trained[name] for name in names] for names in groups]
-        self._tensors = [
-            [[stack[name].detach()[part] for name in names] for names in groups]
-            for stack in (weights.trained, weights.first_moments, weights.second_moments)
-        ]
-        steps = float(weights.steps[self._slots[0]])
-        device = next(iter(weights.trained.values())).device
-        self._counts = [torch.tensor(steps, device=device) for _ in groups]
-        self._moving = [net.run_.average for net in self._nets if net.run_.average is not None]
-        self._averages = [tensor[part] for tensor in weights.averages.values()]
-        of_module = _below(weights.trained, "module.")
-        self._latest = [of_module[name].detach()[part] for name in weights.averages]
-        self._schedules = [(net, schedule) for net in self._nets for schedule in _schedules(net)]
-
-    def step(self) -> None:
-        """Make a step of AdamW, and of the moving average."""
-        self.n_left -= 1
-        for net, schedule in self._schedules:
-            schedule.before_step(net)
-        for number, group in enumerate(self._nets[0].optimizer_.param_groups):
-            self._step_group(number, group)
-        for slot in self._slots:
-            self._weights.steps[slot] += 1
-        if self._moving:
-            first, *others = self._moving
-            first.move(self._averages, self._latest)
-            for average in others:
-                average.steps = first.steps
-
-    def _step_group(self, number: int, group: dict[str, Any]) -> None:
-        """Update one of the optimizer's groups of parameters; a parameter without gradient stays."""
-        leaves, count = self._leaves[number], self._counts[number]
-        with_gradient = [i for i, leaf in enumerate(leaves) if leaf.grad is not None]
-        trained, first, second = (
-            [of_groups[number][i] for i in with_gradient] for of_groups in self._tensors
-        )
-        gradients = [gradient[self._part] for leaf in leaves if (gradient := leaf.grad) is not None]
-        fused_step(trained, gradients, first, second, [count] * len(trained), group)
-
-
-def trained_parameters(net: MultiTaskNet) -> dict[str, nn.Parameter]:
-    """Return what is trained of a net's module and criterion, by name."""
-    parts = {"module": net.network, "criterion": net.criterion_}
-    return {
-        f"{part}.{name}": parameter
-        for part, module in parts.items()
-        for name, parameter in module.named_parameters()
-        if parameter.requires_grad
-    }
-
-
-def parameter_groups(net: MultiTaskNet) -> list[list[str]]:
-    """Return the names of what is trained in each group of a net's optimizer."""
-    names = {id(parameter): name for name, parameter in trained_parameters(net).items()}
-    return [
-        [names[id(parameter)] for parameter in group["params"] if id(parameter) in names]
-        for group in net.optimizer_.param_groups
-    ]
-
-
 def _averages(net: MultiTaskNet) -> Named:
     """Return the averages of the trained parameters; none where there is no average."""
     if net.run_.average is None:
@@ -289,27 +236,6 @@ def _corner(part: Tensor, like: Tensor) -> Tensor:
     return part[tuple(slice(size) for size in like.shape)]
 
 
-def _below(tensors: Named, prefix: str) -> Named:
-    """Return the tensors whose names begin with a prefix, by the rest of the name."""
-    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
-
-
 def _steps_so_far(net: MultiTaskNet) -> int:
     states = [net.optimizer_.state.get(parameter) for parameter in trained_parameters(net).values()]
     return max((int(state["step"]) for state in states if state), default=0)
-
-
-def _settings(net: MultiTaskNet) -> Hashable:
-    """Return what nets must have in common to be updated together."""
-    schedules = _schedules(net)
-    moving = tuple((schedule.factor, schedule.step_) for schedule in schedules)
-    groups = net.optimizer_.param_groups
-    # A schedule sets the rates anew before each step: what it multiplies counts, not what it left.
-    rates = schedules[0].rates_ if schedules else [group["lr"] for group in groups]
-    others = tuple((group["betas"], group["eps"], group["weight_decay"]) for group in groups)
-    average = None if net.run_.average is None else (net.run_.average.decay, net.run_.average.steps)
-    return (tuple(rates), others, moving, average)
-
-
-def _schedules(net: MultiTaskNet) -> list[StepSchedule]:
-    return [callback for _, callback in net.callbacks_ if isinstance(callback, StepSchedule)]

@@ -63,7 +63,7 @@ def test_an_epoch_has_the_rows_and_masks_of_each_net_alone(data):
     ]
     calls = calls_of(ready[0])
     assert len(calls) == 1
-    steps = list(StackedBatches(ready, calls).epoch())
+    steps = [(batch.picked(), masks) for batch, masks in StackedBatches(ready, calls).epoch()]
     assert len(steps) == max(one.plan.n_batches for one in ready) > ready[3].plan.n_batches
     for slot, one in enumerate(ready):
         (layer,) = dropout_layers(one, calls)
@@ -89,6 +89,7 @@ def test_random_numbers_go_on_when_a_net_has_left(data):
     list(shorter.epoch())
     rest = StackedBatches(ready[1:], calls, shorter)
     for (batch, masks), (own, own_masks) in zip(whole.epoch(), rest.epoch(), strict=True):
+        batch, own = batch.picked(), own.picked()
         n_rows = len(own.y[0])
         assert torch.equal(batch.y[1, :n_rows], own.y[0])
         assert torch.equal(masks[0][1, :n_rows], own_masks[0][0])

@@ -7,7 +7,8 @@ import torch
 
 from sklearn_mtl.balancing import UncertaintyWeighting
 from sklearn_mtl.training.runs import make_ready
-from sklearn_mtl.training.stacking.weights import StackedWeights, parameter_groups, trained_parameters
+from sklearn_mtl.training.stacking.joint_update import parameter_groups, trained_parameters
+from sklearn_mtl.training.stacking.weights import StackedWeights
 from sklearn_mtl.trunks import MLP
 from tests.training.stacking.nets import plans_of
 
@@ -86,11 +87,11 @@ def test_steps_are_those_of_each_net_alone(data, settings):
 def test_neighbours_of_the_same_settings_are_updated_together(data):
     weights = StackedWeights(nets_of(data, {}, {}, {"lr": 0.5}, {}))
     weights.begin_epoch([2, 2, 2, 2])
-    assert len(weights._updates) == 3
+    assert len(weights.updates) == 3
     weights.begin_epoch([2, 2, 2, 1])
-    assert len(weights._updates) == 3
+    assert len(weights.updates) == 3
     weights.begin_epoch([2, 1, 1, 1])
-    assert len(weights._updates) == 4
+    assert len(weights.updates) == 4
 
 
 def test_a_parameter_without_gradient_stays(data):
