@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks import (
     balancing_speed,
+    gpu,
     inputs,
     memory,
     one_fit,
@@ -32,6 +33,7 @@ SUITES: dict[str, Callable[[Options], Iterator[list[Result]]]] = {
     "balancing_speed": balancing_speed.measure,
     "inputs": inputs.measure,
     "memory": memory.measure,
+    "gpu": gpu.measure,
 }
 RESULTS = Path(__file__).parent / "results"
 

@@ -41,6 +41,7 @@ def ours(recipe: Recipe, **changed: Any) -> MultiTaskClassifierRegressor:
         "ema_decay": None,
         "lr_schedule": None,
         "calibrate": False,
+        "device": "cpu",
     }
     return MultiTaskClassifierRegressor(
         **{**plain, **changed},
@@ -48,7 +49,6 @@ def ours(recipe: Recipe, **changed: Any) -> MultiTaskClassifierRegressor:
         weight_decay=recipe.weight_decay,
         batch_size=recipe.batch_size,
         max_epochs=recipe.epochs,
-        device="cpu",
         random_state=recipe.seed,
     )
 
