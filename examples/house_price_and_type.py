@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -406,6 +407,11 @@ def draw_tradeoff(axes: Axes, grid: GridSearchCV, n_folds: int) -> None:
 # What it prints and draws.
 
 
+def device_name() -> str:
+    """Name what ``device="auto"`` stands for here."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "the CPU"
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the example."""
     parser = argparse.ArgumentParser(description="Price and building type of real houses, with one network.")
@@ -430,6 +436,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"{X.select_dtypes('number').shape[1]}, text in the others), {X.isna().sum().sum():,} missing values."
     )
     say(f"Tasks: price, in dollars, and type of building, one of {Y['type'].nunique()}.")
+    say(f"Networks train on {device_name()}.")
     X_train, X_test, Y_train, Y_test = train_test_split(
         X, Y, test_size=1 / 3, stratify=Y["type"], random_state=seed
     )
