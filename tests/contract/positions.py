@@ -27,8 +27,8 @@ class StepLayer(PositionEntry):
 
     def mask(self, inputs):
         rows, n_steps = inputs["x"].shape[:2]
-        lengths = inputs.get("x_lengths", torch.full((rows,), n_steps))
-        return torch.arange(n_steps) < lengths[:, None]
+        lengths = inputs.get("x_lengths", torch.full((rows,), n_steps, device=inputs["x"].device))
+        return torch.arange(n_steps, device=lengths.device) < lengths[:, None]
 
 
 class Steps(Trunk):

@@ -43,7 +43,7 @@ def test_they_are_the_cosines_of_the_gradients_of_the_losses(data):
                 with net.autocast_now():
                     losses = net.criterion_.losses(net.module_(batch.inputs), batch.y, batch.weight)
                 rows = []
-                for task in torch.eye(3, dtype=torch.float64):
+                for task in torch.eye(3).to(losses.values):
                     found = torch.autograd.grad(
                         losses.raw,
                         list(net.module_.sharing.parameters()),

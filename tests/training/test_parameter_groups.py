@@ -36,7 +36,7 @@ def make(trunk, **params):
 
 def weights(est):
     trunk = est.net_.module_.sharing.trunk.entry.module
-    return {name: value.detach().clone() for name, value in trunk.named_parameters()}
+    return {name: value.detach().cpu().clone() for name, value in trunk.named_parameters()}
 
 
 def moved(est, module):
@@ -104,7 +104,7 @@ def test_norms_and_dropout_keep_still_while_frozen(data):
     for epochs, still in ((2, True), (3, False)):
         est = make(ModuleTrunk(module, frozen=True, unfreeze_after=2), max_epochs=epochs).fit(*data)
         norm, dropout, linear = est.net_.module_.sharing.trunk.entry.module
-        assert torch.equal(norm.running_mean, module[0].running_mean) == still
+        assert torch.equal(norm.running_mean.cpu(), module[0].running_mean) == still
         est.net_.module_.train()
         assert [part.training for part in (norm, dropout, linear)] == [not still] * 3
 
@@ -190,7 +190,7 @@ def test_every_trunk_of_a_way_of_sharing_is_fine_tuned(data, sharing):
     for name, value in est.net_.module_.named_parameters():
         own = next((key for key in before if name.endswith(f"module.{key}")), None)
         if own is not None and own.endswith("weight"):
-            found[own] = (value - before[own]).abs().max().item()
+            found[own] = (value.cpu() - before[own]).abs().max().item()
     assert found == pytest.approx({"0.weight": 1e-4, "3.weight": 1e-3, "5.weight": 1e-2}, rel=0.05)
 
 
