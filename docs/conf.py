@@ -87,7 +87,6 @@ def front_page(page: Path) -> str:
         with_links_of_site("\n## ".join(begun), ROOT / "README.md", page)
         + "\n\n"
         + cards
-        + "## All pages\n"
         + with_links_of_site(rest, page, page)
     )
 
