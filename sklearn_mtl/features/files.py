@@ -35,7 +35,8 @@ class Files(Dataset):
     paths : ndarray of object
         The paths.
     shape : tuple of int
-        Number of rows, and the shape of a row, for which the first file is read.
+        Number of rows, and the shape of a row, for which the first file is read; the number of rows alone
+        where none has a path.
 
     Raises
     ------
@@ -90,7 +91,9 @@ class Files(Dataset):
         """Number of rows, and the shape of a row."""
         if self._row_shape is None:
             there = np.flatnonzero(~self.missing)
-            self._row_shape = self._read(self.paths[there[0] if len(there) else 0]).shape
+            if not len(there):
+                return (len(self),)
+            self._row_shape = self._read(self.paths[there[0]]).shape
         return (len(self), *self._row_shape)
 
     @property

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
 from sklearn_mtl.features.files import Files
@@ -175,7 +176,8 @@ def _that_lack(values: Any, reader: InputReader) -> tuple[np.ndarray | None, Any
     """Return which rows of an input lack it, None for none, and the others; of a memory map all."""
     missing = rows_without(values)
     there = values if missing is None else values[~missing]
-    if len(there) == 0 or not reader.may_lack(_as_given(there)):
+    # A sparse matrix, whose length can't be asked for, is a table.
+    if issparse(there) or len(there) == 0 or not reader.may_lack(_as_given(there)):
         return missing, _as_given(there)
     empty = rows_of_nan(there)
     if empty is None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import numpy as np
+from scipy.sparse import issparse
 
 from sklearn_mtl.messages import shown
 
@@ -101,5 +102,5 @@ def _described(values: Any) -> str:
 
 
 def _n_rows(values: Any) -> int:
-    # A sparse matrix has a shape, but no length.
-    return int(values.shape[0]) if hasattr(values, "shape") else len(values)
+    # A sparse matrix has a shape, but no length; the shape of files would have one of them read.
+    return int(values.shape[0]) if issparse(values) else len(values)

@@ -124,6 +124,8 @@ def test_it_is_one_of_several_inputs_and_may_lack_rows():
             for some in (X, MultiInput(of_files))
         ]
         assert searches[0] == searches[1]
+    gone = [{"photo": of, "table": TABLE} for of in ([None] * N_ROWS, Files([None] * N_ROWS))]
+    same(other, other, *gone)
 
 
 @pytest.mark.parametrize("several", [False, True])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import Pipeline
@@ -158,6 +159,15 @@ def test_an_input_may_be_missing_at_predict_only():
     assert np.isfinite(found).all()
     assert (found != before).tolist() == [row in (3, 4) for row in range(N_ROWS)]
     est.predict({**X, "notes": [None] * N_ROWS})
+
+
+@pytest.mark.parametrize("form", ["csr", "coo"])
+def test_a_sparse_table_is_one_of_several_inputs(form):
+    words = sparse.random_array((N_ROWS, 12), density=0.2, random_state=0).asformat(form)
+    X, dense = ({"words": of, "photo": images()} for of in (words, words.toarray()))
+    est = estimator(Fusion({"words": MLP((4,)), "photo": MLP((4,))}, hidden_sizes=(4,))).fit(X, Y)
+    np.testing.assert_array_equal(est.predict(X)["price"], est.predict(dense)["price"])
+    assert cross_val_predict(est, MultiInput(X), Y["price"], cv=2).shape == (N_ROWS,)
 
 
 def test_each_input_has_a_preprocessing():

@@ -74,6 +74,8 @@ def test_rows_without_a_path_are_known():
     X = Files([None, 2, np.nan, pd.NA], Load())
     assert X.missing.tolist() == [True, False, True, True]
     assert X.shape == (4, 3, 8, 6)
+    assert X[[0, 2]].shape == (2, 3, 8, 6)
+    assert Files([None, None]).shape == (2,)
 
 
 @pytest.mark.parametrize(
