@@ -19,6 +19,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from sklearn_mtl.training.capture import of_net
+from sklearn_mtl.training.stacking import trainer
+
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 # What torch itself takes the tensors for: autograd goes back through those of this device in the thread that
 # asks, as it does on the CPU; and torch has nothing that computes with them.
@@ -292,6 +295,9 @@ def card() -> Iterator[Card]:
         for name, value in cuda.items():
             patch.setattr(torch.cuda, name, value)
         patch.setattr(torch, "Generator", OwnGenerator)
+        # Only CUDA itself records steps; tests/training/capture has a recording of its own.
+        for module in (of_net, trainer):
+            patch.setattr(module, "RECORDED_ON", frozenset())
         # Memory that stays in place makes copies faster, and nothing else. Another thread may ask for it.
         patch.setattr(torch.Tensor, "pin_memory", lambda tensor, *_device: tensor)
         patch.setattr(torch.backends.cudnn, "is_acceptable", lambda *_tensor: False)
