@@ -60,8 +60,9 @@ def table_html(
         f"<tr{BEST if place == best else ''}>{_cells(head, cells, words)}</tr>"
         for place, cells in enumerate(rows)
     )
+    # A notebook makes formulas of what is between two dollars, but for this class.
     table = f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<style>{STYLE}</style><div class="sklearn-mtl-table">{lines}{table}</div>'
+    return f'<style>{STYLE}</style><div class="sklearn-mtl-table tex2jax_ignore">{lines}{table}</div>'
 
 
 def _cells(head: Sequence[str], cells: Sequence[str], words: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ def make(**params):
 def shown_of(estimator):
     """The lines above the table, and the table by column."""
     table = estimator._repr_html_().split("</style>")[-1]
-    root = ElementTree.fromstring(table[table.index('<div class="sklearn-mtl-table">') :])
+    root = ElementTree.fromstring(table[table.index('<div class="sklearn-mtl-table') :])
     names = [cell.text for cell in root.iter("th")]
     rows = [[cell.text or "" for cell in row] for row in root.find("table/tbody")]
     return [line.text for line in root.findall("p")], dict(zip(names, zip(*rows, strict=True), strict=True))
