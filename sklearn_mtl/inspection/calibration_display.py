@@ -7,7 +7,7 @@ from typing import Any, Self
 import pandas as pd
 
 from sklearn_mtl.inspection.calibration import calibration_report
-from sklearn_mtl.inspection.figure import axes_for, pyplot
+from sklearn_mtl.inspection.figure import axes_for, in_figure, pyplot, task_colour
 
 
 class TaskCalibrationDisplay:
@@ -87,12 +87,12 @@ class TaskCalibrationDisplay:
         self.lines_ = []
         places = list(self.summary.index if self.tasks is None else self.tasks)
         for task, of_task in self.summary.iterrows():
-            color = f"C{places.index(task)}"
+            color = task_colour(task, places)
             if not of_task["n_labels"]:
-                panel.plot([], [], color=color, label=f"{task}: no labels")
+                panel.plot([], [], color=color, label=f"{in_figure(task)}: no labels")
                 continue
             curve = self.curves.loc[task]
-            label = f"{task} (ECE {of_task['ece']:.3f})"
+            label = f"{in_figure(task)} (ECE {of_task['ece']:.3f})"
             (line,) = panel.plot(curve["predicted"], curve["observed"], color=color, label=label)
             share = curve["n_labels"] / curve["n_labels"].max()
             panel.scatter(curve["predicted"], curve["observed"], s=8 + 60 * share, color=color)

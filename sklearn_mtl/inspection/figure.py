@@ -1,9 +1,9 @@
-"""Where the displays draw: axes of the user's, or a new figure."""
+"""Where the displays draw, axes of the user's or a new figure, and how names are written there."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,10 @@ import numpy as np
 # Panels side by side before the next row begins, and the inches of each.
 MOST_IN_A_ROW = 3
 WIDTH, HEIGHT = 4.5, 3.4
+# So many letters of a name are written.
+MOST_LETTERS = 30
+# Inches of a letter, and so many letters of a name have room anyway.
+LETTER, FEW_LETTERS = 0.08, 10
 
 
 def pyplot() -> Any:
@@ -78,6 +82,61 @@ def axes_for(
         )
     ax.set_axis_off()
     return _panels(ax.figure, place.subgridspec(n_rows, n_columns), n_panels)
+
+
+def task_colour(task: Any, tasks: Iterable[Any]) -> str:
+    """Return the colour of a task, that of its place in the cycle of colours that is in force now.
+
+    Parameters
+    ----------
+    task : object
+        The task.
+    tasks : iterable of object
+        All tasks; after the last colour the first comes again.
+    """
+    pyplot()
+    from matplotlib.colors import to_hex
+
+    return to_hex(f"C{list(tasks).index(task)}")
+
+
+def in_figure(name: Any) -> str:
+    r"""Return a name of the user's as matplotlib writes it letter by letter, shortened where it is long.
+
+    Between two dollars matplotlib sees a formula, and a legend leaves out what begins with an underscore. The
+    end of a long name stays, since names in a table often begin alike.
+
+    Parameters
+    ----------
+    name : object
+        The name of a task, a class, a column or a parameter.
+
+    Examples
+    --------
+    >>> from sklearn_mtl.inspection.figure import in_figure
+    >>> in_figure("price"), in_figure("US$ per m$"), in_figure("_id")
+    ('price', 'US\\$ per m\\$', ' _id')
+    >>> in_figure("sales of the shop in the street of the station, 2019")
+    'sales of the sh…e station, 2019'
+    """
+    text = " ".join(str(name).split())
+    if len(text) > MOST_LETTERS + 1:
+        half = MOST_LETTERS // 2
+        text = f"{text[:half]}…{text[-half:]}"
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def room_for(names: Iterable[Any]) -> float:
+    """Return the inches beside a panel that the longest of some names takes, beyond what any has.
+
+    Parameters
+    ----------
+    names : iterable of object
+        As `in_figure` gets them.
+    """
+    longest = max((len(in_figure(name)) for name in names), default=0)
+    return max(0.0, LETTER * (longest - FEW_LETTERS))
 
 
 def _panels(figure: Any, grid: Any, n_panels: int) -> np.ndarray:

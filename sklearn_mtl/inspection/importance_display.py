@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from sklearn_mtl.inspection.figure import MOST_IN_A_ROW, WIDTH, axes_for, pyplot
+from sklearn_mtl.inspection.figure import MOST_IN_A_ROW, WIDTH, axes_for, in_figure, pyplot, task_colour
 from sklearn_mtl.inspection.permutation_importance import task_permutation_importance
 from sklearn_mtl.messages import shown
 
@@ -115,14 +115,14 @@ class TaskImportanceDisplay:
         task, metric = self._task_and_metric(column)
         places = np.arange(len(mean))
         tasks = list(dict.fromkeys(self._task_and_metric(one)[0] for one in self.importances_mean.columns))
-        bars = panel.barh(places, mean, color=f"C{tasks.index(task)}", label=task)
+        bars = panel.barh(places, mean, color=task_colour(task, tasks), label=in_figure(task))
         if std is not None:
             panel.errorbar(mean, places, xerr=std, fmt="none", ecolor="0.5", elinewidth=1)
         panel.axvline(0, color="0.5", linewidth=0.8)
         panel.invert_yaxis()
-        panel.set_yticks(places, [str(name) for name in self.features_] if named else [""] * len(mean))
-        panel.set_title(task)
-        panel.set_xlabel(f"decrease of {metric} when shuffled" if metric else "importance")
+        panel.set_yticks(places, [in_figure(name) for name in self.features_] if named else [""] * len(mean))
+        panel.set_title(in_figure(task))
+        panel.set_xlabel(f"decrease of {in_figure(metric)} when shuffled" if metric else "importance")
         if np.isnan(mean).all():
             panel.text(
                 0.5, 0.5, "no score:\ntoo few labels", ha="center", va="center", transform=panel.transAxes

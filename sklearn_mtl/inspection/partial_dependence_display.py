@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from sklearn_mtl.inspection.figure import HEIGHT, WIDTH, axes_for, pyplot
+from sklearn_mtl.inspection.figure import (
+    HEIGHT,
+    MOST_LETTERS,
+    WIDTH,
+    axes_for,
+    in_figure,
+    pyplot,
+    task_colour,
+)
 from sklearn_mtl.inspection.partial_dependence import task_partial_dependence
 from sklearn_mtl.messages import shown
 
@@ -89,13 +98,14 @@ class TaskPartialDependenceDisplay:
         self.figure_ = self.axes_[0].figure
         self.lines_ = []
         panels = iter(self.axes_)
-        for number, task in enumerate(tasks):
+        for task in tasks:
+            colour = task_colour(task, tasks)
             of_task = [curve[[task]].droplevel(0, axis=1) for curve in self.curves]
             low, high = min(one.min().min() for one in of_task), max(one.max().max() for one in of_task)
             margin = 0.05 * (high - low) or 0.5
             for place, curve in enumerate(of_task):
                 panel = next(panels)
-                self.lines_.append(_draw(panel, task, curve, f"C{number}", labelled=place == 0))
+                self.lines_.append(_draw(panel, task, curve, colour, labelled=place == 0))
                 # The same for all features, so that one can see on which the task depends most.
                 panel.set_ylim(low - margin, high + margin)
         return self
@@ -103,7 +113,7 @@ class TaskPartialDependenceDisplay:
 
 def _draw(panel: Any, task: str, curve: pd.DataFrame, color: str, *, labelled: bool) -> list[Any]:
     numbers = pd.api.types.is_numeric_dtype(curve.index.dtype)
-    values = curve.index.to_numpy() if numbers else curve.index.astype(str).to_numpy()
+    values = curve.index.to_numpy() if numbers else [in_figure(value) for value in curve.index]
     lines = []
     for place, (output, of_output) in enumerate(curve.items()):
         style = LINE_STYLES[place % len(LINE_STYLES)]
@@ -115,13 +125,14 @@ def _draw(panel: Any, task: str, curve: pd.DataFrame, color: str, *, labelled: b
             linestyle=style if numbers else "",
             marker=None if numbers else "osD^"[place % 4],
             alpha=alpha,
-            label=task if output == "" else str(output),
+            label=in_figure(task if output == "" else output),
         )
         lines.append(line)
     classes = curve.columns[0] != ""
-    panel.set_xlabel(str(curve.index.name))
+    panel.set_xlabel(in_figure(curve.index.name))
     if labelled:
-        panel.set_ylabel(f"{task}, mean output" if classes else f"{task}, mean prediction")
+        words = f"{in_figure(task)}, mean {'output' if classes else 'prediction'}"
+        panel.set_ylabel(fill(words, MOST_LETTERS))
     if classes and labelled:
         panel.legend(fontsize="small")
     return lines

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.metrics import metric_name
 from sklearn_mtl.estimators.scikit_learn_private import BaseSearchCV
+from sklearn_mtl.inspection.figure import in_figure
 from sklearn_mtl.messages import shown
 from sklearn_mtl.model_selection.scoring.scorers import MultiTaskScorer, TaskScorer
 from sklearn_mtl.model_selection.search.trials import last_step
@@ -126,7 +127,7 @@ def labelled(task: str, metrics: Mapping[str, str]) -> str:
     """Return a task with its metric, for an axis."""
     metric = metrics.get(task, "score")
     # The scores of a search over several metrics of one task have names such as `type_accuracy`.
-    return task if task.endswith(f"_{metric}") else f"{task} ({metric})"
+    return in_figure(task) if task.endswith(f"_{metric}") else f"{in_figure(task)} ({in_figure(metric)})"
 
 
 def _last_search(search: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from sklearn_mtl.inspection.figure import in_figure
 from sklearn_mtl.inspection.search_scores import SearchScores
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import fingerprint
@@ -82,7 +83,7 @@ class SearchedWeights:
 
     def _told(self, names: Sequence[str], *, as_chosen: bool) -> str:
         more = len(names) - MOST_NAMES
-        words = ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+        words = ", ".join(map(in_figure, names[:MOST_NAMES])) + (f" and {more} more" if more > 0 else "")
         return f"{words} as chosen" if as_chosen else f"mean over {words}"
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from sklearn_mtl.inspection.figure import axes_for, pyplot
+from sklearn_mtl.inspection.figure import axes_for, in_figure, pyplot
 from sklearn_mtl.inspection.search_scores import SearchScores, check_tasks, labelled
 from sklearn_mtl.messages import shown
 from sklearn_mtl.model_selection.search.pareto import not_dominated
@@ -20,8 +20,8 @@ MOST_PARAMETERS = 3
 # Points and lines leave no room for a legend among them.
 ABOVE = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
 SIZE = (5.6, 4.4)
-# Names of so many tasks have room beside each other.
-MOST_UPRIGHT = 4
+# So many letters have room beside each other.
+MOST_UPRIGHT = 64
 
 
 class TaskTradeoffDisplay:
@@ -178,7 +178,7 @@ class TaskTradeoffDisplay:
         self.text_ = legend.get_title()
         self.colorbar_ = None
         if colours is not None:
-            self.colorbar_ = panel.figure.colorbar(colours, ax=panel, label=color_by)
+            self.colorbar_ = panel.figure.colorbar(colours, ax=panel, label=in_figure(color_by))
         return self
 
     def _drawn(self, tasks: Any) -> pd.DataFrame:
@@ -268,7 +268,8 @@ class TaskTradeoffDisplay:
                 panel.text(place, height, f"{score:.4g}", ha="center", va=side, fontsize="small")
         metrics = self.metrics or {}
         names = [labelled(task, metrics).replace(" (", "\n(") for task in drawn]
-        many = drawn.shape[1] > MOST_UPRIGHT
+        letters = max(len(line) for name in names for line in name.split("\n"))
+        many = drawn.shape[1] * letters > MOST_UPRIGHT
         panel.set_xticks(
             places, names, **({"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if many else {})
         )
@@ -284,7 +285,9 @@ class TaskTradeoffDisplay:
         of_chosen = self.params.loc[self.chosen].dropna()
         if len(of_chosen) > MOST_PARAMETERS:
             return "chosen"
-        return "\n".join(["chosen", *(f"{name}={_short(value)}" for name, value in of_chosen.items())])
+        return "\n".join(
+            ["chosen", *(f"{in_figure(name)}={_short(value)}" for name, value in of_chosen.items())]
+        )
 
     def _counted(self, drawn: pd.DataFrame) -> str:
         """Return how many candidates are drawn, and what is not."""
@@ -292,9 +295,9 @@ class TaskTradeoffDisplay:
         words = [f"{n_all} candidate{'s' if n_all > 1 else ''}"]
         if n_without:
             words.append(f"{n_without} without a score")
-        words += [f"no score of {task}" for task in self.scores if self.scores[task].isna().all()]
+        words += [f"no score of {in_figure(task)}" for task in self.scores if self.scores[task].isna().all()]
         return ", ".join(words)
 
 
 def _short(value: Any) -> str:
-    return f"{value:.3g}" if is_number(value) else shown(value, 20)
+    return f"{value:.3g}" if is_number(value) else in_figure(shown(value, 20))

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.wrapped import innermost
-from sklearn_mtl.inspection.figure import axes_for, pyplot
+from sklearn_mtl.inspection.figure import axes_for, in_figure, pyplot, task_colour
 from sklearn_mtl.messages import shown
 from sklearn_mtl.training import kept_epoch
 
@@ -213,7 +213,7 @@ class TrainingHistoryDisplay:
         self.lines_[part], self.bands_[part] = [], []
         marker = "." if self.history["epoch"].nunique() <= FEW_EPOCHS else None
         for task in tasks:
-            values, color = self._values(part, task), self._color(task)
+            values, color = self._values(part, task), task_colour(task, self.tasks)
             x, y = ([], []) if values is None else (values.index.to_numpy(), values["mean"].to_numpy())
             self.lines_[part] += ax.plot(x, y, color=color, marker=marker, **style)
             if values is not None and self._n_nets > 1:
@@ -230,16 +230,12 @@ class TrainingHistoryDisplay:
         self.kept_lines_ += marks
         return marks
 
-    def _color(self, task: str) -> str:
-        cycle: list[str] = pyplot().rcParams["axes.prop_cycle"].by_key().get("color", ["C0"])
-        return cycle[list(self.tasks).index(task) % len(cycle)]
-
     def _describe(self, ax: Any, panel: str, tasks: Sequence[str], marks: Sequence[Any]) -> None:
         """Label the axes, and put a legend of tasks, of kinds of lines and of marks."""
         ax.set_xlabel("epoch")
         ax.xaxis.get_major_locator().set_params(integer=True)
         names = {self.metrics[task] for task in tasks}
-        of_score = names.pop() if len(names) == 1 else "score"
+        of_score = in_figure(names.pop()) if len(names) == 1 else "score"
         labels = {"loss": "loss (best constant: 1)", "score": f"{of_score}, held-out rows", "weight": panel}
         ax.set_ylabel(labels[panel])
         if panel == "weight":
@@ -262,9 +258,10 @@ class TrainingHistoryDisplay:
     def _entry(self, part: str, task: str) -> str:
         """Return how a legend names a task; one of which nothing is known, with the reason."""
         if self._values(part, task) is None:
-            return f"{task} (no label{'' if part == 'train_loss' else ' held out'})"
+            return f"{in_figure(task)} (no label{'' if part == 'train_loss' else ' held out'})"
         several = len(set(self.metrics.values())) > 1
-        return f"{task}: {self.metrics[task]}" if part == "valid_score" and several else task
+        metric = f": {in_figure(self.metrics[task])}" if part == "valid_score" and several else ""
+        return f"{in_figure(task)}{metric}"
 
     def _mark_entry(self) -> str:
         epochs = [epoch for epoch in self.kept_epochs or () if epoch is not None]

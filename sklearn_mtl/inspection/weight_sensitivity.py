@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from sklearn_mtl.inspection.figure import axes_for
+from sklearn_mtl.inspection.figure import axes_for, in_figure, task_colour
 from sklearn_mtl.inspection.search_scores import SearchScores, check_tasks, labelled
 from sklearn_mtl.inspection.searched_weights import searched_weights
 from sklearn_mtl.messages import shown
@@ -192,7 +192,7 @@ class WeightSensitivityDisplay:
         self.chosen_: list[Any] = []
         self.text_: list[Any] = []
         for panel, task in zip(self.axes_, drawn, strict=True):
-            self._plot_task(panel, task, f"C{list(self.means).index(task)}")
+            self._plot_task(panel, task, task_colour(task, self.means))
         handles = [self.lines_[0], *self.bands_[:1], *self.chosen_[:1]]
         self.axes_[0].legend(handles=handles, fontsize="small")
         return self
@@ -213,7 +213,9 @@ class WeightSensitivityDisplay:
             self.chosen_.append(panel.axvline(self.chosen, **look, label=f"chosen, {self.chosen:.3g}"))
         _scale(panel, weights)
         others = "\n" + fill(f"({self.others})", MOST_LETTERS) if self.others else ""
-        panel.set(xlabel=f"weight of {self.task}{others}", ylabel=labelled(task, self.metrics or {}))
+        panel.set(
+            xlabel=f"weight of {in_figure(self.task)}{others}", ylabel=labelled(task, self.metrics or {})
+        )
         self.text_.append(
             panel.text(0.5, 0.02, _gaps(mean), transform=panel.transAxes, ha="center", fontsize="small")
         )

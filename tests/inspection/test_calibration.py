@@ -4,6 +4,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 from sklearn.pipeline import make_pipeline
@@ -25,12 +26,6 @@ PARAMS = {
     "random_state": 0,
 }
 FIT, TEST = slice(0, 300), slice(300, 700)
-
-
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    pyplot().close("all")
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +156,6 @@ def test_the_display_draws_a_curve_for_each_task(data):
         np.testing.assert_array_equal(line.get_ydata(), report.curves.loc[task, "observed"])
         assert line.get_label() == f"{task} (ECE {report.summary.loc[task, 'ece']:.3f})"
     # The colours are those of the tasks of the estimator, of which the price is the first.
-    assert [line.get_color() for line in display.lines_] == ["C1", "C2"]
+    assert [line.get_color() for line in display.lines_] == [to_hex("C1"), to_hex("C2")]
     assert display.axes_[0].get_ylabel() == "share that came true"
     pd.testing.assert_frame_equal(display.curves, report.curves)

@@ -11,12 +11,6 @@ from sklearn_mtl.inspection.figure import axes_for, pyplot
 matplotlib.use("Agg")
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    pyplot().close("all")
-
-
 @pytest.mark.parametrize(("n_panels", "n_rows", "n_columns"), [(1, 1, 1), (2, 1, 2), (3, 1, 3), (5, 2, 3)])
 def test_a_new_figure_has_a_panel_for_each(n_panels, n_rows, n_columns):
     axes = axes_for(None, n_panels)

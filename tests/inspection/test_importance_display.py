@@ -12,12 +12,6 @@ from sklearn_mtl.inspection.figure import pyplot
 matplotlib.use("Agg")
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    pyplot().close("all")
-
-
 @pytest.fixture
 def mean():
     found = pd.DataFrame(

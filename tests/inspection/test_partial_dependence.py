@@ -4,6 +4,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from sklearn.inspection import PartialDependenceDisplay, partial_dependence
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -25,12 +26,6 @@ PARAMS = {
 }
 TYPES = [("type", "flat"), ("type", "house"), ("type", "hut")]
 OUTPUTS = [("price", ""), ("sold", True), *TYPES, ("size", 0), ("size", 1)]
-
-
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    pyplot().close("all")
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +144,7 @@ def test_the_display_has_a_row_of_panels_for_each_task(est, data):
     np.testing.assert_array_equal(display.lines_[0][0].get_ydata(), expected["price", ""])
     assert display.axes_[0].get_xlabel() == "a"
     assert display.axes_[0].get_ylabel() == "price, mean prediction"
-    assert display.lines_[4][0].get_color() == "C2"
+    assert display.lines_[4][0].get_color() == to_hex("C2")
     assert display.axes_[4].get_ylim() == display.axes_[5].get_ylim()
     texts = [text.get_text() for text in display.axes_[4].get_legend().get_texts()]
     assert texts == ["flat", "house", "hut"]

@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -37,12 +38,6 @@ def one():
 @pytest.fixture(scope="module")
 def bag():
     return make(n_bags=4, balancing="dwa").fit(X, Y)
-
-
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    pyplot().close("all")
 
 
 def texts(ax):
@@ -83,11 +78,11 @@ def test_the_legend_names_tasks_kinds_of_lines_and_the_kept_epoch(one):
 
 def test_a_task_has_the_colour_of_its_place_everywhere(one):
     display = TrainingHistoryDisplay.from_estimator(one, tasks="type")
-    second = pyplot().rcParams["axes.prop_cycle"].by_key()["color"][1]
+    second = to_hex("C1")
     assert {line.get_color() for lines in display.lines_.values() for line in lines} == {second}
     assert display.axes_[1].get_ylabel() == "accuracy, held-out rows"
     with pyplot().style.context("dark_background"):
-        second = pyplot().rcParams["axes.prop_cycle"].by_key()["color"][1]
+        second = to_hex("C1")
         dark = TrainingHistoryDisplay.from_estimator(one, tasks=["type"])
     assert dark.lines_["weight"][0].get_color() == second
 

@@ -5,6 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose
 from sklearn.model_selection import ShuffleSplit
 
@@ -28,7 +29,9 @@ def test_a_panel_for_each_task_with_its_line_band_and_choice():
         task="type", means=MEANS, stds=stds, chosen=1.0, others="lr as chosen", metrics={"price": "r2"}
     ).plot()
     assert len(display.axes_) == len(display.lines_) == len(display.bands_) == 2
-    for task, line, band, colour in zip(MEANS, display.lines_, display.bands_, ["C0", "C1"], strict=True):
+    for task, line, band, colour in zip(
+        MEANS, display.lines_, display.bands_, map(to_hex, ["C0", "C1"]), strict=True
+    ):
         assert_allclose(line.get_xydata(), np.column_stack([MEANS.index, MEANS[task]]))
         assert line.get_color() == colour
         outline = {tuple(row) for row in band.get_paths()[0].vertices.round(9)}
@@ -49,7 +52,7 @@ def test_a_panel_for_each_task_with_its_line_band_and_choice():
 
 def test_a_task_keeps_its_colour_when_it_is_drawn_alone():
     display = WeightSensitivityDisplay(task="type", means=MEANS).plot(tasks=["type"])
-    assert [line.get_color() for line in display.lines_] == ["C1"]
+    assert [line.get_color() for line in display.lines_] == [to_hex("C1")]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from sklearn_mtl.inspection.figure import axes_for, pyplot
+from sklearn_mtl.inspection.figure import axes_for, in_figure, pyplot, room_for
 from sklearn_mtl.inspection.relations.affinity import Measure, task_affinity
 from sklearn_mtl.inspection.relations.task_groups import checked_affinity, suggest_groups
 from sklearn_mtl.messages import shown
@@ -156,7 +156,7 @@ class TaskAffinityDisplay:
         """
         self.tasks_ = self._in_groups(list(checked_affinity(self.affinity).columns))
         n_tasks = len(self.tasks_)
-        width = min(max(AROUND + CELL * n_tasks, LEAST), MOST)
+        width = min(max(AROUND + CELL * n_tasks, LEAST), MOST) + room_for(self.tasks_)
         self.axes_ = axes_for(ax, 1, size=(width, 0.85 * width))
         panel = self.axes_[0]
         self.figure_ = panel.figure
@@ -171,8 +171,9 @@ class TaskAffinityDisplay:
             form = percent if self._in_percent else None
             self.colorbar_ = self.figure_.colorbar(self.image_, ax=panel, format=form)
             self.colorbar_.set_label(self._label)
-        panel.set_xticks(range(n_tasks), self.tasks_, rotation=45, ha="right", rotation_mode="anchor")
-        panel.set_yticks(range(n_tasks), self.tasks_)
+        names = [in_figure(task) for task in self.tasks_]
+        panel.set_xticks(range(n_tasks), names, rotation=45, ha="right", rotation_mode="anchor")
+        panel.set_yticks(range(n_tasks), names)
         if self._in_percent:
             panel.set_xlabel("task whose loss falls")
             panel.set_ylabel("task whose gradient is followed")

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from sklearn_mtl.inspection.figure import axes_for, pyplot
+from sklearn_mtl.inspection.figure import axes_for, in_figure, pyplot, room_for, task_colour
 from sklearn_mtl.inspection.relations.report import SharingReport, sharing_report
 from sklearn_mtl.messages import shown
 
@@ -128,7 +128,7 @@ class SharingReportDisplay:
             )
         tasks, models = (list(dict.fromkeys(level)) for level in zip(*self.differences.index, strict=True))
         height = AROUND + len(tasks) * (ROW + FURTHER * (len(models) - 1))
-        self.axes_ = axes_for(ax, 1, size=(WIDTH, height))
+        self.axes_ = axes_for(ax, 1, size=(WIDTH + room_for(tasks), height))
         panel = self.axes_[0]
         self.figure_ = panel.figure
         self.bars_: dict[tuple[str, str], Any] = {}
@@ -138,7 +138,8 @@ class SharingReportDisplay:
             for place, model in enumerate(models):
                 if (task, model) in self.differences.index:
                     offset = 0.6 * ((place + 0.5) / len(models) - 0.5)
-                    self._draw(panel, task, model, row + offset, f"C{row}", MARKERS[place % len(MARKERS)])
+                    look = task_colour(task, tasks), MARKERS[place % len(MARKERS)]
+                    self._draw(panel, task, model, row + offset, *look)
         panel.axvline(0, color="0.5", linewidth=0.8, zorder=0)
         panel.set_yticks(range(len(tasks)), [self._named(task) for task in tasks])
         panel.set_ylim(len(tasks) - 0.4, -0.6)
@@ -168,14 +169,14 @@ class SharingReportDisplay:
 
     def _named(self, task: str) -> str:
         metrics = self.differences.loc[task].get("metric")
-        return f"{task}\n{metrics.iloc[0]}" if metrics is not None else str(task)
+        return in_figure(task) + (f"\n{in_figure(metrics.iloc[0])}" if metrics is not None else "")
 
     def _explain(self, panel: Any, models: list[str]) -> None:
         if len(models) == 1:
             return
         handles = [
             pyplot().Line2D(
-                [], [], color="0.5", linestyle="none", marker=marker, label=WORDS.get(model, model)
+                [], [], color="0.5", linestyle="none", marker=marker, label=WORDS.get(model, in_figure(model))
             )
             for model, marker in zip(models, MARKERS, strict=False)
         ]

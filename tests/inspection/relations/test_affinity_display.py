@@ -13,12 +13,6 @@ from sklearn_mtl.inspection.figure import pyplot
 matplotlib.use("Agg")
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    pyplot().close("all")
-
-
 @pytest.fixture
 def affinity():
     tasks = ["price", "age", "area"]

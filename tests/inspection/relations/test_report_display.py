@@ -4,6 +4,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from sklearn_mtl import MultiTaskRegressor
 from sklearn_mtl.datasets import make_multitask
@@ -12,12 +13,6 @@ from sklearn_mtl.inspection.figure import pyplot
 from sklearn_mtl.inspection.relations.report import SharingReport, differences_of
 
 matplotlib.use("Agg")
-
-
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    pyplot().close("all")
 
 
 @pytest.fixture
@@ -49,8 +44,8 @@ def test_means_intervals_and_folds_are_those_of_the_report(report):
     heights = [display.bars_[key].lines[0].get_ydata()[0] for key in (("price", "alone"), ("type", "alone"))]
     assert heights[1] - heights[0] == pytest.approx(1)
     colours = {key: bar.lines[0].get_color() for key, bar in display.bars_.items()}
-    assert colours["price", "alone"] == colours["price", "boosting"] == "C0"
-    assert colours["type", "alone"] == "C1"
+    assert colours["price", "alone"] == colours["price", "boosting"] == to_hex("C0")
+    assert colours["type", "alone"] == to_hex("C1")
     legend = [text.get_text() for text in panel.get_legend().get_texts()]
     assert legend == ["other: the task alone", "other: gradient boosting"]
     assert panel.get_ylim()[0] > panel.get_ylim()[1]
