@@ -18,6 +18,7 @@ from sklearn_mtl.features.scaling import Scaling, scaling_of
 from sklearn_mtl.features.spec import OF_LENGTHS, Block
 from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
 from sklearn_mtl.messages import shown
+from sklearn_mtl.targets import is_frame
 
 # As numpy and torch name them.
 BYTES = ("uint8", "torch.uint8")
@@ -32,7 +33,8 @@ class SequencePreprocessing(InputPreprocessing):
 
     A list, an object array or a Series holds an array for each row, (steps, channels), or (steps,) where
     there is one channel; how many steps a row has may differ, also between ``fit`` and ``predict``. All rows
-    have the same channels, finite numbers, and one step at least. A memory map or a Dataset of sequences of
+    have the same channels, finite numbers, and one step at least; of frames, whose columns are channels, the
+    names are compared. A memory map or a Dataset of sequences of
     one length is read batch by batch.
 
     Rows become ``"x"``. Where ``fit`` was given a list they are filled up with zeros at the end, to the
@@ -87,12 +89,12 @@ class SequencePreprocessing(InputPreprocessing):
         return not isinstance(X, list | tuple) or len({len(row) for row in X if _n_axes(row) == 1}) > 1
 
     def warn_of_guess(self, X: Any) -> None:
-        """Warn of three axes of bytes, which grey images have."""
-        if getattr(X, "ndim", 0) == 3 and str(getattr(X, "dtype", "")) in BYTES:
+        """Warn of rows of bytes, of two axes and one shape, which grey images are."""
+        if (shape := _shape_of_bytes(X)) is not None:
             warn_caller(
-                f"`X` of shape {tuple(X.shape)} holds bytes, as images do. An array of three axes is taken "
-                f"for sequences, here of {X.shape[1]} steps with {X.shape[2]} channels; grey images need an "
-                "axis for their channel, `X[:, None]`, or preprocessing=ImagePreprocessing()."
+                f"The rows of `X`, of shape {shape}, hold bytes, as images do. Rows of two axes are taken "
+                f"for sequences, here of {shape[0]} steps with {shape[1]} channels; grey images need an axis for "
+                "their channel, `X[:, None]` of an array, or preprocessing=ImagePreprocessing()."
             )
 
     def read(
@@ -100,15 +102,18 @@ class SequencePreprocessing(InputPreprocessing):
     ) -> np.ndarray | RaggedRows | StreamedRows:
         """Return the rows: an array of three axes as it is, and a list as `RaggedRows`."""
         refuse_mappings(X)
+        columns = None
         if isinstance(X, np.memmap | Dataset):
             rows: Any = streamed_rows(X, allow_nan=False)
         elif isinstance(X, list | tuple) or len(getattr(X, "shape", ())) == 1:
+            columns = _columns_of(list(X))
             rows = _read_each(list(X))
         else:
             rows = _read_array(X)
         if len(rows.shape) != 3:
             raise ValueError(f"{_RULE} Found rows of shape {rows.shape[1:]}.")
         self._note_channels(estimator, rows.shape[2], reset=reset)
+        _note_columns(estimator, columns, reset=reset)
         return rows
 
     def _note_channels(self, estimator: BaseEstimator, n_channels: int, *, reset: bool) -> None:
@@ -164,6 +169,40 @@ class SequencePreprocessing(InputPreprocessing):
         return scaled
 
 
+def _columns_of(rows: list[Any]) -> list[Any] | None:
+    """Return the columns of sequences that are frames; None where none is. All have them in one order."""
+    columns: list[Any] | None = None
+    first = 0
+    for place, row in enumerate(rows):
+        found = list(row.columns) if is_frame(row) else None
+        if found is None or found == columns:
+            continue
+        if columns is not None:
+            raise ValueError(
+                "All sequences of `X` that are frames must have the same columns, in the same order. Found "
+                f"{shown(columns)} in row {first} and {shown(found)} in row {place}."
+            )
+        columns, first = found, place
+    return columns
+
+
+def _note_columns(estimator: BaseEstimator, columns: list[Any] | None, *, reset: bool) -> None:
+    """Record the columns of frames as names of features, as scikit-learn does, or compare them."""
+    named = columns is not None and all(isinstance(column, str) for column in columns)
+    if reset:
+        if named:
+            estimator.feature_names_in_ = np.array(columns, dtype=object)
+        elif hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        return
+    expected = getattr(estimator, "feature_names_in_", None)
+    if named and expected is not None and list(expected) != columns:
+        raise ValueError(
+            "The sequences of `X` must have the columns of `fit`, in their order: "
+            f"{shown(list(expected))}. Found {shown(columns)}."
+        )
+
+
 def _read_array(X: Any) -> np.ndarray:
     """Return an array of three axes; one of two holds sequences of one channel."""
     X = unmasked(of_tensor(X))
@@ -207,6 +246,17 @@ def _read_one(row: Any, place: int) -> np.ndarray:
     if values.ndim not in (1, 2) or 0 in values.shape:
         raise ValueError(f"{_RULE} Found one of shape {values.shape} in row {place}.")
     return values.reshape(len(values), -1)
+
+
+def _shape_of_bytes(X: Any) -> tuple[int, ...] | None:
+    """Return the one shape of rows that are bytes of two axes; None where they are anything else."""
+    if getattr(X, "ndim", 0) == 3:
+        return tuple(X.shape[1:]) if str(getattr(X, "dtype", "")) in BYTES else None
+    if not is_column(X):
+        return None
+    kinds = {(str(getattr(row, "dtype", "")), tuple(getattr(row, "shape", ()))) for row in X}
+    dtype, shape = next(iter(kinds))
+    return shape if len(kinds) == 1 and dtype in BYTES and len(shape) == 2 else None
 
 
 def _n_axes(value: Any) -> int:

@@ -256,10 +256,30 @@ def test_what_was_given_is_not_changed():
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_the_columns_of_frames_are_compared(frame):
+    def frames(names, rows=ROWS):
+        return [frame(dict(zip(names, row.T, strict=True))) for row in rows]
+
+    X, y = frames("uv"), np.arange(len(ROWS))
+    est = MultiTaskRegressor(n_bags=1, max_epochs=1, early_stopping=False).fit(X, y)
+    assert est.feature_names_in_.tolist() == ["u", "v"]
+    np.testing.assert_array_equal(est.predict(ROWS), est.predict(X))
+    with pytest.raises(
+        ValueError, match=r"columns of `fit`, in their order: \['u', 'v'\]. Found \['v', 'u'\]"
+    ):
+        est.predict(frames("vu"))
+    with pytest.raises(ValueError, match=r"Found \['u', 'v'\] in row 0 and \['v', 'u'\] in row 2"):
+        clone(est).fit([*X[:2], *frames("vu", ROWS[2:])], y)
+    with pytest.raises(ValueError, match=r"`X\['seq'\]` must have the columns of `fit`"):
+        clone(est).fit({"seq": X, "t": y[:, None]}, y).predict({"seq": frames("vu"), "t": y[:, None]})
+    assert not hasattr(est.fit(ROWS, y), "feature_names_in_")
+
+
 def test_bytes_of_three_axes_may_be_grey_images_and_are_warned_of():
     X = np.random.default_rng(0).integers(0, 256, size=(12, 5, 4), dtype=np.uint8)
     est = MultiTaskRegressor(n_bags=1, max_epochs=1)
-    for given in (X, torch.from_numpy(X)):
+    for given in (X, torch.from_numpy(X), list(X), pd.Series(list(X))):
         with pytest.warns(UserWarning, match=r"taken for sequences, here of 5 steps with 4 channels; grey"):
             est.fit(given, X.mean((1, 2)))
     # What says which it is takes no guess, and neither does what follows a fit.
