@@ -25,7 +25,7 @@ class FeatureDropout(Augmentation):
     they are. Unlike a dropout layer it does not scale the others.
 
     Columns are those of the encoded rows, each by itself. Of rows with more axes, such as images, whole parts
-    along the first one are replaced.
+    along the first one are replaced. How long a row is, and which inputs it has, stays as it is.
 
     Parameters
     ----------
@@ -72,6 +72,9 @@ class FeatureDropout(Augmentation):
 
     def _replaced(self, block: Tensor, generator: torch.Generator | None) -> Tensor:
         n_rows, *others = block.shape
+        if not others:
+            # One number of a row, which is no column of it: its length, or whether it has an input.
+            return block
         shape = (n_rows, *others[:1], *[1] * (block.ndim - 2))
         is_replaced = (torch.rand(shape, generator=generator) < self.rate).to(block.device)
         if self.replacement == "zero":

@@ -100,7 +100,12 @@ def _others(weight: Tensor, order: Tensor) -> Tensor:
 
 
 def _mixed(block: Tensor, other: Tensor, own: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Return the mean of two blocks of rows; of codes, some of the one and some of the other."""
+    """Return the mean of two blocks of rows; of codes, some of the one and some of the other.
+
+    Of lengths it is the greater one: the shorter row is filled up.
+    """
+    if block.ndim == 1 and not block.is_floating_point():
+        return torch.maximum(block, other)
     share = own.view(-1, *[1] * (block.ndim - 1))
     if block.is_floating_point():
         return torch.lerp(other, block, share.to(block))

@@ -52,6 +52,14 @@ def test_whole_parts_of_rows_of_more_axes_are_replaced(replacement):
     assert (found[..., 0] != images[..., 0, 0]).any()
 
 
+@pytest.mark.parametrize("replacement", ["swap", "zero"])
+def test_lengths_and_presence_stay_as_they_are(replacement):
+    batch = batch_of(x=NUMBERS, x_lengths=torch.arange(1, 501), x_present=torch.arange(500.0) % 2)
+    found = augmented(batch, rate=0.5, replacement=replacement).inputs
+    for name in ("x_lengths", "x_present"):
+        assert torch.equal(found[name], batch.inputs[name])
+
+
 def test_at_rate_0_nothing_is_replaced():
     assert torch.equal(augmented(batch_of(x=NUMBERS), rate=0).inputs["x"], NUMBERS)
 

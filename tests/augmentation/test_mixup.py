@@ -88,6 +88,13 @@ def test_codes_are_those_of_the_one_row_or_the_other():
     assert np.corrcoef(is_own.double().mean(1), own)[0, 1] > 0.95
 
 
+def test_a_mixed_row_is_as_long_as_the_longer_one():
+    lengths = torch.arange(1, 41)
+    mixed = Mixup(1.0).augment(batch_of(40, length=lengths), generator())
+    other, _ = parts_of(mixed, 40)
+    assert torch.equal(mixed.inputs["length"], torch.maximum(lengths, lengths[other]))
+
+
 def test_images_are_mixed_as_wholes():
     images = torch.arange(6.0)[:, None, None, None].expand(-1, 2, 3, 3)
     mixed = Mixup(1.0).augment(batch_of(6, image=images), generator())
