@@ -135,13 +135,20 @@ class ModuleTrunk(Trunk):
             raise ValueError(f"{rule} Found {shown(self.frozen)}.")
         # Names are those of the module that was given; of a fitted trunk, that is one around the copy.
         prefix = "" if self.fitted is None else "trunk."
-        named = (*module.named_modules(), *module.named_parameters())
+        # A weight of several parts has a name in each, and is kept if one of these is.
+        parameters = list(module.named_parameters(remove_duplicate=False))
+        named = (*module.named_modules(), *parameters)
         every = [prefix.rstrip("."), *(f"{prefix}{name}" for name, _ in named if name)]
         every = [name for name in every if name]
         for name in self.frozen:
             if name not in every:
                 raise ValueError(f"{rule} Found {shown(name)}; the parts are {shown(every)}.")
-        return lambda of: any(f"{prefix}{of}.".startswith(f"{name}.") for name in self.frozen)
+        kept = {
+            id(value)
+            for of, value in parameters
+            if any(f"{prefix}{of}.".startswith(f"{name}.") for name in self.frozen)
+        }
+        return lambda of: id(module.get_parameter(of)) in kept
 
     def _epochs(self, n_layers: int) -> list[float]:
         """Return for how many epochs each of the frozen layers is so, from the lowest on."""

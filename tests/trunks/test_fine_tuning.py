@@ -102,6 +102,12 @@ def test_a_tied_weight_is_trained_as_in_its_first_place(make_table):
     module = make_table().build(ModuleTrunk(nn.Sequential(first, last), frozen=["0"])).entry.module
     assert trained(module) == {"1"}
     assert not module[1].weight.requires_grad
+    # And is frozen by the name of any of its places.
+    for frozen in (["1"], ["1.weight"]):
+        module = make_table().build(ModuleTrunk(nn.Sequential(first, last), frozen=frozen)).entry.module
+        assert not module[0].weight.requires_grad
+        assert module[0].bias.requires_grad
+        assert module[1].bias.requires_grad is (frozen == ["1.weight"])
 
 
 def test_stages_of_a_trunk_are_layers(make_table):
