@@ -93,8 +93,8 @@ class SequencePreprocessing(InputPreprocessing):
         if (shape := _shape_of_bytes(X)) is not None:
             warn_caller(
                 f"The rows of `X`, of shape {shape}, hold bytes, as images do. Rows of two axes are taken "
-                f"for sequences, here of {shape[0]} steps with {shape[1]} channels; grey images need an axis for "
-                "their channel, `X[:, None]` of an array, or preprocessing=ImagePreprocessing()."
+                f"for sequences, here of {shape[0]} steps with {shape[1]} channels; grey images need an axis "
+                "for their channel, `X[:, None]` of an array, or preprocessing=ImagePreprocessing()."
             )
 
     def read(
