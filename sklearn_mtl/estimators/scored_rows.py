@@ -85,6 +85,15 @@ class ScoredRows:
         """The tasks of the estimator, and then those that it left out."""
         return self.estimator._fitted.all_tasks
 
+    def check_known(self) -> None:
+        """Raise a ``ValueError`` where y has a task that the estimator has not learned."""
+        known = self.estimator.tasks_
+        unknown = [name for name in self.targets.columns if name not in known]
+        if unknown:
+            raise ValueError(
+                f"y must hold tasks of the estimator, {shown(list(known))}. Found {shown(unknown)}."
+            )
+
     @property
     def left_out(self) -> Sequence[str]:
         """Tasks without a label in the fold that the estimator was fitted to: they have no score."""

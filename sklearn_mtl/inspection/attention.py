@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.inference.attention import mean_task_attention
+from sklearn_mtl.inspection.uncertainty import with_networks
 from sklearn_mtl.messages import shown
 
 
@@ -22,7 +22,7 @@ def task_attention(estimator: Any, X: Any) -> pd.DataFrame:
     Parameters
     ----------
     estimator : estimator
-        Fitted to a table with ``trunk=FTTransformer(task_tokens=True)``.
+        Fitted to a table with ``trunk=FTTransformer(task_tokens=True)``, or a Pipeline or search around one.
     X : DataFrame or array-like of shape (n_rows, n_features)
         Rows to look at.
 
@@ -37,10 +37,11 @@ def task_attention(estimator: Any, X: Any) -> pd.DataFrame:
     ------
     ValueError
         If the trunk has no tokens of tasks.
+    TypeError
+        If there is no multi-task estimator with networks within.
     """
-    check_is_fitted(estimator)
-    fitted = estimator._fitted
-    inputs, _ = estimator._encoded(X)
+    within, inputs, _ = with_networks(estimator, X)
+    fitted: Any = within._fitted
     weights = mean_task_attention(fitted.nets, inputs)
     if weights is None:
         raise ValueError(
@@ -53,8 +54,8 @@ def task_attention(estimator: Any, X: Any) -> pd.DataFrame:
         features = list(fitted.encoder.get_feature_names_out())
         places = np.arange(len(features))
     else:
-        numbered = [f"x{i}" for i in range(estimator.n_features_in_)]
-        features = list(getattr(estimator, "feature_names_in_", numbered))
+        numbered = [f"x{i}" for i in range(within.n_features_in_)]
+        features = list(getattr(within, "feature_names_in_", numbered))
     found = np.zeros((len(weights), len(features)))
     for column, place in enumerate([*fitted.encoder.coded, *places]):
         found[:, place] += weights[:, column]

@@ -83,6 +83,7 @@ def calibration_report(
         raise ValueError(f"`strategy` must be one of {list(STRATEGIES)}. Found {shown(strategy)}.")
     found, X = innermost(estimator, X)
     rows = ScoredRows.read(found, X, y, None)
+    rows.check_known()
     tasks = [name for name in rows.targets.columns if _has_classes(rows, name)]
     if not tasks:
         raise ValueError(f"y must hold a task with classes. Found {shown(list(rows.targets.columns))}.")
@@ -107,9 +108,8 @@ def calibration_report(
 
 
 def _has_classes(rows: ScoredRows, name: str) -> bool:
-    # A task that is none of the estimator's is an error where its labels are asked for.
-    task = rows.estimator.tasks_.get(name)
-    return task is None or (task.has_classes and task.has_probabilities)
+    task: Any = rows.estimator.tasks_[name]
+    return bool(task.has_classes and task.has_probabilities)
 
 
 def _compared(rows: ScoredRows, name: str) -> tuple[np.ndarray, np.ndarray, float]:

@@ -17,6 +17,7 @@ from sklearn_mtl.inspection.conformal_models import (
     ConformalSet,
     ConformalTask,
     conformal_task,
+    global_state_kept,
 )
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_number
@@ -112,7 +113,8 @@ class ConformalTasks(BaseEstimator):
                 task.check_shape(column)
                 known = column.complete
                 self._check_enough(name, int(known.sum()))
-                conformal.conformalize(rows.responses[name][known], column.values[known])
+                with global_state_kept():
+                    conformal.conformalize(rows.responses[name][known], column.values[known])
                 found[name] = conformal
         if not found:
             raise ValueError(
@@ -200,12 +202,7 @@ class ConformalTasks(BaseEstimator):
     def _rows(self, X: Any, y: Any) -> ScoredRows:
         found, X = innermost(self.estimator, X)
         rows = ScoredRows.read(found, X, y, None)
-        unknown = [name for name in rows.targets.columns if name not in rows.estimator.tasks_]
-        if unknown:
-            raise ValueError(
-                f"y must hold tasks of the estimator, {shown(list(rows.estimator.tasks_))}. Found "
-                f"{shown(unknown)}."
-            )
+        rows.check_known()
         return rows
 
     def _check_conformalized(self) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
 
 from sklearn_mtl.messages import shown
 from sklearn_mtl.tasks import Task, TaskKind
@@ -161,6 +164,17 @@ def conformal_task(task: Task, kind: TaskKind, coverage: float) -> ConformalTask
     if task.has_probabilities and isinstance(getattr(task, "classes", None), np.ndarray):
         return ConformalSet(task, coverage)
     return None
+
+
+@contextmanager
+def global_state_kept() -> Iterator[None]:
+    """Keep numpy's global generator as it is: MAPIE draws a seed from it, of which nothing depends here."""
+    of_numpy = check_random_state(None)
+    state = of_numpy.get_state()
+    try:
+        yield
+    finally:
+        of_numpy.set_state(state)
 
 
 class _Column(RegressorMixin, BaseEstimator):

@@ -119,7 +119,7 @@ class TaskImportanceDisplay:
         if std is not None:
             panel.errorbar(mean, places, xerr=std, fmt="none", ecolor="0.5", elinewidth=1)
         panel.axvline(0, color="0.5", linewidth=0.8)
-        panel.invert_yaxis()
+        panel.set_ylim(len(mean) - 0.4, -0.6)
         panel.set_yticks(places, [in_figure(name) for name in self.features_] if named else [""] * len(mean))
         panel.set_title(in_figure(task))
         panel.set_xlabel(f"decrease of {in_figure(metric)} when shuffled" if metric else "importance")

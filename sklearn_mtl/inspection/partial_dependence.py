@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 from sklearn.inspection import partial_dependence
 from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.inspection.task_outputs import TaskOutputs
 from sklearn_mtl.messages import shown
@@ -71,9 +70,12 @@ def task_partial_dependence(
     (True, True)
     """
     outputs = TaskOutputs(estimator)
-    check_is_fitted(outputs)
+    # Whose error names the estimator, were it not fitted.
+    columns_of_outputs = outputs.outputs_
     if not hasattr(X, "columns"):
         X = check_array(X, dtype=None, ensure_all_finite=False)
+    elif not len(X):
+        raise ValueError("X must have at least one row. Found none.")
     pair = list(features) if isinstance(features, list | tuple) else [features]
     columns = list(X.columns) if hasattr(X, "columns") else list(range(X.shape[1]))
     if not 1 <= len(pair) <= 2 or not all(isinstance(one, Hashable) and one in columns for one in pair):
@@ -97,8 +99,8 @@ def task_partial_dependence(
     index = (
         pd.Index(grid[0], name=names[0]) if len(grid) == 1 else pd.MultiIndex.from_product(grid, names=names)
     )
-    average = found["average"].reshape(len(outputs.outputs_), -1)
-    return pd.DataFrame(average.T, index=index, columns=outputs.outputs_)
+    average = found["average"].reshape(len(columns_of_outputs), -1)
+    return pd.DataFrame(average.T, index=index, columns=columns_of_outputs)
 
 
 def _with_floats(X: Any, features: list[Any]) -> tuple[Any, list[Any]]:

@@ -69,7 +69,7 @@ def task_uncertainty(estimator: Any, X: Any) -> pd.DataFrame:
     >>> bool(far["price", "std"].mean() > found["price", "std"].mean())
     True
     """
-    found, inputs, index = _encoded(estimator, X)
+    found, inputs, index = with_networks(estimator, X)
     predicts = _predicts(found)
     by_member: dict[str, list[np.ndarray]] = {name: [] for name in predicts}
     n_members = 0
@@ -90,14 +90,26 @@ def task_uncertainty(estimator: Any, X: Any) -> pd.DataFrame:
     return frame.rename_axis(columns=["task", "measure"])
 
 
-def _encoded(estimator: Any, X: Any) -> tuple[FittedEstimator, Any, Any]:
-    """Return the estimator with networks within, its encoded rows, and the index of X where it has one."""
+def with_networks(estimator: Any, X: Any) -> tuple[FittedEstimator, Any, Any]:
+    """Return the estimator with networks within, its encoded rows, and the index of X where it has one.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted multi-task estimator, or a Pipeline or search around one.
+    X : object
+        Features as it takes them.
+
+    Raises
+    ------
+    TypeError
+        If there is none with networks.
+    """
     found, X = innermost(estimator, X)
     found = found._as_of_now()
     if not isinstance(found, FittedEstimator):
         raise TypeError(
-            "`estimator` must be a multi-task estimator with networks, whose members may disagree. Found "
-            f"{type(found).__name__}."
+            f"`estimator` must be a multi-task estimator with networks. Found {type(found).__name__}."
         )
     return found, *found._encoded(X)
 

@@ -211,6 +211,8 @@ class WeightSensitivityDisplay:
         if self.chosen is not None:
             look = {"color": "0.5", "linestyle": "--", "linewidth": 1}
             self.chosen_.append(panel.axvline(self.chosen, **look, label=f"chosen, {self.chosen:.3g}"))
+        # Also where no score is known the axis has all weights.
+        panel.update_datalim(np.column_stack([weights, weights]), updatey=False)
         _scale(panel, weights)
         others = "\n" + fill(f"({self.others})", MOST_LETTERS) if self.others else ""
         panel.set(

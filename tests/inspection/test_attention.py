@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.inspection import task_attention
@@ -72,3 +73,10 @@ def test_columns_of_a_transformer_of_ones_own_are_those_that_come_out_of_it(data
     assert list(found.columns) == list(X.columns)
     found = task_attention(fitted((X, Y), preprocessing=None, max_epochs=1), X)
     assert list(found.columns) == list(X.columns)
+
+
+def test_through_a_pipeline(data):
+    est = fitted((data[0].drop(columns=["level"]), data[1]), max_epochs=1)
+    rows = data[0].drop(columns=["level"]).iloc[:20]
+    pipeline = make_pipeline(FunctionTransformer(), est)
+    pd.testing.assert_frame_equal(task_attention(pipeline, rows), task_attention(est, rows))

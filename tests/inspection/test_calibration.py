@@ -131,7 +131,7 @@ def test_bad_input_is_refused(est, data):
     X, Y = data
     with pytest.raises(ValueError, match=r"a task with classes\. Found \['price'\]"):
         calibration_report(est, X, {"price": Y["price"]})
-    with pytest.raises(ValueError, match=r"must be one of the estimator's tasks.*Found 'kind'"):
+    with pytest.raises(ValueError, match=r"y must hold tasks of the estimator, .*Found \['kind'\]"):
         calibration_report(est, X, {"kind": Y["type"]})
     with pytest.raises(ValueError, match="`n_bins` must be a positive whole number"):
         calibration_report(est, X, Y, n_bins=0)

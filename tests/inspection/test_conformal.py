@@ -10,6 +10,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
 
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.inspection import ConformalTasks
@@ -187,3 +188,12 @@ def test_coverage_on_the_diabetes_patients():
     report = conformal.coverage_report(X.iloc[test], Y.iloc[test])
     # The share is that of 122 rows, by as many to conformalize: three standard errors are 0.15.
     assert report["found"].between(0.68, 0.92).all()
+
+
+def test_nothing_is_drawn_from_the_global_generator(est, data):
+    X, Y = data
+    before = check_random_state(None).get_state()
+    ConformalTasks(est).conformalize(X[HELD_OUT], Y[HELD_OUT]).coverage_report(X[TEST], Y[TEST])
+    after = check_random_state(None).get_state()
+    assert before[2] == after[2]
+    np.testing.assert_array_equal(before[1], after[1])

@@ -67,6 +67,7 @@ def test_a_task_without_a_score_says_so(mean):
     (text,) = display.axes_[1].texts
     assert text.get_text() == "no score:\ntoo few labels"
     assert display.features_ == ["area", "age", "colour"]
+    assert display.axes_[0].get_ylim() == display.axes_[1].get_ylim()
 
 
 def test_from_estimator_draws_what_is_computed():

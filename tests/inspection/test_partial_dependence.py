@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from sklearn.exceptions import NotFittedError
 from sklearn.inspection import PartialDependenceDisplay, partial_dependence
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -185,3 +186,10 @@ def test_shap_explains_all_tasks_by_the_same_rows(numbers, monkeypatch):
     np.testing.assert_allclose(values.values[..., 0], alone.values, atol=1e-6)
     # One task takes as many passes as all of them.
     assert together <= len(calls) + 2
+
+
+def test_no_rows_and_no_fit_are_named(est, data):
+    with pytest.raises(ValueError, match=r"X must have at least one row\. Found none\."):
+        task_partial_dependence(est, data[0][:0], data[0].columns[0])
+    with pytest.raises(NotFittedError, match="This MultiTaskClassifierRegressor"):
+        task_partial_dependence(MultiTaskClassifierRegressor(), data[0], data[0].columns[0])

@@ -112,7 +112,7 @@ def test_what_cannot_disagree_is_refused(data):
     one = MultiTaskClassifierRegressor(**{**PARAMS, "n_bags": 1, "max_epochs": 1}).fit(X, Y)
     with pytest.raises(ValueError, match=r"must have several members or nets.*Found one net of one member"):
         task_uncertainty(one, X)
-    with pytest.raises(TypeError, match=r"with networks, .*Found PerTask"):
+    with pytest.raises(TypeError, match=r"with networks.*Found PerTask"):
         task_uncertainty(PerTask(LinearRegression()).fit(X, {"price": Y["price"]}), X)
     with pytest.raises(ValueError, match="not fitted"):
         task_uncertainty(MultiTaskClassifierRegressor(), X)

@@ -69,14 +69,15 @@ def test_the_axis_has_room_for_all_weights(weights, scale):
 def test_what_is_missing_is_told():
     means = MEANS.assign(price=np.nan)
     means.loc[1.0, "type"] = np.nan
-    display = WeightSensitivityDisplay(task="type", means=means).plot()
+    display = WeightSensitivityDisplay(task="type", means=means, chosen=1.0).plot()
+    assert display.axes_[0].get_xlim() == display.axes_[1].get_xlim()
     assert [text.get_text() for text in display.text_] == [
         "no score: a fold has no labels of this task",
         "no score at 1 of 3 weights",
     ]
     assert not display.bands_
     legend = display.axes_[0].get_legend().get_texts()
-    assert [text.get_text() for text in legend] == ["score of one fold"]
+    assert [text.get_text() for text in legend] == ["score of one fold", "chosen, 1"]
     with pytest.raises(ValueError, match=r"No candidate has a score of \['price'\]"):
         display.plot(tasks=["price"])
     with pytest.raises(ValueError, match=r"`tasks` must be of \['price', 'type'\]\. Found 'prise'\."):

@@ -143,7 +143,9 @@ class SharingReportDisplay:
         panel.axvline(0, color="0.5", linewidth=0.8, zorder=0)
         panel.set_yticks(range(len(tasks)), [self._named(task) for task in tasks])
         panel.set_ylim(len(tasks) - 0.4, -0.6)
-        panel.set_xlabel("score of the joint network minus the other, 95 %")
+        has_intervals = self.differences["low"].notna().any()
+        words = "95 % interval" if has_intervals else "one fold: no interval"
+        panel.set_xlabel(f"score of the joint network minus the other ({words})")
         panel.set_title("← the other is better", loc="left", fontsize="small")
         panel.set_title("joint is better →", loc="right", fontsize="small")
         self._explain(panel, models)

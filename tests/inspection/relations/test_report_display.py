@@ -65,6 +65,7 @@ def test_one_comparison_needs_no_legend_and_one_fold_has_no_interval():
     display = SharingReportDisplay(differences=numbers).plot(ax)
     assert display.axes_[0] is ax
     assert ax.get_legend() is None
+    assert ax.get_xlabel().endswith("minus the other (one fold: no interval)")
     assert display.folds_ == {}
     assert display.bars_["price", "alone"].lines[2] == ()
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["price"]
