@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_integer, is_number
@@ -49,6 +50,12 @@ class ModuleTrunk(Trunk):
         layer, and each one between is the same multiple of the one below it: ``(0.01, 1.0)`` are the
         discriminative rates of section 3.1 there.
 
+    Warns
+    -----
+    UserWarning
+        In ``fit``, if X is a list of sequences: the module is given them filled up with zeros, and not how
+        long each is.
+
     Notes
     -----
     A new network's heads make large and random gradients in their first steps, which would undo what the
@@ -86,6 +93,19 @@ class ModuleTrunk(Trunk):
         ends = None if self.unfreeze_after is None else _ends(self.unfreeze_after)
         # What is no number of epochs is refused where the trunk is built.
         return max(ends) if ends is not None and all(map(is_integer, ends)) else 0
+
+    def suited_to(self, spec: FeatureSpec) -> Trunk:
+        """Return this trunk; warn of sequences that it can't tell from what they are filled up with."""
+        knows_lengths = isinstance(self.module, FittedTrunk | TrunkModule) or len(spec.inputs) > 1
+        # Codes are filled up with one that stands for nothing else.
+        if not knows_lengths and spec.single.varies and spec.single.kind == "float":
+            warn_caller(
+                f"`trunk`, the module {type(self.module).__name__}, is given sequences of unequal lengths "
+                "that are filled up with zeros to the longest of a batch, and not their lengths: what it "
+                "makes of a row may depend on the rows beside it. A trunk of your own with a `PositionEntry` "
+                "is given the lengths as well."
+            )
+        return self
 
     def build(self, spec: FeatureSpec, statistics: Mapping[str, Tensor]) -> TrunkModule:
         """Return a copy of the module, its width found by running two rows through it."""

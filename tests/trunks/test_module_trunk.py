@@ -1,12 +1,14 @@
 """Any torch module as a trunk."""
 
+import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
 from torch import nn
 
+from sklearn_mtl import MultiTaskRegressor
 from sklearn_mtl.features import Block, FeatureSpec
-from sklearn_mtl.trunks import MLP, ModuleTrunk, TabM
+from sklearn_mtl.trunks import MLP, Fusion, ModuleTrunk, TabM
 
 
 def test_representation_is_the_modules_output(make_table):
@@ -167,3 +169,20 @@ def test_clone_has_a_module_of_its_own():
     assert twin.frozen
     assert twin.module is not trunk.module
     assert (twin.module.weight == trunk.module.weight).all()
+
+
+class MeanOfSteps(nn.Module):
+    def forward(self, steps):
+        return steps.mean(1)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_module_that_is_not_told_how_long_sequences_are_is_warned_of(several):
+    rows = [np.full((n, 2), float(n)) for n in (1, 2, 3, 4)]
+    X = {"steps": rows, "table": np.eye(4)} if several else rows
+    trunk = Fusion({"steps": MeanOfSteps()}) if several else MeanOfSteps()
+    est = MultiTaskRegressor(trunk=trunk, n_bags=1, max_epochs=1, early_stopping=False, linear_blend=False)
+    with pytest.warns(UserWarning, match="module MeanOfSteps, is given sequences of unequal lengths"):
+        est.fit(X, np.arange(4.0))
+    # Sequences of one length are what they are.
+    est.fit({**X, "steps": np.ones((4, 3, 2))} if several else np.ones((4, 3, 2)), np.arange(4.0))
