@@ -160,6 +160,12 @@ class Fusion(Trunk):
             name: trunk.build(spec.of(name), _of(name, statistics))
             for name, trunk in self._of_inputs(spec).items()
         }
+        of_tasks = [name for name, module in modules.items() if module.per_task]
+        if of_tasks:
+            raise ValueError(
+                "`trunks` of Fusion must each give one representation for all tasks. Found one for each "
+                f"task, as of FTTransformer(task_tokens=True), for the inputs {shown(of_tasks)}."
+            )
         present = [None if (of := spec.of(name).presence) is None else of.name for name in modules]
         joint = FUSIONS[self.fusion]([module.width for module in modules.values()], self.width)
         entry = FusedEntry(list(modules.values()), present, joint)

@@ -7,7 +7,7 @@ from torch import nn
 
 from sklearn_mtl.features import Block, FeatureSpec
 from sklearn_mtl.recipes import resolve
-from sklearn_mtl.trunks import CNN, MLP, TRUNKS, Fusion, TabM
+from sklearn_mtl.trunks import CNN, MLP, TRUNKS, FTTransformer, Fusion, TabM
 
 SPEC = FeatureSpec(
     (
@@ -94,3 +94,9 @@ def test_statistics_are_those_of_each_trunk():
     found = Fusion(PARTS).fit_statistics(SPEC, rows)
     assert set(found) == {f"table.{name}" for name in PARTS["table"].fit_statistics(SPEC.of("table"), rows)}
     assert Fusion(PARTS).build(SPEC, found).width == 128
+
+
+def test_a_representation_for_each_task_is_refused():
+    trunk = Fusion({"table": FTTransformer(8, task_tokens=True)})
+    with pytest.raises(ValueError, match=r"one representation for all tasks.*inputs \['table'\]"):
+        trunk.for_tasks(2).build(SPEC, {})
