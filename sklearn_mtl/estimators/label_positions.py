@@ -11,7 +11,7 @@ from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.data import InputRows, Table
 from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
-from sklearn_mtl.targets import Column, PositionColumn, read_targets
+from sklearn_mtl.targets import Column, positions_of, read_targets
 from sklearn_mtl.tasks import TaskSet
 
 
@@ -27,10 +27,9 @@ def with_positions_of(tasks: TaskSet, y: Any) -> TaskSet:
     """
     if y is None or not tasks.n_positions:
         return tasks
-    columns = read_targets(y).columns.values()
-    return tasks.for_positions(
-        max((column.values.shape[1] for column in columns if isinstance(column, PositionColumn)), default=0)
-    )
+    columns, names = read_targets(y).columns, [task.name for task in tasks if task.position_axes]
+    longest = (positions_of(columns[name]).values.shape[1] for name in names if name in columns)
+    return tasks.for_positions(max(longest, default=0))
 
 
 def check_positions(

@@ -186,6 +186,11 @@ def test_validation_rows_may_be_longer():
     longer, labels = sequences(longest=STEPS, seed=1)
     est = tagger(max_epochs=3).fit(X, Y, X_val=longer, y_val=labels)
     assert est.history_["valid_loss_tags"].notna().all()
+    # Those of one length are one array to numpy.
+    rows = [np.ones((STEPS, CHANNELS), np.float32)] * 4
+    some = {name: values[:4] for name, values in Y.items()}
+    est = tagger(max_epochs=3).fit(X, Y, X_val=rows, y_val={**some, "tags": [["O"] * STEPS] * 4})
+    assert est.history_["valid_loss_tags"].notna().all()
 
 
 def test_splitting():
