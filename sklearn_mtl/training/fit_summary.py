@@ -50,7 +50,7 @@ class FitSummary:
         """
         tables = [table for table in (plans[0].train, plans[0].valid) if table is not None]
         n_tasks = len(plans[0].blueprint.tasks)
-        column_task = torch.as_tensor(plans[0].blueprint.tasks.column_task)
+        column_task = torch.from_numpy(plans[0].blueprint.tasks.column_task)
         shares = [missing_shares(_labels(table)["weight"], column_task, n_tasks) for table in tables]
         missing = np.average(shares, axis=0, weights=[len(table) for table in tables])
         return cls(missing, np.mean([_constant_scores(plan) for plan in plans], axis=0), seconds)
