@@ -69,7 +69,8 @@ def look_ahead(net: Any, batch: Batch) -> Tensor:
     """Return how much the loss of each task would fall after a step on each task's gradient.
 
     It is the inter-task affinity of Fifty et al. (2021), equation 1: one minus the loss of task j after a
-    gradient step of task i in the shared parameters, over its loss before. The step has the learning rate of
+    gradient step of task i in the shared parameters, over its loss before; where that is negative, as it may
+    be of a Gaussian likelihood, the fall is divided by its absolute value. The step has the learning rate of
     the net, and dropout masks are the same before and after it.
 
     Parameters
@@ -83,7 +84,7 @@ def look_ahead(net: Any, batch: Batch) -> Tensor:
     -------
     tensor of shape (n_tasks, n_tasks)
         Row i, column j: the share by which a step of task i lowers the loss of task j. It is nan where one of
-        them has no label in the batch.
+        them has no label in the batch, or the loss before is 0.
     """
     shared = [one for one in net.network.sharing.shared_parameters() if one.requires_grad]
     again = losses_again(net, batch)
@@ -96,12 +97,14 @@ def look_ahead(net: Any, batch: Batch) -> Tensor:
         with torch.no_grad():
             for one, was, gradient in zip(shared, kept, gradients, strict=True):
                 one.copy_(was - rate * gradient[task])
-        found[task] = 1 - again() / before
+        # A likelihood of numbers may be above 1, and its loss below 0: a fall is one of it there too.
+        found[task] = (before - again()) / before.abs()
     with torch.no_grad():
         for one, was in zip(shared, kept, strict=True):
             one.copy_(was)
     found[:, mass <= 0] = torch.nan
-    return found
+    # Of a loss of 0 no share can fall.
+    return torch.where(found.isfinite(), found, torch.nan)
 
 
 def _gradients(net: Any, batch: Batch, shared: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskRegressor
+from sklearn_mtl.tasks import Regression
 from sklearn_mtl.training import InterTaskAffinity
 
 QUICK = {"trunk": "mlp", "n_bags": 1, "linear_blend": False, "tree_blend": False, "random_state": 0}
@@ -97,3 +98,14 @@ def test_where_nothing_is_shared_there_is_nothing_to_measure(data):
     est = MultiTaskRegressor(**QUICK, sharing="separate", callbacks=[InterTaskAffinity(1)])
     with pytest.raises(ValueError, match=r"several tasks train.*Found none in its SeparateTrunks"):
         est.fit(*data)
+
+
+def test_a_loss_below_0_falls_by_its_absolute_value(data):
+    """A Gaussian likelihood has a negative loss where it has learned; steps of a task lower its own loss."""
+    X, Y = data
+    kinds = {"sum": Regression(loss="gaussian_nll")}
+    est = MultiTaskRegressor(**QUICK, tasks=kinds, max_epochs=150, lr=0.01, early_stopping=False)
+    est.set_params(callbacks=[("look", InterTaskAffinity(1))]).fit(X, {**Y, "sum": Y["sum"]})
+    assert est.history_["train_loss_sum"].iloc[-1] < 0
+    of_itself = torch.stack([affinity[0, 0] for _, affinity in looked_at(est).found_])
+    assert of_itself[-100:].median() > 0
