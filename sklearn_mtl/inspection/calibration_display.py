@@ -7,7 +7,7 @@ from typing import Any, Self
 import pandas as pd
 
 from sklearn_mtl.inspection.calibration import calibration_report
-from sklearn_mtl.inspection.figure import axes_for, in_figure, pyplot, task_colour
+from sklearn_mtl.inspection.figure import MOST_NAMED, axes_for, in_figure, no_line, pyplot, task_colour
 
 
 class TaskCalibrationDisplay:
@@ -104,5 +104,10 @@ class TaskCalibrationDisplay:
             ylabel="share that came true",
             aspect="equal",
         )
-        panel.legend(loc="upper left", fontsize="small")
+        handles, labels = panel.get_legend_handles_labels()
+        more = len(handles) - 1 - MOST_NAMED
+        if more > 0:
+            handles = [*handles[: 1 + MOST_NAMED], no_line()]
+            labels = [*labels[: 1 + MOST_NAMED], f"… {more} more"]
+        panel.legend(handles, labels, loc="upper left", fontsize="small")
         return self

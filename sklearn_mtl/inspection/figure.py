@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_mtl.messages import shown
+
 # Panels side by side before the next row begins, and the inches of each.
 MOST_IN_A_ROW = 3
 WIDTH, HEIGHT = 4.5, 3.4
 # So many letters of a name are written.
 MOST_LETTERS = 30
+# Tasks that a legend names; of more, the rest are counted.
+MOST_NAMED = 7
 # Inches of a letter, and so many letters of a name have room anyway.
 LETTER, FEW_LETTERS = 0.08, 10
 
@@ -60,18 +64,24 @@ def axes_for(
         If matplotlib is not installed.
     ValueError
         If `ax` is a sequence of another length, or a single one that is in no grid and must be divided.
+    TypeError
+        If `ax` is neither Axes nor a sequence, such as a figure.
     """
     plt = pyplot()
+    from matplotlib.axes import Axes
+
     n_columns = min(n_panels, in_a_row)
     n_rows = math.ceil(n_panels / n_columns)
     if ax is None:
         figure = plt.figure(figsize=(size[0] * n_columns, size[1] * n_rows), layout="constrained")
         return _panels(figure, figure.add_gridspec(n_rows, n_columns), n_panels)
-    if isinstance(ax, Sequence | np.ndarray):
+    if isinstance(ax, Sequence | np.ndarray) and not isinstance(ax, str):
         given = np.asarray(ax, dtype=object).ravel()
         if len(given) != n_panels:
             raise ValueError(f"`ax` must be None, one Axes or {n_panels} of them. Found {len(given)}.")
         return given
+    if not isinstance(ax, Axes):
+        raise TypeError(f"`ax` must be None, one Axes or {n_panels} of them. Found {shown(ax)}.")
     if n_panels == 1:
         return np.array([ax], dtype=object)
     place = ax.get_subplotspec()
@@ -98,6 +108,14 @@ def task_colour(task: Any, tasks: Iterable[Any]) -> str:
     from matplotlib.colors import to_hex
 
     return to_hex(f"C{list(tasks).index(task)}")
+
+
+def no_line() -> Any:
+    """Return what stands in a legend beside words that belong to no line."""
+    pyplot()
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], linestyle="none")
 
 
 def in_figure(name: Any) -> str:

@@ -121,6 +121,7 @@ class TaskImportanceDisplay:
         panel.axvline(0, color="0.5", linewidth=0.8)
         panel.set_ylim(len(mean) - 0.4, -0.6)
         panel.set_yticks(places, [in_figure(name) for name in self.features_] if named else [""] * len(mean))
+        panel.locator_params(axis="x", nbins=5)
         panel.set_title(in_figure(task))
         panel.set_xlabel(f"decrease of {in_figure(metric)} when shuffled" if metric else "importance")
         if np.isnan(mean).all():

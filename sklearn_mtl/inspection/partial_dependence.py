@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -53,7 +53,7 @@ def task_partial_dependence(
     Raises
     ------
     ValueError
-        If there is no such column, or there are more than two.
+        If there is no such column, or there are more than two, or X is no table of at least one row.
 
     Examples
     --------
@@ -72,6 +72,8 @@ def task_partial_dependence(
     outputs = TaskOutputs(estimator)
     # Whose error names the estimator, were it not fitted.
     columns_of_outputs = outputs.outputs_
+    if isinstance(X, Mapping):
+        raise ValueError(f"X must be one table, whose columns change. Found the inputs {shown(list(X))}.")
     if not hasattr(X, "columns"):
         X = check_array(X, dtype=None, ensure_all_finite=False)
     elif not len(X):

@@ -20,8 +20,8 @@ MOST_PARAMETERS = 3
 # Points and lines leave no room for a legend among them.
 ABOVE = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
 SIZE = (5.6, 4.4)
-# So many letters have room beside each other.
-MOST_UPRIGHT = 64
+# Inches between parallel axes, and the letters that have room beside each other in an inch.
+BETWEEN, LETTERS_AN_INCH = 0.6, 11
 
 
 class TaskTradeoffDisplay:
@@ -167,7 +167,8 @@ class TaskTradeoffDisplay:
         colours = None if color_by is None else self._colours(color_by, drawn.index)
         on_front = not_dominated(drawn.to_numpy())
         self.pareto_front_ = drawn[on_front]
-        self.axes_ = axes_for(ax, 1, size=SIZE)
+        width, height = SIZE
+        self.axes_ = axes_for(ax, 1, size=(max(width, BETWEEN * drawn.shape[1]), height))
         (panel,) = self.axes_
         self.figure_ = panel.figure
         (self._plot_plane if drawn.shape[1] == 2 else self._plot_parallel)(panel, drawn, on_front, colours)
@@ -269,7 +270,7 @@ class TaskTradeoffDisplay:
         metrics = self.metrics or {}
         names = [labelled(task, metrics).replace(" (", "\n(") for task in drawn]
         letters = max(len(line) for name in names for line in name.split("\n"))
-        many = drawn.shape[1] * letters > MOST_UPRIGHT
+        many = letters > LETTERS_AN_INCH * max(SIZE[0] / drawn.shape[1], BETWEEN)
         panel.set_xticks(
             places, names, **({"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if many else {})
         )

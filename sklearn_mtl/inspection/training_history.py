@@ -10,12 +10,10 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.wrapped import innermost
-from sklearn_mtl.inspection.figure import axes_for, in_figure, pyplot, task_colour
+from sklearn_mtl.inspection.figure import MOST_NAMED, axes_for, in_figure, no_line, pyplot, task_colour
 from sklearn_mtl.messages import shown
 from sklearn_mtl.training import kept_epoch
 
-# Tasks that a legend names; of more, the rest are counted.
-MOST_NAMED = 10
 # With no more epochs than these, each is marked by a point: a line needs two.
 FEW_EPOCHS = 12
 # The lines of each panel, and how they are drawn.
@@ -244,7 +242,7 @@ class TrainingHistoryDisplay:
         handles = dict(zip(tasks, self.lines_[part], strict=True))
         entries = [(handle, self._entry(part, task)) for task, handle in list(handles.items())[:MOST_NAMED]]
         if len(tasks) > MOST_NAMED:
-            entries.append((_no_line(), f"… {len(tasks) - MOST_NAMED} more"))
+            entries.append((no_line(), f"… {len(tasks) - MOST_NAMED} more"))
         if panel == "loss":
             entries += [
                 (_gray_line(style), {"train_loss": "training", "valid_loss": "held out"}[name])
@@ -273,7 +271,3 @@ def _gray_line(style: Mapping[str, Any]) -> Any:
     from matplotlib.lines import Line2D
 
     return Line2D([], [], color="gray", **style)
-
-
-def _no_line() -> Any:
-    return _gray_line({"linestyle": "none"})

@@ -159,3 +159,13 @@ def test_the_display_draws_a_curve_for_each_task(data):
     assert [line.get_color() for line in display.lines_] == [to_hex("C1"), to_hex("C2")]
     assert display.axes_[0].get_ylabel() == "share that came true"
     pd.testing.assert_frame_equal(display.curves, report.curves)
+
+
+def test_of_many_tasks_the_legend_counts_the_rest():
+    names = [f"t{i}" for i in range(12)]
+    curves = pd.DataFrame({"predicted": [0.2], "observed": [0.1], "n_labels": [10]})
+    summary = pd.DataFrame({"ece": 0.1, "brier": 0.2, "n_labels": 10}, index=names)
+    display = TaskCalibrationDisplay(curves=pd.concat(dict.fromkeys(names, curves)), summary=summary).plot()
+    texts = [text.get_text() for text in display.axes_[0].get_legend().get_texts()]
+    assert texts == ["at best", *(f"{name} (ECE 0.100)" for name in names[:7]), "… 5 more"]
+    assert len(display.lines_) == 12

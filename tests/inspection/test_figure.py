@@ -63,3 +63,9 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_matplotlib)
     with pytest.raises(ImportError, match=r"sklearn-mtl\[plot\]"):
         axes_for(None, 1)
+
+
+def test_what_is_no_axes_is_named():
+    for other in ("left", pyplot().figure()):
+        with pytest.raises(TypeError, match="`ax` must be None, one Axes or 1 of them"):
+            axes_for(other, 1)

@@ -191,5 +191,7 @@ def test_shap_explains_all_tasks_by_the_same_rows(numbers, monkeypatch):
 def test_no_rows_and_no_fit_are_named(est, data):
     with pytest.raises(ValueError, match=r"X must have at least one row\. Found none\."):
         task_partial_dependence(est, data[0][:0], data[0].columns[0])
+    with pytest.raises(ValueError, match=r"X must be one table, .* Found the inputs \['left', 'right'\]"):
+        task_partial_dependence(est, {"left": data[0], "right": data[0]}, "left")
     with pytest.raises(NotFittedError, match="This MultiTaskClassifierRegressor"):
         task_partial_dependence(MultiTaskClassifierRegressor(), data[0], data[0].columns[0])

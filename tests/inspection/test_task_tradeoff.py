@@ -213,3 +213,9 @@ def test_what_is_no_search_with_task_scores_is_refused():
     with pytest.raises(NotFittedError):
         TaskTradeoffDisplay.from_search(StackedGridSearchCV(network(), GRID))
     assert not plt.get_fignums()
+
+
+def test_many_tasks_have_room_beside_each_other():
+    names = [f"t{i}" for i in range(20)]
+    display = TaskTradeoffDisplay(scores=pd.DataFrame([range(20), range(20, 0, -1)], columns=names)).plot()
+    assert display.figure_.get_size_inches()[0] == pytest.approx(12.0)

@@ -150,7 +150,7 @@ def test_of_many_tasks_the_legend_counts_the_rest():
     names = [f"t{i}" for i in range(14)]
     history = pd.DataFrame({"epoch": [1], **{f"train_loss_{name}": [0.5] for name in names}})
     display = TrainingHistoryDisplay(history=history, tasks=names, metrics=dict.fromkeys(names, "r2")).plot()
-    assert texts(display.axes_[0]) == [*names[:10], "… 4 more", "training"]
+    assert texts(display.axes_[0]) == [*names[:7], "… 7 more", "training"]
     assert len(display.lines_["train_loss"]) == 14
 
 
