@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.utils.validation import validate_data
 from torch.utils.data import Dataset
 
 from sklearn_mtl.features.kinds import Content, content_of, named, refuse_sequences
-from sklearn_mtl.features.rows_of_values import as_rows_of_values, floats_for, one_column
+from sklearn_mtl.features.rows_of_values import as_rows_of_values, floats_for, naming_row, one_column
 from sklearn_mtl.features.sizes import is_beyond_floats
 from sklearn_mtl.features.sparse import SparseRows, read_sparse
 from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
@@ -103,14 +104,15 @@ def read_features(
     if holds_other_than_numbers(X):
         return _read_objects(estimator, X, reset=reset, allow_nan=allow_nan, single=not texts)
     many = getattr(X, "ndim", 0) > 2
-    return validate_data(
-        estimator,
-        X,
-        reset=reset,
-        dtype=(dtype or floats_for(X)) if many else [np.float64, np.float32],
-        ensure_all_finite="allow-nan" if allow_nan and not many else True,
-        allow_nd=True,
-    )
+    with naming_row(X) if many else nullcontext():
+        return validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=(dtype or floats_for(X)) if many else [np.float64, np.float32],
+            ensure_all_finite="allow-nan" if allow_nan and not many else True,
+            allow_nd=True,
+        )
 
 
 def is_built_in(preprocessing: Any) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from numbers import Number
 from typing import Any
 
@@ -74,6 +75,39 @@ def floats_for(values: Any) -> type[np.floating]:
         raise ValueError(f"{what}`X` must hold real numbers. Found {dtype}.")
     is_short = dtype.kind in "biu" and dtype.itemsize <= 2
     return np.float32 if is_short or (dtype.kind == "f" and dtype.itemsize <= 4) else np.float64
+
+
+@contextmanager
+def naming_row(X: Any, rows: Sequence[int] | np.ndarray | None = None) -> Iterator[None]:
+    """Name the row in the error of a check that has found NaN or infinity.
+
+    Parameters
+    ----------
+    X : array-like
+        What is checked; only floats are looked at.
+    rows : sequence of int, optional
+        Which row each one is, where they are some of several.
+
+    Examples
+    --------
+    >>> with naming_row(np.array([[[1.0]], [[np.nan]]])):
+    ...     raise ValueError("Input X contains NaN.")
+    Traceback (most recent call last):
+    ValueError: Input X contains NaN. `X` must hold finite numbers. Found it in row 1.
+    """
+    try:
+        yield
+    except ValueError:
+        array = np.asarray(X)
+        bad = ~np.isfinite(array).reshape(len(array), -1) if array.dtype.kind == "f" else np.zeros((0, 0))
+        if not bad.any():
+            raise
+        row = int(bad.any(axis=1).argmax())
+        what = "NaN" if np.isnan(array[row]).any() else "infinity"
+        raise ValueError(
+            f"Input X contains {what}. `X` must hold finite numbers. "
+            f"Found it in row {row if rows is None else rows[row]}."
+        ) from None
 
 
 def is_column(X: Any) -> bool:

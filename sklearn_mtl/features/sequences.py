@@ -13,7 +13,14 @@ from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
 from sklearn_mtl.features.ragged import RaggedRows
 from sklearn_mtl.features.reading import unmasked
-from sklearn_mtl.features.rows_of_values import first_there, floats_for, is_column, of_tensor, refuse_mappings
+from sklearn_mtl.features.rows_of_values import (
+    first_there,
+    floats_for,
+    is_column,
+    naming_row,
+    of_tensor,
+    refuse_mappings,
+)
 from sklearn_mtl.features.scaling import Scaling, scaling_of
 from sklearn_mtl.features.spec import OF_LENGTHS, Block
 from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
@@ -206,7 +213,13 @@ def _note_columns(estimator: BaseEstimator, columns: list[Any] | None, *, reset:
 def _read_array(X: Any) -> np.ndarray:
     """Return an array of three axes; one of two holds sequences of one channel."""
     X = unmasked(of_tensor(X))
-    found: np.ndarray = check_array(X, dtype=floats_for(X), allow_nd=True, input_name="X")
+    try:
+        with naming_row(X):
+            found: np.ndarray = check_array(X, dtype=floats_for(X), allow_nd=True, input_name="X")
+    except ValueError as error:
+        if "could not convert" not in str(error):
+            raise
+        raise ValueError(f"{_RULE} Found what is no number: {error}.") from None
     return found[..., None] if found.ndim == 2 else found
 
 

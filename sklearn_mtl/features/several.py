@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,6 +36,15 @@ class RowsOfInput:
     X: Any
     features: Mapping[str, Any]
     places: np.ndarray | None = None
+
+    @cached_property
+    def rows(self) -> np.ndarray | None:
+        """Which row each one in ``X`` is; None where all rows are there."""
+        if self.places is None:
+            return None
+        found, there = np.arange(len(self.places)), np.flatnonzero(self.places >= 0)
+        found[self.places[there]] = there
+        return found
 
     def check_columns(self, name: str, known: Mapping[str, Any]) -> None:
         """Raise a ``ValueError`` if the input has other columns than in ``fit``.

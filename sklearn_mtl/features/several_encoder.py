@@ -67,7 +67,7 @@ class SeveralEncoder(Encoder):
             weight, labels = (
                 of if of is None or there is None else np.asarray(of)[there] for of in (sample_weight, y)
             )
-            with naming(name):
+            with naming(name, X.inputs[name].rows):
                 encoder.fit(X.inputs[name].X, weight, places, labels)
         self.features = {name: dict(one.features) for name, one in X.inputs.items()}
         self.spec = self.joined()
@@ -86,7 +86,7 @@ class SeveralEncoder(Encoder):
         """Encode X; see `Encoder.transform`."""
         blocks: dict[str, Any] = {}
         for name, encoder in self.encoders.items():
-            with naming(name):
+            with naming(name, X.inputs[name].rows):
                 blocks |= self._blocks_of(name, encoder, X.inputs[name], rows)
         return blocks
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
 from torch.utils.data import Dataset, IterableDataset
 
-from sklearn_mtl.features.rows_of_values import floats_for, of_tensor
+from sklearn_mtl.features.rows_of_values import floats_for, naming_row, of_tensor
 from sklearn_mtl.messages import shown
 
 
@@ -49,7 +50,10 @@ class StreamedRows:
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Read rows into memory."""
-        return self._check(self._fetch(rows))
+        found = self._fetch(rows)
+        of_rows = range(len(self))[rows] if isinstance(rows, slice) else rows
+        with naming_row(found, of_rows) if found.ndim > 2 else nullcontext():
+            return self._check(found)
 
 
 def streamed_rows(

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from torch.utils.data import Dataset
 
-from sklearn_mtl import MultiTaskClassifier
+from sklearn_mtl import MultiTaskClassifier, MultiTaskRegressor
 from sklearn_mtl.export import load, save
-from sklearn_mtl.features import AcceptedInput, ImagePreprocessing, InputEncoder
-from sklearn_mtl.trunks import CNN
+from sklearn_mtl.features import AcceptedInput, Files, ImagePreprocessing, InputEncoder
+from sklearn_mtl.trunks import CNN, MLP
 
 RNG = np.random.default_rng(0)
 PHOTOS = RNG.integers(0, 256, size=(40, 8, 6, 3), dtype=np.uint8)
@@ -194,3 +194,25 @@ def test_statistics_are_those_of_the_rows_that_are_trained_on():
     kind = est._fitted.encoder.kind
     np.testing.assert_allclose(kind.mean_.ravel(), PHOTOS[:20].mean((0, 1, 2)), rtol=1e-5)
     assert torch.is_tensor(next(est.net_.module_.parameters()))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_the_row_that_holds_no_number_is_named(value):
+    images = np.ones((20, 2, 4, 5))
+    y = np.arange(20.0)
+    est = MultiTaskRegressor(trunk=MLP((4,)), n_bags=1, max_epochs=1).fit(images, y)
+    images[13, 0, 2] = value
+    what = "NaN" if np.isnan(value) else "infinity"
+    of_files = Files(range(20), images.__getitem__)
+    for given in (images, list(images), torch.from_numpy(images), of_files):
+        for call in (est.predict, lambda X: clone(est).fit(X, y)):
+            with pytest.raises(ValueError, match=rf"^Input X contains {what}\..* Found it in row 13\.$"):
+                call(given)
+    lacking = [None, *range(1, 20)]
+    several = [
+        {"photo": [None if at is None else images[at] for at in lacking], "t": y[:, None]},
+        {"photo": Files(lacking, images.__getitem__), "t": y[:, None]},
+    ]
+    for X in several:
+        with pytest.raises(ValueError, match=rf"{what}\. `X\['photo'\]` must .* in row 13\.$"):
+            clone(est).set_params(trunk=None).fit(X, y)

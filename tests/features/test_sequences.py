@@ -211,7 +211,7 @@ RULE = (
         ([ROWS[0], ROWS[1], ROWS[2][:, :1]], "must have the same channels. Found 2 in row 0 and 1 in row 2"),
         ([ROWS[0], np.full((2, 2), np.nan)], "The sequences of `X` must be finite. Found it in row 1"),
         ([np.full((1, 2), -np.inf), ROWS[0]], "The sequences of `X` must be finite. Found it in row 0"),
-        (np.full((2, 3, 1), np.nan), "Input X contains NaN"),
+        (np.full((2, 3, 1), np.nan), r"Input X contains NaN.* Found it in row 0"),
         (np.ma.masked_equal(np.eye(3)[None], 1), "Input X contains NaN"),
         ([ROWS[0], np.ma.masked_equal(np.eye(2), 1)], "must be finite. Found it in row 1"),
         ([ROWS[0], np.ones((2, 2), complex)], f"{RULE} step. Found .* in row 1"),
@@ -219,6 +219,7 @@ RULE = (
         (np.ones((2, 2, 2), "datetime64[D]"), "`X` must hold real numbers. Found datetime64"),
         ([ROWS[0], np.ones((2, 2), "timedelta64[D]")], f"{RULE} step. Found .* in row 1"),
         (np.ones((2, 3, 4, 1)), r"Found rows of shape \(3, 4, 1\)"),
+        (pd.DataFrame({"u": [1.0], "v": ["text"]}), f"{RULE} step. Found what is no number: .*'text'"),
         ([], f"{RULE} step. Found no row"),
     ],
 )
