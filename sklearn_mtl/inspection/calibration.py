@@ -14,6 +14,7 @@ from sklearn_mtl.estimators.scored_rows import ScoredRows
 from sklearn_mtl.estimators.task_view import view_of
 from sklearn_mtl.estimators.wrapped import innermost
 from sklearn_mtl.messages import shown
+from sklearn_mtl.recipes import is_integer
 from sklearn_mtl.tasks.class_task import class_codes
 
 STRATEGIES = ("uniform", "quantile")
@@ -77,9 +78,9 @@ def calibration_report(
     >>> report.curves.loc["type"].columns.tolist()
     ['predicted', 'observed', 'n_labels']
     """
-    if not isinstance(n_bins, int | np.integer) or n_bins < 1:
+    if not is_integer(n_bins) or n_bins < 1:
         raise ValueError(f"`n_bins` must be a positive whole number. Found {shown(n_bins)}.")
-    if strategy not in STRATEGIES:
+    if not isinstance(strategy, str) or strategy not in STRATEGIES:
         raise ValueError(f"`strategy` must be one of {list(STRATEGIES)}. Found {shown(strategy)}.")
     found, X = innermost(estimator, X)
     rows = ScoredRows.read(found, X, y, None)

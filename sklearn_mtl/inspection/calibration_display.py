@@ -80,6 +80,8 @@ class TaskCalibrationDisplay:
         ax : Axes or None
             Where; None for a new figure.
         """
+        if self.summary.empty:
+            raise ValueError("`summary` must have a row for each task with classes. Found none.")
         self.axes_ = axes_for(ax, 1, size=(5.0, 4.6))
         (panel,) = self.axes_
         self.figure_ = panel.figure

@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn_mtl.inspection.figure import MOST_IN_A_ROW, WIDTH, axes_for, in_figure, pyplot, task_colour
 from sklearn_mtl.inspection.permutation_importance import task_permutation_importance
 from sklearn_mtl.messages import shown
+from sklearn_mtl.recipes import is_integer
 
 # Inches of a bar with its name, and of what is above and below all of them.
 BAR, AROUND = 0.26, 1.1
@@ -87,8 +88,13 @@ class TaskImportanceDisplay:
             At most so many features, the first by the mean over tasks of their importance as a share of the
             largest for the task.
         """
-        if not isinstance(max_features, int | np.integer) or max_features < 1:
+        if not is_integer(max_features) or max_features < 1:
             raise ValueError(f"`max_features` must be a positive whole number. Found {shown(max_features)}.")
+        if self.importances_mean.empty:
+            raise ValueError(
+                "`importances_mean` must have a row for each feature and a column for each task. Found the "
+                f"shape {self.importances_mean.shape}."
+            )
         mean = self.importances_mean.loc[self._by_importance()[:max_features]]
         std = None if self.importances_std is None else self.importances_std.loc[mean.index]
         size = (WIDTH, AROUND + BAR * len(mean))

@@ -38,8 +38,9 @@ class LiveHistory(FitObserver):
     Raises
     ------
     ValueError
-        By ``fit``, before any training, if the folder does not exist, or there is neither a path nor a
-        notebook. A stacked search raises it too, since its fits would all draw in one place.
+        By ``fit``, before any training, if the folder does not exist, if matplotlib writes no files of the
+        suffix, or if there is neither a path nor a notebook. A stacked search raises it too, since its fits
+        would all draw in one place.
     ImportError
         By ``fit``, if matplotlib is not installed.
 
@@ -82,6 +83,8 @@ class LiveHistory(FitObserver):
 
     def _target(self) -> Any:
         """Return where figures go, a function of a figure."""
+        from matplotlib.backend_bases import FigureCanvasBase
+
         if self.path is None:
             if "ipykernel.zmqshell" not in sys.modules:
                 raise ValueError(
@@ -89,11 +92,17 @@ class LiveHistory(FitObserver):
                     "Found None."
                 )
             return _Notebook()
-        path = Path(self.path)
-        if not path.parent.is_dir() or path.is_dir():
+        path = Path(self.path) if isinstance(self.path, str | os.PathLike) else None
+        if path is None or not path.parent.is_dir() or path.is_dir():
             raise ValueError(
                 "`path` of LiveHistory must be that of a file in a folder that exists. "
-                f"Found {shown(os.fspath(self.path))}."
+                f"Found {shown(self.path if path is None else os.fspath(path))}."
+            )
+        written = FigureCanvasBase.get_supported_filetypes()
+        if path.suffix and path.suffix.removeprefix(".").lower() not in written:
+            raise ValueError(
+                f"`path` of LiveHistory must end as a file that matplotlib writes, one of {list(written)}. "
+                f"Found {shown(os.fspath(path))}."
             )
         return _File(path)
 

@@ -75,7 +75,7 @@ class TaskPartialDependenceDisplay:
             ``grid_resolution``, ``percentiles`` and ``sample_weight`` of `task_partial_dependence`.
         """
         pyplot()
-        if isinstance(features, str) or not isinstance(features, Sequence) or not len(features):
+        if isinstance(features, str) or not isinstance(features, Sequence | np.ndarray | pd.Index):
             raise ValueError(f"`features` must be a sequence of columns. Found {shown(features)}.")
         curves = [task_partial_dependence(estimator, X, feature, **of_dependence) for feature in features]
         return cls(curves=curves).plot(ax)
@@ -88,6 +88,8 @@ class TaskPartialDependenceDisplay:
         ax : Axes, sequence of Axes or None
             Where: one that is divided, one for each task and feature, or a new figure.
         """
+        if not len(self.curves) or any(curve.empty for curve in self.curves):
+            raise ValueError("`curves` must hold a frame of each feature. Found none, or an empty one.")
         if any(curve.index.nlevels > 1 for curve in self.curves):
             raise ValueError("`curves` must be of one feature each. Found one of two features.")
         tasks = list(dict.fromkeys(self.curves[0].columns.get_level_values(0)))

@@ -13,6 +13,7 @@ from sklearn_mtl.estimators.scikit_learn_private import n_rows_of
 from sklearn_mtl.estimators.wrapped import innermost
 from sklearn_mtl.inspection.shuffling import named_parts, shuffled, with_columns_to_shuffle
 from sklearn_mtl.messages import shown
+from sklearn_mtl.recipes import is_integer
 
 
 def task_permutation_importance(
@@ -91,7 +92,7 @@ def task_permutation_importance(
     >>> rest.importances_std.shape
     (2, 2)
     """
-    if not isinstance(n_repeats, int | np.integer) or n_repeats < 1:
+    if not is_integer(n_repeats) or n_repeats < 1:
         raise ValueError(f"`n_repeats` must be a positive whole number. Found {shown(n_repeats)}.")
     X = with_columns_to_shuffle(X)
     parts = named_parts(X, features)

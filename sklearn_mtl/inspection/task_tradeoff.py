@@ -184,7 +184,8 @@ class TaskTradeoffDisplay:
 
     def _drawn(self, tasks: Any) -> pd.DataFrame:
         """Return the scores of the tasks to draw, of the candidates that have them all."""
-        known = self.scores.dropna(axis=1, how="all")
+        finite = self.scores.where(np.isfinite(self.scores.astype(np.float64)))
+        known = finite.dropna(axis=1, how="all")
         named = check_tasks(tasks, list(self.scores))
         without = [task for task in named if task not in known]
         if tasks is None:

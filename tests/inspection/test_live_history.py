@@ -106,5 +106,9 @@ def test_what_can_not_be_drawn_is_refused_before_training(tmp_path):
         make(callbacks=[LiveHistory(path)]).fit(X, Y)
     est = make(callbacks=[LiveHistory(tmp_path / "a.png")])
     assert clone(est).callbacks[0].path == tmp_path / "a.png"
+    with pytest.raises(ValueError, match=r"must end as a file that matplotlib writes, .*a\.weird'\."):
+        make(callbacks=[LiveHistory(tmp_path / "a.weird")]).fit(X, Y)
+    with pytest.raises(ValueError, match=r"`path` of LiveHistory must be .* Found 3\."):
+        make(callbacks=[LiveHistory(3)]).fit(X, Y)
     with pytest.raises(ValueError, match=r"must not write to one place.* Found \['LiveHistory'\]"):
         StackedGridSearchCV(est, {"lr": [0.1]}, cv=2, error_score="raise").fit(X, Y)

@@ -188,6 +188,13 @@ def test_shap_explains_all_tasks_by_the_same_rows(numbers, monkeypatch):
     assert together <= len(calls) + 2
 
 
+def test_the_display_takes_columns_as_a_frame_has_them(est, data):
+    display = TaskPartialDependenceDisplay.from_estimator(
+        est, data[0], data[0].columns[:1], grid_resolution=2
+    )
+    assert len(display.curves) == 1
+
+
 def test_no_rows_and_no_fit_are_named(est, data):
     with pytest.raises(ValueError, match=r"X must have at least one row\. Found none\."):
         task_partial_dependence(est, data[0][:0], data[0].columns[0])

@@ -101,7 +101,7 @@ def task_affinity(estimator: Any, X: Any, y: Any, *, measure: Measure = "affinit
     >>> suggest_groups(affinity, 2)
     [['regression0', 'regression2'], ['regression1', 'regression3']]
     """
-    if measure not in MEASURES:
+    if not isinstance(measure, str) or measure not in MEASURES:
         raise ValueError(f"`measure` must be one of {list(MEASURES)}. Found {shown(measure)}.")
     names = list(read_targets(y).columns)
     if len(names) < 2:

@@ -92,6 +92,8 @@ def checked_affinity(affinity: pd.DataFrame) -> pd.DataFrame:
             "`affinity` must have the same tasks as rows and as columns, in one order. Found the rows "
             f"{shown(list(affinity.index))} and the columns {shown(list(affinity.columns))}."
         )
+    if np.isinf(affinity.select_dtypes("number").to_numpy(dtype=np.float64)).any():
+        raise ValueError("`affinity` must hold finite numbers, or nan. Found an infinite one.")
     if not all(dtype.kind in "iuf" for dtype in affinity.dtypes):
         raise ValueError(f"`affinity` must hold numbers. Found {shown(affinity.dtypes.iloc[0])}.")
     return affinity
