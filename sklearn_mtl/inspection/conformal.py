@@ -27,9 +27,9 @@ from sklearn_mtl.targets import MultiTaskTarget
 class ConformalTasks(BaseEstimator):
     """Split-conformal intervals and sets of classes for the tasks of a fitted estimator.
 
-    Rows that nothing was fitted to say how wide an interval, or how large a set, must be for it to hold the
-    label of a new row with the wanted probability, whatever the network is, as long as the new rows are drawn
-    like these: Vovk et al. (2005), "Algorithmic Learning in a Random World". MAPIE computes it. A regression
+    How wide an interval, or how large a set, must be to hold the label of a new row with the wanted
+    probability is measured on rows that nothing was fitted to. It holds whatever the network is, as long as
+    new rows are drawn like these: Vovk et al. (2005), "Algorithmic Learning in a Random World". MAPIE computes it. A regression
     has intervals of one width around its predictions, by absolute residuals (Lei et al. 2018,
     "Distribution-Free Predictive Inference for Regression"); one with a quantile or Gaussian loss has its own
     intervals made wider or narrower (Romano et al. 2019, "Conformalized Quantile Regression"). A task with

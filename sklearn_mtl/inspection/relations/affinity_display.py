@@ -30,7 +30,7 @@ CELL, AROUND, LEAST, MOST = 0.55, 2.2, 4.2, 12.0
 class TaskAffinityDisplay:
     """The affinity of tasks as a table of colours, with frames around groups of tasks.
 
-    The diagonal has no colour: a task has always to do with itself.
+    The diagonal has no colour: what a task has to do with itself says nothing of the others.
 
     Parameters
     ----------
