@@ -29,12 +29,12 @@ class ConformalTasks(BaseEstimator):
 
     How wide an interval, or how large a set, must be to hold the label of a new row with the wanted
     probability is measured on rows that nothing was fitted to. It holds whatever the network is, as long as
-    new rows are drawn like these: Vovk et al. (2005), "Algorithmic Learning in a Random World". MAPIE computes it. A regression
-    has intervals of one width around its predictions, by absolute residuals (Lei et al. 2018,
-    "Distribution-Free Predictive Inference for Regression"); one with a quantile or Gaussian loss has its own
-    intervals made wider or narrower (Romano et al. 2019, "Conformalized Quantile Regression"). A task with
-    classes has the set of those whose probability is above a threshold (Sadinle et al. 2019, "Least Ambiguous
-    Set-Valued Classifiers with Bounded Error Levels").
+    new rows are drawn like these: Vovk et al. (2005), "Algorithmic Learning in a Random World". MAPIE
+    computes it. A regression has intervals of one width around its predictions, by absolute residuals (Lei
+    et al. 2018, "Distribution-Free Predictive Inference for Regression"); one with a quantile or Gaussian
+    loss has its own intervals made wider or narrower (Romano et al. 2019, "Conformalized Quantile
+    Regression"). A task with classes has the set of those whose probability is above a threshold (Sadinle et
+    al. 2019, "Least Ambiguous Set-Valued Classifiers with Bounded Error Levels").
 
     Parameters
     ----------
