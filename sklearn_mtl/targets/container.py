@@ -15,6 +15,7 @@ from sklearn_mtl.targets.column import (
     check_lengths,
     frame_columns,
     is_frame,
+    rows_as_objects,
 )
 from sklearn_mtl.targets.rows_by_name import RowsByName
 
@@ -96,6 +97,8 @@ class MultiTaskTarget(RowsByName):
     def to_frame(self, index: Any = None) -> pd.DataFrame:
         """Return the tasks as columns, a two-dimensional one as ``name_0``, ``name_1`` and so on.
 
+        One of more dimensions, such as a class for each pixel, is a column that holds an array for each row.
+
         Parameters
         ----------
         index : array-like of length n_rows, optional
@@ -113,9 +116,10 @@ class MultiTaskTarget(RowsByName):
         for name, values in self.items():
             if values.ndim == 1:
                 columns[name] = _as_pandas(values, index)
+            elif values.ndim == 2:
+                columns.update({f"{name}_{i}": values[:, i] for i in range(values.shape[1])})
             else:
-                flat = values.reshape(len(values), -1)
-                columns.update({f"{name}_{i}": flat[:, i] for i in range(flat.shape[1])})
+                columns[name] = rows_as_objects(list(values))
         return pd.DataFrame(columns, index=index)
 
     def _refusal(self, what: str) -> str:

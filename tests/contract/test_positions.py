@@ -361,6 +361,11 @@ def test_pixels_and_their_image_on_one_trunk(tmp_path):
     assert est.score_tasks(images, y)["mask"] > 0.5  # 0.43 for no pixel in any
     save(est, tmp_path / "masks.mtl")
     np.testing.assert_array_equal(load(tmp_path / "masks.mtl").predict(images)["mask"], found)
+    # A column of a frame holds an image for each row, and so does that of predictions.
+    frame = pd.DataFrame({"mask": list(masks), "low": y["low"]}, index=range(5, 65))
+    of_frame = clone(est).fit(images, frame).predict(images)
+    assert of_frame.columns.tolist() == ["mask", "low"]
+    np.testing.assert_array_equal(np.stack(of_frame["mask"].tolist()), found)
     unlabelled = {"mask": [None] * 30, "low": y["low"][:30]}
     with pytest.warns(UserWarning, match="too few labels"):
         assert np.isnan(est.score_tasks(images[:30], unlabelled)["mask"])
