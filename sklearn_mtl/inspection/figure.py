@@ -94,6 +94,32 @@ def axes_for(
     return _panels(ax.figure, place.subgridspec(n_rows, n_columns), n_panels)
 
 
+def check_tasks(tasks: Any, scored: Sequence[str]) -> list[str]:
+    """Return the tasks that the user has named, all where it is None.
+
+    Parameters
+    ----------
+    tasks : sequence of str or None
+        What the user gave.
+    scored : sequence of str
+        The tasks, or scores, that there are.
+
+    Raises
+    ------
+    ValueError
+        If there is no such task, or one is named twice.
+    """
+    if tasks is None:
+        return list(scored)
+    named = [tasks] if isinstance(tasks, str) else list(tasks)
+    for task in named:
+        if task not in scored:
+            raise ValueError(f"`tasks` must be of {shown(list(scored))}. Found {shown(task)}.")
+    if not named or len(set(named)) < len(named):
+        raise ValueError(f"`tasks` must be different names, at least one. Found {shown(named)}.")
+    return named
+
+
 def task_colour(task: Any, tasks: Iterable[Any]) -> str:
     """Return the colour of a task, that of its place in the cycle of colours that is in force now.
 

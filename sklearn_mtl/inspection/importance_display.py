@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -26,6 +27,8 @@ class TaskImportanceDisplay:
         may be pairs of a task and a metric.
     importances_std : DataFrame of the same shape, optional
         Half the length of the lines at the ends of the bars.
+    tasks : sequence of str, optional
+        All tasks of the estimator, whose order gives each its colour; by default those of `importances_mean`.
 
     Attributes
     ----------
@@ -51,10 +54,15 @@ class TaskImportanceDisplay:
     """
 
     def __init__(
-        self, *, importances_mean: pd.DataFrame, importances_std: pd.DataFrame | None = None
+        self,
+        *,
+        importances_mean: pd.DataFrame,
+        importances_std: pd.DataFrame | None = None,
+        tasks: Sequence[str] | None = None,
     ) -> None:
         self.importances_mean = importances_mean
         self.importances_std = importances_std
+        self.tasks = tasks
 
     @classmethod
     def from_estimator(
@@ -74,7 +82,8 @@ class TaskImportanceDisplay:
         """
         pyplot()
         found = task_permutation_importance(estimator, X, y, **of_importance)
-        display = cls(importances_mean=found.importances_mean, importances_std=found.importances_std)
+        of_rows = {"importances_mean": found.importances_mean, "importances_std": found.importances_std}
+        display = cls(**of_rows, tasks=found.tasks)
         return display.plot(ax, max_features=max_features)
 
     def plot(self, ax: Any = None, *, max_features: int = 15) -> Self:
@@ -120,8 +129,10 @@ class TaskImportanceDisplay:
     def _draw(self, panel: Any, column: Any, mean: np.ndarray, std: np.ndarray | None, *, named: bool) -> Any:
         task, metric = self._task_and_metric(column)
         places = np.arange(len(mean))
-        tasks = list(dict.fromkeys(self._task_and_metric(one)[0] for one in self.importances_mean.columns))
-        bars = panel.barh(places, mean, color=task_colour(task, tasks), label=in_figure(task))
+        tasks = self.tasks
+        if tasks is None:
+            tasks = list(dict.fromkeys(self._task_and_metric(one)[0] for one in self.importances_mean))
+        bars = panel.barh(places, mean, color=task_colour(task, map(str, tasks)), label=in_figure(task))
         if std is not None:
             panel.errorbar(mean, places, xerr=std, fmt="none", ecolor="0.5", elinewidth=1)
         panel.axvline(0, color="0.5", linewidth=0.8)

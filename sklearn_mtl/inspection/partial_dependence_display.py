@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from sklearn_mtl.estimators.wrapped import innermost
 from sklearn_mtl.inspection.figure import (
     HEIGHT,
     MOST_LETTERS,
@@ -32,6 +33,8 @@ class TaskPartialDependenceDisplay:
     ----------
     curves : sequence of DataFrame
         One for each feature, as `task_partial_dependence` returns it.
+    tasks : sequence of str, optional
+        All tasks of the estimator, whose order gives each its colour; by default those of `curves`.
 
     Attributes
     ----------
@@ -54,8 +57,9 @@ class TaskPartialDependenceDisplay:
     [1, 2]
     """
 
-    def __init__(self, *, curves: Sequence[pd.DataFrame]) -> None:
+    def __init__(self, *, curves: Sequence[pd.DataFrame], tasks: Sequence[str] | None = None) -> None:
         self.curves = curves
+        self.tasks = tasks
 
     @classmethod
     def from_estimator(
@@ -78,7 +82,7 @@ class TaskPartialDependenceDisplay:
         if isinstance(features, str) or not isinstance(features, Sequence | np.ndarray | pd.Index):
             raise ValueError(f"`features` must be a sequence of columns. Found {shown(features)}.")
         curves = [task_partial_dependence(estimator, X, feature, **of_dependence) for feature in features]
-        return cls(curves=curves).plot(ax)
+        return cls(curves=curves, tasks=list(innermost(estimator)[0].tasks_)).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw the lines.
@@ -101,7 +105,7 @@ class TaskPartialDependenceDisplay:
         self.lines_ = []
         panels = iter(self.axes_)
         for task in tasks:
-            colour = task_colour(task, tasks)
+            colour = task_colour(task, self.tasks or tasks)
             of_task = [curve[[task]].droplevel(0, axis=1) for curve in self.curves]
             low, high = min(one.min().min() for one in of_task), max(one.max().max() for one in of_task)
             margin = 0.05 * (high - low) or 0.5

@@ -63,7 +63,8 @@ def task_permutation_importance(
         each task, or task and metric: mean and standard deviation over the repeats of the score of the rows
         as they are less the score with the feature shuffled. ``importances``, a DataFrame with a row for each
         feature and repeat. ``scores``, a Series, the score of the rows as they are, as ``score_tasks``
-        returns it. A task without a score is NaN in all, with a warning.
+        returns it. A task without a score is NaN in all, with a warning. ``tasks``, the names of all tasks of
+        the estimator.
 
     Raises
     ------
@@ -120,6 +121,7 @@ def task_permutation_importance(
         importances_std=std,
         importances=importances,
         scores=scores,
+        tasks=list(innermost(estimator)[0].tasks_),
     )
 
 

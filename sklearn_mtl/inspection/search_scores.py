@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_mtl.estimators.metrics import metric_name
 from sklearn_mtl.estimators.scikit_learn_private import BaseSearchCV
 from sklearn_mtl.inspection.figure import in_figure
-from sklearn_mtl.messages import shown
 from sklearn_mtl.model_selection.scoring.scorers import MultiTaskScorer, TaskScorer
 from sklearn_mtl.model_selection.search.trials import last_step
 
@@ -95,32 +94,6 @@ class SearchScores:
             int(chosen) if chosen in rows else None,
             search.estimator,
         )
-
-
-def check_tasks(tasks: Any, scored: Sequence[str]) -> list[str]:
-    """Return the tasks that the user has named, all where it is None.
-
-    Parameters
-    ----------
-    tasks : sequence of str or None
-        What the user gave.
-    scored : sequence of str
-        The tasks, or scores, that there are.
-
-    Raises
-    ------
-    ValueError
-        If there is no such task, or one is named twice.
-    """
-    if tasks is None:
-        return list(scored)
-    named = [tasks] if isinstance(tasks, str) else list(tasks)
-    for task in named:
-        if task not in scored:
-            raise ValueError(f"`tasks` must be of {shown(list(scored))}. Found {shown(task)}.")
-    if not named or len(set(named)) < len(named):
-        raise ValueError(f"`tasks` must be different names, at least one. Found {shown(named)}.")
-    return named
 
 
 def labelled(task: str, metrics: Mapping[str, str]) -> str:

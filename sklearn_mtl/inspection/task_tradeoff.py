@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from sklearn_mtl.inspection.figure import axes_for, in_figure, pyplot
-from sklearn_mtl.inspection.search_scores import SearchScores, check_tasks, labelled
+from sklearn_mtl.inspection.figure import axes_for, check_tasks, in_figure, pyplot
+from sklearn_mtl.inspection.search_scores import SearchScores, labelled
 from sklearn_mtl.messages import shown
 from sklearn_mtl.model_selection.search.pareto import not_dominated
 from sklearn_mtl.recipes import is_number

@@ -10,7 +10,15 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.estimators.wrapped import innermost
-from sklearn_mtl.inspection.figure import MOST_NAMED, axes_for, in_figure, no_line, pyplot, task_colour
+from sklearn_mtl.inspection.figure import (
+    MOST_NAMED,
+    axes_for,
+    check_tasks,
+    in_figure,
+    no_line,
+    pyplot,
+    task_colour,
+)
 from sklearn_mtl.messages import shown
 from sklearn_mtl.training import kept_epoch
 
@@ -157,7 +165,7 @@ class TrainingHistoryDisplay:
         ValueError
             If there is no such task, or no epoch.
         """
-        chosen = self._chosen(tasks)
+        chosen = check_tasks(tasks, list(self.tasks))
         panels = [panel for panel, parts in PANELS.items() if self._has_any(parts, chosen)]
         if not panels:
             raise ValueError(
@@ -178,17 +186,6 @@ class TrainingHistoryDisplay:
     @property
     def _n_nets(self) -> int:
         return self.history["bag"].nunique() if "bag" in self.history else 1
-
-    def _chosen(self, tasks: Any) -> list[str]:
-        """Return the tasks to draw, each known."""
-        known = list(self.tasks)
-        chosen = known if tasks is None else [tasks] if isinstance(tasks, str) else list(tasks)
-        unknown = [name for name in chosen if name not in known]
-        if unknown or not chosen:
-            raise ValueError(
-                f"`tasks` must be some of {shown(known)}. Found {shown(unknown[0] if unknown else chosen)}."
-            )
-        return chosen
 
     def _column(self, part: str, task: str) -> str:
         return f"valid_{self.metrics[task]}_{task}" if part == "valid_score" else f"{part}_{task}"

@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from sklearn_mtl.inspection.figure import axes_for, in_figure, task_colour
-from sklearn_mtl.inspection.search_scores import SearchScores, check_tasks, labelled
+from sklearn_mtl.inspection.figure import axes_for, check_tasks, in_figure, task_colour
+from sklearn_mtl.inspection.search_scores import SearchScores, labelled
 from sklearn_mtl.inspection.searched_weights import searched_weights
 from sklearn_mtl.messages import shown
 

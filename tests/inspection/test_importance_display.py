@@ -81,3 +81,11 @@ def test_from_estimator_draws_what_is_computed():
     expected = task_permutation_importance(est, X, Y, features=[2, 1], n_repeats=2, random_state=0)
     pd.testing.assert_frame_equal(display.importances_mean, expected.importances_mean)
     assert widths(display.bars_[0]) == expected.importances_mean.loc[display.features_, "price"].tolist()
+
+
+def test_some_tasks_have_their_colours():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    Y = {"price": X[:, 1], "sold": X[:, 0] > 0}
+    est = MultiTaskClassifierRegressor(trunk="mlp", n_bags=1, max_epochs=1, random_state=0).fit(X, Y)
+    display = TaskImportanceDisplay.from_estimator(est, X, {"sold": Y["sold"]}, n_repeats=1)
+    assert display.bars_[0][0].get_facecolor() == matplotlib.colors.to_rgba("C1")

@@ -177,9 +177,9 @@ def test_axes_of_the_user_are_drawn_in(one):
 def test_what_can_not_be_drawn_is_refused(one):
     with pytest.raises(NotFittedError):
         TrainingHistoryDisplay.from_estimator(make())
-    with pytest.raises(ValueError, match=r"`tasks` must be some of \['price', 'type'\]\. Found 'prise'\."):
+    with pytest.raises(ValueError, match=r"`tasks` must be of \['price', 'type'\]\. Found 'prise'\."):
         TrainingHistoryDisplay.from_estimator(one, tasks=["price", "prise"])
-    with pytest.raises(ValueError, match=r"`tasks` must be some of .* Found \[\]\."):
+    with pytest.raises(ValueError, match=r"`tasks` must be different names.* Found \[\]\."):
         TrainingHistoryDisplay.from_estimator(one, tasks=[])
     with pytest.raises(ValueError, match=r"`history` must have an epoch with losses of the tasks\. Found 0"):
         TrainingHistoryDisplay(history=one.history_[:0], tasks=["price"], metrics={"price": "r2"}).plot()
