@@ -48,6 +48,15 @@ class ImagePreprocessing(InputPreprocessing):
         After ``fit``: what is subtracted, and divided by. Found in 2,000 evenly spaced images if there are
         more.
 
+    range_ : tuple of float
+        After ``fit``: the least and the greatest number of these images.
+
+    Warns
+    -----
+    UserWarning
+        In ``predict``, if images in memory have numbers from 0 to 1 where those of ``fit`` went up to 255 or
+        the like, or the other way round.
+
     Examples
     --------
     >>> import numpy as np
@@ -64,6 +73,7 @@ class ImagePreprocessing(InputPreprocessing):
     channels_last_: bool
     mean_: np.ndarray
     scale_: np.ndarray
+    range_: tuple[float, float]
 
     def __init__(
         self, channels: Literal["auto", "first", "last"] = "auto", *, normalize: bool = True
@@ -119,6 +129,7 @@ class ImagePreprocessing(InputPreprocessing):
         self.channels_last_ = bool(last or (X.ndim == 4 and self.channels == "last"))
         images = self._channels_first(X)
         self.shape_ = images.shape[1:]
+        self.range_ = (float(images.min()), float(images.max()))
         axes = (0, 2, 3)
         self.mean_ = images.mean(axes, dtype=np.float64)[:, None, None]
         spread = images.std(axes, dtype=np.float64)[:, None, None]
@@ -126,6 +137,19 @@ class ImagePreprocessing(InputPreprocessing):
         rounding = 1e-12 if images.dtype == np.float64 else 1e-6
         self.scale_ = np.where(spread > rounding * (1e-30 + np.abs(self.mean_)), spread, 1.0)
         return self
+
+    def look_over(self, X: Any) -> None:
+        """Warn of shares of 1 where there were bytes in ``fit``, and the other way round."""
+        # Files of early versions have no range.
+        known = getattr(self, "range_", None)
+        if known is None or not isinstance(X, np.ndarray) or not X.size:
+            return
+        found = (float(X.min()), float(X.max()))
+        if (_are_shares(*known) and _are_bytes(*found)) or (_are_bytes(*known) and _are_shares(*found)):
+            warn_caller(
+                f"The numbers of the images in `X` are from {found[0]:g} to {found[1]:g}; those of `fit` "
+                f"were from {known[0]:g} to {known[1]:g}. Give both alike, as bytes or divided by 255."
+            )
 
     def blocks(self) -> tuple[Block, ...]:
         """Return one block of numbers."""
@@ -173,6 +197,14 @@ class ImagePreprocessing(InputPreprocessing):
         if X.ndim == 3:
             return X[:, None]
         return np.moveaxis(X, -1, 1) if self.channels_last_ else X
+
+
+def _are_shares(low: float, high: float) -> bool:
+    return low >= 0 and 0 < high <= 1
+
+
+def _are_bytes(low: float, high: float) -> bool:
+    return low >= 0 and high > 2
 
 
 def _is_list(X: Any) -> bool:

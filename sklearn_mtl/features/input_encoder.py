@@ -72,6 +72,10 @@ class InputEncoder(Encoder):
         encoded = self.kind.encode(take_rows(X, slice(None) if rows is None else rows))
         return {block.name: self._checked(encoded[block.name], block) for block in self.spec.blocks}
 
+    def look_over(self, X: Any) -> None:
+        """Warn of rows that are unlike those of ``fit``."""
+        self.kind.look_over(X)
+
     def _checked(self, values: Any, block: Block) -> np.ndarray | RaggedRows:
         start = 1 if block.varies else 0
         if values.shape[1 + start :] != block.shape[start:]:

@@ -91,6 +91,15 @@ class InputPreprocessing(BaseEstimator, ABC):
         """
         return read_features(estimator, X, reset=reset, allow_nan=False, stream=True)
 
+    def look_over(self, X: Any) -> None:
+        """Warn of rows that are unlike those of ``fit``; never, by default.
+
+        Parameters
+        ----------
+        X : object
+            Rows as they were read, before any is encoded.
+        """
+
     @abstractmethod
     def fit(self, X: Any) -> Self:
         """Learn from training rows.

@@ -216,3 +216,12 @@ def test_the_row_that_holds_no_number_is_named(value):
     for X in several:
         with pytest.raises(ValueError, match=rf"{what}\. `X\['photo'\]` must .* in row 13\.$"):
             clone(est).set_params(trunk=None).fit(X, y)
+
+
+def test_bytes_and_shares_of_1_are_told_apart():
+    for given, other, numbers in ((PHOTOS, PHOTOS / 255, "0 to 1;"), (PHOTOS / 255, PHOTOS, "0 to 255;")):
+        est = quick().fit(given, IS_LIGHT)
+        with pytest.warns(UserWarning, match=f"images in `X` are from {numbers} those of `fit` were from 0"):
+            est.predict(other)
+        est.predict(given[:3])
+        est.predict(np.zeros_like(given[:3]))
