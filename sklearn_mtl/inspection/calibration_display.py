@@ -67,6 +67,11 @@ class TaskCalibrationDisplay:
             As in `calibration_report`.
         ax
             As in `plot`.
+
+        Returns
+        -------
+        TaskCalibrationDisplay
+            The display, drawn.
         """
         pyplot()
         report = calibration_report(estimator, X, y, n_bins=n_bins, strategy=strategy)
@@ -79,6 +84,16 @@ class TaskCalibrationDisplay:
         ----------
         ax : Axes or None
             Where; None for a new figure.
+
+        Returns
+        -------
+        TaskCalibrationDisplay
+            This display, which keeps what was drawn.
+
+        Raises
+        ------
+        ValueError
+            If there is no task with classes.
         """
         if self.summary.empty:
             raise ValueError("`summary` must have a row for each task with classes. Found none.")

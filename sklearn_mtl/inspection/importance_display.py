@@ -79,6 +79,11 @@ class TaskImportanceDisplay:
         **of_importance : object
             ``features``, ``metrics``, ``n_repeats``, ``sample_weight`` and ``random_state`` of
             `task_permutation_importance`.
+
+        Returns
+        -------
+        TaskImportanceDisplay
+            The display, drawn.
         """
         pyplot()
         found = task_permutation_importance(estimator, X, y, **of_importance)
@@ -96,6 +101,16 @@ class TaskImportanceDisplay:
         max_features : int, default=15
             At most so many features, the first by the mean over tasks of their importance as a share of the
             largest for the task.
+
+        Returns
+        -------
+        TaskImportanceDisplay
+            This display, which keeps what was drawn.
+
+        Raises
+        ------
+        ValueError
+            If `max_features` is no positive whole number, or there is nothing to draw.
         """
         if not is_integer(max_features) or max_features < 1:
             raise ValueError(f"`max_features` must be a positive whole number. Found {shown(max_features)}.")

@@ -77,6 +77,16 @@ class TaskPartialDependenceDisplay:
             As in `plot`.
         **of_dependence : object
             ``grid_resolution``, ``percentiles`` and ``sample_weight`` of `task_partial_dependence`.
+
+        Returns
+        -------
+        TaskPartialDependenceDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If `features` is no sequence, or names a column that X does not have.
         """
         pyplot()
         if isinstance(features, str) or not isinstance(features, Sequence | np.ndarray | pd.Index):
@@ -91,6 +101,16 @@ class TaskPartialDependenceDisplay:
         ----------
         ax : Axes, sequence of Axes or None
             Where: one that is divided, one for each task and feature, or a new figure.
+
+        Returns
+        -------
+        TaskPartialDependenceDisplay
+            This display, which keeps what was drawn.
+
+        Raises
+        ------
+        ValueError
+            If there is no curve, or one of two features.
         """
         if not len(self.curves) or any(curve.empty for curve in self.curves):
             raise ValueError("`curves` must hold a frame of each feature. Found none, or an empty one.")
