@@ -230,6 +230,14 @@ def test_hidden_layers_of_the_head_of_positions():
     assert lengths(est.predict(X)["tags"]) == lengths(Y["tags"])
 
 
+def test_spans_of_which_there_are_none():
+    nothing = [["O"] * len(row) for row in X]
+    est = tagger(tasks={"tags": TokenClassification(scheme="bio")}, max_epochs=1)
+    with pytest.warns(UserWarning, match="one class only, 'O'"):
+        est.fit(X, {"tags": nothing})
+    assert [row.tolist() for row in est.predict(X)["tags"]] == nothing
+
+
 @pytest.mark.parametrize("sharing", ["separate", "mmoe", "cross_stitch"])
 def test_other_ways_of_sharing_are_refused(sharing):
     with pytest.raises(

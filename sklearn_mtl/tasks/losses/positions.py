@@ -109,4 +109,5 @@ class SpanLoss(PositionLoss):
 
     def _decided(self, response: Tensor) -> Tensor:
         both = torch.cat([1 - response, response], dim=-1) if self.width == 1 else response
-        return best_legal_tags(both, self.tags)
+        # Where there is one tag only, no second one can be found.
+        return best_legal_tags(both[..., : len(self.tags)], self.tags)
