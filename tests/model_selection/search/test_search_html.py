@@ -24,7 +24,7 @@ def two(drawn):
 def shown_of(search):
     """The lines above the table, and the table by column."""
     table = search._repr_html_().split("</style>")[-1]
-    root = ElementTree.fromstring(table[table.index('<div class="sklearn-mtl-table">') :])
+    root = ElementTree.fromstring(table[table.index('<div class="sklearn-mtl-table') :])
     names = [cell.text for cell in root.iter("th")]
     rows = list(root.find("table/tbody"))
     cells = [[cell.text or "" for cell in row] for row in rows]
