@@ -317,7 +317,7 @@ def test_missing_labels_of_an_earlier_task(dependent):
 )
 def test_bad_input_is_refused_before_training(params, told, dependent, monkeypatch):
     X, Y = dependent
-    monkeypatch.setattr("sklearn_mtl.estimators.fitting.train_nets", None)
+    monkeypatch.setattr("sklearn_mtl.estimators.fitting.train_bag", None)
     with pytest.raises(ValueError, match=told):
         quick(Cascade(**params)).fit(X, Y)
 
@@ -543,7 +543,7 @@ def test_labels_of_which_the_event_sorts_first_are_told_of_once_before_training(
     X, Y = make_click_purchase(1000, click_rate=0.04, purchase_rate=0.3, random_state=1)
     est = quick(Cascade(conditional=ESMM), n_bags=3)
     named = {name: EVENT_FIRST[name][Y[name].astype(int)] if name in renamed else Y[name] for name in Y}
-    monkeypatch.setattr("sklearn_mtl.estimators.fitting.train_nets", None)
+    monkeypatch.setattr("sklearn_mtl.estimators.fitting.train_bag", None)
     with (
         pytest.warns(UserWarning, match="`conditional` says that an event .* names of which") as told,
         pytest.raises(TypeError, match="not callable"),

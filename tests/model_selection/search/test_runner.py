@@ -6,7 +6,7 @@ from sklearn.linear_model import Ridge
 
 from sklearn_mtl.model_selection.all_targets import AllTargets
 from sklearn_mtl.model_selection.search.folds import Fold
-from sklearn_mtl.model_selection.search.runner import TrialRunner, progress_bar
+from sklearn_mtl.model_selection.search.runner import TrialRunner
 from sklearn_mtl.model_selection.search.trials import Scoring
 
 GRID = [{"lr": 0.01}, {"lr": 0.03}]
@@ -81,15 +81,3 @@ def test_an_error_of_planning_is_raised_if_asked(make):
 def test_jobs_run_here_or_in_processes(make, n_jobs, here):
     run_jobs = make(n_jobs=n_jobs)._run_jobs
     assert (run_jobs is None) is here
-
-
-def test_the_bar_shows_networks_and_epoch(capsys):
-    with progress_bar(True) as show:
-        show(0, 4, 1)
-        show(2, 4, 3)
-    shown = capsys.readouterr().err
-    assert "4/4" in shown
-    assert "epoch=3" in shown
-    with progress_bar(False) as show:
-        show(2, 4, 3)
-    assert capsys.readouterr().err == ""
