@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -83,7 +84,7 @@ class SeveralObservers(NetObserver):
             one.end(net)
 
 
-class FitObserver(Callback):
+class FitObserver(Callback, ABC):
     """Looks on at all nets of a fit.
 
     Among the ``callbacks`` of an estimator it is no callback of each net: it is not copied, and leaves nets
@@ -92,6 +93,7 @@ class FitObserver(Callback):
 
     of_one_fit = True
 
+    @abstractmethod
     def observing(self, plans: Sequence[Any]) -> AbstractContextManager[Sequence[NetObserver]]:
         """Return the context of one training, which gives an observer for each net.
 
@@ -100,4 +102,3 @@ class FitObserver(Callback):
         plans : sequence of NetPlan
             The nets, before their training.
         """
-        raise NotImplementedError

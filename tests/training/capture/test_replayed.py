@@ -144,13 +144,15 @@ def test_what_is_not_known_to_be_safe_is_made_as_it_comes(data, tapes, capsys, s
 
 
 def test_a_step_that_cannot_be_recorded_is_made_as_it_comes(data, monkeypatch, tapes):
-    expected = fitted(data, trunk="mlp")
+    expected, attempts = fitted(data, trunk="mlp"), []
 
     def fails(device):
+        attempts.append(device)
         raise RuntimeError("operation not permitted when stream is capturing")
 
     monkeypatch.setattr(replayed, "recording_on", fails)
     same(fitted(data, trunk="mlp"), expected)
+    assert len(attempts) == 1
 
 
 def test_a_net_can_be_copied_and_pickled_meanwhile(data, tapes, tmp_path):
