@@ -1,13 +1,18 @@
 """Estimators that predict with several models, weighed task by task.
 
 `MultiTaskVoting` predicts the weighted mean of networks and of models of single tasks, such as trees; the
-weights are equal, given, or learned from rows that the members have not seen. `PerTask` makes one estimator
+weights are equal, given, or learned from rows that the members have not seen. `MultiTaskStacking` learns
+models from such predictions. `PerTask` makes one estimator
 of scikit-learn models for single tasks, `CategoricalColumns` prepares a table for trees.
 
 ====================  =========================================================================
 `voting`              `MultiTaskVoting`
+`stacking`            `MultiTaskStacking`
 `members`             what a member may be, and what short names stand for
+`composition`         what ensembles of named members have in common
 `member_fits`         fits of members to all rows, or to some of them
+`out_of_fold`         predictions of members for rows that they have not seen
+`final_models`        what is learned from the predictions of members
 `weights`             weights that are given
 `learning`, `losses`  weights that are learned, and the loss that they minimise
 `per_task`            `PerTask`
@@ -31,6 +36,7 @@ Examples
 
 from sklearn_mtl.ensemble.columns import CategoricalColumns
 from sklearn_mtl.ensemble.per_task import PerTask
+from sklearn_mtl.ensemble.stacking import MultiTaskStacking
 from sklearn_mtl.ensemble.voting import MultiTaskVoting
 
-__all__ = ["CategoricalColumns", "MultiTaskVoting", "PerTask"]
+__all__ = ["CategoricalColumns", "MultiTaskStacking", "MultiTaskVoting", "PerTask"]

@@ -18,12 +18,13 @@ from sklearn_mtl.estimators.label_warnings import warn_of_other_order
 from sklearn_mtl.estimators.predictions import PredictsByTask
 from sklearn_mtl.estimators.row_index import index_of
 from sklearn_mtl.estimators.rows import Rows, by_task, read_sample_weight
-from sklearn_mtl.estimators.scikit_learn_private import BaseSearchCV, n_rows_of
+from sklearn_mtl.estimators.scikit_learn_private import BaseSearchCV, n_rows_of, take_rows
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.estimators.task_scores import ScoresByTask
 from sklearn_mtl.estimators.task_view import ViewedByTask
 from sklearn_mtl.features import splittable_inputs
 from sklearn_mtl.messages import shown
+from sklearn_mtl.model_selection.splitting.splitter import splittable
 from sklearn_mtl.recipes import resolve
 from sklearn_mtl.targets import Layout, read_targets
 from sklearn_mtl.tasks import KINDS, TaskKind, TaskSet
@@ -121,6 +122,20 @@ def as_rows(X: Any) -> Any:
     """
     (found,) = indexable(splittable_inputs(X))
     return found
+
+
+def rows_of(values: Any, rows: np.ndarray) -> Any:
+    """Return some rows of labels, weights or groups, in their container.
+
+    Parameters
+    ----------
+    values : object
+        One value for each row of X, or several by name.
+    rows : ndarray of int
+        Where the rows are.
+    """
+    (found,) = indexable(splittable(values))
+    return take_rows(found, rows)
 
 
 def last_within(estimator: Any, *, searches: bool = True) -> tuple[str, Any]:

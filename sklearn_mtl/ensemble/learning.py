@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold, KFold
 
 from sklearn_mtl.caller_warning import warn_caller
-from sklearn_mtl.ensemble.base import ReadTasks
+from sklearn_mtl.ensemble.base import ReadTasks, rows_of
 from sklearn_mtl.ensemble.losses import VoteLoss, least_loss
 from sklearn_mtl.ensemble.member_fits import MemberFits, votes_of
 from sklearn_mtl.ensemble.members import Member
@@ -207,7 +207,7 @@ def _own_folds(fits: MemberFits, random_state: np.random.RandomState) -> list[np
     if fits.arguments["groups"] is None:
         splits = KFold(N_FOLDS, shuffle=True, random_state=random_state).split(every)
     else:
-        groups = np.asarray(take_rows(fits.arguments["groups"], every))
+        groups = np.asarray(rows_of(fits.arguments["groups"], every))
         n_folds = min(N_FOLDS, len(np.unique(groups)))
         splits = GroupKFold(n_folds).split(every, groups=groups) if n_folds > 1 else iter(())
     return [every[test] for _, test in splits]
@@ -216,7 +216,7 @@ def _own_folds(fits: MemberFits, random_state: np.random.RandomState) -> list[np
 def _by_nets(fits: MemberFits, member: Any) -> Iterator[tuple[np.ndarray, Votes]]:
     for rows, responses in member._held_out_responses(fits.X):
         if len(rows):
-            yield rows, votes_of(fits.read.fitted.by_name, member, responses)
+            yield rows, votes_of(fits.read.fitted.by_name, member.tasks_, responses)
 
 
 def _cross_fitted(

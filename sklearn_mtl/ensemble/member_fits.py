@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_mtl.ensemble.base import ReadTasks
+from sklearn_mtl.ensemble.base import ReadTasks, TaskEnsemble, rows_of
 from sklearn_mtl.ensemble.members import fit_arguments, multi_task_within
 from sklearn_mtl.ensemble.per_task import PerTask
 from sklearn_mtl.ensemble.votes import votes_on
 from sklearn_mtl.estimators.scikit_learn_private import take_rows
 from sklearn_mtl.estimators.wrapped import innermost
-from sklearn_mtl.model_selection.splitting.splitter import splittable
 
-# How messages name rows that weights are learned without.
-PART = "a part of the rows, without which weights are learned,"
+# How messages name rows that members are fitted to, so that they predict the others unseen.
+PART = "a part of the rows, from which the others are predicted,"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +65,17 @@ class MemberFits:
             self._prepare(member, self.fold)
             member.fit(self.X, self.y, **fit_arguments(member, self.arguments))
 
-    def fit_to(self, member: Any, rows: np.ndarray) -> Any:
+    def on(self, X: Any) -> MemberFits:
+        """Return the same for other features of the rows.
+
+        Parameters
+        ----------
+        X : object
+            Features of all rows of X.
+        """
+        return replace(self, read=replace(self.read, rows=replace(self.read.rows, X=X)))
+
+    def fit_to(self, member: Any, rows: np.ndarray, names: Sequence[str] | None = None) -> Any:
         """Return a clone of a member that is fitted to some rows.
 
         Parameters
@@ -75,20 +84,22 @@ class MemberFits:
             The member.
         rows : ndarray of int
             Where the rows are in X, sorted.
+        names : sequence of str, optional
+            The tasks that single-task models are fitted to, all by default.
         """
         other = clone(member)
         part = self.read.only(rows)
         lacking = part.rows.unlabelled()
-        names = [name for name in part.rows.columns if name not in lacking]
+        names = [name for name in (names or part.rows.columns) if name not in lacking]
         if isinstance(other, PerTask):
             self._fit_per_task(other, part, names)
         else:
             self._prepare(other, PART)
             given = {
-                name: None if values is None else take_rows(splittable(values), rows)
+                name: None if values is None else rows_of(values, rows)
                 for name, values in self.arguments.items()
             }
-            X, y = take_rows(self.X, rows), take_rows(splittable(self.y), rows)
+            X, y = take_rows(self.X, rows), rows_of(self.y, rows)
             other.fit(X, y, **fit_arguments(other, given))
         return other
 
@@ -103,7 +114,7 @@ class MemberFits:
             Features of the rows.
         """
         within, X = innermost(member, X)
-        return votes_of(self.read.fitted.by_name, within, within._responses(X)[0])
+        return votes_of(self.read.fitted.by_name, within.tasks_, within._responses(X)[0])
 
     def _fit_per_task(self, member: PerTask, read: ReadTasks, names: Sequence[str]) -> None:
         member.n_jobs = self.n_jobs if member.n_jobs is None else member.n_jobs
@@ -117,7 +128,7 @@ class MemberFits:
 
 
 def votes_of(
-    tasks: Mapping[str, Any], member: Any, responses: Mapping[str, np.ndarray]
+    tasks: Mapping[str, Any], of_member: Mapping[str, Any], responses: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Return responses of a member as votes, by task.
 
@@ -125,13 +136,35 @@ def votes_of(
     ----------
     tasks : mapping of str to Task
         The tasks that are voted on; those of a member that are not among them are left out.
-    member : TaskEstimator
-        The fitted member.
+    of_member : mapping of str to Task
+        The tasks as the member knows them.
     responses : mapping of str to ndarray
         Its responses.
     """
     return {
         name: votes_on(tasks[name]).by_task(tasks[name], task, responses[name])
-        for name, task in member.tasks_.items()
+        for name, task in of_member.items()
         if name in tasks
     }
+
+
+def votes_as_they_are(tasks: Mapping[str, Any], member: Any, X: Any) -> dict[str, np.ndarray]:
+    """Return the votes of a fitted member by task; numbers of scikit-learn models are not clipped.
+
+    What is learned from such votes would otherwise depend on the range of the labels of a fold.
+
+    Parameters
+    ----------
+    tasks : mapping of str to Task
+        The tasks that are voted on.
+    member : estimator
+        The member.
+    X : object
+        Features of the rows.
+    """
+    within, X = innermost(member, X)
+    of_member: Mapping[str, Any] = within.tasks_
+    if isinstance(within, TaskEnsemble):
+        # Their classifications have no class weights, so that nothing else than the range is taken away.
+        of_member = {name: task.calibrated_by(False) for name, task in of_member.items()}
+    return votes_of(tasks, of_member, within._responses(X)[0])

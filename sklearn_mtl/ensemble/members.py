@@ -213,21 +213,20 @@ def fit_arguments(member: BaseEstimator, arguments: Mapping[str, Any]) -> dict[s
     return found
 
 
-def check_fitted_anew(members: Sequence[Member]) -> None:
+def check_fitted_anew(members: Sequence[Member], rule: str) -> None:
     """Raise a ``ValueError`` if a member is frozen: which rows it has seen is unknown.
 
     Parameters
     ----------
     members : sequence of (str, estimator)
         Estimators as `members_of` returns them.
+    rule : str
+        What the parameter must be, for the message.
     """
     for name, member in members:
         models = (member.regressor, member.classifier) if isinstance(member, PerTask) else (member,)
         if any(map(is_frozen, models)):
-            raise ValueError(
-                "`weights` must be given, or None, where a member is frozen: 'learned' needs rows that no "
-                f"member has seen. Found 'learned' and the frozen member {shown(name)}."
-            )
+            raise ValueError(f"{rule}. Found the frozen member {shown(name)}.")
 
 
 def with_parameters(name: str, member: Any) -> Any:

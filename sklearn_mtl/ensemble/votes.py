@@ -50,6 +50,10 @@ class Votes(ABC):
         """
 
     @abstractmethod
+    def columns(self, task: Any) -> dict[str, int]:
+        """Return the places of the votes that do not follow from the others, by what each is of."""
+
+    @abstractmethod
     def response(self, task: Any, votes: np.ndarray) -> np.ndarray:
         """Return votes as a response of the task, shape (n_rows, n_columns, loss.width)."""
 
@@ -104,6 +108,10 @@ class NumberVotes(Votes):
         """Return the predictions, of several outputs side by side."""
         found: np.ndarray = of_member.predict(response)
         return found.reshape(len(found), -1)
+
+    def columns(self, task: Any) -> dict[str, int]:
+        """Return the outputs by their numbers."""
+        return {str(i): i for i in range(task.n_columns)} if task.two_dimensional else {"": 0}
 
     def response(self, task: Any, votes: np.ndarray) -> np.ndarray:
         """Return the scaled numbers."""
@@ -164,6 +172,10 @@ class ClassVotes(Votes):
         votes[:, np.argsort(task.codes(task.classes))[task.codes(of_member.classes)]] = found
         return votes
 
+    def columns(self, task: Any) -> dict[str, int]:
+        """Return all classes; of two the second, as in scikit-learn's stacking."""
+        return {str(label): i for i, label in enumerate(task.classes) if i > 0 or len(task.classes) != 2}
+
     def response(self, task: Any, votes: np.ndarray) -> np.ndarray:
         """Return the probabilities by code; of two classes, where the loss has one number, of the second."""
         by_code = np.empty_like(votes)
@@ -210,6 +222,10 @@ class LabelVotes(Votes):
         """Return the probability that each label is set."""
         found: np.ndarray = of_member.predict_proba(response)
         return found
+
+    def columns(self, task: Any) -> dict[str, int]:
+        """Return the labels by their numbers."""
+        return {str(i): i for i in range(task.n_columns)}
 
     def response(self, task: Any, votes: np.ndarray) -> np.ndarray:
         """Return the probabilities."""

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import Bunch, Tags, check_random_state, get_tags
+from sklearn.utils import Bunch, check_random_state
 
-from sklearn_mtl.ensemble.base import TaskEnsemble, resolved_kinds
+from sklearn_mtl.ensemble.composition import MemberEnsemble
 from sklearn_mtl.ensemble.learning import learned_weights, tied_tasks, unseen_votes
 from sklearn_mtl.ensemble.member_fits import MemberFits, votes_of
-from sklearn_mtl.ensemble.members import (
-    Member,
-    are_named,
-    as_estimators,
-    as_given,
-    check_fitted_anew,
-    kind_rule_of,
-    members_of,
-    multi_task_within,
-    seed_members,
-    with_parameters,
-)
+from sklearn_mtl.ensemble.members import Member, as_given, check_fitted_anew, members_of, seed_members
 from sklearn_mtl.ensemble.per_task import PerTask
 from sklearn_mtl.ensemble.weights import given_weights
-from sklearn_mtl.estimators.kinds import KindRule
-from sklearn_mtl.estimators.scikit_learn_private import BaseComposition
 from sklearn_mtl.estimators.wrapped import innermost
-from sklearn_mtl.tasks import TaskKind
 
 
-class MultiTaskVoting(BaseComposition, TaskEnsemble):
+class MultiTaskVoting(MemberEnsemble):
     """The weighted mean of several models' predictions, task by task.
 
     Members are multi-task estimators, such as networks, and single-task models of scikit-learn, which are
@@ -120,8 +106,6 @@ class MultiTaskVoting(BaseComposition, TaskEnsemble):
     [MultiTaskClassifierRegressor(...)]
     """
 
-    estimators_: list[Any]
-    named_estimators_: Bunch
     weights_: pd.DataFrame
 
     def __init__(
@@ -172,7 +156,11 @@ class MultiTaskVoting(BaseComposition, TaskEnsemble):
         names = [name for name, _ in members]
         weights = given_weights(self.weights, read.fitted.tasks.names, every, names)
         if weights is None:
-            check_fitted_anew(members)
+            check_fitted_anew(
+                members,
+                "`weights` must be given, or None, where a member is frozen: 'learned' needs rows that no "
+                "member has seen",
+            )
         arguments = {"sample_weight": sample_weight, "groups": groups}
         fits = MemberFits(read, y, arguments, self._fold, self.n_jobs)
         # Single-task models last: learned weights tell which of them are needed.
@@ -195,81 +183,22 @@ class MultiTaskVoting(BaseComposition, TaskEnsemble):
         )
         return self
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters; with ``deep``, the members and their parameters as well.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether those of the members are returned as well.
-        """
-        return self.params_with_parts("estimators", deep=deep)
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, a member by its name, or parameters of one as ``name__parameter``.
-
-        Parameters
-        ----------
-        **params : object
-            Values by name. A short name or a pair becomes the estimator that it stands for before a
-            parameter of it is set.
-
-        Returns
-        -------
-        Self
-            The estimator.
-        """
-        if "estimators" in params:
-            self.estimators = params.pop("estimators")
-        asked = {key.partition("__")[0] for key in params}
-        given = as_given(self.estimators) if are_named(self.estimators) else []
-        if any(name in asked and not hasattr(member, "get_params") for name, member in given):
-            self.estimators = [
-                (name, with_parameters(name, member) if name in asked else member) for name, member in given
-            ]
-        self.set_params_with_parts("estimators", **params)
-        return self
-
     def _votes(self, X: Any) -> dict[str, np.ndarray]:
         found: dict[str, Any] = dict.fromkeys(self.tasks_, 0.0)
         for name, member in self.named_estimators_.items():
             weights = {task: weight for task, weight in self.weights_[name].items() if weight > 0}
             if weights:
                 within, inner = innermost(member, X)
-                votes = votes_of(self.tasks_, within, within._responses(inner)[0])
+                votes = votes_of(self.tasks_, within.tasks_, within._responses(inner)[0])
                 found |= {task: found[task] + weight * votes[task] for task, weight in weights.items()}
         return found
 
-    def __sklearn_tags__(self) -> Tags:
-        """Say what scikit-learn asks about the estimator: what all members take."""
-        tags = super().__sklearn_tags__()
-        if are_named(self.estimators):
-            members = [get_tags(member).input_tags for _, member in members_of(self.estimators)]
-            tags.input_tags.allow_nan = all(of.allow_nan for of in members)
-            tags.input_tags.sparse = all(of.sparse for of in members)
-        return tags
+    def _spell_out(self, asked: Collection[str]) -> None:
+        """Leave the parameters as they are: none of them has short forms."""
 
-    @property
-    def _kind_rule(self) -> KindRule:  # type: ignore[override]
-        return kind_rule_of(members_of(self.estimators))
-
-    def _named_kinds(self, names: Sequence[str]) -> dict[str, TaskKind]:
-        found: dict[str, TaskKind] = {}
-        for _, member in reversed(members_of(self.estimators)):
-            within = multi_task_within(member)
-            if within is not None:
-                found |= resolved_kinds(within.tasks, names)
-        return found | resolved_kinds(self.tasks, names)
-
-    def _of_one_task(self, name: str, kinds: Mapping[str, Any]) -> None:
-        self.tasks = {**kinds, **{of: kind for of, kind in (self.tasks or {}).items() if of == name}}
+    def _keep_task(self, name: str, kinds: Mapping[str, Any]) -> None:
         weights = self.weights
         if isinstance(weights, pd.DataFrame):
             self.weights = weights.loc[weights.index == name]
         elif isinstance(weights, Mapping) and name in weights:
             self.weights = {name: weights[name]}
-        self.estimators = as_estimators(self.estimators)
-        for _, member in self.estimators:
-            within = multi_task_within(member)
-            if within is not None:
-                within._of_one_task(name, kinds)
