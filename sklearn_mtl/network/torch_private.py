@@ -21,6 +21,14 @@ add_to_each = torch._foreach_add_
 copy_each = torch._foreach_copy_
 fused_adamw = torch._fused_adamw_
 
+# Torch for the CPU alone has no graphs to ask about.
+RECORDS_GRAPHS = torch.version.cuda is not None
+
+# Those kernels take so many tensors at once, four to each place, and give one block of threads up to 65,536
+# numbers of one tensor: a whole layer, while all other processors of a GPU stand idle.
+TENSORS_OF_A_KERNEL = 36
+SMALLEST_PIECE = 256
+
 # Names under which a module keeps, in its ``__dict__``, its tensors, its parts, and whether it is training.
 # Under another name they would count as settings, and no two networks would be stacked.
 MODULE_STATE = frozenset({"_parameters", "_buffers", "_modules", "training"})
@@ -39,9 +47,53 @@ def move_each_towards(tensors: list[Tensor], ends: list[Tensor], share: float | 
     if not isinstance(share, Tensor):
         torch._foreach_lerp_(tensors, ends, share)
         return
+    if is_being_recorded(share):
+        (tensors, ends), _ = in_pieces(tensors, ends)
     way = torch._foreach_sub(ends, tensors)
     torch._foreach_mul_(way, share)
     torch._foreach_add_(tensors, way)
+
+
+def is_being_recorded(tensor: Tensor) -> bool:
+    """Whether operations on a tensor's device are recorded as a CUDA graph at present."""
+    return tensor.is_cuda and RECORDS_GRAPHS and torch.cuda.is_current_stream_capturing()
+
+
+def in_pieces(*lists: list[Tensor]) -> tuple[list[list[Tensor]], list[int]]:
+    """Return tensors in pieces so small that one kernel for all of them keeps many processors busy.
+
+    What a kernel does to each number by itself comes to the same bits. Making the pieces takes longer than a
+    kernel: it pays where that is done once for many steps, as in a recording.
+
+    Parameters
+    ----------
+    lists : list of tensor
+        Lists of one length, in each place of which tensors have equal shapes.
+
+    Returns
+    -------
+    lists : list of list of tensor
+        Views of the tensors; those that are not contiguous stay whole.
+    places : list of int
+        Where in the lists given each piece comes from.
+    """
+    at_each_place = list(zip(*lists, strict=True))
+    total = sum(tensors[0].numel() for tensors in at_each_place)
+    # Most of what one kernel takes; where there are many tensors already, a second one.
+    size = total // max(TENSORS_OF_A_KERNEL - len(at_each_place), TENSORS_OF_A_KERNEL // 2) + 1
+    # Whole vectors, or numbers would be read one by one.
+    size = -(-max(size, SMALLEST_PIECE) // SMALLEST_PIECE) * SMALLEST_PIECE
+    pieces: list[list[Tensor]] = [[] for _ in lists]
+    places: list[int] = []
+    for place, tensors in enumerate(at_each_place):
+        if all(tensor.is_contiguous() for tensor in tensors):
+            cut = [tensor.view(-1).split(size) for tensor in tensors]
+        else:
+            cut = [(tensor,) for tensor in tensors]
+        for own, parts in zip(pieces, cut, strict=True):
+            own.extend(parts)
+        places.extend([place] * len(cut[0]))
+    return pieces, places
 
 
 def tensors_of(part: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -22,6 +22,8 @@ from sklearn_mtl.data import Batch
 from sklearn_mtl.network.torch_private import (
     add_to_each,
     fused_adamw,
+    in_pieces,
+    is_being_recorded,
     move_each_towards,
     without_compiler,
     without_profiler,
@@ -216,6 +218,9 @@ def fused_step(
     if not parameters:
         return
     add_to_each(list({id(step): step for step in steps}.values()), 1)
+    if is_being_recorded(parameters[0]):
+        (parameters, gradients, first, second), places = in_pieces(parameters, gradients, first, second)
+        steps = [steps[place] for place in places]
     fused_adamw(
         parameters,
         gradients,

@@ -14,7 +14,9 @@ from sklearn_mtl.network.torch_private import (
     add_to_each,
     forked_after_cuda_started,
     fused_adamw,
+    in_pieces,
     is_batched,
+    is_being_recorded,
     move_each_towards,
     tensors_of,
     uncompiled,
@@ -122,3 +124,28 @@ def test_the_marks_leave_the_function_itself():
 
     assert without_profiler(step) is step
     assert without_compiler(step) is step
+
+
+def test_pieces_are_changed_as_the_whole_to_the_same_bits():
+    torch.manual_seed(0)
+    shapes = [(300, 40), (40,), (), (7, 3)]
+    lists = [[torch.rand(shape) for shape in shapes] for _ in range(4)]
+    whole = [[tensor.clone() for tensor in tensors] for tensors in lists]
+    for of_step in (lists, whole):
+        # A matrix that is turned cannot be cut without a copy.
+        of_step[0].append(torch.arange(600.0).view(20, 30).T)
+        for other in of_step[1:]:
+            other.append(torch.ones(30, 20))
+    cut, places = in_pieces(*lists)
+    assert len(places) == len(cut[0]) > len(shapes) + 20
+    assert sorted(set(places)) == list(range(5))
+    counts = [torch.ones(()) for _ in whole[0]]
+    settings = {"lr": 0.1, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.01, "eps": 1e-8}
+    settings |= {"amsgrad": False, "maximize": False}
+    fused_adamw(*whole, [], counts, **settings)
+    fused_adamw(*cut, [], [counts[place] for place in places], **settings)
+    assert all(map(torch.equal, lists[0], whole[0]))
+
+
+def test_nothing_is_recorded_here():
+    assert not is_being_recorded(torch.zeros(2))
