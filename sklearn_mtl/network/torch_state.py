@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache, wraps
 from multiprocessing import current_process, parent_process
 from threading import Lock
@@ -235,13 +235,37 @@ def _begin_going_back(device: torch.device) -> None:
     (start * start).sum().backward()
 
 
-def release_memory(device: torch.device) -> None:
-    """Return unused memory from torch's cache to the GPU, for other processes and the next fit."""
-    if device.type == "cuda":
-        # A stack is held by circles until Python looks for them, which takes as long as a small fit.
-        if torch.cuda.memory_allocated(device) > LITTLE_MEMORY:
+@contextmanager
+def memory_given_back(devices: Iterable[torch.device]) -> Iterator[None]:
+    """After the block, return what is unused of torch's memory to the GPUs: others need it.
+
+    Parameters
+    ----------
+    devices : iterable of torch.device
+        Where tensors are made in the block; the CPU has nothing to give back.
+    """
+    gpus = [device for device in devices if device.type == "cuda"]
+    with _set_aside() if gpus else nullcontext():
+        yield
+        # A stack is held by circles until Python looks for them.
+        if any(torch.cuda.memory_allocated(device) > LITTLE_MEMORY for device in gpus):
             gc.collect()
-        torch.cuda.empty_cache()
+        for _ in gpus:
+            torch.cuda.empty_cache()
+
+
+@contextmanager
+def _set_aside() -> Iterator[None]:
+    """Let a collection of garbage in the block look at nothing that was there before: that takes long."""
+    # Who has set objects aside already, another thread too, does so for longer than this block.
+    is_ours = gc.get_freeze_count() == 0
+    if is_ours:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if is_ours:
+            gc.unfreeze()
 
 
 def is_out_of_memory(error: Exception) -> bool:

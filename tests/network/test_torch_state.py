@@ -1,4 +1,5 @@
 import gc
+import weakref
 from threading import Barrier, Thread
 from types import SimpleNamespace
 
@@ -9,8 +10,8 @@ import torch
 from sklearn_mtl.network import (
     each_in_default_modes,
     in_default_modes,
+    memory_given_back,
     numpy_dtype,
-    release_memory,
     resolve_autocast,
     resolve_device,
     resolve_precision,
@@ -88,14 +89,56 @@ def test_memory_goes_back_to_the_card(monkeypatch):
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append("emptied"))
     monkeypatch.setattr(gc, "collect", lambda: done.append("collected"))
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 2**20)
-    release_memory(torch.device("cpu"))
+    with memory_given_back([torch.device("cpu")]):
+        assert gc.get_freeze_count() == 0
     assert done == []
     # Collecting takes as long as a small fit: not for a mebibyte.
-    release_memory(torch.device("cuda"))
+    with memory_given_back([torch.device("cuda")]):
+        pass
     assert done == ["emptied"]
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 2**30)
-    release_memory(torch.device("cuda"))
+    with memory_given_back([torch.device("cuda")]):
+        pass
     assert done == ["emptied", "collected", "emptied"]
+
+
+def test_only_what_was_made_meanwhile_is_collected(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 2**30)
+
+    class Circle:
+        def __init__(self):
+            self.self = self
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = weakref.ref(Circle())
+        with memory_given_back([torch.device("cuda")]):
+            with memory_given_back([torch.device("cuda")]):
+                inner = weakref.ref(Circle())
+            assert inner() is None
+            assert gc.get_freeze_count() > 0
+            meanwhile = weakref.ref(Circle())
+        assert meanwhile() is None
+        assert before() is not None
+        assert gc.get_freeze_count() == 0
+        gc.collect()
+        assert before() is None
+    finally:
+        gc.enable()
+
+
+def test_what_a_user_has_set_aside_stays_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 0)
+    gc.freeze()
+    try:
+        with memory_given_back([torch.device("cuda")]):
+            pass
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
 
 
 def test_auto_takes_cuda_where_it_is():

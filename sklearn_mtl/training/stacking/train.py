@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sklearn_mtl.messages import first_line
-from sklearn_mtl.network.torch_state import each_in_default_modes, is_out_of_memory, release_memory
+from sklearn_mtl.network.torch_state import each_in_default_modes, is_out_of_memory, memory_given_back
 from sklearn_mtl.training.looking_on import looked_on
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import NetPlan, ReadyNet, finish, finish_interrupted, make_ready, train_alone
@@ -108,15 +108,14 @@ def train_nets(
         What became of it. Outcomes of nets that Ctrl-C has interrupted come too, before it is raised.
     """
     progress = _Progress(len(plans), watch)
-    for start in range(0, len(plans), PLANS_AHEAD):
-        window = {place: plans[place] for place in range(start, min(start + PLANS_AHEAD, len(plans)))}
-        for outcome in _train_window(window, max_members, progress, run_jobs):
-            progress.n_done += 1
-            if outcome[1].not_stacked_because is not None:
-                progress.tell(0, 0, 0)
-            yield outcome
-    for device in {plan.settings.device for plan in plans}:
-        release_memory(device)
+    with memory_given_back({plan.settings.device for plan in plans}):
+        for start in range(0, len(plans), PLANS_AHEAD):
+            window = {place: plans[place] for place in range(start, min(start + PLANS_AHEAD, len(plans)))}
+            for outcome in _train_window(window, max_members, progress, run_jobs):
+                progress.n_done += 1
+                if outcome[1].not_stacked_because is not None:
+                    progress.tell(0, 0, 0)
+                yield outcome
 
 
 def train_bag(plans: Sequence[NetPlan]) -> Iterator[tuple[int, Outcome]]:
