@@ -1,11 +1,12 @@
 """Rows on their way to the network.
 
-A `Table` holds rows as tensors on one device: inputs by block, encoded targets, and a weight for each cell,
-0 where a label is missing. `WholeBatches` hands them out a slice at a time, never row by row. Inputs that
-are not on the device, or not in memory, are `ReadRows`: a `Reader` encodes them batch by batch, ahead of the
-training. A `Drawing` says how often rows are drawn for training, and what is done to a batch of them. A
-`RowSplit` says which rows are trained on and which are held out for validation; `split_table`
-makes two tables of them, which copies no rows.
+A `Table` holds rows as tensors on one device: inputs by block, encoded targets, and a weight for each cell, 0
+where a label is missing. `WholeBatches` hands them out a slice at a time, never row by row. Inputs that are
+not on the device, or not in memory, are `ReadRows`: a `Reader` encodes them batch by batch, ahead of the
+training; those that lie in row groups of files are `GroupedRows`, read group by group. A `Drawing` says how
+often rows are drawn for training, and what is done to a batch of them. A `RowSplit` says which rows are
+trained on and which are held out for validation; `split_table` makes two tables of them, which copies no
+rows.
 
 Examples
 --------
@@ -25,8 +26,15 @@ Examples
 
 from sklearn_mtl.data.batch import Batch, PendingBatch
 from sklearn_mtl.data.drawing import Augmenting, Drawing
-from sklearn_mtl.data.rows import DeviceRows, InputRows, Reader, ReadRows, rows_for_training
-from sklearn_mtl.data.table import RowSplit, Table, WholeBatches, split_table
+from sklearn_mtl.data.grouped import rows_when_read
+from sklearn_mtl.data.rows import DeviceRows, InputRows, Reader, ReadRows
+from sklearn_mtl.data.table import (
+    RowSplit,
+    Table,
+    WholeBatches,
+    rows_for_training,
+    split_table,
+)
 
 __all__ = [
     "Augmenting",
@@ -41,5 +49,6 @@ __all__ = [
     "Table",
     "WholeBatches",
     "rows_for_training",
+    "rows_when_read",
     "split_table",
 ]

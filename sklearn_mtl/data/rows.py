@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -16,11 +17,11 @@ from torch import Tensor
 
 # Batches that are read before they are used, so that reading and training go on side by side.
 BATCHES_AHEAD = 2
-# Network, gradients and activations need room beside the rows.
-SHARE_FOR_ROWS = 0.7
 
 # Where rows lie among those that are stored: a slice of them, or their positions.
 Place = slice | Tensor
+# A place as what reads there takes it.
+At = TypeVar("At")
 
 
 class InputRows(ABC):
@@ -49,6 +50,16 @@ class InputRows(ABC):
         ----------
         name : str
             The block, such as that of the lengths of rows.
+        """
+
+    @abstractmethod
+    def arranged(self, order: Tensor) -> Tensor:
+        """Return the order in which rows are best asked for in training, each as often as in a drawn one.
+
+        Parameters
+        ----------
+        order : tensor of int
+            Positions among these rows, drawn at random.
         """
 
     @abstractmethod
@@ -102,6 +113,10 @@ class DeviceRows(InputRows):
         tensor = self.tensors[name]
         return (tensor if self.index is None else tensor[self.index]).cpu().numpy()
 
+    def arranged(self, order: Tensor) -> Tensor:
+        """Return the order as it was drawn."""
+        return order
+
     def iterate(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
         """Iterate over the rows at one place after the other, each time as new tensors."""
         for place in places:
@@ -121,6 +136,14 @@ class Reader(Protocol):
     @property
     def at_once(self) -> int:
         """How many rows are best read together; 1 where it makes no difference."""
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        """The number of the group that each row is read with; None where rows are read one by one."""
+
+    @property
+    def buffer_size(self) -> int:
+        """How many rows of groups are mixed."""
 
     def read(self, rows: Any) -> Mapping[str, np.ndarray]:
         """Return the blocks of a slice of the rows, or of those at some positions."""
@@ -165,25 +188,22 @@ class ReadRows(InputRows):
         """How many rows are best asked for together; 1 where it makes no difference."""
         return self.reader.at_once
 
+    def arranged(self, order: Tensor) -> Tensor:
+        """Return the order as it was drawn."""
+        return order
+
     def iterate(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
         """Iterate over the rows at one place after the other, each time as new tensors."""
         places = list(places)
         wait = self.reader.is_streamed and len(places) > 1
         for host in read_ahead(self._read, places) if wait else map(self._read, places):
-            yield {name: block.to(self.device, non_blocking=True) for name, block in host.items()}
+            yield on_device(host, self.device)
 
     def _read(self, place: Place) -> dict[str, Tensor]:
         is_slice = isinstance(place, slice)
         rows = place if isinstance(place, slice) else place.cpu().numpy()
-        host = torch.device("cpu")
         # What a slice reads may be a view of the user's array, and a module may work in place.
-        found = {
-            name: to_tensor(block, host, self.dtype, copy=is_slice)
-            for name, block in self.reader.read(rows).items()
-        }
-        # Only pinned memory is copied to a GPU while it computes.
-        on_gpu = self.device.type == "cuda"
-        return {name: block.pin_memory() for name, block in found.items()} if on_gpu else found
+        return to_host(self.reader.read(rows), self.dtype, copy=is_slice, pin=self.device.type == "cuda")
 
 
 class ArrayReader:
@@ -197,6 +217,8 @@ class ArrayReader:
 
     is_streamed = True
     at_once = 1
+    groups = None
+    buffer_size = 0
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self._arrays = arrays
@@ -214,34 +236,36 @@ class ArrayReader:
         return self._arrays[name]
 
 
-def rows_for_training(reader: Reader, device: torch.device, dtype: torch.dtype) -> InputRows:
-    """Return rows on the device; rows that are streamed, or do not fit there, are brought batch by batch.
+class Sample(Mapping[str, Tensor]):
+    """Tensors on the CPU, read when the first of them is asked for: most trunks never ask.
 
     Parameters
     ----------
-    reader : Reader
-        Source of the encoded rows.
-    device : torch.device
-        The network's device.
-    dtype : torch.dtype
-        The dtype of floating-point blocks.
+    read : callable
+        Returns the tensors, on any device.
     """
-    if reader.is_streamed:
-        return ReadRows(reader, device, dtype)
-    arrays = reader.read(slice(None))
-    if sum(block.nbytes for block in arrays.values()) > SHARE_FOR_ROWS * free_memory(device):
-        return ReadRows(ArrayReader(arrays), device, dtype)
-    return DeviceRows.from_arrays(arrays, device=device, dtype=dtype)
+
+    def __init__(self, read: Callable[[], dict[str, Tensor]]) -> None:
+        self._read = read
+
+    @cached_property
+    def _tensors(self) -> dict[str, Tensor]:
+        return {name: block.cpu() for name, block in self._read().items()}
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Return one tensor."""
+        return self._tensors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the tensors."""
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        """Return the number of tensors."""
+        return len(self._tensors)
 
 
-def free_memory(device: torch.device) -> float:
-    """Return the bytes that are free on a GPU; infinity on the CPU, where the rows are already."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else float("inf")
-
-
-def read_ahead(
-    read: Callable[[Place], dict[str, Tensor]], places: Iterable[Place]
-) -> Iterator[dict[str, Tensor]]:
+def read_ahead(read: Callable[[At], dict[str, Tensor]], places: Iterable[At]) -> Iterator[dict[str, Tensor]]:
     """Read in a thread that is some steps ahead, and that ends with the iteration, whatever ends it.
 
     Parameters
@@ -284,3 +308,29 @@ def to_tensor(array: np.ndarray, device: torch.device, dtype: torch.dtype, *, co
     """Return a tensor on the device; floats in ``dtype``, integer codes as they are."""
     tensor = torch.from_numpy(array if array.flags.c_contiguous else np.ascontiguousarray(array))
     return tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype, copy=copy)
+
+
+def to_host(
+    blocks: Mapping[str, np.ndarray], dtype: torch.dtype, *, copy: bool = False, pin: bool = False
+) -> dict[str, Tensor]:
+    """Return blocks as tensors on the CPU.
+
+    Parameters
+    ----------
+    blocks : mapping of str to ndarray
+        The blocks.
+    dtype : torch.dtype
+        The dtype of floating-point blocks.
+    copy : bool, default=False
+        Whether the tensors have memory of their own.
+    pin : bool, default=False
+        Whether it is pinned: only such memory is copied to a GPU while it computes.
+    """
+    host = torch.device("cpu")
+    found = {name: to_tensor(block, host, dtype, copy=copy) for name, block in blocks.items()}
+    return {name: block.pin_memory() for name, block in found.items()} if pin else found
+
+
+def on_device(blocks: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Return blocks on a device, to which they may still be on their way."""
+    return {name: block.to(device, non_blocking=True) for name, block in blocks.items()}

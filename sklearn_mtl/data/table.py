@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -14,9 +13,24 @@ from torch.utils.data import Dataset
 
 from sklearn_mtl.data.batch import Batch, PendingBatch
 from sklearn_mtl.data.drawing import Augmenting, Drawing
-from sklearn_mtl.data.rows import DeviceRows, InputRows, Place, copy_rows, cut, to_tensor
+from sklearn_mtl.data.grouped import rows_when_read
+from sklearn_mtl.data.rows import (
+    ArrayReader,
+    DeviceRows,
+    InputRows,
+    Place,
+    Reader,
+    ReadRows,
+    Sample,
+    copy_rows,
+    cut,
+    to_tensor,
+)
 from sklearn_mtl.network import is_known
 from sklearn_mtl.trunks.layers import own_generator
+
+# Network, gradients and activations need room beside the rows.
+SHARE_FOR_ROWS = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,35 +230,6 @@ def split_table(table: Table, split: RowSplit) -> tuple[Table, Table]:
     return table.take(split.train), table.take(split.validation)
 
 
-class Sample(Mapping[str, Tensor]):
-    """Tensors on the CPU, read when the first of them is asked for: most trunks never ask.
-
-    Parameters
-    ----------
-    read : callable
-        Returns the tensors, on any device.
-    """
-
-    def __init__(self, read: Callable[[], dict[str, Tensor]]) -> None:
-        self._read = read
-
-    @cached_property
-    def _tensors(self) -> dict[str, Tensor]:
-        return {name: block.cpu() for name, block in self._read().items()}
-
-    def __getitem__(self, name: str) -> Tensor:
-        """Return one tensor."""
-        return self._tensors[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the names of the tensors."""
-        return iter(self._tensors)
-
-    def __len__(self) -> int:
-        """Return the number of tensors."""
-        return len(self._tensors)
-
-
 class WholeBatches:
     """Iterates over a table batch by batch, each one a selection from whole tensors.
 
@@ -296,6 +281,7 @@ class WholeBatches:
             The same as in `order`.
         """
         bounds, drawing = self._bounds(len(self.table)), self.table.drawing
+        order = None if order is None else self.table.blocks.arranged(order)
         batches = self.table.batches(order, bounds)
         if drawing is None or order is None:
             return batches
@@ -334,3 +320,28 @@ class WholeBatches:
         if len(starts) > 1 and n_rows - starts[-1] == 1 and self.batch_size > 1:
             starts.pop()
         return list(zip(starts, [*starts[1:], n_rows], strict=True))
+
+
+def rows_for_training(reader: Reader, device: torch.device, dtype: torch.dtype) -> InputRows:
+    """Return rows on the device; rows that are streamed, or do not fit there, are brought batch by batch.
+
+    Parameters
+    ----------
+    reader : Reader
+        Source of the encoded rows.
+    device : torch.device
+        The network's device.
+    dtype : torch.dtype
+        The dtype of floating-point blocks.
+    """
+    if reader.is_streamed:
+        return rows_when_read(reader, device, dtype)
+    arrays = reader.read(slice(None))
+    if sum(block.nbytes for block in arrays.values()) > SHARE_FOR_ROWS * free_memory(device):
+        return ReadRows(ArrayReader(arrays), device, dtype)
+    return DeviceRows.from_arrays(arrays, device=device, dtype=dtype)
+
+
+def free_memory(device: torch.device) -> float:
+    """Return the bytes that are free on a GPU; infinity on the CPU, where the rows are already."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else float("inf")

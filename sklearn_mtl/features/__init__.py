@@ -24,6 +24,9 @@ rows that are encoded when they are read.
 `texts`                  texts
 `reading`                `read_features`: a table or array checked, and read as an array or a frame
 `streamed`               rows that are read from a memory map or a Dataset when they are asked for
+`arrow_rows`             `ArrowRows`: rows of Parquet and Arrow files
+`row_groups`             the row groups of these, which are read one by one
+`streamed_table`         a table of such rows, read when they are asked for
 `files`                  `Files`: rows that are files, by their paths
 `ragged`                 rows of unequal lengths, which are filled up when they are asked for
 `sparse`                 rows of a sparse matrix, which are made dense when they are asked for
@@ -60,6 +63,7 @@ array([[0., 0., 0., 0.]], dtype=float32)
 """
 
 from sklearn_mtl.features.accepted import KINDS_OF_INPUT, AcceptedInput
+from sklearn_mtl.features.arrow_rows import ArrowRows
 from sklearn_mtl.features.choosing import new_encoder
 from sklearn_mtl.features.codes import LevelCodes
 from sklearn_mtl.features.encoded import EncodedRows, SharedRows
@@ -86,6 +90,7 @@ from sklearn_mtl.features.transformer import takes_labels
 __all__ = [
     "KINDS_OF_INPUT",
     "AcceptedInput",
+    "ArrowRows",
     "Block",
     "EncodedRows",
     "Encoder",

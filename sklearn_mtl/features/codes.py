@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from sklearn_mtl.features.kinds import as_texts
+from sklearn_mtl.features.row_groups import by_group
+from sklearn_mtl.features.streamed_table import StreamedTable
 from sklearn_mtl.features.table import MOST_LEVELS, RAREST_LEVEL, take_rows
 
 # Levels that were rare in the rows of `fit`, or not there, and missing values; then the other levels.
@@ -74,7 +77,7 @@ def _codes_among(levels: pd.Index, texts: np.ndarray) -> np.ndarray:
 
 
 def level_codes(
-    X: np.ndarray | pd.DataFrame, rows: np.ndarray | slice, columns: Sequence[int]
+    X: np.ndarray | pd.DataFrame | StreamedTable, rows: np.ndarray | slice, columns: Sequence[int]
 ) -> LevelCodes | None:
     """Return the codes of the columns that have many levels; None where none has.
 
@@ -83,8 +86,8 @@ def level_codes(
 
     Parameters
     ----------
-    X : ndarray or DataFrame
-        The table.
+    X : ndarray, DataFrame or StreamedTable
+        The table; one that is streamed is read once for each of the columns.
     rows : ndarray of int, or slice
         The rows to fit on.
     columns : sequence of int
@@ -93,7 +96,7 @@ def level_codes(
     found = {
         column: levels
         for column in columns
-        if len(levels := _frequent(texts_of(X, column, rows))) > MOST_LEVELS
+        if len(levels := _frequent(parts_of(X, column, rows))) > MOST_LEVELS
     }
     return LevelCodes(tuple(found), tuple(found.values())) if found else None
 
@@ -104,7 +107,32 @@ def texts_of(X: np.ndarray | pd.DataFrame, column: int, rows: np.ndarray | slice
     return as_texts(take_rows(values, rows))
 
 
-def _frequent(texts: np.ndarray) -> np.ndarray:
-    codes, distinct = pd.factorize(texts)
-    counts = np.bincount(codes[codes >= 0], minlength=len(distinct))
-    return np.sort(np.asarray(distinct, dtype=object)[counts >= RAREST_LEVEL])
+def parts_of(
+    X: np.ndarray | pd.DataFrame | StreamedTable, column: int, rows: np.ndarray | slice
+) -> Iterator[np.ndarray]:
+    """Iterate over the values of a column as text: all at once, or by row groups where they are read so.
+
+    Parameters
+    ----------
+    X : ndarray, DataFrame or StreamedTable
+        The table.
+    column : int
+        Position of the column.
+    rows : ndarray of int, or slice
+        The rows.
+    """
+    if not isinstance(X, StreamedTable):
+        yield texts_of(X, column, rows)
+        return
+    values, places = X.column(column), np.arange(len(X))[rows]
+    for _, chosen in by_group(X.groups[places]):
+        yield texts_of(values[places[chosen]], 0)
+
+
+def _frequent(parts: Iterable[np.ndarray]) -> np.ndarray:
+    counts: Counter[str] = Counter()
+    for texts in parts:
+        codes, distinct = pd.factorize(texts)
+        of_part = np.bincount(codes[codes >= 0], minlength=len(distinct))
+        counts.update(dict(zip(distinct, of_part.tolist(), strict=True)))
+    return np.sort(np.array([text for text, count in counts.items() if count >= RAREST_LEVEL], dtype=object))

@@ -68,6 +68,17 @@ class EncodedRows:
         """How many rows are best read together; 1 where it makes no difference, or where reading waits."""
         return 1 if self._encoded is not None or self.is_streamed else self._encoder.rows_at_once(self._X)
 
+    @property
+    def groups(self) -> np.ndarray | None:
+        """The number of the row group that each row is read with; None where rows are read one by one."""
+        groups: np.ndarray | None = getattr(self._X, "groups", None)
+        return groups if groups is None or self._rows is None else groups[self._rows]
+
+    @property
+    def buffer_size(self) -> int:
+        """How many rows of row groups are mixed."""
+        return getattr(self._X, "buffer_size", 0)
+
     def read(self, rows: slice | np.ndarray) -> dict[str, np.ndarray]:
         """Return the blocks of some rows, which may be views of X where there is nothing to encode.
 

@@ -21,6 +21,7 @@ from sklearn_mtl.features.sparse import SparseRows
 from sklearn_mtl.features.spec import OF_CODES
 from sklearn_mtl.features.spec import Block as Block  # Pickles written before name them here.
 from sklearn_mtl.features.spec import FeatureSpec as FeatureSpec
+from sklearn_mtl.features.streamed_table import StreamedTable
 from sklearn_mtl.features.table import (
     bit_columns,
     columns_in_order,
@@ -118,8 +119,9 @@ class FeatureEncoder(Encoder):
         rows: np.ndarray | None = None,
         y: np.ndarray | None = None,
     ) -> FeatureEncoder:
-        """Fit the preprocessing; see `Encoder.fit`. X is an array, a frame or `SparseRows`."""
-        self.transformer, self._codes = new_transformer(self.preprocessing, X), None
+        """Fit the preprocessing; see `Encoder.fit`. X is as `read_features` returns it."""
+        some = X[:1] if isinstance(X, StreamedTable) else X
+        self.transformer, self._codes = new_transformer(self.preprocessing, some), None
         used = np.arange(len(X)) if rows is None else rows
         counted = used if sample_weight is None else used[np.asarray(sample_weight) > 0]
         chosen = self._chosen(X, len(used), sample_weight)
@@ -127,7 +129,8 @@ class FeatureEncoder(Encoder):
         sample = take_rows(X, slice(None) if len(chosen) == len(X) and rows is None else used[chosen])
         if self.transformer is None:
             # An array: an index of pandas would go into pickles and files.
-            self._names = np.array(X.columns.map(str), object) if isinstance(X, pd.DataFrame) else None
+            is_frame = isinstance(sample, pd.DataFrame)
+            self._names = np.array(sample.columns.map(str), object) if is_frame else None
         elif self.is_built_in:
             sample = with_text_of(X, sample)
             many = fit_default(self.transformer, sample)
@@ -172,8 +175,9 @@ class FeatureEncoder(Encoder):
 
         Dense blocks are C-contiguous and writeable: X itself where there is nothing to encode.
         """
-        if isinstance(rows, slice):
-            X, rows = take_rows(X, rows), None
+        if isinstance(rows, slice) or isinstance(X, StreamedTable):
+            # Here, where row groups are read for all rows together.
+            X, rows = take_rows(X, slice(None) if rows is None else rows), None
         at_once = self.rows_at_once(X) if self._by_stretches(X) else None
         values = in_stretches(X, rows, at_once, self._arranged)
         is_sparse = isinstance(values, SparseRows)

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.sparse import issparse
 from torch import Tensor
 
+from sklearn_mtl.features.arrow_rows import ArrowRows
 from sklearn_mtl.features.files import Files
 from sklearn_mtl.features.reading import from_polars, is_polars
 from sklearn_mtl.features.spec import SUFFIXES
@@ -79,6 +80,7 @@ class MultiInput(RowsByName):
 
     @classmethod
     def _as_rows(cls, name: str, values: Any) -> Any:
+        _refuse_row_groups(name, values)
         if isinstance(values, Tensor):
             return values.detach().cpu().numpy()
         if is_polars(values):
@@ -134,3 +136,11 @@ def splittable_inputs(X: Any) -> Any:
 def _n_rows(values: Any) -> int:
     # A sparse matrix has a shape, but no length.
     return int(values.shape[0]) if issparse(values) else len(values)
+
+
+def _refuse_row_groups(name: str, values: Any) -> None:
+    if isinstance(values, ArrowRows):
+        raise TypeError(
+            "One of several inputs must not be ArrowRows, whose rows are read by row groups. Found "
+            f"{shown(name)}; `to_pandas()` reads it into memory."
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,13 @@ from sklearn.utils import InputTags, check_array, get_tags
 from sklearn.utils.validation import validate_data
 from torch.utils.data import Dataset
 
+from sklearn_mtl.features.arrow_rows import ArrowRows
 from sklearn_mtl.features.kinds import Content, content_of, named, refuse_sequences
 from sklearn_mtl.features.rows_of_values import as_rows_of_values, floats_for, naming_row, one_column
 from sklearn_mtl.features.sizes import is_beyond_floats
 from sklearn_mtl.features.sparse import SparseRows, read_sparse
-from sklearn_mtl.features.streamed import StreamedRows, streamed_rows
+from sklearn_mtl.features.streamed import StreamedRows, refuse_to_stream, streamed_rows
+from sklearn_mtl.features.streamed_table import StreamedTable, streamed_table
 from sklearn_mtl.messages import shown
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -37,7 +40,7 @@ def read_features(
     dtype: type[np.floating] | None = None,
     stream: bool = False,
     texts: bool = False,
-) -> np.ndarray | pd.DataFrame | StreamedRows | SparseRows:
+) -> np.ndarray | pd.DataFrame | StreamedRows | StreamedTable | SparseRows:
     """Check X and record, or compare with, ``n_features_in_`` and ``feature_names_in_``.
 
     Parameters
@@ -62,11 +65,12 @@ def read_features(
 
     Returns
     -------
-    ndarray, pandas.DataFrame, StreamedRows or SparseRows
+    ndarray, pandas.DataFrame, StreamedRows, StreamedTable or SparseRows
         A pandas frame for a frame of either library, `StreamedRows` for a memory map or a Dataset that
-        is streamed, and `SparseRows` for a sparse matrix. Otherwise an array: in two dimensions of float64
-        or float32 as it was given, since scaling gains from more precision; of objects, text or dates,
-        where some columns hold no numbers.
+        is streamed, `StreamedTable` for `ArrowRows` of more rows than their buffer takes, and `SparseRows`
+        for a sparse matrix. Otherwise an array: in two dimensions of float64 or float32 as it was given,
+        since scaling gains from more precision; of objects, text or dates, where some columns hold no
+        numbers.
 
     Examples
     --------
@@ -87,7 +91,8 @@ def read_features(
     """
     if not reset and _is_plain(estimator, X):
         return X
-    if isinstance(X, Dataset) or (stream and isinstance(X, np.memmap)):
+    X = in_memory_if_few(X)
+    if isinstance(X, ArrowRows | Dataset) or (stream and isinstance(X, np.memmap)):
         return _read_streamed(estimator, X, reset=reset, allow_nan=allow_nan, dtype=dtype, stream=stream)
     if issparse(X) and not texts:
         # What scales a sparse table keeps its zeros, and knows no value for a gap.
@@ -113,6 +118,11 @@ def read_features(
             ensure_all_finite="allow-nan" if allow_nan and not many else True,
             allow_nd=True,
         )
+
+
+def in_memory_if_few(X: Any) -> Any:
+    """Return `ArrowRows` that are no more than their buffer takes as a frame; anything else as it is."""
+    return X.to_pandas() if isinstance(X, ArrowRows) and len(X) <= X.buffer_size else X
 
 
 def is_built_in(preprocessing: Any) -> bool:
@@ -195,12 +205,10 @@ def _read_streamed(
     allow_nan: bool,
     dtype: type[np.floating] | None,
     stream: bool,
-) -> StreamedRows:
-    if not stream:
-        raise TypeError(
-            "`X` must be in memory, or a memory map, for a transformer of your own as `preprocessing`, which "
-            f"is fitted on all rows at once. Found a {type(X).__name__}; 'auto' and None take one."
-        )
+) -> StreamedRows | StreamedTable:
+    refuse_to_stream(X, stream=stream)
+    if isinstance(X, ArrowRows):
+        return streamed_table(estimator, X, partial(_check_column, allow_nan=allow_nan), reset=reset)
     rows = streamed_rows(X, allow_nan=allow_nan, dtype=dtype)
     first = np.empty(rows.shape) if 0 in rows.shape or rows.ndim < 2 else rows[slice(1)]
     # The first row tells the number of features, and what else is wrong with all of them.

@@ -88,6 +88,23 @@ def streamed_rows(
     return StreamedRows(fetch, (len(X), *row_shape), check)  # type: ignore[arg-type]
 
 
+def refuse_to_stream(X: Any, *, stream: bool) -> None:
+    """Raise a ``TypeError`` where X must be in memory.
+
+    Parameters
+    ----------
+    X : object
+        Rows that are read when they are asked for.
+    stream : bool
+        Whether what preprocesses them takes such rows.
+    """
+    if not stream:
+        raise TypeError(
+            "`X` must be in memory, or a memory map, for a transformer of your own as `preprocessing`, which "
+            f"is fitted on all rows at once. Found a {type(X).__name__}; 'auto' and None take one."
+        )
+
+
 def _from_memmap(X: np.memmap) -> Callable[[Any], np.ndarray]:
     # Copied, since a view of the map would be read from disk again, and could not be written to.
     return lambda rows: np.array(X[rows])

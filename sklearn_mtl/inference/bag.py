@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sklearn_mtl.data import DeviceRows, InputRows, Reader, ReadRows
+from sklearn_mtl.data import DeviceRows, InputRows, Reader, rows_when_read
 from sklearn_mtl.inference.prediction import (
     mean_decisions,
     mean_log_responses,
@@ -104,4 +104,4 @@ def rows_for_network(module: MultiTaskModule, inputs: Inputs) -> InputRows:
     device, dtype = module.raw_scale.device, module.raw_scale.dtype
     if isinstance(inputs, Mapping):
         return DeviceRows.from_arrays(inputs, device=device, dtype=dtype)
-    return ReadRows(inputs, device, dtype)
+    return rows_when_read(inputs, device, dtype)

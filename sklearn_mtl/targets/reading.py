@@ -159,7 +159,7 @@ def read_targets(y: Any, n_rows: int | None = None) -> Targets:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
     if isinstance(y, Mapping):
         layout, data = Layout("mapping"), dict(y)
-    elif isinstance(y, pd.DataFrame):
+    elif isinstance(y := _in_memory(y), pd.DataFrame):
         layout, data = Layout("pandas", integers=integer_names(y)), frame_columns(y)
     elif is_frame(y):
         layout, data = Layout("polars", dict(y.schema)), frame_columns(y)
@@ -174,6 +174,12 @@ def read_targets(y: Any, n_rows: int | None = None) -> Targets:
     if layout.kind == "1d":
         _refuse_gaps(columns["y"])
     return Targets(columns, layout)
+
+
+def _in_memory(y: Any) -> Any:
+    """Return tables of Arrow, and rows that are read from such files, as a frame; anything else as it is."""
+    is_table = hasattr(y, "to_pandas") and len(getattr(y, "shape", ())) == 2
+    return y.to_pandas() if is_table and not is_frame(y) else y
 
 
 def _from_array(y: Any) -> tuple[Layout, dict[str, Any]]:

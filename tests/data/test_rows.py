@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from sklearn_mtl import MultiTaskRegressor
-from sklearn_mtl.data import Table, WholeBatches, rows
-from sklearn_mtl.data.rows import BATCHES_AHEAD, read_ahead, rows_for_training
+from sklearn_mtl.data import Table, WholeBatches, rows, rows_for_training, table
+from sklearn_mtl.data.rows import BATCHES_AHEAD, read_ahead
 from sklearn_mtl.trunks import MLP
 
 
@@ -24,6 +24,8 @@ class Counted:
 
     def __len__(self):
         return len(self.values)
+
+    groups, buffer_size = None, 0
 
     def read(self, rows):
         self.reads.append(threading.current_thread().name)
@@ -118,7 +120,7 @@ def test_rows_that_do_not_fit_on_the_device_are_brought_there_by_batches(preproc
     kept = MultiTaskRegressor(**settings).fit(X, X[:, 0])
     read = []
     original = rows.ArrayReader.read
-    monkeypatch.setattr(rows, "free_memory", lambda device: 200 * 4 * 4)
+    monkeypatch.setattr(table, "free_memory", lambda device: 200 * 4 * 4)
     monkeypatch.setattr(
         rows.ArrayReader,
         "read",
@@ -129,7 +131,7 @@ def test_rows_that_do_not_fit_on_the_device_are_brought_there_by_batches(preproc
     assert max(read) < 180
     np.testing.assert_array_equal(brought.predict(X), kept.predict(X))
     read.clear()
-    monkeypatch.setattr(rows, "free_memory", lambda device: 2 * 200 * 4 * 4)
+    monkeypatch.setattr(table, "free_memory", lambda device: 2 * 200 * 4 * 4)
     MultiTaskRegressor(**settings).fit(X, X[:, 0])
     assert not read
 
@@ -141,7 +143,7 @@ def test_streams_to_a_gpu(fits, monkeypatch):
     settings = {"trunk": MLP((8,)), "n_bags": 1, "max_epochs": 3, "preprocessing": None, "random_state": 0}
     kept = MultiTaskRegressor(**settings, device="cuda").fit(X, X[:, 0])
     if not fits:
-        monkeypatch.setattr(rows, "free_memory", lambda device: 0)
+        monkeypatch.setattr(table, "free_memory", lambda device: 0)
     brought = MultiTaskRegressor(**settings, device="cuda").fit(X, X[:, 0])
     assert next(brought.net_.module_.parameters()).is_cuda
     np.testing.assert_allclose(brought.predict(X), kept.predict(X), rtol=1e-5, atol=1e-6)

@@ -81,6 +81,8 @@ class Reader:
 
     is_streamed = False
     at_once = 1
+    groups = None
+    buffer_size = 0
 
     def __init__(self, blocks):
         self.blocks, self.asked = blocks, []
