@@ -25,6 +25,7 @@ from sklearn_mtl.estimators.task_view import ViewedByTask
 from sklearn_mtl.estimators.warm_start import declared_classes, fit_batch, fit_further
 from sklearn_mtl.features import takes_sparse
 from sklearn_mtl.inference import bag_predictions, bag_representation
+from sklearn_mtl.messages import shown
 
 
 class BaseMultiTask(
@@ -74,6 +75,7 @@ class BaseMultiTask(
         callbacks: Sequence[Any] | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        checkpoint: Any = None,
         random_state: Any = None,
     ) -> None:
         self.tasks = tasks
@@ -107,6 +109,7 @@ class BaseMultiTask(
         self.callbacks = callbacks
         self.verbose = verbose
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.random_state = random_state
 
     @autologged
@@ -160,7 +163,11 @@ class BaseMultiTask(
         with self._fitting() as keep, tasks:
             parameters, observed = self._parameters_for(data), getattr(tasks, "observed", None)
             before = getattr(self, "_fitted", None) if self.warm_start else None
-            if before is None:
+            if self.checkpoint is not None:
+                from sklearn_mtl.estimators.checkpointed import fit_with_checkpoint
+
+                keep(*fit_with_checkpoint(self, parameters, data, observed))
+            elif before is None:
                 planned = self._planned(parameters, data, Stages())
                 keep(planned.train(observed), planned.reader)
             else:
@@ -188,10 +195,16 @@ class BaseMultiTask(
         Raises
         ------
         ValueError
-            If a later call brings a class or a task that the first did not know.
+            If a later call brings a class or a task that the first did not know, or there is a
+            ``checkpoint``.
         KeyboardInterrupt
             As in `fit`; nets that have not finished this epoch stay as they were.
         """
+        if self.checkpoint is not None:
+            raise ValueError(
+                "`checkpoint` must be None for `partial_fit`, which trains for one epoch: save the estimator "
+                f"between two calls. Found {shown(self.checkpoint)}."
+            )
         data, declared = FitData(X, y, sample_weight), declared_classes(y, classes)
         before = getattr(self, "_fitted", None)
         with self._fitting() as keep:

@@ -27,9 +27,10 @@ class MultiTaskClassifier(ClassifierMixin, BaseMultiTask):
     early_stopping, validation_fraction, patience, n_bags, ema_decay, calibrate, linear_blend,
     tree_blend
         When training stops, and how weights and predictions are averaged, calibrated and blended.
-    device, precision, compile, gradient_conflict, callbacks, verbose, warm_start, random_state
-        Device and number format of the computation, what is recorded, callbacks, messages, and the source of
-        randomness.
+    device, precision, compile, gradient_conflict, callbacks, verbose, warm_start, checkpoint,
+    random_state
+        Device and number format of the computation, what is recorded, callbacks, messages, what a fit goes
+        on from, and the source of randomness.
 
     Attributes
     ----------

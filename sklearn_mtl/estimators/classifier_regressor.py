@@ -120,6 +120,9 @@ class MultiTaskClassifierRegressor(BaseMultiTask):
         Whether a further ``fit`` goes on from where the last one ended, up to ``max_epochs`` in all.
         Tasks, preprocessing, network and bag stay those of the first ``fit``; task weights and what
         concerns the training may change.
+    checkpoint : str, path or Checkpoint, default=None
+        A folder into which ``fit`` writes after each epoch how far it is, by which the same ``fit`` goes on
+        after its process has ended; `Checkpoint` has more settings. None writes nothing.
     random_state : int, RandomState or None, default=None
         Seed of the held-out rows, initial weights, batches and dropout. The same seed gives the same result
         to the bit on a CPU. Torch's global generator is left alone; None draws a seed from numpy's, as

@@ -13,9 +13,9 @@ from stat import S_ISDIR, S_ISREG
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from sklearn_mtl.export.replacing import file_name, replacing
 from sklearn_mtl.export.zips import checked_zip
 from sklearn_mtl.messages import shown
+from sklearn_mtl.replacing import file_name, replacing
 
 FORMAT = "sklearn_mtl"
 #: To be raised when earlier versions of the package can no longer read what this one writes.

@@ -19,8 +19,8 @@ from sklearn_mtl.export.decoder import Decoder, WrongModules, check_attributes, 
 from sklearn_mtl.export.encoder import Encoder
 from sklearn_mtl.export.fields import check_answers, check_features
 from sklearn_mtl.export.preprocessing import pack_transformers, unpack_transformers
-from sklearn_mtl.export.replacing import file_to_write
 from sklearn_mtl.features import FeatureEncoder
+from sklearn_mtl.replacing import file_to_write
 
 MODEL, TENSORS, PREPROCESSING = "model.json", "tensors.safetensors", "preprocessing.skops"
 
@@ -28,7 +28,7 @@ MODEL, TENSORS, PREPROCESSING = "model.json", "tensors.safetensors", "preprocess
 def save(estimator: Any, path: str | PathLike[str]) -> None:
     """Write a fitted estimator to one file, without pickle.
 
-    The optimizer's state is left out: a loaded estimator trains on from its weights.
+    The optimizer's state is left out: a loaded estimator trains on from its weights. So is ``checkpoint``.
 
     Parameters
     ----------
@@ -151,6 +151,8 @@ def _described(estimator: Any, encoder: Encoder) -> dict[str, Any]:
     # An aggregator of TorchJD does not hold its settings as a file needs them; the method made of it does.
     adopted = BALANCERS.adopts and BALANCERS.adopts(parameters["balancing"])
     parameters = parameters if adopted is None else {**parameters, "balancing": adopted}
+    # Another machine has another folder, and this fit is over.
+    parameters = {**parameters, "checkpoint": None}
     nets = [{**net, "epochs": _columns(net["epochs"])} for net in fitted["nets"]]
     return {
         "parameters": {name: encoder.encode(value, name) for name, value in parameters.items()},

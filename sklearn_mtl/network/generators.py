@@ -93,6 +93,16 @@ class GeneratorState:
         if self.device is not None:
             torch.cuda.set_rng_state(self.device, device)
 
+    def put_now(self, device: torch.device) -> None:
+        """Put this thread's own generators, or else torch's, into this state."""
+        own = own_generators()
+        if not own:
+            self.into_torch(device)
+            return
+        own[0].set_state(self.cpu)
+        if self.device is not None:
+            own[1].set_state(self.device)
+
     @contextmanager
     def restored(self, device: torch.device, *, alone: bool = False) -> Iterator[None]:
         """Go on from this state inside the block, and leave torch's generators as they were.

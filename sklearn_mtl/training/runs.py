@@ -52,6 +52,8 @@ class NetPlan:
         Put before the names of the files that callbacks write, to tell the nets of a bag apart.
     observer : NetObserver, optional
         Told of the net's epochs.
+    checkpoint : NetCheckpoint, optional
+        Trains the net from where it was written down, and writes it down.
     """
 
     blueprint: Blueprint
@@ -63,6 +65,7 @@ class NetPlan:
     before: MultiTaskNet | None = None
     prefix: str = ""
     observer: NetObserver | None = None
+    checkpoint: Any = None
     net_class: ClassVar[type[MultiTaskNet]] = MultiTaskNet
     # Why no such net can be in a stack.
     alone_because: ClassVar[str | None] = None
@@ -129,35 +132,11 @@ def plan_bag(
     """
     return [
         NetPlan(blueprint, *part, settings, seed, epochs, prefix=prefix)
-        for part, seed, prefix in zip(parts, seeds, _prefixes(blueprint, parts, settings), strict=True)
+        for part, seed, prefix in zip(parts, seeds, file_prefixes(blueprint, parts, settings), strict=True)
     ]
 
 
-def plan_further(
-    nets: Sequence[MultiTaskNet],
-    blueprint: Blueprint,
-    parts: Parts,
-    settings: TrainingSettings,
-    epochs: int,
-) -> list[NetPlan]:
-    """Return the plans by which the nets of a bag train on.
-
-    Parameters
-    ----------
-    nets : sequence of MultiTaskNet
-        The nets of the bag, which are left as they are.
-    blueprint, parts, settings
-        The same as in `plan_bag`.
-    epochs : int
-        Most epochs to add.
-    """
-    return [
-        NetPlan(blueprint, *part, settings, 0, epochs, net, prefix)
-        for part, net, prefix in zip(parts, nets, _prefixes(blueprint, parts, settings), strict=True)
-    ]
-
-
-def _prefixes(blueprint: Blueprint, parts: Parts, settings: TrainingSettings) -> list[str]:
+def file_prefixes(blueprint: Blueprint, parts: Parts, settings: TrainingSettings) -> list[str]:
     """Check the callbacks, and return a prefix for the files that those of each net write."""
     schedule = [] if isinstance(settings.lr_schedule, str | None) else [settings.lr_schedule]
     if schedule or settings.net_callbacks:
@@ -222,6 +201,9 @@ def make_ready(plan: NetPlan, statistics: Mapping[str, Tensor] | None = None) ->
 def train_alone(ready: ReadyNet) -> MultiTaskNet:
     """Train one net by itself, and return it finished."""
     plan = ready.plan
+    if plan.checkpoint is not None:
+        plan.checkpoint.train(ready)
+        return finish(ready)
     with ready.generator.restored(plan.settings.device, alone=ready.alone):
         ready.net.train(plan.train, plan.valid, plan.epochs)
     return finish(ready)

@@ -142,6 +142,7 @@ TAKEN = {
     "compile": {"true", "np.bool"},
     "gradient_conflict": {*SMALL, "none"},
     "warm_start": {"true", "np.bool"},
+    "checkpoint": {"none", "text"},
     "device": set(),
     "precision": set(),
     "callbacks": {"none", "empty list"},
@@ -156,7 +157,8 @@ def test_every_parameter_of_the_constructor_is_in_the_table():
 
 @pytest.mark.parametrize("parameter", TAKEN)
 @pytest.mark.usefixtures("stop_at_training")
-def test_a_parameter_is_refused_by_name_or_taken(parameter):
+def test_a_parameter_is_refused_by_name_or_taken(parameter, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     refused = {
         name
         for name, value in HOSTILE.items()

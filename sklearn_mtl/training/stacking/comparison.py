@@ -82,6 +82,12 @@ def remove_mismatches(trainer: StackedTrainer) -> dict[int, str]:
     dict of int to str
         The reason, by the position of a net.
     """
+    # What was compared before a training was ended is not compared again when it goes on.
+    kept = trainer.checkpoint
+    return _removed(trainer) if kept is None else kept.not_stacked(trainer, _removed)
+
+
+def _removed(trainer: StackedTrainer) -> dict[int, str]:
     members = list(trainer.members)
     tables = [member.ready.plan.train for member in members]
     found: dict[int, str] = {}

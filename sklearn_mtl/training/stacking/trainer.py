@@ -91,6 +91,9 @@ class StackedTrainer:
 
     def __init__(self, ready: Sequence[ReadyNet]) -> None:
         self.settings = ready[0].plan.settings
+        checkpoint = ready[0].plan.checkpoint
+        self.checkpoint = None if checkpoint is None else checkpoint.of_stack(ready)
+        ready = ready if self.checkpoint is None else self.checkpoint.ready
         self.members = [Member(position, one) for position, one in enumerate(ready)]
         with ready[0].generator.restored(self.settings.device, alone=ready[0].alone):
             few = few_rows(ready[0].plan.train).inputs
@@ -98,6 +101,8 @@ class StackedTrainer:
         for one in ready:
             with one.generator.restored(self.settings.device, alone=one.alone):
                 one.net.open_training(one.plan.train, one.plan.valid)
+        if self.checkpoint is not None:
+            self.checkpoint.put_back()
         self.weights = StackedWeights([one.net for one in ready])
         self.batches = StackedBatches(ready, self.module.calls)
         self.loss = StackedLoss.of([one.net.criterion_ for one in ready])
@@ -115,12 +120,16 @@ class StackedTrainer:
             Called after each epoch with its number.
         """
         epoch = 0
+        for position in () if self.checkpoint is None else self.checkpoint.ended:
+            done(position, None)
         while self.members:
             leaving = self._epoch()
             epoch += 1
             if watch is not None:
                 watch(epoch)
             self._leave(leaving)
+            if self.checkpoint is not None:
+                self.checkpoint.end_epoch(self, leaving)
             for member in leaving:
                 done(member.position, member.error)
 

@@ -144,19 +144,27 @@ class StackedWeights:
             update.move(rates[start : start + update.n_rates])
             start += update.n_rates
 
-    def release(self, slot: int) -> None:
-        """Give a net tensors of its own, as they are now, and its optimizer the moments."""
+    def lend_moments(self, slot: int) -> None:
+        """Give a net's optimizer its part of the moments, which change with the next step."""
         net = self.nets[slot]
         # On the device, where the optimizer's own are, and from where it takes them.
         step = next(iter(self.trained.values())).new_tensor(float(self.steps[slot]), dtype=torch.float32)
         for name, parameter in trained_parameters(net).items():
-            # A view would keep the tensors of the whole stack in memory, and change with them.
-            parameter.data = parameter.data.clone()
             net.optimizer_.state[parameter] = {
                 "step": step.clone(),
-                "exp_avg": _corner(self.first_moments[name][slot], parameter).clone(),
-                "exp_avg_sq": _corner(self.second_moments[name][slot], parameter).clone(),
+                "exp_avg": _corner(self.first_moments[name][slot], parameter),
+                "exp_avg_sq": _corner(self.second_moments[name][slot], parameter),
             }
+
+    def release(self, slot: int) -> None:
+        """Give a net tensors of its own, as they are now, and its optimizer the moments."""
+        net = self.nets[slot]
+        self.lend_moments(slot)
+        for parameter in trained_parameters(net).values():
+            # A view would keep the tensors of the whole stack in memory, and change with them.
+            parameter.data = parameter.data.clone()
+            state = net.optimizer_.state[parameter]
+            state.update({key: state[key].clone() for key in ("exp_avg", "exp_avg_sq")})
         for tensor in _averages(net).values():
             tensor.data = tensor.data.clone()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sklearn_mtl.export.replacing import file_name, file_to_write, replacing
+from sklearn_mtl.replacing import file_name, file_to_write, replacing
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="permissions and links of Unix")
 

@@ -14,6 +14,8 @@ from typing import BinaryIO
 
 from sklearn_mtl.messages import shown
 
+__all__ = ["file_name", "file_to_write", "replacing"]
+
 
 def file_name(path: str | PathLike[str]) -> str:
     """Return a path as a string.
@@ -33,7 +35,7 @@ def file_name(path: str | PathLike[str]) -> str:
     Examples
     --------
     >>> from pathlib import PurePosixPath
-    >>> from sklearn_mtl.export.replacing import file_name
+    >>> from sklearn_mtl.replacing import file_name
     >>> file_name(PurePosixPath("models/sum.mtl"))
     'models/sum.mtl'
     """
