@@ -57,6 +57,10 @@ class Fold:
         """Return this fold without the work that is shared, for another process."""
         return Fold(self.X, self.y, self.fit_params, self.train, self.test)
 
+    def without_rows(self) -> Fold:
+        """Return this fold without the rows, and without the work on them, for another process."""
+        return Fold(None, None, {}, self.train, self.test)
+
     def rows(self, part: Part) -> np.ndarray:
         """Return the numbers of the rows of a part."""
         return self.train if part == "train" else self.test

@@ -31,7 +31,8 @@ class StackedGridSearchCV(StackedSearch, GridSearchCV):
     scoring : str, callable, list, tuple or dict, default=None
         As in ``GridSearchCV``; None stands for ``score`` of the estimator.
     n_jobs : int, default=None
-        Number of processes for networks that are in no stack. All stacks are trained in this one.
+        Number of processes, or of workers of joblib's backend. Of several, each trains a part of the
+        candidates and folds, as stacks where it can; the part of one that is lost is done again.
     refit : bool, str or callable, default=True
         As in ``GridSearchCV``.
     cv : int, splitter or iterable, default=None

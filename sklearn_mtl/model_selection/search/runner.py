@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from joblib import effective_n_jobs
@@ -17,6 +17,7 @@ from sklearn_mtl.model_selection.search.folds import Fold
 from sklearn_mtl.model_selection.search.progress import ShowProgress, search_progress
 from sklearn_mtl.model_selection.search.results import TrialResult
 from sklearn_mtl.model_selection.search.trials import Scoring, Trial, last_step, why_left_to_scikit_learn
+from sklearn_mtl.model_selection.search.workers import Part, parts_of, run_parts
 from sklearn_mtl.training import RunJobs
 
 
@@ -57,18 +58,49 @@ class TrialRunner:
         candidates : sequence of dict
             Parameters of each candidate.
         """
-        trials = []
+        return [self._checked(one if one.error else one.ready()) for one in self._prepared(candidates)]
+
+    def _prepared(self, candidates: Sequence[dict[str, Any]]) -> Iterator[Trial]:
+        """Yield a trial of each candidate on each fold, of which nothing is planned yet."""
         for params in candidates:
             for i, fold in enumerate(self.folds, start=1):
                 # The parameters are cloned too: they may be estimators.
                 estimator = clone(self.estimator).set_params(**clone(params, safe=False))
                 left_alone = why_left_to_scikit_learn(last_step(estimator))
                 trial = Trial(fold, estimator, left_alone=left_alone)
-                trial = trial.planned(self.targets, f"fold {i} of {len(self.folds)}")
-                if trial.error is not None and self.scoring.error_score == "raise":
-                    raise trial.error
-                trials.append(trial)
-        return trials
+                yield self._checked(trial.prepared(self.targets, f"fold {i} of {len(self.folds)}"))
+
+    def _checked(self, trial: Trial) -> Trial:
+        if trial.error is not None and self.scoring.error_score == "raise":
+            raise trial.error
+        return trial
+
+    def run_all(self, candidates: Sequence[dict[str, Any]]) -> Iterator[tuple[int, TrialResult]]:
+        """Train and score all candidates on all folds; yield each result, once it is there, by position.
+
+        Where joblib has several workers, each plans, trains and scores a part of the trials.
+
+        Parameters
+        ----------
+        candidates : sequence of dict
+            Parameters of each candidate.
+        """
+        n_workers = effective_n_jobs(self.n_jobs)
+        if n_workers == 1:
+            for position, _, result in self.run(self.plan(candidates)):
+                yield position, result
+            return
+        trials = list(self._prepared(candidates))
+        yield from ((i, one.scored(self.scoring)) for i, one in enumerate(trials) if one.error is not None)
+        settings = {"n_jobs": self.n_jobs, "pre_dispatch": self.pre_dispatch}
+        for fold in self.folds[:1]:
+            shared = fold.X, fold.y, fold.fit_params, self._to_send()
+            for results in run_parts(_run_part, shared, parts_of(trials, n_workers), **settings):
+                yield from results.items()
+
+    def _to_send(self) -> TrialRunner:
+        """Return this without the rows, for another process."""
+        return replace(self, folds=[], targets=AllTargets(None), n_jobs=1, verbose=0)
 
     def run(
         self, trials: Sequence[Trial], epochs: int | None = None
@@ -85,13 +117,8 @@ class TrialRunner:
         left_alone = [i for i, one in enumerate(trials) if one.left_alone is not None and one.error is None]
         for position, trial in self.trained(trials, epochs):
             yield position, trial, trial.scored(self.scoring)
-        # One by one, so that the results of those that are done are there if Ctrl-C ends the others.
-        parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch, return_as="generator")
-        jobs = (
-            delayed(trials[i].to_send().fitted_and_scored)(self.scoring, self.verbose) for i in left_alone
-        )
-        for i, result in zip(left_alone, parallel(jobs), strict=True):
-            yield i, trials[i], result
+        for i in left_alone:
+            yield i, trials[i], trials[i].to_send().fitted_and_scored(self.scoring, self.verbose)
 
     def trained(self, trials: Sequence[Trial], epochs: int | None = None) -> Iterator[tuple[int, Trial]]:
         """Train all trials but those that are left to scikit-learn; yield each with its position, once done.
@@ -132,3 +159,19 @@ class TrialRunner:
         parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)
         # All at once: what is done with the first result, before the last is there, may itself be parallel.
         return lambda jobs: parallel(delayed(job)() for job in jobs)
+
+
+def _run_part(
+    X: Any, y: Any, fit_params: dict[str, Any], runner: TrialRunner, part: Part
+) -> dict[int, TrialResult]:
+    """Plan, train and score the trials of a part, in a worker; return the results by place in the search."""
+    trials = part.with_rows(X, y, fit_params)
+    runner = replace(runner, folds=list({id(one.fold): one.fold for one in trials.values()}.values()))
+    found = {
+        place: one.fitted_and_scored(runner.scoring, runner.verbose)
+        for place, one in trials.items()
+        if one.left_alone is not None
+    }
+    places = [place for place in trials if place not in found]
+    planned = [runner._checked(trials[place].ready()) for place in places]
+    return found | {places[position]: result for position, _, result in runner.run(planned)}

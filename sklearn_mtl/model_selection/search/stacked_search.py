@@ -181,9 +181,8 @@ class StackedSearch(BaseSearchCV):
     def _search(self, runner: TrialRunner, results: SearchResults) -> None:
         """Try all candidates, and keep each result as soon as it is there."""
         candidates = list(self._candidates())
-        trials = runner.plan(candidates)
         added = results.add(candidates)
-        for position, _, found in runner.run(trials):
+        for position, found in runner.run_all(candidates):
             candidate, fold = divmod(position, results.n_folds)
             added[candidate][fold] = found
         self._report_failures(added)

@@ -108,12 +108,23 @@ class Trial:
         name : str
             Name of the fold, for messages.
         """
+        prepared = self.prepared(targets, name)
+        return prepared if prepared.error is not None else prepared.ready()
+
+    def prepared(self, targets: AllTargets, name: str) -> Trial:
+        """Return this with its estimator told what only all rows show.
+
+        Parameters
+        ----------
+        targets, name
+            The same as in `planned`.
+        """
         start = perf_counter()
         try:
             targets.prepare(self.estimator, name)
         except Exception as error:
             return replace(self, error=error, seconds=perf_counter() - start)
-        return self.ready()
+        return self
 
     def ready(self) -> Trial:
         """Return this with the steps before the last fitted, and the fit of the last planned."""
