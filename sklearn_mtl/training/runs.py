@@ -14,6 +14,7 @@ from sklearn_mtl.data import Table, WholeBatches
 from sklearn_mtl.inference import calibrate, rows_at_once
 from sklearn_mtl.network import BalancedLoss, Blueprint, GeneratorState, MultiTaskModule, draws_alone, seeded
 from sklearn_mtl.training.callbacks import check_monitors, check_places, copies_of, instantiated
+from sklearn_mtl.training.distributed import ACTIVE, data_parallel_class
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.observer import NetObserver
@@ -293,17 +294,7 @@ def _new(plan: NetPlan, statistics: Mapping[str, Tensor]) -> MultiTaskNet:
     settings = plan.settings
     module = plan.build(statistics).to(settings.device, settings.dtype)
     loss = plan.blueprint.build_loss(plan.train.y, plan.train.weight).to(settings.device)
-    net = make_net(
-        plan.blueprint,
-        module,
-        loss,
-        settings,
-        plan.n_batches,
-        valid_size=_valid_size(module, plan.valid),
-        prefix=plan.prefix,
-        observer=plan.observer,
-        net_class=plan.net_class,
-    )
+    net = _around(plan, module, loss)
     net.statistics_ = dict(statistics)
     return net
 
@@ -313,18 +304,23 @@ def _continued(plan: NetPlan, before: MultiTaskNet) -> MultiTaskNet:
     module = deepcopy(before.network).to(settings.device, settings.dtype)
     loss = deepcopy(before.criterion_).to(settings.device, settings.dtype)
     plan.blueprint.renew(module, loss)
-    net = make_net(
+    return _around(plan, module, loss, done=before.n_steps).continue_from(before)
+
+
+def _around(plan: NetPlan, module: MultiTaskModule, loss: BalancedLoss, done: int = 0) -> MultiTaskNet:
+    """Return the net of a plan around its module and its loss."""
+    return make_net(
         plan.blueprint,
         module,
         loss,
-        settings,
+        plan.settings,
         plan.n_batches,
-        done=before.n_steps,
+        done=done,
         valid_size=_valid_size(module, plan.valid),
         prefix=plan.prefix,
         observer=plan.observer,
+        net_class=plan.net_class if ACTIVE.get() is None else data_parallel_class(plan.net_class),
     )
-    return net.continue_from(before)
 
 
 def _valid_size(module: MultiTaskModule, valid: Table | None) -> int:

@@ -28,6 +28,7 @@ from sklearn_mtl.network.torch_private import has_hooks
 from sklearn_mtl.training.callback_events import is_of_the_user
 from sklearn_mtl.training.capture.graph import RECORDED_ON
 from sklearn_mtl.training.capture.replayed import Rates, ReplayedSteps
+from sklearn_mtl.training.distributed.processes import ACTIVE
 from sklearn_mtl.training.steps import FusedAdamW, Step
 
 # What these do in a step depends on tensors alone. Of a balancer that counts steps in Python, or asks for the
@@ -144,6 +145,8 @@ def why_not_recorded(net: Any) -> str | None:
         return f"the optimizer is {type(net.optimizer_).__name__}, and not AdamW"
     if net.compile:
         return "the network is compiled"
+    if ACTIVE.get() is not None:
+        return "several processes make them together"
     if any(parameter.dtype == torch.float64 for parameter in net.network.parameters()):
         return "weights are of float64, and the rates of a recorded step are of float32"
     if net.conflict_ is not None:

@@ -15,6 +15,7 @@ from sklearn_mtl.network.module import Blueprint, statistics_of_sharing
 from sklearn_mtl.network.torch_private import MODULE_STATE
 from sklearn_mtl.network.torch_state import is_out_of_memory
 from sklearn_mtl.recipes import fingerprint
+from sklearn_mtl.training.distributed import ACTIVE
 from sklearn_mtl.training.runs import NetPlan, ReadyNet
 from sklearn_mtl.training.stacking.batches import few_rows
 from sklearn_mtl.training.stacking.joint_update import parameter_groups
@@ -38,6 +39,8 @@ def why_alone(plan: NetPlan) -> str | None:
     settings = plan.settings
     if plan.alone_because is not None:
         return plan.alone_because
+    if ACTIVE.get() is not None:
+        return "several processes share its steps"
     if settings.optimizer is not torch.optim.AdamW:
         return f"its optimizer is {settings.optimizer.__name__}, and stacks have AdamW"
     if settings.net_callbacks:

@@ -12,7 +12,13 @@ from sklearn_mtl.trunks.layers.batch_ensemble import FEWEST_BITS_APART, BatchEns
 from sklearn_mtl.trunks.layers.codes import CodeEmbedding, WithCodes
 from sklearn_mtl.trunks.layers.dropout import Dropout
 from sklearn_mtl.trunks.layers.embedding import PiecewiseLinearEmbedding
-from sklearn_mtl.trunks.layers.generators import OwnDraws, drawing_from, own_generator, own_generators
+from sklearn_mtl.trunks.layers.generators import (
+    OwnDraws,
+    drawing_from,
+    own_generator,
+    own_generators,
+    part_of_batch,
+)
 from sklearn_mtl.trunks.layers.linear import Linear, MemberLinear, TaskLinear, aligned, linear
 from sklearn_mtl.trunks.layers.recurrent import CELLS, Recurrent
 from sklearn_mtl.trunks.layers.residual import Residual
@@ -66,6 +72,7 @@ __all__ = [
     "only_real",
     "own_generator",
     "own_generators",
+    "part_of_batch",
     "positional_encoding",
     "share_tensors",
     "stacked",

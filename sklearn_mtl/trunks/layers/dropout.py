@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.trunks.layers.generators import own_generator
+from sklearn_mtl.trunks.layers.generators import own_generator, rows_to_draw_for
 
 # One random word of 64 bits makes four numbers of 16.
 NUMBERS_PER_WORD = 4
@@ -72,7 +72,11 @@ class Dropout(nn.Module):
         """Return the numbers, multiplied by a new mask in training."""
         if not self.training:
             return x
-        return x * self.draw(x.shape, own_generator(x.device), dtype=x.dtype, device=x.device)
+        # Of a batch that several processes share, the mask is that of a single one.
+        n_rows, own = rows_to_draw_for(len(x))
+        shape = (n_rows, *x.shape[1:])
+        mask = self.draw(shape, own_generator(x.device), dtype=x.dtype, device=x.device)
+        return x * (mask if own is None else mask[own])
 
     @classmethod
     def stacked(cls, layers: Sequence[Dropout]) -> nn.Module:

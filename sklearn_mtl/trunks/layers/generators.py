@@ -16,6 +16,9 @@ class _Own(local):
     """The generators of the network that is built or trained in this thread; None where there is none."""
 
     generators: tuple[torch.Generator, torch.Generator] | None = None
+    # Of a batch that several processes share, the first row of this one's part, the row after its last, and
+    # the number of all; None where there is no other process.
+    part: tuple[int, int, int] | None = None
 
 
 _own = _Own()
@@ -43,6 +46,38 @@ def drawing_from(generators: tuple[torch.Generator, torch.Generator]) -> Iterato
         yield
     finally:
         _own.generators = before
+
+
+@contextmanager
+def part_of_batch(start: int, stop: int, n_rows: int) -> Iterator[None]:
+    """Let the layers of this package, in this thread, compute a part of the rows of a batch.
+
+    Parameters
+    ----------
+    start, stop : int
+        The first row of the part, and the one after its last.
+    n_rows : int
+        Number of rows of the batch.
+    """
+    before, _own.part = _own.part, (start, stop, n_rows)
+    try:
+        yield
+    finally:
+        _own.part = before
+
+
+def rows_to_draw_for(n_rows: int) -> tuple[int, slice | None]:
+    """Return for how many rows to draw, and which of them are those that are computed; None for all.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows that a layer has before it.
+    """
+    if _own.part is None or _own.part[1] - _own.part[0] != n_rows:
+        return n_rows, None
+    start, stop, every = _own.part
+    return every, slice(start, stop)
 
 
 class OwnDraws(TorchFunctionMode):

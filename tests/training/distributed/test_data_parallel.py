@@ -1,0 +1,90 @@
+"""One fit by two processes: what comes of it is what comes of one, and what they can't share is refused."""
+
+import pickle
+import runpy
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import distributed as dist
+
+from sklearn_mtl.training.distributed import ACTIVE, Processes, data_parallel
+
+pytestmark = pytest.mark.skipif(not dist.is_available(), reason="torch was built without torch.distributed")
+
+SCRIPT = Path(__file__).with_name("script.py")
+CASES = runpy.run_path(str(SCRIPT))
+SHARED, SMALL, fitted, found = (CASES[name] for name in ("SHARED", "SMALL", "fitted", "found"))
+REFUSED = {
+    "pcgrad": "must balance by losses. Found PCGrad",
+    "famo": "must not look at losses after a step. Found FAMO",
+    "conflict": "must be None.* Found 2",
+    "batch norm": "must not normalise by the rows of a batch",
+    "seeds": r"`random_state` an integer. Found others in the processes \[1\]",
+}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("processes")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    run = subprocess.run([*torchrun, str(SCRIPT), str(folder)], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return [pickle.loads((folder / str(rank)).read_bytes()) for rank in range(2)]
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_two_processes_find_what_one_finds(results, name):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    history, price, proba = found(fitted(**SHARED[name]))
+    torch.set_num_threads(threads)
+    of_two = results[0][name]
+    pd.testing.assert_frame_equal(of_two[0], history, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(of_two[1], price, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(of_two[2], proba, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_both_processes_end_with_the_same(results, name):
+    first, second = (one[name] for one in results)
+    pd.testing.assert_frame_equal(first[0], second[0], check_exact=True)
+    for ours, theirs in zip(first[1:], second[1:], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_early_stopping_was_tried(results):
+    epochs = results[0]["two nets, early stopping and blending"][0].groupby("bag").size()
+    assert (epochs < 40).all()
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_processes_can_not_share_is_refused(results, name):
+    for one in results:
+        with pytest.raises(ValueError, match=REFUSED[name]):
+            raise ValueError(one[name])
+
+
+def test_a_net_of_two_processes_is_trained_on_by_one(results):
+    assert results[0]["trained on"] == SMALL["max_epochs"] + 1
+
+
+def test_parts_are_all_rows_in_their_order():
+    for n_rows in (0, 1, 5, 8):
+        parts = [Processes(rank, 3).part(10, 10 + n_rows) for rank in range(3)]
+        assert parts[0][0] == 10
+        assert parts[-1][1] == 10 + n_rows
+        assert all(one[1] == other[0] for one, other in pairwise(parts))
+
+
+def test_one_process_is_as_it_was():
+    with data_parallel() as processes:
+        assert ACTIVE.get() is None
+        inside = found(fitted())
+    assert (processes.rank, processes.n) == (0, 1)
+    np.testing.assert_array_equal(inside[1], found(fitted())[1])
