@@ -18,6 +18,7 @@ from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import is_integer
 from sklearn_mtl.training.checkpoints import Checkpoint, CheckpointFolder, FitIdentity, NetCheckpoint
+from sklearn_mtl.training.distributed import ACTIVE
 
 # Parameters that change nothing of what is trained.
 NO_MATTER = frozenset({"checkpoint", "verbose", "warm_start"})
@@ -50,6 +51,11 @@ def fit_with_checkpoint(
     if estimator.warm_start:
         raise ValueError(
             "`checkpoint` must be None with warm_start=True, which goes on from what is in memory. "
+            f"Found {shown(estimator.checkpoint)}."
+        )
+    if ACTIVE.get() is not None:
+        raise ValueError(
+            "`checkpoint` of a fit that several processes share must be None: all would write to one folder. "
             f"Found {shown(estimator.checkpoint)}."
         )
     folder = CheckpointFolder.of(checkpoint)

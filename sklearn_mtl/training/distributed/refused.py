@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sklearn_mtl.balancing import LossBalancer
 from sklearn_mtl.data import Table
+from sklearn_mtl.training.callbacks import names_of_writers
 from sklearn_mtl.training.distributed.processes import Processes
 from sklearn_mtl.training.distributed.sharded import is_sharded, whole_parameters
 
@@ -44,17 +45,33 @@ def check_data_parallel(net: Any) -> None:
             "`gradient_conflict` of a fit that several processes share must be None: each process has the "
             f"gradients of a part of the rows. Found {net.conflict_.every}."
         )
-    if is_sharded(net.network) and (net.ema_decay is not None or net.gradient_clip is not None):
+    writers = names_of_writers([callback for _, callback in net.callbacks_])
+    if writers:
         raise ValueError(
-            "`ema_decay` and `gradient_clip` must be None where the weights of the trunk are divided over "
-            f"processes. Found {net.ema_decay} and {net.gradient_clip}."
+            "`callbacks` of a fit that several processes share must not write to one place, as all would. "
+            f"Found {writers}."
         )
+    if is_sharded(net.network):
+        _check_sharded(net)
     found = sorted({type(part).__name__ for part in net.network.modules() if isinstance(part, OF_A_BATCH)})
     if found:
         raise ValueError(
             "`trunk` of a fit that several processes share must not normalise by the rows of a batch, of "
             f"which each process has a part. Found {found}; normalization='layer' and torch's SyncBatchNorm "
             "do not."
+        )
+
+
+def _check_sharded(net: Any) -> None:
+    if net.ema_decay is not None or net.gradient_clip is not None:
+        raise ValueError(
+            "`ema_decay` and `gradient_clip` must be None where the weights of the trunk are divided over "
+            f"processes. Found {net.ema_decay} and {net.gradient_clip}."
+        )
+    if not isinstance(net.optimizer_, torch.optim.Adam | torch.optim.AdamW):
+        raise ValueError(
+            "`optimizer` must be 'adam' or 'adamw' where weights of the trunk are divided over processes. "
+            f"Found {type(net.optimizer_).__name__}."
         )
 
 

@@ -55,7 +55,7 @@ def whole_parameters(network: nn.Module) -> Iterator[nn.Parameter]:
 
 
 def divided_and_whole(group: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a group of an optimizer in two, as torch's fused steps take no mixture; each of some parameters."""
+    """Return the parts of an optimizer's group: torch's fused steps take no mixture."""
     given = group["params"]
     every = [given] if isinstance(given, nn.Parameter) else list(given)
     parts = ([one for one in every if _is_divided(one) is divided] for divided in (False, True))

@@ -7,10 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from skorch.callbacks import Checkpoint
 
 from sklearn_mtl import MultiTaskClassifierRegressor
-from sklearn_mtl.training.distributed import data_parallel
-from sklearn_mtl.trunks import ResNet
+from sklearn_mtl.training.distributed import data_parallel, sharded
+from sklearn_mtl.trunks import MLP, ResNet
+
+
+class ShardedMLP(MLP):
+    def build(self, spec, statistics):
+        return sharded(super().build(spec, statistics))
+
 
 SMALL = {"trunk": "mlp", "n_bags": 1, "max_epochs": 3, "linear_blend": False, "tree_blend": False}
 SHARED = {
@@ -27,6 +34,11 @@ SHARED = {
     "augmentation and a learned balancing": {"augmentation": "mixup", "balancing": "uncertainty"},
     "a penalty of rows": {"sharing": "dselect_k"},
     "a penalty of weights": {"sharing": "soft"},
+    "weights of the trunk that are divided": {
+        "trunk": ShardedMLP(),
+        "ema_decay": None,
+        "head_hidden_sizes": (4,),
+    },
     "another optimizer, no average": {"optimizer": "sgd", "ema_decay": None, "lr_schedule": "one_cycle"},
 }
 REFUSED = {
@@ -34,6 +46,9 @@ REFUSED = {
     "famo": {"balancing": "famo"},
     "conflict": {"gradient_conflict": 2},
     "batch norm": {"trunk": ResNet(normalization="batch")},
+    "writers": {"callbacks": [Checkpoint()]},
+    "checkpoint": {"checkpoint": "folder"},
+    "sharded": {"trunk": ShardedMLP(), "gradient_clip": 1.0},
     "seeds": {"random_state": None},
 }
 

@@ -25,6 +25,9 @@ REFUSED = {
     "famo": "must not look at losses after a step. Found FAMO",
     "conflict": "must be None.* Found 2",
     "batch norm": "must not normalise by the rows of a batch",
+    "writers": "must not write to one place.*Checkpoint",
+    "checkpoint": "all would write to one folder",
+    "sharded": "must be None where the weights of the trunk are divided",
     "seeds": r"`random_state` an integer. Found others in the processes \[1\]",
 }
 
