@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from sklearn_mtl.messages import shown
 
-__all__ = ["file_name", "file_to_write", "replacing"]
+__all__ = ["file_name", "file_to_write", "not_written", "replacing"]
 
 
 def file_name(path: str | PathLike[str]) -> str:
@@ -115,6 +115,32 @@ def replacing(path: str | PathLike[str]) -> Iterator[BinaryIO]:
         with suppress(OSError):
             os.unlink(beside)
         raise
+
+
+def not_written(error: OSError, what: str, path: str | PathLike[str]) -> OSError:
+    """Return the error of a write in words, of the same class: a full disk, no permission.
+
+    Parameters
+    ----------
+    error : OSError
+        What was raised.
+    what : str
+        The parameter and its rule, which the message begins with.
+    path : str or path
+        What could not be written.
+
+    Examples
+    --------
+    >>> from errno import EACCES
+    >>> from sklearn_mtl.replacing import not_written
+    >>> not_written(PermissionError(EACCES, "Permission denied"), "`path` must be a new file", "sum.mtl")
+    PermissionError(13, '`path` must be a new file; what was there is there still. Found: Permission denied')
+    """
+    if error.errno is None:
+        # It is in words already.
+        return error
+    found = f"{what}; what was there is there still. Found: {error.strerror or error}"
+    return OSError(error.errno, found, os.fspath(path))
 
 
 def _take_over(target: str, there: os.stat_result, beside: str) -> None:

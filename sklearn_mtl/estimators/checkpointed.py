@@ -62,12 +62,8 @@ def fit_with_checkpoint(
     manifest = folder.manifest()
     parameters, drawn_from = _with_generator(parameters, manifest)
     planned = estimator._planned(parameters, data, Stages())
-    identity = FitIdentity.of(_that_matter(estimator), planned.plans)
-    if manifest is None:
-        manifest = {**identity.manifest(), RANDOM_STATE: drawn_from, FINISHED: False}
-        folder.write_manifest(manifest)
-    else:
-        identity.check_same(manifest, folder.path)
+    identity = FitIdentity.of(parameters_that_matter(estimator), planned.plans)
+    manifest = identity.open(folder, {RANDOM_STATE: drawn_from, FINISHED: False})
     fitted = with_keys(planned, folder, "").train(observed)
     if fitted.interrupt is None and not manifest[FINISHED]:
         folder.write_manifest({**manifest, FINISHED: True})
@@ -93,7 +89,8 @@ def with_keys(planned: PlannedFit, folder: CheckpointFolder, prefix: str) -> Pla
     return replace(planned, plans=tuple(plans))
 
 
-def _that_matter(estimator: Any) -> dict[str, Any]:
+def parameters_that_matter(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of an estimator that decide what is trained, by name."""
     found = {name: value for name, value in estimator.get_params(deep=False).items() if name not in NO_MATTER}
     if not is_integer(found[RANDOM_STATE]):
         # What it draws is in the manifest.

@@ -15,7 +15,7 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from sklearn_mtl.export.zips import checked_zip
 from sklearn_mtl.messages import shown
-from sklearn_mtl.replacing import file_name, replacing
+from sklearn_mtl.replacing import file_name, not_written, replacing
 
 FORMAT = "sklearn_mtl"
 #: To be raised when earlier versions of the package can no longer read what this one writes.
@@ -23,6 +23,7 @@ VERSION = 1
 MANIFEST = "manifest.json"
 LONGEST_MANIFEST = 2**16
 MOST_LETTERS = 300
+RULE = "`path` must be a file that can be written"
 _BROKEN = (struct.error, zlib.error)
 
 
@@ -37,6 +38,11 @@ def write_archive(path: str | PathLike[str], members: Mapping[str, bytes], packa
         The contents by name.
     package_version : str
         The version of the package, for the manifest.
+
+    Raises
+    ------
+    OSError
+        If the file can't be written, of the class that says why.
     """
     manifest = {
         "format": FORMAT,
@@ -44,11 +50,14 @@ def write_archive(path: str | PathLike[str], members: Mapping[str, bytes], packa
         "package_version": package_version,
         "sha256": {name: sha256(content).hexdigest() for name, content in members.items()},
     }
-    with replacing(path) as beside, ZipFile(beside, "w", ZIP_STORED) as file:
-        # Made from a ZipInfo, a member has a fixed date; made from a name, it would have that of today.
-        file.writestr(ZipInfo(MANIFEST), json.dumps(manifest, indent=1))
-        for name, content in members.items():
-            file.writestr(ZipInfo(name), content)
+    try:
+        with replacing(path) as beside, ZipFile(beside, "w", ZIP_STORED) as file:
+            # Made from a ZipInfo, a member has a fixed date; made from a name, it would have that of today.
+            file.writestr(ZipInfo(MANIFEST), json.dumps(manifest, indent=1))
+            for name, content in members.items():
+                file.writestr(ZipInfo(name), content)
+    except OSError as error:
+        raise not_written(error, RULE, path) from None
 
 
 def read_archive(path: str | PathLike[str]) -> dict[str, bytes]:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl import __version__
 from sklearn_mtl.balancing import BALANCERS
-from sklearn_mtl.export.archive import not_a_file_of_ours, read_archive, shortened, write_archive
+from sklearn_mtl.export.archive import RULE, not_a_file_of_ours, read_archive, shortened, write_archive
 from sklearn_mtl.export.claims import check_arrays, check_networks
 from sklearn_mtl.export.classes import ESTIMATORS, extra
 from sklearn_mtl.export.decoder import Decoder, WrongModules, check_attributes, encoder_of
@@ -20,7 +20,7 @@ from sklearn_mtl.export.encoder import Encoder
 from sklearn_mtl.export.fields import check_answers, check_features
 from sklearn_mtl.export.preprocessing import pack_transformers, unpack_transformers
 from sklearn_mtl.features import FeatureEncoder
-from sklearn_mtl.replacing import file_to_write
+from sklearn_mtl.replacing import file_to_write, not_written
 
 MODEL, TENSORS, PREPROCESSING = "model.json", "tensors.safetensors", "preprocessing.skops"
 
@@ -72,8 +72,11 @@ def save(estimator: Any, path: str | PathLike[str]) -> None:
     if ESTIMATORS.get(type(estimator).__name__) is not type(estimator):
         raise TypeError(f"`estimator` must be one of {sorted(ESTIMATORS)}. Found {estimator!r}.")
     check_is_fitted(estimator, "_fitted")
-    # Before the work, and without effect: what is there is not touched until the new file is whole.
-    file_to_write(path)
+    try:
+        # Before the work, and without effect: what is there is not touched until the new file is whole.
+        file_to_write(path)
+    except OSError as error:
+        raise not_written(error, RULE, path) from None
     safetensors = extra("safetensors.numpy")
     encoder = Encoder()
     model = {"estimator": type(estimator).__name__, **_described(estimator, encoder)}

@@ -1,6 +1,7 @@
 """What an estimator can do besides, on a card as on the CPU: a way of use each."""
 
 import pickle
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from sklearn_mtl.tasks import (
     Survival,
     TokenClassification,
 )
+from sklearn_mtl.training.checkpoints import CheckpointFolder
 from sklearn_mtl.trunks import CNN, MLP, RNN
 from tests.device.answers import answers, assert_alike
 
@@ -100,6 +102,26 @@ def went_on(device):
     return answers(est.set_params(max_epochs=4).fit(TABLE, LABELS), TABLE)
 
 
+class Ended(Exception):
+    """Ends a fit."""
+
+
+def from_a_checkpoint(device):
+    write = CheckpointFolder.write
+
+    def ended(self, *args):
+        write(self, *args)
+        raise Ended
+
+    with TemporaryDirectory() as folder:
+        est = quick(device, n_bags=4, checkpoint=folder)
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setattr(CheckpointFolder, "write", ended)
+            with pytest.raises(Ended):
+                est.fit(TABLE, LABELS)
+        return answers(est.fit(TABLE, LABELS), TABLE)
+
+
 def in_parts(device):
     est = quick(device, early_stopping=False)
     for _ in range(2):
@@ -133,6 +155,7 @@ WAYS = {
     "losses": of_losses,
     "warm start": went_on,
     "partial fit": in_parts,
+    "checkpoint": from_a_checkpoint,
     "float32": lambda device: fitted(device, precision="float32"),
     "class balanced": lambda device: fitted(device, sampler=ClassBalanced("multiclass0")),
     "task balanced": lambda device: fitted(device, sampler="task_balanced"),

@@ -266,6 +266,8 @@ n_features_in_, feature_names_in_
         super()._refit(X, y, fit_params, targets)
         every = np.arange(len(next(iter(targets.columns.values()))))
         estimator = clone(self.estimator)
+        # The folder of a checkpoint has the best fit.
+        last_step(estimator).set_params(checkpoint=None)
         with targets.naming_kinds(estimator):
             trial = _at_all_preferences(Trial(Fold(X, y, fit_params, every, every[:0]), estimator).ready())
         if trial.fit is None:

@@ -39,6 +39,8 @@ class TrialRunner:
         Largest number of networks in a stack; None leaves it to the memory there is.
     n_jobs, pre_dispatch, verbose
         As in `StackedGridSearchCV`.
+    checkpoint : SearchCheckpoint, optional
+        What the networks go on from, and are written into.
     """
 
     estimator: Any
@@ -49,6 +51,7 @@ class TrialRunner:
     n_jobs: int | None
     pre_dispatch: int | str
     verbose: int
+    checkpoint: Any = None
 
     def plan(self, candidates: Sequence[dict[str, Any]]) -> list[Trial]:
         """Return a trial of each candidate on each fold, ready to be trained.
@@ -58,7 +61,8 @@ class TrialRunner:
         candidates : sequence of dict
             Parameters of each candidate.
         """
-        return [self._checked(one if one.error else one.ready()) for one in self._prepared(candidates)]
+        trials = [self._checked(one if one.error else one.ready()) for one in self._prepared(candidates)]
+        return trials if self.checkpoint is None else self.checkpoint.opened(trials, candidates)
 
     def _prepared(self, candidates: Sequence[dict[str, Any]]) -> Iterator[Trial]:
         """Yield a trial of each candidate on each fold, of which nothing is planned yet."""
@@ -86,7 +90,8 @@ class TrialRunner:
             Parameters of each candidate.
         """
         n_workers = effective_n_jobs(self.n_jobs)
-        if n_workers == 1:
+        # A checkpoint is of one process.
+        if n_workers == 1 or self.checkpoint is not None:
             for position, _, result in self.run(self.plan(candidates)):
                 yield position, result
             return

@@ -39,9 +39,14 @@ from sklearn_mtl.model_selection.search.results import (
 )
 from sklearn_mtl.model_selection.search.runner import TrialRunner
 from sklearn_mtl.model_selection.search.search_html import search_html
-from sklearn_mtl.model_selection.search.trials import Scoring
+from sklearn_mtl.model_selection.search.trials import Scoring, last_step
 from sklearn_mtl.model_selection.splitting.splitter import splittable
 
+# Parameters that change nothing of what is trained, or that estimator, candidates and folds tell of.
+NO_MATTER = frozenset(
+    {"estimator", "param_grid", "param_distributions", "cv", "verbose", "n_jobs", "pre_dispatch", "refit"}
+    | {"error_score", "return_train_score", "random_state", "scoring"}
+)
 # Types of the parameters that a stacked search has besides those of the search that it stands for.
 CONSTRAINTS = {"max_members": [Integral, None]}
 
@@ -167,8 +172,13 @@ class StackedSearch(BaseSearchCV):
         return [Fold(X, y, routed.estimator.fit, train, test) for train, test in splits]
 
     def _runner(self, folds: list[Fold], targets: AllTargets, scoring: Scoring) -> TrialRunner:
+        estimator, checkpoint = clone(self.estimator), None
+        if getattr(last_step(estimator), "checkpoint", None) is not None:
+            from sklearn_mtl.model_selection.search.checkpointed import SearchCheckpoint
+
+            checkpoint = SearchCheckpoint.taken_from(estimator, self._settings_of_training())
         return TrialRunner(
-            clone(self.estimator),
+            estimator,
             folds,
             targets,
             scoring,
@@ -176,7 +186,13 @@ class StackedSearch(BaseSearchCV):
             self.n_jobs,
             self.pre_dispatch,
             self.verbose,
+            checkpoint,
         )
+
+    def _settings_of_training(self) -> dict[str, Any]:
+        """Return the parameters by which a search goes on from its checkpoint, or is another one."""
+        found: dict[str, Any] = self.get_params(deep=False)
+        return {name: value for name, value in found.items() if name not in NO_MATTER}
 
     def _search(self, runner: TrialRunner, results: SearchResults) -> None:
         """Try all candidates, and keep each result as soon as it is there."""

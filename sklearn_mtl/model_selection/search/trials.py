@@ -17,6 +17,7 @@ from sklearn_mtl.estimators.fitting import PlannedFit
 from sklearn_mtl.estimators.rows import FitData
 from sklearn_mtl.estimators.scikit_learn_private import fit_and_score, n_rows_of, params_of_rows, scores_of
 from sklearn_mtl.estimators.wrapped import innermost
+from sklearn_mtl.messages import shown
 from sklearn_mtl.model_selection.all_targets import AllTargets
 from sklearn_mtl.model_selection.search.folds import FailedFit, Fold, Part, with_last
 from sklearn_mtl.model_selection.search.results import TrialResult
@@ -249,13 +250,18 @@ def why_left_to_scikit_learn(last: Any) -> str | None:
 
 
 def check_writes_nothing(last: BaseMultiTask) -> None:
-    """Raise a ``ValueError`` for callbacks that write to files or the like, which all fits would share.
+    """Raise a ``ValueError`` for what writes to files or the like, which all fits would share.
 
     Parameters
     ----------
     last : BaseMultiTask
-        Estimator with the callbacks.
+        Estimator with its callbacks and checkpoint.
     """
+    if last.checkpoint is not None:
+        raise ValueError(
+            "`checkpoint` must be that of the estimator of a search, which is one for all candidates. Found "
+            f"{shown(last.checkpoint)} among the parameters of a candidate."
+        )
     found = names_of_writers(last.callbacks)
     if found:
         raise ValueError(

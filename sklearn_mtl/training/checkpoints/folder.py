@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from sklearn_mtl.messages import first_line
-from sklearn_mtl.replacing import replacing
+from sklearn_mtl.replacing import not_written, replacing
 from sklearn_mtl.training.checkpoints.checkpoint import Checkpoint
 from sklearn_mtl.training.checkpoints.values import Packer, unpacked
 
@@ -22,6 +22,7 @@ MANIFEST = "checkpoint.json"
 SUFFIX = ".safetensors"
 # Under this name the header of a safetensors file has the JSON.
 KEY = "state"
+RULE = "`checkpoint` must be a folder that can be written to"
 _UNFINISHED = re.compile(r"\.sklearn_mtl-[0-9a-f]+\.tmp")
 
 
@@ -70,7 +71,7 @@ class CheckpointFolder:
         try:
             os.makedirs(path, exist_ok=True)
         except OSError as error:
-            raise _not_written(error, path) from error
+            raise not_written(error, RULE, path) from None
         return cls(path, int(checkpoint.every), int(checkpoint.keep))
 
     def manifest(self) -> dict[str, Any] | None:
@@ -93,17 +94,20 @@ class CheckpointFolder:
         return found
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
-        """Write what the checkpoint is of, and remove what a process that was killed left unfinished.
+        """Write what the checkpoint is of.
 
         Parameters
         ----------
         manifest : mapping
             Plain values.
         """
+        self._write(MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
+
+    def remove_unfinished(self) -> None:
+        """Remove what processes that were killed have left unfinished."""
         for name in os.listdir(self.path):
             if _UNFINISHED.fullmatch(name):
                 self._remove(name)
-        self._write(MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
 
     def check(self, name: str, state: Mapping[str, Any]) -> None:
         """Raise `CannotHold` if a state can't be written.
@@ -190,7 +194,7 @@ class CheckpointFolder:
             with replacing(self._path(file_name)) as file:
                 file.write(content)
         except OSError as error:
-            raise _not_written(error, self.path) from error
+            raise not_written(error, RULE, self.path) from None
 
     def _remove(self, file_name: str) -> None:
         with suppress(FileNotFoundError):
@@ -206,16 +210,6 @@ class CheckpointFolder:
 
 def _file_name(name: str, epoch: int | None) -> str:
     return f"{name}{SUFFIX}" if epoch is None else f"{name}-{epoch}{SUFFIX}"
-
-
-def _not_written(error: OSError, path: str) -> OSError:
-    """Return the error of a write in words, of the same class."""
-    return OSError(
-        error.errno,
-        "`checkpoint` must be a folder that can be written to; what it had before is there still, and a "
-        f"further `fit` goes on from that. Found: {error.strerror or error}",
-        path,
-    )
 
 
 def _safetensors() -> Any:

@@ -17,6 +17,7 @@ from sklearn_mtl.data import Table
 from sklearn_mtl.data.rows import DeviceRows
 from sklearn_mtl.messages import shown
 from sklearn_mtl.recipes import fingerprint
+from sklearn_mtl.training.checkpoints.folder import CheckpointFolder
 from sklearn_mtl.training.runs import NetPlan
 
 # To be raised when states are written in another way.
@@ -71,20 +72,26 @@ class FitIdentity:
         }
         return cls(versions, described, data)
 
-    def manifest(self) -> dict[str, Any]:
-        """Return this as plain values."""
-        return {"format": FORMAT, **vars(self)}
-
-    def check_same(self, manifest: Mapping[str, Any], folder: str) -> None:
-        """Raise a ``ValueError`` if a checkpoint is of another fit, and say what differs.
+    def open(self, folder: CheckpointFolder, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the manifest of a folder, which is written where there is none.
 
         Parameters
         ----------
-        manifest : mapping
-            What `manifest` has returned for the fit that it is of.
-        folder : str
-            Its folder, for the message.
+        folder : CheckpointFolder
+            The files.
+        more : mapping, optional
+            Plain values that a new manifest has besides.
+
+        Raises
+        ------
+        ValueError
+            If it is the folder of another fit; what differs is said.
         """
+        manifest = folder.manifest()
+        if manifest is None:
+            manifest = {"format": FORMAT, **vars(self), **(more or {})}
+            folder.write_manifest(manifest)
+            return manifest
         if manifest.get("format") != FORMAT:
             found = [f"its format is {shown(manifest.get('format'))}, and this version writes {FORMAT}"]
         else:
@@ -92,9 +99,11 @@ class FitIdentity:
         if found:
             raise ValueError(
                 "`checkpoint` must be a folder of this very fit, with the same data and parameters. Found "
-                f"another one in {shown(folder)}: {'; '.join(found[:5])}. Name another folder for this fit, "
-                "or remove that one."
+                f"another one in {shown(folder.path)}: {'; '.join(found[:5])}. Name another folder for this "
+                "fit, or remove that one."
             )
+        folder.remove_unfinished()
+        return manifest
 
     def _differences(self, before: Mapping[str, Any]) -> Iterator[str]:
         for name, now_here in self.versions.items():

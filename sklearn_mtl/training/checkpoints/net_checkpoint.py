@@ -33,7 +33,7 @@ class NetCheckpoint:
     folder : CheckpointFolder
         The files.
     key : str
-        What tells the net from the others of the folder, in letters, digits, points and plus signs.
+        What tells the net from the others of the folder, in digits and points.
     """
 
     folder: CheckpointFolder
@@ -47,7 +47,7 @@ class NetCheckpoint:
         ready : ReadyNet
             The net, ready to be trained from the beginning.
         """
-        plan, net, name = ready.plan, ready.net, net_name(self.key)
+        plan, net, name = ready.plan, ready.net, net_name(ready.plan)
         state = self.folder.read(name, plan.settings.device)
         if state is not None and "resume" in state:
             put_at_end(net, state)
@@ -70,8 +70,7 @@ class NetCheckpoint:
         ready : sequence of ReadyNet
             The nets, ready to be trained from the beginning; all have the same folder.
         """
-        keys = [one.plan.checkpoint.key for one in ready]
-        return StackCheckpoint(self.folder, keys, ready)
+        return StackCheckpoint(self.folder, ready)
 
 
 class _Writer(CheckpointWriter):

@@ -16,7 +16,7 @@ from sklearn_mtl.training.checkpoints.net_state import (
     state_at_end,
     state_in_training,
 )
-from sklearn_mtl.training.runs import ReadyNet
+from sklearn_mtl.training.runs import NetPlan, ReadyNet
 
 # What became of a net that is not in training, where its state would be.
 ENDED, FAILED = "ended", "failed"
@@ -32,8 +32,6 @@ class StackCheckpoint:
     ----------
     folder : CheckpointFolder
         The files.
-    keys : sequence of str
-        What tells the nets from others.
     ready : sequence of ReadyNet
         The nets, ready to be trained from the beginning.
 
@@ -45,10 +43,10 @@ class StackCheckpoint:
         Positions of the nets that were done.
     """
 
-    def __init__(self, folder: CheckpointFolder, keys: Sequence[str], ready: Sequence[ReadyNet]) -> None:
+    def __init__(self, folder: CheckpointFolder, ready: Sequence[ReadyNet]) -> None:
         self._folder = folder
-        self._names = [net_name(key) for key in keys]
-        self._name = "stack-" + blake2b("\n".join(keys).encode(), digest_size=8).hexdigest()
+        self._names = [net_name(one.plan) for one in ready]
+        self._name = "stack-" + blake2b("\n".join(self._names).encode(), digest_size=8).hexdigest()
         self._device = ready[0].plan.settings.device
         found = folder.read(self._name, self._device)
         self._is_new = found is None
@@ -123,9 +121,10 @@ class StackCheckpoint:
         return state_in_training(trainer.members[slot].net, trainer.batches.random_numbers_of(slot).state)
 
 
-def net_name(key: str) -> str:
-    """Return the name of the states of a net."""
-    return f"net-{key}"
+def net_name(plan: NetPlan) -> str:
+    """Return the name of the states of a net; one that goes on from another is another."""
+    name = f"net-{plan.checkpoint.key}"
+    return name if plan.before is None else f"{name}+{len(plan.before.history)}"
 
 
 def epochs_left(ready: ReadyNet, state: Mapping[str, Any] | None) -> int:

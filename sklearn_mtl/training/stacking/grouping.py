@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.balancing import LossBalancer
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.messages import first_line
 from sklearn_mtl.network.module import Blueprint, statistics_of_sharing
 from sklearn_mtl.network.torch_private import MODULE_STATE
@@ -188,6 +189,21 @@ def stacks(group: dict[int, ReadyNet], size: int) -> Iterator[dict[int, ReadyNet
     for number in range(n_stacks):
         start, stop = (len(places) * (number + i) // n_stacks for i in (0, 1))
         yield {place: group.pop(place) for place in places[start:stop]}
+
+
+def halves(group: dict[int, ReadyNet]) -> Iterator[dict[int, ReadyNet]]:
+    """Take two stacks from a group for which memory was short, and warn of that.
+
+    Parameters
+    ----------
+    group : dict of int to ReadyNet
+        As in `stacks`.
+    """
+    warn_caller(
+        f"Memory was short for {len(group)} networks in one stack: they are trained in two of half the size, "
+        "which takes longer and teaches them the same. `max_members` of a search keeps stacks small."
+    )
+    yield from stacks(group, -(-len(group) // 2))
 
 
 def _sorted(group: Mapping[int, ReadyNet]) -> list[int]:

@@ -20,6 +20,7 @@ from sklearn_mtl.training.stacking.comparison import remove_mismatches
 from sklearn_mtl.training.stacking.grouping import (
     FitStatistics,
     Structures,
+    halves,
     in_words,
     members_at_once,
     stacks,
@@ -294,7 +295,7 @@ class _Stacks:
             # Nobody else has these nets: with them goes the stack, which their weights are views of.
             stack.clear()
             anew = {place: self._ready(place) for place in places}
-            for half in stacks(anew, -(-len(anew) // 2)):
+            for half in halves(anew):
                 yield from self._train_stack(half)
             return
         outcomes, reasons = found

@@ -1,6 +1,7 @@
 """A fit that was ended goes on from its checkpoint, and ends with the bits of one that was not."""
 
 import os
+from errno import ENOSPC
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from sklearn_mtl.balancing import DWA, FAMO, ExcessMTL, GradNorm, UncertaintyWei
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.training.checkpoints import Checkpoint, CheckpointFolder
 from sklearn_mtl.training.net import MultiTaskNet
+from sklearn_mtl.training.stacking.trainer import StackedTrainer
 from sklearn_mtl.trunks import MLP
 
 X, Y = make_multitask(
@@ -266,6 +268,73 @@ def test_a_damaged_state_is_named(tmp_path):
 
 
 def test_what_a_killed_process_left_unfinished_is_removed(tmp_path):
+    est = quick(checkpoint=tmp_path, max_epochs=2)
+    fit_ended_at(est, 1)
     (tmp_path / ".sklearn_mtl-00ff.tmp").write_bytes(b"half")
-    quick(checkpoint=tmp_path, max_epochs=1).fit(X, Y)
+    est.fit(X, Y)
     assert sorted(os.listdir(tmp_path)) == ["checkpoint.json", "net-0.safetensors"]
+
+
+def test_a_full_disk_ends_the_fit_and_the_last_state_is_whole(tmp_path):
+    est, fsync, calls = quick(checkpoint=tmp_path), os.fsync, []
+
+    def full(file):
+        calls.append(file)
+        if len(calls) == 4:
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        fsync(file)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="`checkpoint` must be a folder that can be written to") as raised:
+            est.fit(X, Y)
+    assert raised.value.errno == ENOSPC
+    assert sorted(os.listdir(tmp_path)) == ["checkpoint.json", "net-0-2.safetensors"]
+    assert_same(est.fit(X, Y), quick().fit(X, Y))
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(FileExistsError, match="`checkpoint` must be a folder"):
+        quick(checkpoint=tmp_path / "file").fit(X, Y)
+
+
+class Interrupt(Callback):
+    """Presses Ctrl-C in the fourth epoch, once."""
+
+    pressed = False
+
+    def on_batch_end(self, net, training, **kwargs):
+        if len(net.history) == 4 and not Interrupt.pressed:
+            Interrupt.pressed = True
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("n_bags", [1, 2])
+def test_ctrl_c_loses_nothing(tmp_path, n_bags):
+    Interrupt.pressed = False
+    est = quick(checkpoint=tmp_path, n_bags=n_bags, callbacks=[Interrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(X, Y)
+    assert est.interrupted_
+    assert est.n_iter_ == 3
+    assert_same(est.fit(X, Y), quick(n_bags=n_bags).fit(X, Y))
+    assert not est.interrupted_
+
+
+def test_ctrl_c_in_a_stack_loses_nothing(tmp_path, monkeypatch):
+    train, calls = StackedTrainer._train, []
+
+    def interrupted(self):
+        calls.append(None)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        train(self)
+
+    est = quick(checkpoint=tmp_path, n_bags=4)
+    with monkeypatch.context() as pressed:
+        pressed.setattr(StackedTrainer, "_train", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            est.fit(X, Y)
+    assert est.n_iter_ == 2
+    assert_same(est.fit(X, Y), quick(n_bags=4).fit(X, Y))

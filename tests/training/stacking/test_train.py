@@ -82,7 +82,9 @@ def test_halves_where_memory_is_short(data, monkeypatch, sizes):
         original(self, *args)
 
     monkeypatch.setattr(StackedTrainer, "run", short)
-    outcomes = dict(train_nets(plans))
+    with pytest.warns(UserWarning, match=r"Memory was short for \d networks in one stack") as warned:
+        outcomes = dict(train_nets(plans))
+    assert [str(one.message).split()[4] for one in warned] == ["5", "3"]
     assert sizes == [5, 2, 3, 2]
     assert sum(outcome.not_stacked_because is None for outcome in outcomes.values()) == 4
     for place, plan in enumerate(plans):
@@ -102,7 +104,8 @@ def test_halves_where_memory_is_short_for_a_trial(data, monkeypatch, sizes, owne
         return original(self, *args)
 
     monkeypatch.setattr(owner, name, short)
-    outcomes = dict(train_nets(plans))
+    with pytest.warns(UserWarning, match="Memory was short for 4 networks in one stack"):
+        outcomes = dict(train_nets(plans))
     assert sizes == [4, 2, 2]
     assert {outcome.not_stacked_because for outcome in outcomes.values()} == {None}
 
