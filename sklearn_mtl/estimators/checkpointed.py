@@ -23,6 +23,8 @@ from sklearn_mtl.training.distributed import ACTIVE
 # Parameters that change nothing of what is trained.
 NO_MATTER = frozenset({"checkpoint", "verbose", "warm_start"})
 RANDOM_STATE, FINISHED = "random_state", "finished"
+# numpy's own, and the only one that a RandomState has by itself.
+MT19937 = "MT19937"
 
 
 def fit_with_checkpoint(
@@ -113,10 +115,16 @@ def _with_generator(
     if is_integer(parameters.random_state):
         return parameters, None
     if manifest is None:
-        _, words, *others = check_random_state(parameters.random_state).get_state()
-        return parameters, [words.tolist(), *others]
+        state: Any = check_random_state(parameters.random_state).get_state(legacy=False)
+        if state["bit_generator"] != MT19937:
+            raise ValueError(
+                "`random_state` must be None, an integer or a RandomState of numpy's MT19937, to be written "
+                f"into a checkpoint. Found one of {state['bit_generator']}."
+            )
+        own = state["state"]
+        return parameters, [own["key"].tolist(), own["pos"], state["has_gauss"], state["gauss"]]
     generator = np.random.RandomState()
     if manifest.get(RANDOM_STATE) is not None:
         words, *others = manifest[RANDOM_STATE]
-        generator.set_state(("MT19937", np.array(words, dtype=np.uint32), *others))
+        generator.set_state((MT19937, np.array(words, dtype=np.uint32), *others))
     return replace(parameters, random_state=generator), manifest.get(RANDOM_STATE)

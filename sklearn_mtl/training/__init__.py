@@ -33,7 +33,8 @@ The modules: `runs` has the life of a net from plan to end, `net` a training wit
 arithmetic of a step, which single and stacked nets share. `kept_weights` decides whose weights a net ends
 with, `recording` keeps losses and scores, `settings` and `schedules` hold the settings of the loop,
 `callbacks` deals with those of the user and `callback_copies` copies them, `state` packs nets for files,
-`stacking` trains many nets as one, and `capture` records the steps of both on a GPU.
+`stacking` trains many nets as one, `capture` records the steps of both on a GPU, and `checkpoints` writes
+down how far they are, to go on from there.
 
 Examples
 --------

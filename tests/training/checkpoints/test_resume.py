@@ -187,6 +187,12 @@ def test_a_random_state_draws_what_it_draws_without_a_checkpoint(tmp_path):
     assert_same(est.fit(X, Y), expected)
 
 
+def test_a_random_state_of_another_generator_is_refused(tmp_path):
+    other = np.random.RandomState(np.random.PCG64(0))
+    with pytest.raises(ValueError, match="Found one of PCG64"):
+        quick(checkpoint=tmp_path, random_state=other).fit(X, Y)
+
+
 def test_a_finished_fit_is_there_without_training(tmp_path, monkeypatch):
     first = quick(checkpoint=tmp_path, n_bags=2, max_epochs=2).fit(X, Y)
     monkeypatch.setattr(MultiTaskNet, "run_single_epoch", None)
