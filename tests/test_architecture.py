@@ -44,14 +44,21 @@ ALLOWED = {
 }
 for stage in ("network", "data", "sampling", "augmentation", "inference", "training", "estimators"):
     ALLOWED[stage] = set(ALLOWED)
-ALLOWED |= {stage: set(ALLOWED) for stage in ("model_selection", "export")}
+ALLOWED |= {stage: set(ALLOWED) for stage in ("model_selection", "export", "federated")}
 ALLOWED["ensemble"] = set(ALLOWED) - {"export"}
 # Reports compare the network with models of other kinds, over folds.
 ALLOWED["inspection"] = set(ALLOWED) - {"export"}
 ALLOWED["datasets"] = set()
 
 KNOW_ONLY_TORCH = {"trunks", "sharing", "network", "balancing", "sampling", "augmentation"}
-REACH_TORCH_THROUGH_TRAINING = {"estimators", "model_selection", "ensemble", "inspection", "export"}
+REACH_TORCH_THROUGH_TRAINING = {
+    "estimators",
+    "model_selection",
+    "ensemble",
+    "inspection",
+    "export",
+    "federated",
+}
 
 NAMES_THAT_SAY_NOTHING = {"util", "utils", "helper", "helpers", "common", "misc"}
 

@@ -153,3 +153,9 @@ def test_pictures_are_scored_for_each_model(example, models, n_scores, tmp_path)
     assert len(lines) == n_scores
     for line in lines:
         assert np.isfinite([float(score.rstrip("%")) for score in line.split()[-4:]]).all()
+
+
+def test_eight_clients_are_compared(tmp_path):
+    _, printed = run_quickly(EXAMPLES / "federated_clients.py", tmp_path)
+    for column in ("each alone", "together", "in one place", "8 clients"):
+        assert column in printed

@@ -62,6 +62,10 @@ class Heads(nn.Module):
             alike = (0, ()) if not per_task and not hidden else (n_outputs, hidden)
             groups.setdefault(alike, []).append(task)
         self.tasks = [tuple(tasks) for tasks in groups.values()]
+        self._task_of_output = [
+            [task for task in tasks for _ in range(outputs[task])] for tasks in groups.values()
+        ]
+        self._task_of_constant = [task for task, fixed in enumerate(constant) for _ in fixed]
         self.branches = nn.ModuleList(
             _one_matrix(members, n_inputs, tasks, outputs, column_scale)
             if hidden == () and not per_task
@@ -95,6 +99,27 @@ class Heads(nn.Module):
             raw.append((self.constant_scale * self.constants).expand(len(representation), -1, -1))
         joined = raw[0] if len(raw) == 1 else torch.cat(raw, dim=-1)
         return joined if self.columns is None else joined[..., self.columns]
+
+    def tasks_of_parameters(self) -> dict[str, Tensor]:
+        """Return which task each number of the parameters belongs to, by the names of these.
+
+        Returns
+        -------
+        dict of str to tensor of int
+            Positions of tasks, of shapes that are broadcast to those of the parameters.
+        """
+        found = {}
+        for name, parameter in self.named_parameters():
+            if name == "constants":
+                found[name] = torch.tensor(self._task_of_constant)
+                continue
+            number = int(name.split(".")[1])
+            if isinstance(self.branches[number], MemberLinear):
+                tasks = torch.tensor(self._task_of_output[number])  # (members, outputs, ...)
+            else:
+                tasks = torch.tensor(self.tasks[number])  # (members, tasks, ...)
+            found[name] = tasks.reshape(-1, *[1] * (parameter.ndim - 2))
+        return found
 
     def _read_by(self, number: int, representation: Tensor) -> Tensor:
         """Return what the tasks of a branch read, (rows, members, tasks, n_inputs)."""

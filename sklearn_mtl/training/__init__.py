@@ -84,7 +84,17 @@ from sklearn_mtl.training.settings import (
     resolve_optimizer,
 )
 from sklearn_mtl.training.stacking import Outcome, RunJobs, train_bag, train_nets
-from sklearn_mtl.training.state import NetState, as_of_now, pack_module, pack_net, unpack_module, unpack_net
+from sklearn_mtl.training.state import (
+    NetState,
+    as_of_now,
+    head_tasks,
+    pack_module,
+    pack_net,
+    unpack_module,
+    unpack_net,
+    untrained_net,
+    with_weights,
+)
 
 __all__ = [
     "OPTIMIZERS",
@@ -108,6 +118,7 @@ __all__ = [
     "conflict_frame",
     "copied",
     "enabled",
+    "head_tasks",
     "history_frame",
     "kept_epoch",
     "names_of_writers",
@@ -121,4 +132,6 @@ __all__ = [
     "train_nets",
     "unpack_module",
     "unpack_net",
+    "untrained_net",
+    "with_weights",
 ]

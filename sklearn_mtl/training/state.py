@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.network import PARTS, Blueprint, in_default_modes, seeded
+from sklearn_mtl.network.heads import Heads
+from sklearn_mtl.training.kept_weights import Resume, snapshot
 from sklearn_mtl.training.net import MultiTaskNet
-from sklearn_mtl.training.runs import make_net
+from sklearn_mtl.training.runs import NetPlan, make_net, make_ready
 from sklearn_mtl.training.settings import TrainingSettings
 
 NetState = dict[str, Any]
@@ -73,6 +75,60 @@ def unpack_net(state: NetState, blueprint: Blueprint, device: torch.device) -> M
     net.statistics_ = statistics
     net.restore(state["history"], state["epochs"])
     return net
+
+
+def untrained_net(plan: NetPlan) -> MultiTaskNet:
+    """Return the net of a plan with the weights that its training would begin with.
+
+    Parameters
+    ----------
+    plan : NetPlan
+        The plan of a new net.
+    """
+    net = make_ready(plan).net
+    net.evaluated.eval()
+    return net
+
+
+def with_weights(net: MultiTaskNet, weights: Mapping[str, np.ndarray], blueprint: Blueprint) -> MultiTaskNet:
+    """Return a net with other weights; its optimizer begins anew, and its random numbers go on.
+
+    Parameters
+    ----------
+    net : MultiTaskNet
+        The net, which is left as it is.
+    weights : mapping of str to ndarray
+        The weights that are others, by their names in the state of the module.
+    blueprint : Blueprint
+        The blueprint that the net was built from.
+    """
+    packed = pack_net(net)
+    state = {**packed, "weights": {**packed["weights"], **weights}}
+    found = unpack_net(state, blueprint, torch.device(net.device))
+    if net.resume_ is not None:
+        found.resume_ = Resume(snapshot(found.network), None, net.resume_.generator, None)
+    return found
+
+
+def head_tasks(net: MultiTaskNet) -> dict[str, np.ndarray]:
+    """Return which task each number of the heads belongs to, by the names in their state.
+
+    Parameters
+    ----------
+    net : MultiTaskNet
+        The net.
+
+    Returns
+    -------
+    dict of str to ndarray of int
+        Positions of tasks, of shapes that are broadcast to those of the parameters.
+    """
+    heads = net.network.heads
+    if not isinstance(heads, Heads):
+        raise ValueError(
+            "Heads must be those of tasks with a label for each row. Found tasks with one for each position."
+        )
+    return {name: tasks.cpu().numpy() for name, tasks in heads.tasks_of_parameters().items()}
 
 
 def as_of_now(net: MultiTaskNet, blueprint: Blueprint) -> MultiTaskNet:
