@@ -81,8 +81,11 @@ class FinalInput:
 
     def check(self, X: Any) -> None:
         """Raise a ``ValueError`` if features can't follow the votes, as they are no table."""
-        shape = getattr(X, "shape", np.shape(X)) if self.passthrough else (0, 0)
-        if len(shape) != 2 or (isinstance(X, Mapping) and self.passthrough):
+        if not self.passthrough:
+            return
+        # A mapping of several inputs has a shape, but of its rows alone.
+        shape = X.shape if hasattr(X, "shape") else np.shape(X)
+        if len(shape) != 2 or isinstance(X, Mapping):
             raise ValueError(
                 "`passthrough` must be False where X is no table, array or sparse matrix of two dimensions. "
                 f"Found True and an X of type {type(X).__name__} and shape {shape}."

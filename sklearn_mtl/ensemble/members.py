@@ -112,7 +112,7 @@ def members_of(estimators: Any) -> list[Member]:
     taking_part = [(name, member) for name, member in as_estimators(estimators) if not _is_dropped(member)]
     if not taking_part:
         raise ValueError("`estimators` must have a member that is not 'drop'. Found none.")
-    return [(name, clone(_multi_task(name, member))) for name, member in taking_part]
+    return [(name, clone(as_multi_task(name, member))) for name, member in taking_part]
 
 
 def multi_task_within(member: Any) -> TaskEstimator | None:
@@ -152,8 +152,16 @@ def _named(name: str, member: Any) -> Any:
     return NAMED[member]()
 
 
-def _multi_task(name: str, member: Any) -> Any:
-    """Return a multi-task estimator that a member is, or that fits a task at a time with it."""
+def as_multi_task(name: str, member: Any) -> Any:
+    """Return a multi-task estimator that a member is, or that fits a task at a time with it.
+
+    Parameters
+    ----------
+    name : str
+        The name of the member, for messages.
+    member : object
+        An estimator, a pair of a regressor and a classifier, or a mapping of these.
+    """
     if isinstance(member, tuple | list) and len(member) == 2:
         return PerTask(*member)
     if isinstance(member, Mapping) and set(member) <= {"regressor", "classifier"}:
@@ -208,8 +216,10 @@ def fit_arguments(member: BaseEstimator, arguments: Mapping[str, Any]) -> dict[s
     for name, value in arguments.items():
         if value is not None:
             # A search splits by groups itself.
-            prefix, _ = last_within(member, searches=name != "groups")
-            found[prefix + name] = value
+            prefix, last = last_within(member, searches=name != "groups")
+            # Models of single tasks hold nothing out.
+            if name != "groups" or not isinstance(last, PerTask):
+                found[prefix + name] = value
     return found
 
 
@@ -240,4 +250,4 @@ def with_parameters(name: str, member: Any) -> Any:
         The member as the user gave it.
     """
     is_pair = isinstance(member, tuple | list | Mapping)
-    return _multi_task(name, member) if is_pair else _named(name, member)
+    return as_multi_task(name, member) if is_pair else _named(name, member)

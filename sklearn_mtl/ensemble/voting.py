@@ -106,7 +106,7 @@ class MultiTaskVoting(MemberEnsemble):
     [MultiTaskClassifierRegressor(...)]
     """
 
-    weights_: pd.DataFrame
+    weights_by_task_: dict[str, dict[str, float]]
 
     def __init__(
         self,
@@ -179,9 +179,16 @@ class MultiTaskVoting(MemberEnsemble):
             reader,
             estimators_=estimators,
             named_estimators_=Bunch(**dict(members)),
-            weights_=weights,
+            # Plain values: skops keeps no frames.
+            weights_by_task_={task: row.to_dict() for task, row in weights.iterrows()},
         )
         return self
+
+    @property
+    def weights_(self) -> pd.DataFrame:
+        """Weight of each member for each task, tasks × members."""
+        by_task = self._as_of_now().weights_by_task_
+        return pd.DataFrame.from_dict(by_task, orient="index", columns=list(self.named_estimators_))
 
     def _votes(self, X: Any) -> dict[str, np.ndarray]:
         found: dict[str, Any] = dict.fromkeys(self.tasks_, 0.0)

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeRegressor
 from sklearn.utils.estimator_checks import check_estimator
 
-from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
+from sklearn_mtl import MultiInput, MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.ensemble import MultiTaskStacking, PerTask
 from sklearn_mtl.model_selection import cross_val_predict_tasks, score_tasks, task_view
 from sklearn_mtl.trunks import MLP
@@ -314,8 +314,9 @@ def test_parameters_are_refused_by_their_names(params, error, message):
 
 def test_features_that_are_no_table_are_not_passed_through():
     est = MultiTaskStacking([("a", MultiTaskClassifierRegressor())], passthrough=True)
-    with pytest.raises(ValueError, match="`passthrough` must be False"):
-        est.fit(np.zeros((9, 2, 2)), np.arange(9.0))
+    for X in (np.zeros((9, 2, 2)), MultiInput({"a": np.zeros((9, 2)), "b": np.zeros((9, 2))})):
+        with pytest.raises(ValueError, match="`passthrough` must be False"):
+            est.fit(X, np.arange(9.0))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -149,6 +149,17 @@ def test_one_seed_makes_two_fits_alike(numbers):
     assert network.random_state is None
 
 
+def test_it_is_kept_by_skops(numbers):
+    skops = pytest.importorskip("skops.io")
+    X, Y = numbers
+    members = [("a", PAIR), ("b", (Ridge(9.0), LogisticRegression(C=0.1)))]
+    est = MultiTaskVoting(members, weights=[3, 1]).fit(X, {"price": Y["price"], "kind": Y["kind"]})
+    data = skops.dumps(est)
+    again = skops.loads(data, trusted=skops.get_untrusted_types(data=data))
+    assert (again.predict(X)["price"] == est.predict(X)["price"]).all()
+    assert again.weights_.equals(est.weights_)
+
+
 @pytest.mark.parametrize("container", ["array", "matrix"])
 def test_arrays_come_out_as_arrays(container, network):
     X = np.random.RandomState(0).normal(size=(40, 3))
