@@ -18,7 +18,7 @@ class ShowProgress(Protocol):
 
 @contextmanager
 def search_progress(
-    verbose: int, *, n_candidates: int, n_folds: int, most_epochs: int
+    verbose: int, *, n_candidates: int, n_folds: int, most_epochs: int, counted: str = "network"
 ) -> Iterator[ShowProgress | None]:
     """Give what shows the networks of a search, and show at the end that they are done.
 
@@ -30,6 +30,8 @@ def search_progress(
         Their product is the number of fits.
     most_epochs : int
         The most epochs that a network may have now. One that has stopped is as good as one that had them all.
+    counted : str, default="network"
+        The noun for what is counted.
     """
     name = f"{_counted(n_candidates, 'candidate')} × {_counted(n_folds, 'fold')}"
     view: Any
@@ -41,14 +43,14 @@ def search_progress(
                 view.begin(n_all * most_epochs)
             last[:] = n_done, n_all
             if view.is_due():
-                text = f"{n_done} of {_counted(n_all, 'network')} done"
+                text = f"{n_done} of {_counted(n_all, counted)} done"
                 text += f", {n_training} in training, epoch {epoch}" if n_training else ""
                 view.show(n_done * most_epochs + n_training * epoch, n_all * most_epochs, text)
 
         yield None if view is None else show
         if last:
             n_done, n_all = last[1], last[1]
-            view.end(n_done * most_epochs, n_all * most_epochs, f"{_counted(n_all, 'network')} trained")
+            view.end(n_done * most_epochs, n_all * most_epochs, f"{_counted(n_all, counted)} trained")
 
 
 def _counted(n: int, noun: str) -> str:

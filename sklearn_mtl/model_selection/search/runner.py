@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from joblib import effective_n_jobs
@@ -95,13 +96,22 @@ class TrialRunner:
             for position, _, result in self.run(self.plan(candidates)):
                 yield position, result
             return
-        trials = list(self._prepared(candidates))
-        yield from ((i, one.scored(self.scoring)) for i, one in enumerate(trials) if one.error is not None)
+        trials, n_done = list(self._prepared(candidates)), 0
+        failed = {i: one.scored(self.scoring) for i, one in enumerate(trials) if one.error is not None}
+        counts = {"n_candidates": len(candidates), "n_folds": len(self.folds), "most_epochs": 1}
+        with search_progress(self.verbose, **counts, counted="fit") as show:
+            for results in chain([failed], self._dealt(trials, n_workers)):
+                n_done += len(results)
+                if show is not None:
+                    show(n_done, len(trials), 0, 0)
+                yield from results.items()
+
+    def _dealt(self, trials: Sequence[Trial], n_workers: int) -> Iterator[dict[int, TrialResult]]:
+        """Run trials in workers; yield the results of each part by position."""
         settings = {"n_jobs": self.n_jobs, "pre_dispatch": self.pre_dispatch}
         for fold in self.folds[:1]:
             shared = fold.X, fold.y, fold.fit_params, self._to_send()
-            for results in run_parts(_run_part, shared, parts_of(trials, n_workers), **settings):
-                yield from results.items()
+            yield from run_parts(_run_part, shared, parts_of(trials, n_workers), **settings)
 
     def _to_send(self) -> TrialRunner:
         """Return this without the rows, for another process."""

@@ -126,11 +126,12 @@ def test_errors_of_other_backends_are_known_by_name(monkeypatch):
     assert not is_of_a_lost_worker(ValueError())
 
 
-def test_a_search_in_workers_finds_what_one_process_finds():
+def test_a_search_in_workers_finds_what_one_process_finds(capsys):
     grid = {"lr": [0.003, 0.01, 0.03, 0.1], "task_weights__type": [0.5, 1.0]}
     alone = StackedGridSearchCV(estimator(), grid, cv=2, refit=False).fit(X, Y)
     with parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1):
-        search = StackedGridSearchCV(estimator(), grid, cv=2, refit=False).fit(X, Y)
+        search = StackedGridSearchCV(estimator(), grid, cv=2, refit=False, verbose=1).fit(X, Y)
+    assert "16 fits trained" in "".join(capsys.readouterr())
     assert search.stacked_["stacked"].all()
     for name in ("mean_test_score", "std_test_score"):
         np.testing.assert_allclose(search.cv_results_[name], alone.cv_results_[name], atol=1e-5)
