@@ -11,6 +11,7 @@ import torch
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.estimators import fit_parameters, fitted
 from sklearn_mtl.network import resolve_device
+from tests.device.left_out import LEFT_OUT
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,5 +67,9 @@ def _cpu_for_auto(device: Any) -> torch.device:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.config.getoption("--device") == "cuda":
+        for beginning, reason in LEFT_OUT.items():
+            if item.nodeid.startswith(beginning):
+                pytest.skip(f"not on a card: {reason}")
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
