@@ -11,6 +11,9 @@ from torch.nn import functional as F
 # Rows of a multiple of so many numbers each begin at an address of whole vectors, in single precision the
 # widest of any processor.
 WHOLE_VECTORS = 16
+# Of so few columns a product with its bias is slow on a GPU: 256 × 256 by 6 columns took 15 µs on an H200,
+# and 8 µs with the bias added after it.
+FEW_COLUMNS = 16
 
 
 def aligned(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,6 +152,8 @@ class MemberLinear(nn.Module):
         x, weight = (x, weight) if self.training else aligned(x, weight)
         if len(weight) > 1:
             return torch.bmm(x.transpose(0, 1), weight.transpose(1, 2)).transpose(0, 1) + self.bias
+        if self.training and x.is_cuda and weight.shape[1] < FEW_COLUMNS:
+            return F.linear(x, weight.squeeze(0)) + self.bias.squeeze(0)
         return F.linear(x, weight.squeeze(0), self.bias.squeeze(0))
 
 
