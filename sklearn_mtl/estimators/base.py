@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn_mtl.estimators.autologging import autologged
 from sklearn_mtl.estimators.fit_parameters import FitParameters
 from sklearn_mtl.estimators.fit_tasks import FitTasks
-from sklearn_mtl.estimators.fitted import FittedEstimator
+from sklearn_mtl.estimators.fitted import Fitted, FittedEstimator
 from sklearn_mtl.estimators.fitted_trunks import warn_of_what_stays_frozen
 from sklearn_mtl.estimators.fitting import PlannedFit, plan_fit
 from sklearn_mtl.estimators.parameters import NestedParameters, by_name
@@ -168,11 +168,15 @@ class BaseMultiTask(
 
                 keep(*fit_with_checkpoint(self, parameters, data, observed))
             elif before is None:
-                planned = self._planned(parameters, data, Stages())
-                keep(planned.train(observed), planned.reader)
+                keep(*self._trained(parameters, data, observed))
             else:
                 keep(fit_further(parameters, before, data, self, observed))
         return self
+
+    def _trained(self, parameters: FitParameters, data: FitData, observed: Any) -> tuple[Fitted, Any]:
+        """Return what is trained, and what has read X; the rows that were learned from are gone by then."""
+        planned = self._planned(parameters, data, Stages())
+        return planned.train(observed), planned.reader
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch on a part of the data.

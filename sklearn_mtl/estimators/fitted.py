@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self, cast
 
 import numpy as np
@@ -22,7 +23,7 @@ from sklearn_mtl.estimators.tasks_html import tasks_html
 from sklearn_mtl.features import EncodedRows, Encoder, SharedRows
 from sklearn_mtl.inference import bag_log_responses, bag_responses
 from sklearn_mtl.messages import shown
-from sklearn_mtl.network import Blueprint, resolve_device
+from sklearn_mtl.network import Blueprint, give_back_unused, resolve_device
 from sklearn_mtl.targets import Layout
 from sklearn_mtl.tasks import KINDS, Responses, TaskKind, TaskSet
 from sklearn_mtl.training import (
@@ -183,8 +184,11 @@ class FittedEstimator(TaskEstimator):
         if shared is not None and shared.encoded is not None:
             return shared.encoded, index
         encoder = self._fitted.encoder
-        X = encoder.accepted.read(self, X, reset=False)
-        encoded = EncodedRows(encoder, X, at_once=shared is not None)
+        check = partial(encoder.accepted.read, self, X, reset=False)
+        # Where numbers are brought into another dtype, it is the encoder that sees what they are.
+        later = encoder.accepted.leaves_check(self, X) and X.dtype == encoder.dtype
+        rows = X if later else check()
+        encoded = EncodedRows(encoder, rows, at_once=shared is not None, check=check if later else None)
         if shared is not None:
             shared.encoded = encoded
         return encoded, index
@@ -273,6 +277,7 @@ class FittedEstimator(TaskEstimator):
             interrupt = fitted.interrupt
 
         yield keep
+        give_back_unused(self.net_.device)
         if interrupt is not None:
             raise interrupt
 

@@ -13,7 +13,7 @@ from sklearn_mtl.features.encoding import Encoder
 from sklearn_mtl.features.images import ImagePreprocessing
 from sklearn_mtl.features.input_preprocessing import InputPreprocessing
 from sklearn_mtl.features.multi_input import splittable_inputs
-from sklearn_mtl.features.reading import is_built_in, read_features, takes_texts
+from sklearn_mtl.features.reading import is_built_in, is_plain, read_features, takes_texts
 from sklearn_mtl.features.sequences import SequencePreprocessing
 from sklearn_mtl.features.several import read_several
 from sklearn_mtl.features.texts import TextPreprocessing
@@ -25,6 +25,9 @@ KINDS_OF_INPUT: tuple[type[InputPreprocessing], ...] = (
     SequencePreprocessing,
     TextPreprocessing,
 )
+
+# Looking at so many takes about as long as all else that is done to one row.
+MANY_NUMBERS = 2**18
 
 
 def kind_of_input(preprocessing: Any, X: Any) -> InputPreprocessing | None:
@@ -120,6 +123,23 @@ class AcceptedInput:
         return read_features(
             estimator, X, reset=reset, allow_nan=self.gaps, stream=self.streams, texts=self.texts
         )
+
+    def leaves_check(self, estimator: BaseEstimator, X: Any) -> bool:
+        """Return whether `read` would return X as it is, if its numbers are finite, and looking takes long.
+
+        That can then be seen where the rows are encoded.
+
+        Parameters
+        ----------
+        estimator : BaseEstimator
+            Has the number and names of the features.
+        X : object
+            Features as the user gave them.
+        """
+        may_have_gaps = self.gaps or self.inputs is not None or self.texts
+        if may_have_gaps or not is_plain(estimator, X) or X.size < MANY_NUMBERS:
+            return False
+        return kind_of_input(self.kind, X) is None
 
     def may_lack(self, X: Any) -> bool:
         """Return whether a row may lack an input: what is no table, nor encoded by a transformer.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +31,9 @@ class EncodedRows:
     at_once : bool, default=False
         Whether to encode X at once all the same, for rows that are read again and again; what is streamed
         might not fit into memory, and never is.
+    check : callable, optional
+        Raises an error if X holds numbers that are not finite. It is called where some are read, so that
+        many rows need not be looked at before; by default it is known that there are none.
 
     Examples
     --------
@@ -41,17 +46,31 @@ class EncodedRows:
     """
 
     def __init__(
-        self, encoder: Encoder, X: Any, rows: np.ndarray | None = None, *, at_once: bool = False
+        self,
+        encoder: Encoder,
+        X: Any,
+        rows: np.ndarray | None = None,
+        *,
+        at_once: bool = False,
+        check: Callable[[], Any] | None = None,
     ) -> None:
         # Here, at all rows together, since they are encoded in parts.
         encoder.look_over(X)
         self._encoder = encoder
         self._X = X
         self._rows = rows
+        self.check = check
         self._encoded: dict[str, np.ndarray | SparseRows] | None = None
         at_once = at_once and not getattr(X, "is_streamed", False)
         if at_once or not encoder.encodes_when_read(X):
-            self._encoded = encoder.transform(X, rows)
+            self._encoded = self._checked(encoder.transform(X, rows))
+            self.check = None
+
+    def unchecked(self) -> EncodedRows:
+        """Return these rows for a caller that looks itself whether numbers are finite."""
+        other = copy(self)
+        other.check = None
+        return other
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -90,7 +109,7 @@ class EncodedRows:
         if self._encoded is not None:
             return {name: block[rows] for name, block in self._encoded.items()}
         encoded = self._encoder.transform(self._X, rows if self._rows is None else self._rows[rows])
-        return {name: block[:] for name, block in encoded.items()}
+        return {name: block[:] for name, block in self._checked(encoded).items()}
 
     def kept(self, name: str) -> np.ndarray | None:
         """Return a block of numbers of all rows, such as their lengths; None where they are not in memory.
@@ -104,9 +123,16 @@ class EncodedRows:
             return None
         encoded: Any = self._encoded
         if encoded is None:
-            encoded = self._encoder.transform(self._X, self._rows)
+            encoded = self._checked(self._encoder.transform(self._X, self._rows))
         found: np.ndarray = encoded[name]
         return found
+
+    def _checked(self, encoded: dict[str, Any]) -> dict[str, Any]:
+        if self.check is not None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                if not all(np.isfinite(block.sum()) for block in encoded.values()):
+                    self.check()
+        return encoded
 
 
 @dataclass(eq=False)

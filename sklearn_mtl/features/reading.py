@@ -89,8 +89,10 @@ def read_features(
     - area
     <BLANKLINE>
     """
-    if not reset and _is_plain(estimator, X):
-        return X
+    if not reset and is_plain(estimator, X):
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(X.sum()):
+                return X
     X = in_memory_if_few(X)
     if isinstance(X, ArrowRows | Dataset) or (stream and isinstance(X, np.memmap)):
         return _read_streamed(estimator, X, reset=reset, allow_nan=allow_nan, dtype=dtype, stream=stream)
@@ -216,15 +218,22 @@ def _read_streamed(
     return rows
 
 
-def _is_plain(estimator: BaseEstimator, X: Any) -> bool:
-    """Whether X would pass all checks unchanged; for one row, the checks take longer than the network."""
+def is_plain(estimator: BaseEstimator, X: Any) -> bool:
+    """Whether X would pass all checks unchanged, if its numbers are finite: they take long for one row.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        A fitted estimator, which has the number and the names of the features.
+    X : object
+        X as the user gave it.
+    """
     if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in _FLOATS or not len(X):
         return False
     # Who takes the number of features away gets the checks of scikit-learn, which do without.
-    if X.shape[1] != getattr(estimator, "n_features_in_", None) or hasattr(estimator, "feature_names_in_"):
-        return False
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(X.sum()))
+    return X.shape[1] == getattr(estimator, "n_features_in_", None) and not hasattr(
+        estimator, "feature_names_in_"
+    )
 
 
 def _read_frame(estimator: BaseEstimator, X: pd.DataFrame, *, reset: bool, allow_nan: bool) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from sklearn_mtl.data import DeviceRows, InputRows, Reader, rows_when_read
+from sklearn_mtl.features import EncodedRows
 from sklearn_mtl.inference.prediction import (
     mean_decisions,
     mean_log_responses,
@@ -104,4 +105,12 @@ def rows_for_network(module: MultiTaskModule, inputs: Inputs) -> InputRows:
     device, dtype = module.raw_scale.device, module.raw_scale.dtype
     if isinstance(inputs, Mapping):
         return DeviceRows.from_arrays(inputs, device=device, dtype=dtype)
-    return rows_when_read(inputs, device, dtype)
+    if device.type != "cuda" or inputs.is_streamed or inputs.groups is not None:
+        return rows_when_read(inputs, device, dtype)
+    # Only here: without a GPU no fit needs it.
+    from sklearn_mtl.data.to_gpu import RowsToGPU
+
+    # A GPU has seen that numbers are finite long before the host would have.
+    if isinstance(inputs, EncodedRows) and inputs.check is not None:
+        return RowsToGPU(inputs.unchecked(), device, dtype, check=inputs.check)
+    return RowsToGPU(inputs, device, dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -20,13 +21,14 @@ from sklearn_mtl.inference.padding import (
     run_padded,
     widths_for_vectors,
 )
+from sklearn_mtl.inference.to_host import CHUNKS_BEHIND, sent
 from sklearn_mtl.network import MultiTaskModule, in_default_modes, is_out_of_memory
 from sklearn_mtl.tasks import TaskLosses
 from sklearn_mtl.tasks.losses.positions import NO_POSITION
 
 # Largest activation of a chunk, in numbers: a core's caches are small, a GPU needs much to do at once.
 NUMBERS_AT_ONCE = 2**18
-NUMBERS_AT_ONCE_ON_GPU = 2**24
+NUMBERS_AT_ONCE_ON_GPU = 2**25
 # Torch gives a thread at least so many numbers of an activation. Two threads share whole vectors; three or
 # more may split one, the numbers of which are then computed singly.
 NUMBERS_OF_A_THREAD = 2**15
@@ -132,11 +134,14 @@ def _by_networks(
     responses: Callable[[TaskLosses, Tensor], list[Tensor]] = TaskLosses.responses,
     mean: Callable[[Sequence[Tensor]], Tensor] = _mean,
 ) -> list[Tensor]:
+    on_host = not _decides(modules[0].raw_scale.device)
+
     def forward(chunk: Mapping[str, Tensor]) -> list[Tensor]:
         # Several networks are given copies: one may work in place, and the next takes the same rows.
         each = [
             _whole_vectors(
-                partial(responses, loss), _padded(module, chunk if len(modules) == 1 else _copied(chunk))
+                partial(responses, loss),
+                _padded(module, chunk if len(modules) == 1 else _copied(chunk), on_host=on_host),
             )
             for module, loss in zip(modules, losses, strict=True)
         ]
@@ -144,7 +149,12 @@ def _by_networks(
 
     for module in modules:
         _in_evaluation_mode(module)
-    return in_chunks(modules[0], inputs, forward)
+    return in_chunks(modules[0], inputs, forward, to_host=True)
+
+
+def _decides(device: torch.device) -> bool:
+    """Whether a device computes in float64, as responses and decisions are."""
+    return device.type in {"cpu", "cuda"}
 
 
 def _copied(chunk: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -159,7 +169,12 @@ def representations(module: MultiTaskModule, inputs: Inputs) -> Tensor:
 @in_default_modes
 @torch.no_grad()
 def in_chunks(
-    module: MultiTaskModule, inputs: Inputs, forward: Forward, *, padded: bool = True
+    module: MultiTaskModule,
+    inputs: Inputs,
+    forward: Forward,
+    *,
+    padded: bool = True,
+    to_host: bool = False,
 ) -> list[Tensor]:
     """Run rows through the network in chunks of bounded memory.
 
@@ -173,19 +188,27 @@ def in_chunks(
         Takes the input blocks of some rows, and returns tensors with as many rows.
     padded : bool, default=True
         Whether each row is to be rounded as among any others.
+    to_host : bool, default=False
+        Whether the tensors of all rows are to be on the CPU, brought there while the device goes on.
     """
     _in_evaluation_mode(module)
     rows = DeviceRows(dict(inputs)) if isinstance(inputs, Mapping) else inputs
     run = partial(run_padded, module, forward=forward) if padded else lambda chunk, _n_rows: forward(chunk)
-    return _in_chunks_of(rows_at_once(module, rows), rows, run, module.raw_scale.device)
+    return _in_chunks_of(rows_at_once(module, rows), rows, run, module.raw_scale.device, to_host=to_host)
 
 
 def _in_chunks_of(
-    size: int, rows: InputRows, run: Callable[[dict[str, Tensor], int], list[Tensor]], device: torch.device
+    size: int,
+    rows: InputRows,
+    run: Callable[[dict[str, Tensor], int], list[Tensor]],
+    device: torch.device,
+    *,
+    to_host: bool,
 ) -> list[Tensor]:
     """Run rows in chunks of a size; a chunk for which memory is short in halves of it."""
     total, start = len(rows), 0
     results: list[Tensor] = []
+    behind: deque[tuple[Callable[[], list[Tensor]], int, int]] = deque()
     for chunk in rows.iterate([rows.place(slice(None))]) if total <= size else _chunks(rows, size):
         stop = min(start + size, total)
         parts = _attempt(run, chunk, stop - start)
@@ -193,15 +216,25 @@ def _in_chunks_of(
             half = -(-(stop - start) // 2 // ENOUGH_ROWS) * ENOUGH_ROWS
             # Read again: the network may have worked in place before memory was short.
             again = rows.take(torch.arange(start, stop, device=device))
-            parts = _in_chunks_of(half, again, run, device)
+            parts = _in_chunks_of(half, again, run, device, to_host=to_host)
         if stop - start == total:
-            return parts
-        if not results:
-            results = [part.new_empty((total, *part.shape[1:])) for part in parts]
-        for place, part in enumerate(parts):
-            results[place] = _written(results[place], part, start, stop)
+            return [part.cpu() for part in parts] if to_host else parts
+        behind.append((sent(parts) if to_host else partial(list, parts), start, stop))
+        if len(behind) > (CHUNKS_BEHIND if to_host else 0):
+            results = _with(results, total, *behind.popleft())
         start = stop
+    for chunk_behind in behind:
+        results = _with(results, total, *chunk_behind)
     return results
+
+
+def _with(
+    results: list[Tensor], total: int, arrived: Callable[[], list[Tensor]], start: int, stop: int
+) -> list[Tensor]:
+    """Return the results for all rows with those for some, once these have arrived."""
+    parts = arrived()
+    results = results or [part.new_empty((total, *part.shape[1:])) for part in parts]
+    return [_written(result, part, start, stop) for result, part in zip(results, parts, strict=True)]
 
 
 def _attempt(
@@ -297,14 +330,16 @@ def _largest_activation(module: MultiTaskModule, rows: Mapping[str, Tensor]) -> 
     return largest
 
 
-def _padded(module: MultiTaskModule, chunk: Mapping[str, Tensor]) -> Tensor:
+def _padded(module: MultiTaskModule, chunk: Mapping[str, Tensor], *, on_host: bool) -> Tensor:
+    raw = module.calibrated(chunk)
     # Rows beyond a whole number of vectors would be computed one at a time, and rounded in another way.
-    return pad_to_multiple(module.calibrated(chunk).cpu().double())
+    return pad_to_multiple((raw.cpu() if on_host else raw).double())
 
 
 def _whole_vectors(respond: Callable[[Tensor], list[Tensor]], raw: Tensor) -> list[Tensor]:
     """Return what is made of raw outputs, by three threads or more in pieces that no two of them share."""
-    if torch.get_num_threads() < 3 or raw.numel() <= NUMBERS_OF_A_THREAD:
+    on_cpu = raw.device.type == "cpu"
+    if not on_cpu or torch.get_num_threads() < 3 or raw.numel() <= NUMBERS_OF_A_THREAD:
         return respond(raw)
     n_rows = max(NUMBERS_OF_A_THREAD // raw[0].numel() // ENOUGH_ROWS, 1) * ENOUGH_ROWS
     return [torch.cat(parts) for parts in zip(*map(respond, raw.split(n_rows)), strict=True)]

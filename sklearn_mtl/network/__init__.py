@@ -46,7 +46,9 @@ from sklearn_mtl.network.pareto_manifold import ParetoManifold
 from sklearn_mtl.network.position_heads import PositionHeads
 from sklearn_mtl.network.shapes import TooMuchToBuild, shapes_of
 from sklearn_mtl.network.torch_state import (
+    collect_circles,
     each_in_default_modes,
+    give_back_unused,
     in_default_modes,
     is_out_of_memory,
     memory_given_back,
@@ -70,8 +72,10 @@ __all__ = [
     "PositionHeads",
     "TooMuchToBuild",
     "TreePart",
+    "collect_circles",
     "draws_alone",
     "each_in_default_modes",
+    "give_back_unused",
     "giving_way",
     "in_default_modes",
     "is_known",

@@ -26,6 +26,9 @@ T = TypeVar("T")
 # Bytes on a GPU that may stay there until Python collects what it no longer needs.
 LITTLE_MEMORY = 2**25
 
+# Fewer objects than these are set aside by nobody but Python itself.
+FEW_OBJECTS = 10_000
+
 _AUTOCAST = ("cpu", "cuda", "mps")
 _END = object()
 _CPU = torch.device("cpu")
@@ -254,11 +257,29 @@ def memory_given_back(devices: Iterable[torch.device]) -> Iterator[None]:
             torch.cuda.empty_cache()
 
 
+def collect_circles() -> None:
+    """Let go of what only circles hold, such as what was recorded of a stack for which memory was short."""
+    gc.collect()
+
+
+def give_back_unused(device: torch.device | str) -> None:
+    """Return what torch keeps of a GPU's memory for tensors to come, as those of a fit that is over.
+
+    Parameters
+    ----------
+    device : torch.device or str
+        The device; the CPU has nothing to give back.
+    """
+    if torch.device(device).type == "cuda":
+        torch.cuda.empty_cache()
+
+
 @contextmanager
 def _set_aside() -> Iterator[None]:
     """Let a collection of garbage in the block look at nothing that was there before: that takes long."""
-    # Who has set objects aside already, another thread too, does so for longer than this block.
-    is_ours = gc.get_freeze_count() == 0
+    # Who has set objects aside already, another thread too, does so for longer than this block. Python itself
+    # does so with a few hundred when it starts.
+    is_ours = gc.get_freeze_count() < FEW_OBJECTS
     if is_ours:
         gc.freeze()
     try:

@@ -252,6 +252,19 @@ def _position(place: Any) -> Any:
     return torch.tensor(place).to(UNDERNEATH) if isinstance(place, list) else place
 
 
+def _never_pinned(empty: Callable) -> Callable:
+    """Memory that stays in place makes copies faster, and nothing else. Another thread may ask for it."""
+    return lambda *sizes, pin_memory=False, **kwargs: empty(*sizes, **kwargs)
+
+
+class _Event:
+    """All that the stand-in was asked for is done at once."""
+
+    def record(self, stream: Any = None) -> None: ...
+
+    def synchronize(self) -> None: ...
+
+
 def _set_data(tensor: torch.Tensor, data: torch.Tensor) -> None:
     torch._C.TensorBase.data.__set__(tensor, data)
     if isinstance(tensor, OnCard):
@@ -285,6 +298,8 @@ def card() -> Iterator[Card]:
         "memory_allocated": lambda *_device: 0,
         "empty_cache": lambda: None,
         "synchronize": lambda *_device: None,
+        "current_stream": lambda *_device: None,
+        "Event": _Event,
         "get_rng_state": lambda *_device: own.generator.get_state(),
         "set_rng_state": lambda state, *_device: own.generator.set_state(state),
         "get_device_name": lambda *_device: "a stand-in",
@@ -298,7 +313,7 @@ def card() -> Iterator[Card]:
         # Only CUDA itself records steps; tests/training/capture has a recording of its own.
         for module in (of_net, trainer):
             patch.setattr(module, "RECORDED_ON", frozenset())
-        # Memory that stays in place makes copies faster, and nothing else. Another thread may ask for it.
+        patch.setattr(torch, "empty", _never_pinned(torch.empty))
         patch.setattr(torch.Tensor, "pin_memory", lambda tensor, *_device: tensor)
         patch.setattr(torch.backends.cudnn, "is_acceptable", lambda *_tensor: False)
         # Nothing is there to be given back, and each time takes as long as a small fit.

@@ -137,3 +137,22 @@ def test_rows_encoded_when_they_are_read_are_those_of_all(preprocessing, at_once
     assert not encoded.is_streamed
     for some in (slice(None), slice(1, 3), np.array([2, 0])):
         np.testing.assert_array_equal(encoded.read(some)["x"], every[some])
+
+
+def test_what_is_not_finite_is_looked_for_where_rows_are_read():
+    values = np.zeros((10, 2), np.float32)
+    encoder, checked = FeatureEncoder(None).fit(values), []
+    values[7, 0] = np.inf
+    rows = EncodedRows(encoder, values, check=lambda: checked.append("checked"))
+    rows.read(slice(0, 5))
+    assert not checked
+    rows.read(np.array([1, 7]))
+    assert len(checked) == 1
+    rows.unchecked().read(slice(None))
+    assert len(checked) == 1
+    rows.kept("x")
+    assert len(checked) == 2
+    # What is encoded at once is looked at once.
+    at_once = EncodedRows(encoder, values, at_once=True, check=lambda: checked.append("checked"))
+    at_once.read(slice(None))
+    assert len(checked) == 3

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sklearn_mtl.messages import first_line
-from sklearn_mtl.network.torch_state import each_in_default_modes, is_out_of_memory, memory_given_back
+from sklearn_mtl.network import collect_circles, each_in_default_modes, is_out_of_memory, memory_given_back
 from sklearn_mtl.training.looking_on import looked_on
 from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.runs import NetPlan, ReadyNet, finish, finish_interrupted, make_ready, train_alone
@@ -294,6 +294,7 @@ class _Stacks:
         if found is None:
             # Nobody else has these nets: with them goes the stack, which their weights are views of.
             stack.clear()
+            collect_circles()
             anew = {place: self._ready(place) for place in places}
             for half in halves(anew):
                 yield from self._train_stack(half)
@@ -314,8 +315,7 @@ class _Stacks:
 
     def _run(self, stack: Mapping[int, ReadyNet]) -> tuple[dict[int, Outcome], dict[int, str]]:
         """Return what became of the nets of a stack, and why others must be trained alone."""
-        start = perf_counter()
-        places = list(stack)
+        start, places = perf_counter(), list(stack)
         try:
             trainer = StackedTrainer(list(stack.values()))
         # A user's module may raise anything, and does so again when its net is trained.
