@@ -82,7 +82,7 @@ class GroupedRows(InputRows):
 
     def _stored(self, place: Place) -> np.ndarray:
         if isinstance(place, slice):
-            return np.arange(self.n_stored)[place]
+            return np.arange(*place.indices(self.n_stored))
         return place.cpu().numpy()
 
 

@@ -158,8 +158,10 @@ class ArrowRows:
 
     def _places(self, rows: slice | np.ndarray) -> np.ndarray:
         """Return where in the files some rows are."""
-        every = np.arange(self._groups.n_rows) if self._rows is None else self._rows
-        return every[rows]
+        if self._rows is not None:
+            return self._rows[rows]
+        # Not by way of all positions, which may be many more.
+        return np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else rows
 
     def _like(self, rows: np.ndarray | None = None, columns: list[str] | None = None) -> Self:
         found = type(self).__new__(type(self))
