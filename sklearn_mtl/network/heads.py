@@ -96,7 +96,7 @@ class Heads(nn.Module):
                 continue
             raw.append(branch(self._read_by(number, representation)).flatten(2))
         if self.constants is not None:
-            raw.append((self.constant_scale * self.constants).expand(len(representation), -1, -1))
+            raw.append((self.constant_scale * self.constants).expand(representation.shape[0], -1, -1))
         joined = raw[0] if len(raw) == 1 else torch.cat(raw, dim=-1)
         return joined if self.columns is None else joined[..., self.columns]
 

@@ -120,7 +120,7 @@ class TaskAdaptersModule(SharingModule):
         hidden = entry.unsqueeze(0).expand(self.n_tasks, -1, -1, -1).flatten(0, 1)
         for stage in self.trunk.stages:
             hidden = stage(hidden)
-        return hidden.unflatten(0, (self.n_tasks, len(entry))).permute(1, 2, 0, 3)
+        return hidden.unflatten(0, (self.n_tasks, entry.shape[0])).permute(1, 2, 0, 3)
 
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Iterate over the parameters of the trunk, those of its adapted layers included."""
@@ -151,7 +151,7 @@ class ByRows(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what the layer makes of (rows, tasks, members, width), as (tasks · rows, members, width)."""
-        rows: Tensor = self.layer(x.unflatten(0, (self.n_tasks, len(x) // self.n_tasks)).transpose(0, 1))
+        rows: Tensor = self.layer(x.unflatten(0, (self.n_tasks, x.shape[0] // self.n_tasks)).transpose(0, 1))
         return rows.transpose(0, 1).flatten(0, 1)
 
 
@@ -192,7 +192,7 @@ class AdaptedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output for each task."""
-        n_rows = len(x) // self.n_tasks
+        n_rows = x.shape[0] // self.n_tasks
         scaled = x.unflatten(0, (self.n_tasks, 1, n_rows)) * (self.first + self.inputs)
         products = self.layer(scaled.flatten(0, 2)).unflatten(0, (self.n_tasks, self.rank, n_rows))
         outputs = self.first + self.outputs

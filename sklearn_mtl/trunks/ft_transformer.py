@@ -171,7 +171,7 @@ class ColumnTokens(nn.Module):
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the tokens, shape (rows, 1, n_tokens * width)."""
         columns = torch.addcmul(self.bias, self.weight, inputs[self.name].unsqueeze(-1))
-        parts = [self.reading.expand(len(columns), -1), columns.flatten(1)]
+        parts = [self.reading.expand(columns.shape[0], -1), columns.flatten(1)]
         if self.codes is not None and self.name_of_codes is not None:
             parts.insert(1, self.codes(inputs[self.name_of_codes]) + self.bias_of_codes)
         return torch.cat(parts, dim=1).unsqueeze(1)
