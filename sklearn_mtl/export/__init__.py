@@ -41,5 +41,8 @@ True
 """
 
 from sklearn_mtl.export.model import load, save
+from sklearn_mtl.export.onnx_file import OnnxFile, to_onnx
+from sklearn_mtl.export.programs import exported_program
+from sklearn_mtl.export.smaller import prune, quantize
 
-__all__ = ["load", "save"]
+__all__ = ["OnnxFile", "exported_program", "load", "prune", "quantize", "save", "to_onnx"]

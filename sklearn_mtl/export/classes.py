@@ -106,8 +106,15 @@ def own_fields(value: Any) -> dict[str, Any] | None:
     return None
 
 
-def extra(module: str) -> ModuleType:
-    """Import a module of the ``export`` extra.
+def extra(module: str, of: str = "export") -> ModuleType:
+    """Import a module of an extra.
+
+    Parameters
+    ----------
+    module : str
+        The module's name.
+    of : str, default="export"
+        The extra.
 
     Raises
     ------
@@ -118,6 +125,4 @@ def extra(module: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        raise ImportError(
-            f'`sklearn_mtl.export` needs {package}: pip install "sklearn-mtl[export]"'
-        ) from error
+        raise ImportError(f'`sklearn_mtl.export` needs {package}: pip install "sklearn-mtl[{of}]"') from error
