@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks import (
     balancing_speed,
+    deploy,
     gpu,
     inputs,
     memory,
@@ -34,6 +35,7 @@ SUITES: dict[str, Callable[[Options], Iterator[list[Result]]]] = {
     "inputs": inputs.measure,
     "memory": memory.measure,
     "gpu": gpu.measure,
+    "deploy": deploy.measure,
 }
 RESULTS = Path(__file__).parent / "results"
 

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sklearn_mtl import MultiTaskClassifierRegressor
+
 MODELS = ("both tasks together", "each task alone", "HistGradientBoosting")
 EXAMPLES = Path(__file__).parent.parent / "examples"
 EXAMPLE = EXAMPLES / "house_price_and_type.py"
@@ -159,3 +161,32 @@ def test_eight_clients_are_compared(tmp_path):
     _, printed = run_quickly(EXAMPLES / "federated_clients.py", tmp_path)
     for column in ("each alone", "together", "in one place", "8 clients"):
         assert column in printed
+
+
+def test_the_service_answers_rows_with_all_tasks():
+    for package in ("fastapi", "uvicorn", "httpx"):
+        pytest.importorskip(package)
+    import httpx
+
+    example = SimpleNamespace(**runpy.run_path(str(EXAMPLES / "serve.py"), run_name="example"))
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(60, 4)), columns=example.COLUMNS).assign(sex=["woman", "man"] * 30)
+    Y = {"progress": np.sin(X["bmi"].to_numpy()), "far": np.where(X["age"] > 0, "yes", "no")}
+    model = MultiTaskClassifierRegressor(trunk="mlp", n_bags=1, max_epochs=2, random_state=0).fit(X, Y)
+    served = example.Served(example.service(model))
+    with served as address, httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
+        rows = [*X[:3].to_dict("records"), {"sex": "man"}]
+        found = client.post("/predict", json=rows).raise_for_status().json()
+        one = client.post("/predict", json=rows[0]).raise_for_status().json()
+        wrong = client.post("/predict", json={"weight": 80})
+        text = client.post("/predict", json={"age": "old"})
+    table = pd.DataFrame(rows, columns=example.COLUMNS)
+    assert [row["progress"]["prediction"] for row in found] == model.predict(table)["progress"].tolist()
+    assert [row["far"]["prediction"] for row in found] == model.predict(table)["far"].tolist()
+    yes = [row["far"]["probabilities"]["yes"] for row in found]
+    assert yes == model.predict_proba(table)["far"][:, 1].tolist()
+    assert one == found[0]
+    assert wrong.status_code == text.status_code == 422
+    assert "weight" in wrong.json()["detail"]
+    assert "text in place of numbers" in text.json()["detail"]
+    assert not served.thread.is_alive()
