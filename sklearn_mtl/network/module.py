@@ -295,16 +295,18 @@ class Blueprint:
         weights = torch.tensor(self.task_weights)[torch.tensor(self.tasks.column_task)]
         return bool((weight.cpu()[:, weights > 0] > 0).any())
 
-    def build_loss(self, y: Tensor, weight: Tensor) -> BalancedLoss:
+    def build_loss(self, y: Tensor, weight: Tensor, baseline: Tensor | None = None) -> BalancedLoss:
         """Return the loss, given the encoded targets and the cell weights of the training rows.
 
         Parameters
         ----------
         y, weight : tensor of shape (n_rows, n_columns)
             They determine the loss of each task's best constant prediction, by which its loss is divided.
+        baseline : tensor of shape (n_tasks,), optional
+            These losses, where they are known already.
         """
         balancer = self.balancing.fresh(len(self.tasks))
         balancer.note_tasks(self.tasks.tasks)
         balancer = balancer.to(y.dtype)
         weights = torch.tensor(self.task_weights, dtype=y.dtype, device=y.device)
-        return BalancedLoss(TaskLosses(self.tasks, y, weight), balancer, weights)
+        return BalancedLoss(TaskLosses(self.tasks, y, weight, baseline), balancer, weights)

@@ -7,7 +7,7 @@ private names anywhere else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from inspect import unwrap
 from typing import Any
@@ -116,12 +116,16 @@ def has_hooks(part: nn.Module) -> bool:
     Torch has no other way to ask. Under other names, what a user hooked in would draw unseen from the
     generator that all threads share.
     """
-    return any(
-        hooks for name, hooks in (*vars(part).items(), *vars(torch.nn.modules.module).items()) if _HOOKS(name)
-    )
+    held, held_by_all = vars(part), vars(torch.nn.modules.module)
+    return any(held.get(name) for name in _HOOKS) or any(held_by_all[name] for name in _HOOKS_OF_ALL)
 
 
-_HOOKS = re.compile(r"_(global_)?(forward|backward)_(pre_)?hooks$").match
+def _hooks_among(names: Iterable[str]) -> list[str]:
+    return [name for name in names if re.fullmatch(r"_(global_)?(forward|backward)_(pre_)?hooks", name)]
+
+
+_HOOKS = _hooks_among(vars(nn.Module()))
+_HOOKS_OF_ALL = _hooks_among(vars(torch.nn.modules.module))
 
 
 def uncompiled(module: nn.Module) -> Any:

@@ -88,17 +88,19 @@ class TaskLosses(nn.Module):
         The tasks.
     y, weight : tensor of shape (n_rows, n_columns)
         Encoded targets and cell weights of the training rows.
+    baseline : tensor of shape (n_tasks,), optional
+        The loss of each task's best constant prediction, where it is known already.
     """
 
     column_task: Tensor
     raw_column: Tensor | None
     baseline: Tensor
 
-    def __init__(self, tasks: TaskSet, y: Tensor, weight: Tensor) -> None:
+    def __init__(self, tasks: TaskSet, y: Tensor, weight: Tensor, baseline: Tensor | None = None) -> None:
         super().__init__()
         self._lay_out(tasks, y.device)
-        baseline = self._baselines(y, weight)
-        self.register_buffer("baseline", baseline.to(y.dtype))
+        found = self._baselines(y, weight).to(y.dtype) if baseline is None else baseline.clone()
+        self.register_buffer("baseline", found)
 
     def _lay_out(self, tasks: TaskSet, device: torch.device) -> None:
         self.groups = tasks.groups

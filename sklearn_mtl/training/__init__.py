@@ -68,6 +68,7 @@ from sklearn_mtl.training.callback_copies import copied
 from sklearn_mtl.training.callbacks import StopTraining, check_callbacks, enabled, names_of_writers
 from sklearn_mtl.training.fit_summary import FitSummary
 from sklearn_mtl.training.further import plan_further
+from sklearn_mtl.training.history_frame import history_frame
 from sklearn_mtl.training.inter_task_affinity import InterTaskAffinity
 from sklearn_mtl.training.kept_epoch import kept_epoch
 from sklearn_mtl.training.kept_weights import BestEpoch, FiniteLosses
@@ -75,7 +76,7 @@ from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.observer import FitObserver, NetObserver
 from sklearn_mtl.training.pareto_manifold import ManifoldPlan
 from sklearn_mtl.training.progress_view import progress_view
-from sklearn_mtl.training.recording import conflict_frame, history_frame
+from sklearn_mtl.training.recording import conflict_frame
 from sklearn_mtl.training.runs import NetPlan, plan_bag
 from sklearn_mtl.training.settings import (
     OPTIMIZERS,

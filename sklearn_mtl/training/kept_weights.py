@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import inf, isclose, isfinite
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from sklearn_mtl.data import Table
 from sklearn_mtl.messages import shown
-from sklearn_mtl.network import GeneratorState, MultiTaskModule
+from sklearn_mtl.network import GeneratorState
 from sklearn_mtl.network.torch_private import move_each_towards
 from sklearn_mtl.training.callbacks import StopTraining
+from sklearn_mtl.training.net_in_training import LatestWeights, NetInTraining, State, WeightKeeper
 from sklearn_mtl.training.steps import WeightAverage, are_finite, is_finite
 
 # Relative difference by which rounding may tell a loss of a stacked network from that of the same one alone.
@@ -26,9 +27,30 @@ SAME_LOSS = 1e-5
 MUCH_WORSE = 0.1
 
 
-def snapshot(module: nn.Module) -> dict[str, Tensor]:
+def snapshot(module: nn.Module) -> State:
     """Return a copy of the module's state."""
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+class WeightsOfNet(LatestWeights):
+    """Those of a net that is trained alone.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The module that would predict.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def are_finite(self) -> bool:
+        """Whether there is neither nan nor infinity in them."""
+        return are_finite([*self._module.parameters()])
+
+    def take(self, then: Callable[[State], None]) -> None:
+        """Give a function a copy of the module's state, at once."""
+        then(snapshot(self._module))
 
 
 @dataclass(eq=False)
@@ -76,7 +98,10 @@ class KeptWeights:
         """
         now = dict(module.named_parameters(remove_duplicate=False))
         if self.mean is None:
-            finite = {n for n in now if self.best[n].is_floating_point() and is_finite(self.best[n])}
+            floats = [n for n in now if self.best[n].is_floating_point()]
+            # One answer for all, as nearly always all are.
+            every = are_finite([self.best[n] for n in floats]) if floats else True
+            finite = {n for n in floats if every or is_finite(self.best[n])}
             self.mean = {n: value.clone() if n in finite else value for n, value in self.best.items()}
         names = [name for name, value in self.mean.items() if value is not self.best[name]]
         means, latest = [self.mean[name] for name in names], [now[name].detach() for name in names]
@@ -87,6 +112,12 @@ class KeptWeights:
         """Return a copy whose mean moves on without moving this one."""
         mean = self.mean and {n: v if v is self.best[n] else v.clone() for n, v in self.mean.items()}
         return replace(self, mean=mean)
+
+    def on_its_own(self) -> KeptWeights:
+        """Return a copy whose tensors are no parts of those of a stack, which would stay in memory."""
+        best = {name: value.clone() for name, value in self.best.items()}
+        mean = self.mean and {n: best[n] if v is self.best[n] else v for n, v in self.mean.items()}
+        return replace(self, best=best, mean=mean)
 
     def from_now(self, epoch: int) -> KeptWeights:
         """Return the state that a net ended with as that of the best of the epochs so far."""
@@ -132,6 +163,8 @@ class TrainingRun:
         Shared parameters whose gradients the balancer looks at, or the representation of the last step.
     kept : KeptWeights, optional
         Weights that the net will end with; those of the last epoch by default.
+    latest : LatestWeights, optional
+        The weights at the end of an epoch, in a stack; None for a net alone.
     """
 
     n_before: int = 0
@@ -140,6 +173,7 @@ class TrainingRun:
     average: WeightAverage | None = None
     shared: list[Tensor] = field(default_factory=list)
     kept: KeptWeights | None = None
+    latest: LatestWeights | None = None
 
     @classmethod
     def begin(cls, net: NetInTraining, valid: Table | None) -> TrainingRun:
@@ -193,45 +227,9 @@ class TrainingRun:
         return resume
 
 
-class NetInTraining(Protocol):
-    """A net as what decides on its weights sees it."""
-
-    run_: TrainingRun
-    resume_: Resume | None
-    history: Any
-    device: Any
-    ema_decay: float | None
-    broken_tasks_: np.ndarray
-    criterion_: Any
-    network: MultiTaskModule
-
-    @property
-    def evaluated(self) -> nn.Module:
-        """The module that validation and prediction use."""
-
-    @property
-    def epochs_to_wait(self) -> int:
-        """The number of epochs before all tasks are trained."""
-
-    def loss_on(self, valid: Table) -> float:
-        """Return the watched loss of the evaluated module on held-out rows."""
-
-    def epoch_of(self, row: Any) -> dict[str, np.ndarray]:
-        """Return the losses of an epoch by task, given its row of the history."""
-
-
-class WeightKeeper(Callback):
-    """A callback that decides which epoch's weights a net ends with.
-
-    Both methods are hooks, by default nothing. A net calls `keep` at the end of each epoch before any
-    callback's ``on_epoch_end``, since one of those may end the training.
-    """
-
-    def keep(self, net: NetInTraining) -> None:
-        """Keep the weights of the epoch that is over, if they are better than those kept so far."""
-
-    def fall_back(self, net: NetInTraining) -> None:
-        """Let the net end with the weights of an earlier epoch, since the present ones are of no use."""
+def latest_weights(net: NetInTraining) -> LatestWeights:
+    """Return the weights that a net would predict with now."""
+    return net.run_.latest or WeightsOfNet(net.evaluated)
 
 
 class BestEpoch(WeightKeeper):
@@ -263,7 +261,7 @@ class BestEpoch(WeightKeeper):
             return
         # What was kept before all tasks were trained gives way.
         if kept is None or kept.epoch <= net.epochs_to_wait or loss < kept.loss:
-            net.run_.kept = KeptWeights(snapshot(net.evaluated), epoch, loss)
+            latest_weights(net).take(lambda state: setattr(net.run_, "kept", KeptWeights(state, epoch, loss)))
         else:
             kept.add(net.evaluated)
 
@@ -301,7 +299,7 @@ class FiniteLosses(WeightKeeper):
         """Look for losses that are not finite; keep the weights if there are none."""
         self.broken_ = self._broken(net)
         if self.broken_ is None and self.keeps:
-            self.last_ = snapshot(net.evaluated)
+            latest_weights(net).take(lambda state: setattr(self, "last_", state))
 
     def fall_back(self, net: NetInTraining) -> None:
         """Let the net end with the weights of the last epoch with finite losses, where they are kept."""
@@ -341,5 +339,5 @@ class FiniteLosses(WeightKeeper):
             bad = net.broken_tasks_ if len(net.broken_tasks_) else np.flatnonzero(~np.isfinite(losses))
             return ", ".join(f"task {shown(self.names[i])}" for i in bad[:5]) or "all tasks together"
         # No loss was computed with the weights of the last step, unless rows are held out.
-        finite = "valid_loss" in net.history[-1] or are_finite([*net.evaluated.parameters()])
+        finite = "valid_loss" in net.history[-1] or latest_weights(net).are_finite()
         return None if finite else "all tasks together (the weights are no longer finite)"

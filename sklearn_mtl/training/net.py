@@ -16,8 +16,9 @@ from sklearn_mtl.network.torch_private import graphs_kept, uncompiled
 from sklearn_mtl.training.callback_events import PER_STEP, is_of_the_user, is_told_of_steps
 from sklearn_mtl.training.callbacks import StopTraining, has_stopped_early
 from sklearn_mtl.training.capture import StepsOfNet, replaying
-from sklearn_mtl.training.kept_weights import Resume, TrainingRun, WeightKeeper, snapshot
+from sklearn_mtl.training.kept_weights import Resume, TrainingRun, snapshot
 from sklearn_mtl.training.losses_again import losses_again
+from sklearn_mtl.training.net_in_training import WeightKeeper
 from sklearn_mtl.training.parameter_groups import groups_of_their_own, take_over, unfreeze
 from sklearn_mtl.training.recording import RecordedNet
 from sklearn_mtl.training.schedules import StepSchedule
@@ -142,8 +143,7 @@ class MultiTaskNet(RecordedNet):
         train, valid : Table
             Training rows, and held-out rows or None.
         """
-        self.resume_ = self.run_.end(self, valid)
-        self.run_ = TrainingRun()
+        self.resume_, self.run_ = self.run_.end(self, valid), TrainingRun()
         self.notify("on_train_end", X=train, y=None)
 
     def finish_interrupted(self, train: Table, valid: Table | None) -> bool:
@@ -176,9 +176,8 @@ class MultiTaskNet(RecordedNet):
     def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> tuple[Any, dict[str, Any]]:
         """Return skorch's groups of parameters, and after them those of the trunk and of the balancer."""
         _, options = super().get_params_for_optimizer(prefix, [])
-        own = groups_of_their_own(
-            self.network, self.criterion_.balancer, self.optimizer, {"lr": self.lr, **options}
-        )
+        settings = {"lr": self.lr, **options}
+        own = groups_of_their_own(self.network, self.criterion_.balancer, self.optimizer, settings)
         taken = {id(parameter) for group in own for parameter in group["params"]}
         others = [named for named in named_parameters if id(named[1]) not in taken]
         (groups,), options = super().get_params_for_optimizer(prefix, others)
@@ -223,7 +222,8 @@ class MultiTaskNet(RecordedNet):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Keep the weights, if they are better than before, before any callback ends the training."""
-        for keeper in self._callbacks_of(WeightKeeper):
+        # Those of a stack are kept by then, for all of its nets at once.
+        for keeper in self._callbacks_of(WeightKeeper) if self.run_.latest is None else ():
             keeper.keep(self)
         self.run_.n_over = len(self.history)
 

@@ -75,11 +75,13 @@ def _of_network(network: nn.Module, options: Mapping[str, Any]) -> list[dict[str
 def _of_balancer(
     balancer: Balancer, optimizer: type[torch.optim.Optimizer], options: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    known = signature(optimizer).parameters
+    groups = balancer.param_groups()
+    # To look at a signature takes a while, and few balancers learn anything.
+    known = signature(optimizer).parameters if groups else {}
     takes_any = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values())
     settings = {name: parameter.default for name, parameter in known.items()} | dict(options)
     found = []
-    for group in balancer.param_groups():
+    for group in groups:
         others = {name: value for name, value in group.items() if name != "params"}
         # A setting that the optimizer does not have means nothing to it.
         if any(settings[name] != value if name in settings else takes_any for name, value in others.items()):

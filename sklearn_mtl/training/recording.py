@@ -144,18 +144,22 @@ class RecordedNet(NeuralNet):
             Number of rows of each step.
         """
         per_task, watched = self.watched(losses.sum(0), masses.sum(0))
+        effective = self.effective_weights(per_task, masses.sum(0) > 0)
+        self.write_training(per_task, float(watched), effective, first_broken(losses))
+        self.write_steps("train", self.watched(losses, masses)[1], sizes)
+        self.criterion_.balancer.end_epoch(self._as_tensor(per_task))
+
+    def write_training(
+        self, per_task: np.ndarray, watched: float, effective: np.ndarray, broken: np.ndarray
+    ) -> None:
+        """Write the training losses of an epoch, and how much those of the tasks count, into the history."""
         self.history[-1].update(self._by_task("train_loss", per_task))
-        effective = self._effective_weights(per_task, masses.sum(0) > 0)
         self.history[-1].update(self._by_task("weight", effective))
-        self._record_total("train_loss", float(watched))
-        self._record_batches("train", losses, masses, sizes)
+        self._record_total("train_loss", watched)
         conflict = self.conflict_ and self.conflict_.take()
         if conflict is not None:
             self.history.record(CONFLICT, conflict)
-        # Within an epoch one task's nan spreads through the trunk to all: the first step tells whose.
-        broken = ~np.isfinite(losses)
-        self.broken_tasks_ = np.flatnonzero(broken[broken.any(1)][:1].any(0))
-        self.criterion_.balancer.end_epoch(self._as_tensor(per_task))
+        self.broken_tasks_ = broken
 
     def record_validation(
         self, loss: np.ndarray, mass: np.ndarray, scores: np.ndarray, sizes: Sequence[int]
@@ -176,7 +180,7 @@ class RecordedNet(NeuralNet):
         self.history[-1].update(self._by_task("valid_loss", per_task))
         self.history[-1].update(self._by_task("valid_score", scores))
         self._record_total("valid_loss", float(watched))
-        self._record_batches("valid", losses, masses, sizes)
+        self.write_steps("valid", self.watched(losses, masses)[1], sizes)
 
     def watched(self, loss: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the losses of the tasks, and their mean over the tasks of weight > 0 with a label.
@@ -186,12 +190,7 @@ class RecordedNet(NeuralNet):
         loss, mass : ndarray of float64, shape (..., n_tasks)
             Sums over some rows: scale-free losses, and weights.
         """
-        labelled = mass > 0
-        per_task = np.divide(loss, mass, out=np.full_like(loss, np.nan), where=labelled)
-        counted = labelled & (to_numbers(self.criterion_.weights) > 0)
-        n_counted = counted.sum(-1)
-        total = np.where(counted, per_task, 0.0).sum(-1)
-        return per_task, np.divide(total, n_counted, out=np.full_like(total, np.nan), where=n_counted > 0)
+        return means_and_watched(loss, mass, to_numbers(self.criterion_.weights))
 
     @property
     def epochs_to_wait(self) -> int:
@@ -233,20 +232,17 @@ class RecordedNet(NeuralNet):
         flags = (lower < before).tolist()
         return entries + [(f"{name}_best", flag) for name, flag in zip(names, flags, strict=True)]
 
-    def _record_batches(
-        self, prefix: str, losses: np.ndarray, masses: np.ndarray, sizes: Sequence[int]
-    ) -> None:
-        """Record the watched loss and the size of each step, in rows that callbacks opened or in new ones."""
+    def write_steps(self, prefix: str, watched: np.ndarray, sizes: Sequence[int]) -> None:
+        """Write the watched loss and the size of steps, in rows that callbacks opened or in new ones."""
         rows = self.history[-1]["batches"]
         opened = [row for row in rows if "train_loss" not in row]
         if not opened:
-            opened = [{} for _ in losses]
+            opened = [{} for _ in sizes]
             rows.extend(opened)
             if len(self.history) > 1:
                 # Nothing reads more of an earlier epoch than its last batch.
                 del self.history[-2]["batches"][:-1]
-        watched = self.watched(losses, masses)[1].tolist()
-        for row, loss, size in zip(opened, watched, sizes, strict=True):
+        for row, loss, size in zip(opened, watched.tolist(), sizes, strict=True):
             row.update({f"{prefix}_loss": loss, f"{prefix}_batch_size": size})
 
     def _record_total(self, key: str, value: float) -> None:
@@ -261,7 +257,7 @@ class RecordedNet(NeuralNet):
             self.best_[f"total_{key}"] = value
         return lowest
 
-    def _effective_weights(self, losses: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    def effective_weights(self, losses: np.ndarray, labelled: np.ndarray) -> np.ndarray:
         """Return how much each task's loss counts in what is minimised, at the epoch's mean losses."""
         balancer, device = self.criterion_.balancer, torch.device(self.device)
         weights = self.criterion_.weights * self._as_tensor(labelled)
@@ -275,38 +271,36 @@ class RecordedNet(NeuralNet):
         return torch.as_tensor(losses).to(self.criterion_.weights)
 
 
+def means_and_watched(
+    loss: np.ndarray, mass: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the losses of the tasks, and their mean over the tasks of weight > 0 with a label.
+
+    Parameters
+    ----------
+    loss, mass : ndarray of float64, shape (..., n_tasks)
+        Sums over some rows: scale-free losses, and weights.
+    weights : ndarray of float64, shape (..., n_tasks)
+        The task weights of the user.
+    """
+    labelled = mass > 0
+    per_task = np.divide(loss, mass, out=np.full_like(loss, np.nan), where=labelled)
+    counted = labelled & (weights > 0)
+    n_counted = counted.sum(-1)
+    total = np.where(counted, per_task, 0.0).sum(-1)
+    return per_task, np.divide(total, n_counted, out=np.full_like(total, np.nan), where=n_counted > 0)
+
+
+def first_broken(losses: np.ndarray) -> np.ndarray:
+    """Return the tasks whose losses were the first to be not finite, given those of steps, by task."""
+    # Within an epoch one task's nan spreads through the trunk to all: the first step tells whose.
+    broken = ~np.isfinite(losses)
+    return np.flatnonzero(broken[broken.any(1)][:1].any(0))
+
+
 def to_numbers(values: Tensor) -> np.ndarray:
     """Return a tensor as an array of float64 on the host."""
     return values.detach().cpu().double().numpy()
-
-
-def history_frame(nets: Sequence[RecordedNet], tasks: TaskSet) -> pd.DataFrame:
-    """Return a row for each epoch of each net.
-
-    The columns are ``bag`` (where there are several nets), ``epoch``, the watched ``train_loss`` and
-    ``valid_loss``, then ``train_loss_price``, ``valid_loss_price``, ``valid_r2_price`` and ``weight_price``
-    for every task.
-    """
-    frames = []
-    for bag, net in enumerate(nets):
-        rows = net.history
-        general = {
-            key: [row.get(key, np.nan) for row in rows] for key in ("epoch", "train_loss", "valid_loss")
-        }
-        if np.isnan(general["valid_loss"]).all():
-            del general["valid_loss"]
-        if len(nets) > 1:
-            general = {"bag": [bag] * len(rows), **general}
-        blocks, epochs = [pd.DataFrame(general)], [net.epoch_of(row) for row in rows]
-        for key, names in columns_by_task(tasks).items():
-            # An epoch without held-out rows, as in `partial_fit`, has no validation loss.
-            found = [epoch.get(key) for epoch in epochs]
-            if any(values is not None for values in found):
-                none = np.full(len(tasks), np.nan)
-                values = np.stack([none if values is None else values for values in found])
-                blocks.append(pd.DataFrame(values, columns=names))
-        frames.append(pd.concat(blocks, axis=1))
-    return pd.concat(frames, ignore_index=True)
 
 
 def conflict_frame(nets: Sequence[RecordedNet], tasks: TaskSet) -> pd.DataFrame | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -170,7 +171,7 @@ class ReadyNet:
     net: MultiTaskNet
     generator: GeneratorState
 
-    @property
+    @cached_property
     def alone(self) -> bool:
         """Whether its training draws from generators of its own alone, but for its callbacks."""
         known = self.plan.settings.optimizer.__module__.startswith(torch.optim.__name__)
@@ -178,7 +179,9 @@ class ReadyNet:
         return known and given and all(map(draws_alone, (self.net.network, self.net.criterion_)))
 
 
-def make_ready(plan: NetPlan, statistics: Mapping[str, Tensor] | None = None) -> ReadyNet:
+def make_ready(
+    plan: NetPlan, statistics: Mapping[str, Tensor] | None = None, baseline: Tensor | None = None
+) -> ReadyNet:
     """Return the net of a plan, ready to be trained.
 
     Parameters
@@ -187,16 +190,18 @@ def make_ready(plan: NetPlan, statistics: Mapping[str, Tensor] | None = None) ->
         The plan of the net.
     statistics : mapping of str to tensor, optional
         The result of ``plan.fit_statistics``, where it is known already.
+    baseline : tensor, optional
+        That of the losses of a net of the same tasks and rows.
     """
     if statistics is None and plan.before is None:
         statistics = plan.fit_statistics()
     # Seeded anew: what is drawn here must not depend on whether the statistics were known.
     with seeded(plan.seed, plan.settings.device, alone=plan.blueprint.draws_alone):
-        net = _new(plan, statistics or {}) if plan.before is None else _continued(plan, plan.before)
+        before = plan.before
+        net = _new(plan, statistics or {}, baseline) if before is None else _continued(plan, before)
         state = GeneratorState.now(plan.settings.device)
-    if plan.before is not None and plan.before.resume_ is not None:
-        state = plan.before.resume_.generator
-    return ReadyNet(plan, net, state)
+    resume = None if before is None else before.resume_
+    return ReadyNet(plan, net, state if resume is None else resume.generator)
 
 
 def train_alone(ready: ReadyNet) -> MultiTaskNet:
@@ -265,8 +270,7 @@ def make_net(
     ]
     if settings.patience is not None and stops_early:
         callbacks.append(("best_epoch", BestEpoch(settings.patience)))
-    if observer is not None:
-        callbacks.append(("observer", observer))
+    callbacks += [] if observer is None else [("observer", observer)]
     net = net_class(
         module,
         loss,
@@ -290,10 +294,10 @@ def make_net(
     return net.initialize()
 
 
-def _new(plan: NetPlan, statistics: Mapping[str, Tensor]) -> MultiTaskNet:
+def _new(plan: NetPlan, statistics: Mapping[str, Tensor], baseline: Tensor | None) -> MultiTaskNet:
     settings = plan.settings
     module = plan.build(statistics).to(settings.device, settings.dtype)
-    loss = plan.blueprint.build_loss(plan.train.y, plan.train.weight).to(settings.device)
+    loss = plan.blueprint.build_loss(plan.train.y, plan.train.weight, baseline).to(settings.device)
     net = _around(plan, module, loss)
     net.statistics_ = dict(statistics)
     return net
@@ -316,13 +320,8 @@ def _around(plan: NetPlan, module: MultiTaskModule, loss: BalancedLoss, done: in
         plan.settings,
         plan.n_batches,
         done=done,
-        valid_size=_valid_size(module, plan.valid),
+        valid_size=0 if plan.valid is None else rows_at_once(module, plan.valid.blocks),
         prefix=plan.prefix,
         observer=plan.observer,
         net_class=plan.net_class if ACTIVE.get() is None else data_parallel_class(plan.net_class),
     )
-
-
-def _valid_size(module: MultiTaskModule, valid: Table | None) -> int:
-    """Return the rows in each validation batch: as many as prediction takes, since no gradient is kept."""
-    return 0 if valid is None else rows_at_once(module, valid.blocks)

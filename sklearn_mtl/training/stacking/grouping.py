@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from sklearn_mtl.balancing import LossBalancer
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.messages import first_line
+from sklearn_mtl.network.generators import is_known
 from sklearn_mtl.network.module import Blueprint, statistics_of_sharing
 from sklearn_mtl.network.torch_private import MODULE_STATE
 from sklearn_mtl.network.torch_state import is_out_of_memory
 from sklearn_mtl.recipes import fingerprint
 from sklearn_mtl.training.distributed import ACTIVE
-from sklearn_mtl.training.runs import NetPlan, ReadyNet
+from sklearn_mtl.training.runs import NetPlan, ReadyNet, make_ready
 from sklearn_mtl.training.stacking.batches import few_rows
 from sklearn_mtl.training.stacking.joint_update import parameter_groups
 from sklearn_mtl.training.stacking.losses import losses_key
@@ -137,7 +138,7 @@ def attribute_fingerprints(module: nn.Module) -> dict[str, Any]:
     for name, value in plain_attributes(module):
         found = fingerprint(value)
         # What can't be pickled, such as a function within another, is the same as long as it is one object.
-        fingerprints[name] = found if isinstance(found, str) else id(value)
+        fingerprints[name] = id(value) if type(found) is object else found
     return fingerprints
 
 
@@ -157,10 +158,24 @@ def first_changed(
 
 
 class FitStatistics:
-    """Fit statistics, computed once for nets that share rows, trunk and way of sharing."""
+    """What is known of the rows before a net is built, computed once for nets that share it.
+
+    Fit statistics are those of rows, trunk and way of sharing, the baselines of the losses those of rows and
+    tasks.
+    """
 
     def __init__(self) -> None:
         self._known: dict[Hashable, Mapping[str, Tensor]] = {}
+        self._baselines: dict[tuple[int, int], Tensor] = {}
+
+    def ready(self, plan: NetPlan) -> ReadyNet:
+        """Return the net of a plan, ready to be trained."""
+        key = id(plan.train), id(plan.blueprint.tasks)
+        ready = make_ready(plan, self.of(plan), self._baselines.get(key))
+        # A user's loss may draw random numbers for its baseline, on which those of the training follow.
+        if key not in self._baselines and all(is_known(group.loss) for group in plan.blueprint.tasks.groups):
+            self._baselines[key] = ready.net.criterion_.losses.baseline.clone()
+        return ready
 
     def of(self, plan: NetPlan) -> Mapping[str, Tensor] | None:
         """Return what ``plan.fit_statistics`` does; None for a net that is trained on."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.func import vmap
 
 from sklearn_mtl.balancing.balancer import LossBalancer, differentiated, put_gradients
 from sklearn_mtl.network.balanced_loss import BalancedLoss
+from sklearn_mtl.network.generators import is_known
 from sklearn_mtl.tasks import StepLosses, TaskLosses
+from sklearn_mtl.training.recording import to_numbers
 from sklearn_mtl.training.stacking.module import tensor_slots
 
 Named = dict[str, Tensor]
@@ -36,6 +40,11 @@ class StackedLoss:
     losses: TaskLosses | StackedLosses
     weights: Tensor
     balancer: StackedBalancer
+
+    @cached_property
+    def weights_as_numbers(self) -> np.ndarray:
+        """The task weights on the host, to which they are copied once."""
+        return to_numbers(self.weights)
 
     @classmethod
     def of(cls, criteria: Sequence[BalancedLoss]) -> StackedLoss:
@@ -136,6 +145,36 @@ class StackedBalancer:
                 of_part[key] = stack[slot]
         device = next(iter(self.buffers.values())).device
         self._n_steps = None if len(set(n_steps)) == 1 else torch.tensor(n_steps, device=device)
+
+    def effective_weights(self, losses: Tensor, weights: Tensor) -> Tensor | None:
+        """Return what each net's ``effective_weights`` would, or None where each must be asked by itself.
+
+        Parameters
+        ----------
+        losses, weights : tensor of shape (networks, tasks)
+            Mean losses of an epoch, and the task weights, 0 for a task without a label in it.
+        """
+        pattern = self.pattern
+        # Whatever a user's balancer does there, it does to its own losses alone.
+        if not is_known(pattern):
+            return None
+        if type(pattern).effective_weights is LossBalancer.effective_weights:
+            state = {name: tensor.detach() for name, tensor in self.learned.items()}
+
+            def balanced(own: Tensor) -> Tensor:
+                total: Tensor = vmap(self._call)({**state, **_cloned(self.buffers)}, own, weights)[0]
+                return total
+
+            with torch.enable_grad():
+                return differentiated(balanced, losses)[1]
+        state = {**self.learned, **self.buffers}
+
+        def of_one(state: Named, losses: Tensor, weights: Tensor) -> Tensor:
+            found: Tensor = self._with(state, lambda: pattern.effective_weights(losses, weights))[0]
+            return found
+
+        with torch.no_grad():
+            return vmap(of_one)(state, losses, weights)
 
     @property
     def steps_are_alike(self) -> bool:

@@ -341,8 +341,7 @@ class _Stacks:
         return outcomes, {places[position]: reason for position, reason in mismatched.items()}
 
     def _ready(self, place: int) -> ReadyNet:
-        plan = self._plans[place]
-        return make_ready(plan, self._statistics.of(plan))
+        return self._statistics.ready(self._plans[place])
 
     def _leave_alone(self, place: int, reason: str) -> None:
         # The plan is kept, not the net: it is sent where it is trained, and built there under the same seed.

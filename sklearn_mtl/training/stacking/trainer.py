@@ -15,10 +15,13 @@ from sklearn_mtl.training.callbacks import StopTraining
 from sklearn_mtl.training.capture import RECORDED_ON
 from sklearn_mtl.training.gradient_conflict import task_cosines
 from sklearn_mtl.training.net import MultiTaskNet
+from sklearn_mtl.training.net_in_training import WeightKeeper
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.batches import StackedBatches, few_rows
+from sklearn_mtl.training.stacking.latest_weights import LatestOfStack
 from sklearn_mtl.training.stacking.losses import StackedLoss
 from sklearn_mtl.training.stacking.module import StackedModule
+from sklearn_mtl.training.stacking.records import TrainingRecords
 from sklearn_mtl.training.stacking.replayed import StepsOfStack
 from sklearn_mtl.training.stacking.weights import StackedWeights
 from sklearn_mtl.training.steps import (
@@ -54,8 +57,10 @@ class Member:
     error: Exception | None = None
 
     def __post_init__(self) -> None:
-        """Count the epochs still to come, at most."""
+        """Count the epochs still to come, at most, and the rows of each step."""
         plan = self.ready.plan
+        self.sizes = plan.batch_sizes
+        self._keepers = [one for _, one in self.net.callbacks_ if isinstance(one, WeightKeeper)]
         self.epochs = plan.settings.max_epochs if plan.epochs is None else plan.epochs
 
     @property
@@ -63,10 +68,20 @@ class Member:
         """The net."""
         return self.ready.net
 
+    def keep_weights(self) -> None:
+        """Let the net's callbacks that decide which weights it ends with see those of the epoch."""
+        try:
+            for keeper in self._keepers:
+                keeper.keep(self.net)
+        except Exception as error:
+            self.error = error
+
     def end_epoch(self) -> bool:
         """Let the net's callbacks see the epoch; return whether it was the last."""
         self.epochs -= 1
         plan = self.ready.plan
+        if self.error is not None:
+            return True
         try:
             self.net.notify("on_epoch_end", dataset_train=plan.train, dataset_valid=plan.valid)
         except StopTraining:
@@ -107,6 +122,7 @@ class StackedTrainer:
         self.batches = StackedBatches(ready, self.module.calls)
         self.loss = StackedLoss.of([one.net.criterion_ for one in ready])
         self._bounds = self.weights.bounds([one.plan.settings.gradient_clip for one in ready])
+        self._latest: LatestOfStack | None = None
         self._replayed = StepsOfStack.of(self) if self.settings.device.type in RECORDED_ON else None
 
     def run(self, done: Done, watch: Callable[[int], None] | None = None) -> None:
@@ -184,10 +200,20 @@ class StackedTrainer:
         self._train()
         if self.members[0].ready.plan.valid is not None:
             self._validate()
+        self._keep_weights()
         return [member for member in self.members if member.end_epoch()]
 
+    def _keep_weights(self) -> None:
+        """Keep the weights of all nets, those that are better than before."""
+        if self._latest is None or self._latest.nets is not self.weights.nets:
+            self._latest = LatestOfStack(self.weights)
+        self._latest.begin_epoch()
+        for member in self.members:
+            member.keep_weights()
+        self._latest.hand_over()
+
     def _train(self) -> None:
-        n_steps = [member.ready.plan.n_batches for member in self.members]
+        n_steps = [len(member.sizes) for member in self.members]
         self.weights.begin_epoch(n_steps)
         self.loss.balancer.begin_epoch(n_steps)
         if self._replayed is not None:
@@ -199,14 +225,8 @@ class StackedTrainer:
             else:
                 found = self._step(number, n_steps, batch.picked(), masks)
             steps.append(dict(zip(("task_loss", "task_mass"), found, strict=True)))
-        losses, masses = losses_and_masses(steps)
-        for slot, member in enumerate(self.members):
-            sizes = member.ready.plan.batch_sizes
-            own = slice(len(sizes))
-            if member.net.conflict_ is not None:
-                member.net.conflict_.step += own.stop
-            member.net.record_training(losses[own, slot], masses[own, slot], sizes)
-            member.net.history.record("train_batch_count", own.stop)
+        self._records = TrainingRecords(self.members, self.loss, *losses_and_masses(steps))
+        self._records.write()
 
     def _step(
         self, number: int, n_steps: Sequence[int], batch: Batch, masks: Sequence[Tensor]
@@ -285,9 +305,12 @@ class StackedTrainer:
         """End the training of some nets as that of a single net ends."""
         for member in leaving:
             slot, plan = self.members.index(member), member.ready.plan
+            self._records.complete(member)
             self.weights.release(slot)
             self.loss.balancer.release(slot)
             if member.error is None:
+                run = member.net.run_
+                run.kept = run.kept and run.kept.on_its_own()
                 with self.batches.random_numbers_of(slot).state.restored(self.settings.device, alone=True):
                     member.net.close_training(plan.train, plan.valid)
         self._go_on_without(leaving)

@@ -44,13 +44,23 @@ def same_net(one, other, tolerance):
         for mine, theirs in zip(*epochs, strict=True):
             np.testing.assert_allclose(mine.get(key, 0), theirs.get(key, 0), rtol=tolerance, atol=tolerance)
     for mine, theirs in zip(one.history, other.history, strict=True):
+        assert mine.keys() == theirs.keys()
         for key in ("epoch", "train_batch_count", "train_loss_best", "valid_loss_best"):
             assert mine.get(key) == theirs.get(key)
+    same_steps(one.history[-1]["batches"], other.history[-1]["batches"], tolerance)
     mine, theirs = one.optimizer_.state_dict()["state"], other.optimizer_.state_dict()["state"]
     assert mine.keys() == theirs.keys()
     for place, moments in mine.items():
         for key, value in moments.items():
             torch.testing.assert_close(value, theirs[place][key], rtol=tolerance, atol=tolerance)
+
+
+def same_steps(some, others, tolerance):
+    """Two nets have the same record of the steps of training in an epoch, to rounding."""
+    mine, theirs = ([row for row in rows if "train_loss" in row] for rows in (some, others))
+    assert [row["train_batch_size"] for row in mine] == [row["train_batch_size"] for row in theirs]
+    losses = ([row["train_loss"] for row in rows] for rows in (mine, theirs))
+    np.testing.assert_allclose(*losses, rtol=tolerance, atol=tolerance)
 
 
 def stacked_as_alone(plans, tolerance=1e-8, **options):
