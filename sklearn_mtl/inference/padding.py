@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from sklearn_mtl.network import MultiTaskModule
+from sklearn_mtl.network import MultiTaskModule, is_known
 from sklearn_mtl.network.torch_private import is_batched
 from sklearn_mtl.trunks.layers import linear
 
@@ -31,6 +31,7 @@ SIZES_TO_TRY = (4, 8, 16, 32)
 NUMBERS_IN_A_LOOP = 32
 # Numbers by which it is seen whether an activation rounds a single one as it does in a vector.
 NUMBERS_TO_TRY = 2**14
+_OF_TORCH = "torch.nn.modules."
 
 Forward = Callable[[Mapping[str, Tensor]], list[Tensor]]
 
@@ -122,7 +123,9 @@ def aligned_where_it_matters(
     module, inputs
         The same as in `sizes_that_round_alike`.
     """
-    alike = _once(_alike_at_every_place, module, lambda: _try_places(module, inputs), True)
+    alike = _once(
+        _alike_at_every_place, module, lambda: _is_own(module) or _try_places(module, inputs), True
+    )
     return nullcontext() if alike else _AlignedLinears()
 
 
@@ -135,6 +138,16 @@ def _once(known: Known[T], module: MultiTaskModule, attempt: Callable[[], T], on
     if n_threads not in of_module:
         of_module[n_threads] = attempt() if module.raw_scale.device.type == "cpu" else on_gpu
     return of_module[n_threads]
+
+
+def _is_own(module: MultiTaskModule) -> bool:
+    """Whether all products of a network are those of the package's own layers."""
+    parts = (part for part in module.modules() if not is_known(part))
+    # What torch has without weights, such as an activation, is no product.
+    return all(
+        type(part).__module__.startswith(_OF_TORCH) and next(part.parameters(recurse=False), None) is None
+        for part in parts
+    )
 
 
 @torch.no_grad()
