@@ -168,11 +168,17 @@ def sizes_of(given: Any) -> tuple[int, ...] | None:
 
 def fingerprint(value: Any) -> Any:
     """Return what is equal for equal values, and for those that can't be pickled equals nothing else."""
+    if type(value) in _PLAIN:
+        # Numbers of different types may be equal.
+        return type(value), value
     try:
         return _Hasher("md5").hash(value)
     # A user's object may raise these when it is pickled, a tensor inside a torch transform when it is read.
     except (PicklingError, TypeError, AttributeError, NotImplementedError, RuntimeError):
         return object()
+
+
+_PLAIN = frozenset({type(None), bool, int, str})
 
 
 class _Hasher(NumpyHasher):

@@ -18,7 +18,8 @@ def _once(stage: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, 
 
     @wraps(stage)
     def first(stages: CachedStages, *sources: P.args, **parameters: P.kwargs) -> T:
-        key = (stage, *map(id, sources), fingerprint(parameters))
+        values = tuple((name, fingerprint(value)) for name, value in parameters.items())
+        key = (stage, *map(id, sources), values)
         if key not in stages._made:
             # An id is that of one object only as long as the object lives.
             stages._made[key] = (sources, stage(stages, *sources, **parameters))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Self, cast
 
 import numpy as np
@@ -16,11 +16,11 @@ from sklearn.utils import estimator_html_repr
 
 from sklearn_mtl.estimators.kinds import SeenLabels
 from sklearn_mtl.estimators.row_index import index_of
-from sklearn_mtl.estimators.rows import Rows
+from sklearn_mtl.estimators.rows import AskedRows, Rows
 from sklearn_mtl.estimators.scikit_learn_private import take_rows
 from sklearn_mtl.estimators.task_estimator import TaskEstimator
 from sklearn_mtl.estimators.tasks_html import tasks_html
-from sklearn_mtl.features import EncodedRows, Encoder, SharedRows
+from sklearn_mtl.features import EncodedRows, Encoder
 from sklearn_mtl.inference import bag_log_responses, bag_responses
 from sklearn_mtl.messages import shown
 from sklearn_mtl.network import Blueprint, give_back_unused, resolve_device
@@ -67,8 +67,8 @@ class Fitted:
         Labels of the tasks whose kind was inferred, and might be another with more labels.
     interrupt : KeyboardInterrupt, optional
         The Ctrl-C that ended the training.
-    shared : sequence of SharedRows
-        Rows that a search asks several estimators with this encoder about, which are encoded once.
+    shared : sequence of AskedRows
+        Rows that a search asks about, and several estimators with this encoder.
     held_out : sequence of ndarray of int
         Where in X the rows are that each net did not learn from; neither pickled nor saved.
     summary : FitSummary, optional
@@ -85,7 +85,7 @@ class Fitted:
     left_out: Sequence[str] = ()
     seen: Mapping[str, SeenLabels] = field(default_factory=dict)
     interrupt: KeyboardInterrupt | None = None
-    shared: Sequence[SharedRows] = ()
+    shared: Sequence[AskedRows] = ()
     held_out: Sequence[np.ndarray] = ()
     summary: FitSummary | None = None
 
@@ -180,23 +180,34 @@ class FittedEstimator(TaskEstimator):
     def _encoded(self, X: Any) -> tuple[EncodedRows, Any]:
         """Return the rows, to be encoded when they are read, and the index of X where it has one."""
         index = index_of(X)
-        shared = next((rows for rows in self._fitted.shared if rows.X is X), None)
-        if shared is not None and shared.encoded is not None:
-            return shared.encoded, index
+        asked = self._asked(X)
+        if asked is not None and asked.rows.encoded is not None:
+            return asked.rows.encoded, index
         encoder = self._fitted.encoder
         check = partial(encoder.accepted.read, self, X, reset=False)
         # Where numbers are brought into another dtype, it is the encoder that sees what they are.
         later = encoder.accepted.leaves_check(self, X) and X.dtype == encoder.dtype
         rows = X if later else check()
-        encoded = EncodedRows(encoder, rows, at_once=shared is not None, check=check if later else None)
-        if shared is not None:
-            shared.encoded = encoded
+        encoded = EncodedRows(encoder, rows, at_once=asked is not None, check=check if later else None)
+        if asked is not None:
+            asked.rows.encoded = encoded
         return encoded, index
+
+    def _asked(self, X: Any) -> AskedRows | None:
+        """Return the rows of a search, where these are some of them."""
+        return next((asked for asked in self._fitted.shared if asked.rows.X is X), None)
 
     def _responses(self, X: Any) -> tuple[Responses, Any]:
         """Return the averaged responses of each task, and the index of X where it has one."""
+        nets, asked = self.nets_, self._asked(X)
+        # Each scorer of a search asks anew.
+        if asked is not None and asked.answer is not None and asked.answer[0] is nets:
+            return asked.answer[1], index_of(X)
         inputs, index = self._encoded(X)
-        return bag_responses(self.nets_, self._fitted.tasks, inputs), index
+        found = bag_responses(nets, self._fitted.tasks, inputs)
+        if asked is not None:
+            asked.answer = nets, found
+        return found, index
 
     def _held_out_responses(self, X: Any) -> Iterator[tuple[np.ndarray, Responses]]:
         """Yield, for each net, the rows that it has held out, and its own responses to them.
@@ -231,6 +242,13 @@ class FittedEstimator(TaskEstimator):
         names = getattr(self, "feature_names_in_", None)
         n_features = getattr(self, "n_features_in_", None)
         return FittedTrunk(deepcopy(trunk), self._fitted.encoder, n_features, names)
+
+    @cached_property
+    def history_(self) -> pd.DataFrame:
+        """The epochs of the nets; a table is made of them when it is first asked for."""
+        if not hasattr(self, "_fitted"):
+            raise AttributeError(f"{type(self).__name__} has `history_` after `fit`.")
+        return history_frame(self._fitted.nets, self._fitted.tasks)
 
     @property
     def gradient_conflict_(self) -> pd.DataFrame:
@@ -323,7 +341,6 @@ def attributes_of(fitted: Fitted, reader: BaseEstimator | None) -> dict[str, Any
         "tasks_": {task.name: task for task in fitted.tasks},
         "nets_": fitted.nets,
         "net_": fitted.nets[0],
-        "history_": history_frame(fitted.nets, fitted.tasks),
         "n_iter_": max(len(net.history) for net in fitted.nets),
     }
     conflict = conflict_frame(fitted.nets, fitted.tasks)

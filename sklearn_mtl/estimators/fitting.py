@@ -17,7 +17,7 @@ from sklearn_mtl.estimators.fitted import Fitted
 from sklearn_mtl.estimators.fitted_trunks import fitted_encoder
 from sklearn_mtl.estimators.label_positions import warn_of_steps, with_positions_of
 from sklearn_mtl.estimators.models_beside import models_beside
-from sklearn_mtl.estimators.rows import FitData, Rows, by_task
+from sklearn_mtl.estimators.rows import AskedRows, FitData, Rows, by_task
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.features import AcceptedInput, Encoder, SharedRows
 from sklearn_mtl.inference import Kind, adjusted, blend
@@ -237,7 +237,7 @@ class PlannedFit:
         """
         nets = [outcome.trained() for outcome in self.outcomes]
         self._blend(dict(enumerate(nets)))
-        return replace(self._with_nets(nets), shared=shared)
+        return replace(self._with_nets(nets), shared=[AskedRows(rows) for rows in shared])
 
     def _blend(self, nets: Mapping[int, MultiTaskNet]) -> None:
         """Put models beside trained nets, given by their positions in the bag."""

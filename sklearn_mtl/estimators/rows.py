@@ -11,9 +11,10 @@ from sklearn.base import BaseEstimator
 
 from sklearn_mtl.estimators.label_warnings import warn_of_labels_in, warn_of_other_order
 from sklearn_mtl.estimators.scikit_learn_private import check_sample_weight
-from sklearn_mtl.features import AcceptedInput, unmasked
+from sklearn_mtl.features import AcceptedInput, SharedRows, unmasked
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import Column, Targets, frame_columns, is_frame, read_targets
+from sklearn_mtl.tasks import Responses
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,3 +293,19 @@ def _weight(weight: Any, n_rows: int, name: str) -> np.ndarray:
             message = f"`{name}`: {message} Weights by task come as a DataFrame or mapping by task."
         raise ValueError(message) from None
     return found
+
+
+@dataclass(eq=False)
+class AskedRows:
+    """Rows that a search asks about: several estimators share their encoding, and each runs over them once.
+
+    Parameters
+    ----------
+    rows : SharedRows
+        The rows.
+    answer : tuple of (list of MultiTaskNet, Responses), optional
+        The nets of one estimator, and what they have responded.
+    """
+
+    rows: SharedRows
+    answer: tuple[Any, Responses] | None = None

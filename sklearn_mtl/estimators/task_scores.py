@@ -37,7 +37,9 @@ class ScoresByTask(TaskEstimator):
         float
             The mean. Tasks without a label in these rows are left out, with a warning.
         """
-        return float(score_by_task(self, X, y, sample_weight, every=True).mean())
+        _, scores = _default_scores(self, X, y, sample_weight, every=True)
+        known = [score for score in scores.values() if not np.isnan(score)]
+        return float(np.mean(known)) if known else float("nan")
 
     def score_tasks(self, X: Any, y: Any, sample_weight: Any = None, *, metrics: Any = None) -> pd.Series:
         """Return the score of each task.
@@ -64,11 +66,11 @@ class ScoresByTask(TaskEstimator):
             If y or ``metrics`` names another task, or a metric can't take a task of this kind.
         """
         if metrics is None:
-            return score_by_task(self, X, y, sample_weight, every=False)
+            return score_by_task(self, X, y, sample_weight)
         return score_by_metric(self, X, y, sample_weight, metrics)
 
 
-def score_by_task(estimator: TaskEstimator, X: Any, y: Any, sample_weight: Any, *, every: bool) -> pd.Series:
+def score_by_task(estimator: TaskEstimator, X: Any, y: Any, sample_weight: Any) -> pd.Series:
     """Return the default score of each task.
 
     Parameters
@@ -77,24 +79,31 @@ def score_by_task(estimator: TaskEstimator, X: Any, y: Any, sample_weight: Any, 
         The estimator, fitted.
     X, y, sample_weight
         Features, labels and weights as the user gave them.
-    every : bool
-        Whether y must have all tasks.
 
     Returns
     -------
     Series of float64
         The scores by task; ``attrs["metrics"]`` names the metric of each.
     """
-    rows = ScoredRows.read(estimator, X, y, sample_weight)
-    tasks = _tasks_of(rows, every=every)
-    scores = pd.Series({task: rows.default_score(task) for task in tasks}, dtype=np.float64)
-    rows.warn_of_unknown_labels(tasks)
-    _warn_of_undefined(rows, scores.index[scores.isna()].tolist())
+    rows, found = _default_scores(estimator, X, y, sample_weight, every=False)
+    scores = pd.Series(list(found.values()), index=list(found), dtype=np.float64)
     # A task that its fold left out has no metric, as it has no score.
     scores.attrs["metrics"] = {
-        task: rows.estimator.tasks_[task].metric for task in tasks if task not in rows.left_out
+        task: rows.estimator.tasks_[task].metric for task in found if task not in rows.left_out
     }
     return scores
+
+
+def _default_scores(
+    estimator: TaskEstimator, X: Any, y: Any, sample_weight: Any, *, every: bool
+) -> tuple[ScoredRows, dict[str, float]]:
+    """Return the rows, and the default scores by task, nan where there is none."""
+    rows = ScoredRows.read(estimator, X, y, sample_weight)
+    tasks = _tasks_of(rows, every=every)
+    scores = {task: rows.default_score(task) for task in tasks}
+    rows.warn_of_unknown_labels(tasks)
+    _warn_of_undefined(rows, [task for task, score in scores.items() if np.isnan(score)])
+    return rows, scores
 
 
 def score_by_metric(estimator: TaskEstimator, X: Any, y: Any, sample_weight: Any, metrics: Any) -> pd.Series:

@@ -62,7 +62,7 @@ STAGES = {
     "first step": (MultiTaskNet, "train_step", 1),
     "first stacked step": (StackedTrainer, "_train", 1),
     "loop": (MultiTaskNet, "open_training", 1),
-    "keep": (fitted_module, "history_frame", 1),
+    "keep": (fitted_module, "conflict_frame", 1),
     "classes": (Layout, "restore_classes", 1),
 }
 

@@ -121,6 +121,8 @@ class Fold:
         last : BaseMultiTask
             The last step.
         """
+        if not isinstance(estimator, Pipeline):
+            return last, self.fit_call
         key = (fingerprint(with_last(estimator, None)), str(last.get_metadata_routing()))
         if key not in self._earlier_steps:
             recorder = FitRecorder(last)

@@ -410,7 +410,7 @@ def test_what_is_scored_takes_no_rows_of_the_search_along(X, Y):
 
     def size(estimator, X, y):
         estimator.predict(X)
-        assert [rows.X is X for rows in estimator._fitted.shared] == [True]
+        assert [asked.rows.X is X for asked in estimator._fitted.shared] == [True]
         sizes.append(len(pickle.loads(pickle.dumps(estimator))._fitted.shared))
         # Of rows that are another object nothing is remembered.
         changed = X + 1.0
