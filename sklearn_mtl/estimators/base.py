@@ -286,7 +286,7 @@ class BaseMultiTask(
     def _planned(self, parameters: FitParameters, data: FitData, stages: Stages) -> PlannedFit:
         planned = plan_fit(parameters, data, stages)
         if not self.warm_start:
-            warn_of_what_stays_frozen(planned.untrained.blueprint.trunk, planned.max_epochs)
+            warn_of_what_stays_frozen(planned.untrained.blueprint, planned.max_epochs)
         return planned
 
     @property

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.features import Encoder
 from sklearn_mtl.messages import shown
+from sklearn_mtl.network import Blueprint
 from sklearn_mtl.recipes import fingerprint
 from sklearn_mtl.trunks import Trunk
 
@@ -61,18 +62,24 @@ def fitted_encoder(trunk: Trunk, reader: BaseEstimator, dtype: type[np.floating]
     return encoder
 
 
-def warn_of_what_stays_frozen(trunk: Trunk, max_epochs: int) -> None:
-    """Warn if a training ends before all parts of a trunk are unfrozen that are to be.
+def warn_of_what_stays_frozen(blueprint: Blueprint, max_epochs: int) -> None:
+    """Warn if a training ends before all parts of a trunk are unfrozen, or all tasks switched on.
 
     Parameters
     ----------
-    trunk : Trunk
-        The recipe of the trunk.
+    blueprint : Blueprint
+        Has the recipes of the trunk and of the balancer.
     max_epochs : int
         Most epochs of the training.
     """
+    trunk, balancing = blueprint.trunk, blueprint.balancing
     if trunk.frozen_epochs >= max_epochs > 0:
         warn_caller(
             f"`max_epochs` should be more than `unfreeze_after` of `trunk`. Found {max_epochs}, and parts "
             f"that are frozen for {trunk.frozen_epochs} epochs: they are never trained.",
+        )
+    if (to_wait := blueprint.epochs_to_wait()) >= max_epochs > 0:
+        warn_caller(
+            f"`max_epochs` should be more than the epochs before {type(balancing).__name__} trains all "
+            f"tasks. Found {max_epochs}, and {to_wait} epochs: of some tasks nothing is learned.",
         )

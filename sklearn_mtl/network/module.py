@@ -15,7 +15,7 @@ from sklearn_mtl.features import FeatureSpec
 from sklearn_mtl.messages import shown
 from sklearn_mtl.network.balanced_loss import BalancedLoss
 from sklearn_mtl.network.beside import ModelBeside
-from sklearn_mtl.network.generators import draws_alone, is_known
+from sklearn_mtl.network.generators import draws_alone, is_known, seeded
 from sklearn_mtl.network.heads import Heads
 from sklearn_mtl.network.linear_part import LinearPart
 from sklearn_mtl.network.position_heads import PositionHeads
@@ -295,6 +295,18 @@ class Blueprint:
         weights = torch.tensor(self.task_weights)[torch.tensor(self.tasks.column_task)]
         return bool((weight.cpu()[:, weights > 0] > 0).any())
 
+    def epochs_to_wait(self) -> int:
+        """Return the number of epochs before all tasks of positive weight are trained."""
+        if type(self.balancing).epochs_to_wait is Balancer.epochs_to_wait:
+            return 0
+        with seeded(0, torch.device("cpu")):
+            return self._new_balancer().epochs_to_wait(torch.tensor(self.task_weights))
+
+    def _new_balancer(self) -> Balancer:
+        balancer = self.balancing.fresh(len(self.tasks))
+        balancer.note_tasks(self.tasks.tasks)
+        return balancer
+
     def build_loss(self, y: Tensor, weight: Tensor, baseline: Tensor | None = None) -> BalancedLoss:
         """Return the loss, given the encoded targets and the cell weights of the training rows.
 
@@ -305,8 +317,6 @@ class Blueprint:
         baseline : tensor of shape (n_tasks,), optional
             These losses, where they are known already.
         """
-        balancer = self.balancing.fresh(len(self.tasks))
-        balancer.note_tasks(self.tasks.tasks)
-        balancer = balancer.to(y.dtype)
+        balancer = self._new_balancer().to(y.dtype)
         weights = torch.tensor(self.task_weights, dtype=y.dtype, device=y.device)
         return BalancedLoss(TaskLosses(self.tasks, y, weight, baseline), balancer, weights)

@@ -1,5 +1,7 @@
 """Task weights by epoch."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -144,3 +146,16 @@ def test_early_stopping_does_not_wait_for_a_task_that_is_never_on(task_weights):
     weights = {"c": 0.0} if task_weights is None else LATE
     est = make(weights, task_weights=task_weights, **STOPPING, max_epochs=30).fit(X, Y)
     assert est.n_iter_ < 12
+
+
+@pytest.mark.parametrize("schedule", [{"c": [0, 0, 1]}, lambda epoch: {"c": float(epoch >= 2)}])
+def test_a_task_that_is_switched_on_when_training_is_over_is_warned_of(schedule):
+    with pytest.warns(UserWarning, match=r"epochs before WeightSchedule trains all tasks\. Found 2, and 2 "):
+        make(schedule, max_epochs=2).fit(X, Y)
+
+
+def test_a_task_that_is_switched_on_in_the_last_epoch_or_weighs_nothing_is_not_warned_of():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make({"c": [0, 0, 1]}, max_epochs=3).fit(X, Y)
+        make({"c": [0, 0, 1]}, max_epochs=2, task_weights={"c": 0.0}).fit(X, Y)
