@@ -18,10 +18,9 @@ from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.net_in_training import WeightKeeper
 from sklearn_mtl.training.runs import ReadyNet
 from sklearn_mtl.training.stacking.batches import StackedBatches, few_rows
-from sklearn_mtl.training.stacking.latest_weights import LatestOfStack
+from sklearn_mtl.training.stacking.epoch_end import LatestOfStack, TrainingRecords
 from sklearn_mtl.training.stacking.losses import StackedLoss
 from sklearn_mtl.training.stacking.module import StackedModule
-from sklearn_mtl.training.stacking.records import TrainingRecords
 from sklearn_mtl.training.stacking.replayed import StepsOfStack
 from sklearn_mtl.training.stacking.weights import StackedWeights
 from sklearn_mtl.training.steps import (
