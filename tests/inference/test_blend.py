@@ -100,6 +100,9 @@ def test_tasks_of_few_labels_go_by_the_losses_of_all():
     assert best_choice(losses, torch.tensor([10**6, 10**6])).tolist() == [1, 0]
     assert best_choice(losses, torch.tensor([0, 0])).tolist() == [0, 0]
     assert best_choice(losses, torch.tensor([LABELS_OF_ALL * 5, 0])).tolist() == [1, 0]
+    # What differs by rounding is equal: the first is taken, which is the simplest.
+    alike = torch.tensor([[0.7 + 1e-15], [0.7], [0.9]], dtype=torch.float64)
+    assert best_choice(alike, torch.tensor([9000])).tolist() == [0]
     # One that takes no part chooses the first, and says nothing to the others.
     losses[2, 0] = torch.nan
     assert best_choice(losses, torch.tensor([0, 0])).tolist() == [0, 0]
