@@ -45,6 +45,7 @@ ALLOWED = {
 for stage in ("network", "data", "sampling", "augmentation", "inference", "training", "estimators"):
     ALLOWED[stage] = set(ALLOWED)
 ALLOWED |= {stage: set(ALLOWED) for stage in ("model_selection", "export", "federated")}
+ALLOWED["semi_supervised"] = set(ALLOWED) - {"export"}
 ALLOWED["ensemble"] = set(ALLOWED) - {"export"}
 # Reports compare the network with models of other kinds, over folds.
 ALLOWED["inspection"] = set(ALLOWED) - {"export"}
@@ -54,6 +55,7 @@ KNOW_ONLY_TORCH = {"trunks", "sharing", "network", "balancing", "sampling", "aug
 REACH_TORCH_THROUGH_TRAINING = {
     "estimators",
     "model_selection",
+    "semi_supervised",
     "ensemble",
     "inspection",
     "export",
