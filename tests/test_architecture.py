@@ -47,6 +47,7 @@ for stage in ("network", "data", "sampling", "augmentation", "inference", "train
 ALLOWED |= {stage: set(ALLOWED) for stage in ("model_selection", "export", "federated")}
 ALLOWED["semi_supervised"] = set(ALLOWED) - {"export"}
 ALLOWED["ensemble"] = set(ALLOWED) - {"export"}
+ALLOWED["consistency"] = set(ALLOWED) - {"export"}
 # Reports compare the network with models of other kinds, over folds.
 ALLOWED["inspection"] = set(ALLOWED) - {"export"}
 ALLOWED["datasets"] = set()
@@ -57,6 +58,7 @@ REACH_TORCH_THROUGH_TRAINING = {
     "model_selection",
     "semi_supervised",
     "ensemble",
+    "consistency",
     "inspection",
     "export",
     "federated",

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import ClassifierTags, Tags, get_tags
 
 from sklearn_mtl.estimators.predictions import PredictsByTask
+from sklearn_mtl.estimators.row_index import index_of
 from sklearn_mtl.estimators.task_estimator import TaskEstimator
 from sklearn_mtl.estimators.task_scores import ScoresByTask
 from sklearn_mtl.estimators.task_view import ViewedByTask
@@ -101,8 +102,10 @@ class MetaEstimator(PredictsByTask, ScoresByTask, ViewedByTask):
         return innermost(self._fitted_estimator)[0]
 
     def _responses(self, X: Any) -> tuple[Mapping[str, np.ndarray], Any]:
+        # Steps of a Pipeline may drop the index.
+        index = index_of(X)
         found, X = innermost(self.estimator_, X)
-        return found._as_of_now()._responses(X)
+        return found._as_of_now()._responses(X)[0], index
 
     def _log_responses(self, X: Any) -> Mapping[str, np.ndarray]:
         found, X = innermost(self.estimator_, X)
