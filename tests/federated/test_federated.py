@@ -219,7 +219,7 @@ def test_what_can_not_be_agreed_on_is_refused(parts):
     with pytest.raises(ValueError, match="multilabel"):
         FederatedClient(quick(tasks={"type": "multilabel"}), X, y)
     with pytest.raises(ValueError, match="`random_state`"):
-        simulate(quick(random_state=None), [(X, y)])
+        simulate(quick(tasks={"type": "classification"}, random_state=None), [(X, y)])
     with pytest.raises(ValueError, match=r"some client has a label.*\['price', 'sold'\]"):
         simulate(quick(), [(X, y)])
     with pytest.raises(ValueError, match="`share`"):
