@@ -1,4 +1,4 @@
-"""Fits that two processes make together: run by torchrun, which is given a folder for what comes of them."""
+"""Fits that two processes make together. As a script it is one of them, and pickles what comes of them."""
 
 import pickle
 import sys
@@ -13,33 +13,43 @@ from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.training.distributed import data_parallel, sharded
 from sklearn_mtl.trunks import MLP, ResNet
 
+# No multiple of the size of a batch, nor of 2.
+N_ROWS = 75
+
 
 class ShardedMLP(MLP):
     def build(self, spec, statistics):
         return sharded(super().build(spec, statistics))
 
 
-SMALL = {"trunk": "mlp", "n_bags": 1, "max_epochs": 3, "linear_blend": False, "tree_blend": False}
+SMALL = {"trunk": "mlp", "n_bags": 1, "max_epochs": 2, "linear_blend": False, "tree_blend": False}
 SHARED = {
     "dropout and clipping": {"trunk": "tabm", "gradient_clip": 0.5},
     "two nets, early stopping and blending": {
         "n_bags": 2,
-        "max_epochs": 40,
+        "max_epochs": 30,
         "patience": 1,
         "lr": 0.03,
         "linear_blend": True,
     },
     "nets that one process would stack": {"n_bags": 4, "max_epochs": 1},
     "fewer rows than processes": {"batch_size": 1, "max_epochs": 1},
-    "augmentation and a learned balancing": {"augmentation": "mixup", "balancing": "uncertainty"},
-    "a penalty of rows": {"sharing": "dselect_k"},
-    "a penalty of weights": {"sharing": "soft"},
+    "augmentation, a learned balancing and a penalty of rows": {
+        "augmentation": "mixup",
+        "balancing": "uncertainty",
+        "sharing": "dselect_k",
+    },
+    "a penalty of weights, another optimizer, no average": {
+        "sharing": "soft",
+        "optimizer": "sgd",
+        "ema_decay": None,
+        "lr_schedule": "one_cycle",
+    },
     "weights of the trunk that are divided": {
         "trunk": ShardedMLP(),
         "ema_decay": None,
         "head_hidden_sizes": (4,),
     },
-    "another optimizer, no average": {"optimizer": "sgd", "ema_decay": None, "lr_schedule": "one_cycle"},
 }
 REFUSED = {
     "pcgrad": {"balancing": "pcgrad"},
@@ -55,13 +65,13 @@ REFUSED = {
 
 def data():
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(151, 4)).astype(np.float32)
-    noise = rng.normal(size=(151, 2))
+    X = rng.normal(size=(N_ROWS, 4)).astype(np.float32)
+    noise = rng.normal(size=(N_ROWS, 2))
     kinds = np.where(X[:, 0] > noise[:, 1], "flat", "house")
     Y = pd.DataFrame({"price": X.sum(1) + noise[:, 0], "type": kinds})
-    Y.loc[rng.random(151) < 0.4, "price"] = np.nan
-    Y.loc[rng.random(151) < 0.6, "type"] = None
-    return X, Y, rng.random(151)
+    Y.loc[rng.random(N_ROWS) < 0.4, "price"] = np.nan
+    Y.loc[rng.random(N_ROWS) < 0.6, "type"] = None
+    return X, Y, rng.random(N_ROWS)
 
 
 def fitted(**settings):
@@ -75,7 +85,8 @@ def found(est):
     return est.history_, est.predict(X)["price"].to_numpy(), est.predict_proba(X)["type"]
 
 
-def main(folder):
+def results_of_all():
+    """Return what comes of all cases in this process, which makes them with others."""
     torch.set_num_threads(1)
     results = {}
     with data_parallel() as processes:
@@ -91,8 +102,8 @@ def main(folder):
     X, Y, _ = data()
     if processes.rank == 0:
         results["trained on"] = len(trained.partial_fit(X, Y).history_)
-    Path(folder, str(processes.rank)).write_bytes(pickle.dumps(results))
+    return results
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    Path(sys.argv[1]).write_bytes(pickle.dumps(results_of_all()))
