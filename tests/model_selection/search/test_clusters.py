@@ -1,5 +1,6 @@
 """Searches on clusters of Dask and Ray: what comes of them, and of a worker that is lost."""
 
+import multiprocessing
 import os
 import signal
 
@@ -42,12 +43,19 @@ def scores(search):
 @pytest.fixture(scope="module")
 def dask():
     distributed = pytest.importorskip("distributed")
-    # Workers import the package, and their processes may have to be started twice.
-    with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
-        distributed.Client(cluster),
-    ):
-        yield {"backend": "dask", "scatter": [X, Y]}
+    from dask import config
+    from distributed.utils import get_mp_context
+
+    can_fork = "forkserver" in multiprocessing.get_all_start_methods()
+    method = {"distributed.worker.multiprocessing-method": "forkserver" if can_fork else "spawn"}
+    with config.set(method):
+        context = get_mp_context()
+        if can_fork:
+            # One process imports the package, and workers, three in all, are its copies.
+            context.set_forkserver_preload(["distributed", "sklearn_mtl.model_selection"])
+        cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+        with cluster, distributed.Client(cluster):
+            yield {"backend": "dask", "scatter": [X, Y]}
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from sklearn.linear_model import Ridge
 
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.model_selection import StackedGridSearchCV
+from sklearn_mtl.model_selection.search import workers
 from sklearn_mtl.model_selection.search.folds import Fold
 from sklearn_mtl.model_selection.search.trials import Trial
 from sklearn_mtl.model_selection.search.workers import is_of_a_lost_worker, parts_of, run_parts
@@ -70,8 +71,10 @@ def test_a_part_has_no_rows_until_it_is_there():
 # --------------------------------------------------------------------------- workers that are lost
 
 
-def test_what_a_lost_worker_had_to_do_is_done_again(tmp_path):
+def test_what_a_lost_worker_had_to_do_is_done_again(tmp_path, monkeypatch):
     here, marker = os.getpid(), str(tmp_path / "died")
+    # Sent by value too: each of four workers would import torch for it otherwise.
+    monkeypatch.setattr(workers, "_numbered", lambda number, call, *args: (number, call(*args)))
 
     # Within the test, so that it is sent by value: workers can't import tests.
     def call(rows, part):
