@@ -91,8 +91,8 @@ class MultiTaskStacking(TransformerMixin, MemberEnsemble):
     predictions of all outputs of the task. Predicted numbers are clipped to the range of the labels, as in
     all estimators of this package; scikit-learn's stacking does not do that.
 
-    The default does not look at other tasks: it is what scikit-learn users know, and a joint final estimator
-    needs rows enough to find what one task's prediction says of another beyond what the members have found.
+    The default does not look at other tasks: it is what scikit-learn users know, and has the fewest numbers
+    to learn.
 
     Examples
     --------

@@ -192,6 +192,21 @@ def test_folds_keep_groups_together_and_spread_labels():
     assert MultiTaskStacking([("near", KNeighborsClassifier(3))]).fit(X, kind).score(X, kind) > 0.9
 
 
+def test_groups_reach_what_is_in_pipelines_and_around_them(network):
+    X, y, _ = rows_and_labels()
+    groups, Y = np.arange(60) // 6, {"a": y, "b": X[:, 0] > 0}
+    piped = make_pipeline(StandardScaler(), network.set_params(validation_fraction=0.3))
+    est = MultiTaskStacking(
+        [("net", piped), ("linear", LINEAR)], make_pipeline(StandardScaler(), network), cv=2
+    )
+    outer = make_pipeline(StandardScaler(), est).fit(X, Y, multitaskstacking__groups=groups)
+    Z, of = outer[:-1].transform(X), "multitaskclassifierregressor__groups"
+    member, without = clone(piped).fit(Z, Y, **{of: groups}), clone(piped).fit(Z, Y)
+    found = outer[-1].estimators_[0].predict(Z)["a"]
+    assert found == pytest.approx(member.predict(Z)["a"], abs=1e-6)
+    assert found != pytest.approx(without.predict(Z)["a"], abs=1e-3)
+
+
 def test_it_goes_through_what_takes_estimators(numbers):
     X, Y = numbers
     Y = MultiTaskTarget(some(Y, "price", "kind"))
