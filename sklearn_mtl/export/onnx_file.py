@@ -88,8 +88,9 @@ def to_onnx(estimator: Any, path: str | PathLike[str], X: Any = None) -> OnnxFil
     path : str or path
         The file to write; if it exists, it is replaced once the new one is whole.
     X : DataFrame or array-like, optional
-        Some rows. They are run through the model, and its outputs compared with the estimator's. For a frame
-        and a transformer of your own they also say which columns are texts.
+        Some rows. They are run through the model, and its numbers and probabilities compared with the
+        estimator's; classes and survival curves are not. For a frame and a transformer of your own they also
+        say which columns are texts.
 
     Returns
     -------
