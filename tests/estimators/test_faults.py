@@ -276,6 +276,8 @@ SEARCH_STAGES = {
 }
 
 
+# A stack for which memory is short is halved, with a warning.
+@pytest.mark.filterwarnings("ignore:Memory was short")
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
 @pytest.mark.parametrize("search", [StackedGridSearchCV, StackedHalvingGridSearchCV])
 def test_a_search_that_fails_is_as_it_was(search, error):
