@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -102,6 +103,28 @@ class CheckpointFolder:
             Plain values.
         """
         self._write(MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
+
+    def begin(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Write what the checkpoint is of, unless another process has just done so; return what is there.
+
+        Parameters
+        ----------
+        manifest : mapping
+            Plain values.
+        """
+        beside = self._path(f".sklearn_mtl-{secrets.token_hex(8)}.tmp")
+        content = json.dumps(manifest, indent=1, allow_nan=False).encode()
+        self._write(os.path.basename(beside), content)
+        try:
+            # Unlike a renaming, this takes the place of no other file.
+            os.link(beside, self._path(MANIFEST))
+        except FileExistsError:
+            pass
+        except OSError:
+            # Some file systems have no links.
+            self._write(MANIFEST, content)
+        self._remove(os.path.basename(beside))
+        return self.manifest() or dict(manifest)
 
     def remove_unfinished(self) -> None:
         """Remove what processes that were killed have left unfinished."""

@@ -89,9 +89,8 @@ class FitIdentity:
         """
         manifest = folder.manifest()
         if manifest is None:
-            manifest = {"format": FORMAT, **vars(self), **(more or {})}
-            folder.write_manifest(manifest)
-            return manifest
+            # Of several processes that begin at the same moment, as a search in workers does, one is first.
+            manifest = folder.begin({"format": FORMAT, **vars(self), **(more or {})})
         if manifest.get("format") != FORMAT:
             found = [f"its format is {shown(manifest.get('format'))}, and this version writes {FORMAT}"]
         else:
@@ -146,7 +145,16 @@ def _digests(plans: Sequence[NetPlan]) -> dict[str, str]:
                 _add(rows, table.blocks.index)
     names = {"X, as it is encoded,": X, "y": y, "the weight of rows": weight}
     found = {name: digest.hexdigest() for name, digest in names.items()}
-    return {**found, "what is learned from and held out": rows.hexdigest()}
+    return {**found, "what is learned from and held out": rows.hexdigest(), **_of_blueprints(plans)}
+
+
+def _of_blueprints(plans: Sequence[NetPlan]) -> dict[str, str]:
+    """Return digests of the tasks and of the blocks of X: equal numbers may be of other kinds."""
+    every = {id(plan.blueprint.tasks): plan.blueprint.tasks for plan in plans}
+    specs = {id(plan.blueprint.spec): plan.blueprint.spec for plan in plans}
+    tasks = [[(task.name, _digest_of(task)) for task in one] for one in every.values()]
+    inputs = [_digest_of(one) for one in specs.values()]
+    return {"what the tasks are": _digest_of(tasks), "what the columns of X are": _digest_of(inputs)}
 
 
 def _storage(table: Table) -> int:

@@ -22,6 +22,7 @@ from sklearn_mtl.trunks import MLP
 X, Y = make_multitask(
     120, 5, n_regression=1, n_binary=1, noise=2.0, missing_labels=0.1, string_labels=True, random_state=0
 )
+GRADES = np.random.default_rng(0).choice(["a", "b", "c"], len(X))
 
 
 def quick(**params):
@@ -225,6 +226,34 @@ def test_another_fit_is_refused_and_what_differs_is_said(tmp_path, params, chang
         est.fit(other_X, other_Y, weight)
     assert str(raised.value).startswith("`checkpoint` must be a folder of this very fit")
     assert str(tmp_path) in str(raised.value)
+
+
+def test_classes_with_an_order_are_another_fit(tmp_path):
+    est = quick(checkpoint=tmp_path, max_epochs=1).fit(X, pd.DataFrame({"grade": GRADES}))
+    with pytest.raises(ValueError, match="what the tasks are is not the same"):
+        est.fit(X, pd.DataFrame({"grade": pd.Categorical(GRADES, ["a", "b", "c"], ordered=True)}))
+
+
+def test_tasks_of_other_names_are_another_fit(tmp_path):
+    params = {"task_weights": {"one": 9.0}, "checkpoint": tmp_path, "max_epochs": 1}
+    est = quick(**params).fit(X, {"one": X[:, 0], "two": X[:, 1]})
+    with pytest.raises(ValueError, match="what the tasks are is not the same"):
+        est.fit(X, {"two": X[:, 0], "one": X[:, 1]})
+
+
+def test_of_two_fits_that_begin_at_the_same_moment_the_second_is_refused(tmp_path, monkeypatch):
+    manifest, first = CheckpointFolder.manifest, quick(checkpoint=tmp_path, max_epochs=1)
+
+    def other_begins(self):
+        monkeypatch.undo()
+        found = manifest(self)
+        first.fit(X, Y)
+        return found
+
+    monkeypatch.setattr(CheckpointFolder, "manifest", other_begins)
+    with pytest.raises(ValueError, match=r"`lr` was 0\.02, and is 0\.01"):
+        clone(first).set_params(lr=0.01).fit(X, Y)
+    assert_same(clone(first).fit(X, Y), first)
 
 
 def test_verbose_may_change(tmp_path):
