@@ -121,8 +121,10 @@ class FitIdentity:
 
 def _digest_of(value: Any) -> str:
     found = fingerprint(value)
-    # It can't be pickled, and nothing else of it lasts longer than a process.
-    return found if isinstance(found, str) else f"{type(value).__module__}.{type(value).__qualname__}"
+    if type(found) is object:
+        # It can't be pickled, and nothing else of it lasts longer than a process.
+        return f"{type(value).__module__}.{type(value).__qualname__}"
+    return found if isinstance(found, str) else repr(found)
 
 
 def _digests(plans: Sequence[NetPlan]) -> dict[str, str]:
