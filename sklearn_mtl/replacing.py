@@ -16,6 +16,8 @@ from sklearn_mtl.messages import shown
 
 __all__ = ["file_name", "file_to_write", "not_written", "replacing"]
 
+LONGEST_SHOWN = 1_000
+
 
 def file_name(path: str | PathLike[str]) -> str:
     """Return a path as a string.
@@ -140,7 +142,9 @@ def not_written(error: OSError, what: str, path: str | PathLike[str]) -> OSError
         # It is in words already.
         return error
     found = f"{what}; what was there is there still. Found: {error.strerror or error}"
-    return OSError(error.errno, found, os.fspath(path))
+    name = os.fspath(path)
+    # A name that is too long for the file system is too long to be shown as well.
+    return OSError(error.errno, found, name if len(name) < LONGEST_SHOWN else shown(name))
 
 
 def _take_over(target: str, there: os.stat_result, beside: str) -> None:
