@@ -33,7 +33,7 @@ def test_an_extra_installs_what_the_code_imports(extra):
     for requirement in EXTRAS[extra]:
         module = distribution(requirement).replace("-", "_")
         # A module of an extra is imported by its name as text where it may be missing.
-        imported = re.compile(rf'^\s*(?:import|from) {module}\b|\("{module}[."]', re.MULTILINE)
+        imported = re.compile(rf'^\s*(?:import|from) {module}\b|\(f?"{module}[."]', re.MULTILINE)
         assert any(imported.search(source) for source in sources), requirement
 
 

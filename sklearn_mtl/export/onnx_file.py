@@ -129,8 +129,8 @@ def to_onnx(estimator: Any, path: str | PathLike[str], X: Any = None) -> OnnxFil
     """
     check_estimator(estimator)
     file_to_write(path)
-    for module in ("onnx", "onnxscript"):
-        extra(module, "onnx")
+    extra("onnx", "onnx")
+    extra("onnxscript", "onnx")
     now = estimator._as_of_now()
     rows, reason = inputs_of(now, X)
     left_out = [reason] if reason else []
