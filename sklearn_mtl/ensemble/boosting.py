@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.utils import Tags, check_array, check_random_state, get_tags
 from sklearn.utils.validation import validate_data
 
@@ -242,7 +242,8 @@ class MultiTaskBoosting(TaskEnsemble):
                 "`estimator` must be None, or an estimator that can be fitted to regressions. Found "
                 f"{shown(given)}."
             )
-        found = as_multi_task("estimator", given)
+        # A fitted one is cloned, so that what it was fitted to counts for nothing.
+        found = clone(as_multi_task("estimator", given))
         within = multi_task_within(found)
         if within is not None and within.tasks:
             raise ValueError(

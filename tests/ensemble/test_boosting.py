@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from scipy.special import expit, logit, softmax
-from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.base import clone
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -32,6 +32,11 @@ def network(**parameters):
     """A network that is quickly trained, alike each time."""
     small = {"trunk": MLP((8,)), "n_bags": 1, "max_epochs": 3, "early_stopping": False, "random_state": 0}
     return MultiTaskRegressor(**{**small, **parameters})
+
+
+def fitted(estimator):
+    """What a user has fitted before."""
+    return estimator.fit(np.zeros((9, 1)), {"y": np.arange(9.0)})
 
 
 def rows(n_rows=80):
@@ -155,31 +160,61 @@ def test_a_task_stops_by_itself_and_the_others_go_on():
     assert alone.fit(X, Y).predict(X)["good"] == pytest.approx(est.predict(X)["good"])
 
 
+class Remembering(DecisionTreeRegressor):
+    """A tree that remembers which rows it was given."""
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit the tree."""
+        self.rows_ = np.asarray(X)[:, 0]
+        return super().fit(X, y, sample_weight)
+
+
 def test_held_out_rows_are_not_learned_from():
-    class Seen(RegressorMixin, BaseEstimator):
-        """Remembers which rows it was given."""
-
-        def fit(self, X, y):
-            self.rows_ = X[:, 0]
-            return self
-
-        def predict(self, X):
-            return np.zeros(len(X))
-
+    X, y, _ = rows(60)
     groups = np.arange(60) // 6
-    X, y = np.arange(60.0)[:, None], np.random.RandomState(0).normal(size=60)
-    for how in ({}, {"validation_fraction": GroupShuffleSplit(1, test_size=0.3, random_state=0)}):
-        est = MultiTaskBoosting(Seen(), patience=1, random_state=0, **how).fit(X, y, groups=groups)
-        # Nothing is gained, so that no round is kept; the first stopped all.
-        assert est.n_estimators_ == {"y": 0}
-        assert len(est.history_) == 1
-    seen = (
-        MultiTaskBoosting(Seen(), n_estimators=2, early_stopping=False)
-        .fit(X, y)
-        .estimators_[0]
-        .models_["y"][0]
-    )
-    assert seen.rows_.tolist() == X[:, 0].tolist()
+    splitter = GroupShuffleSplit(1, test_size=0.3, random_state=0)
+    train, held_out = next(splitter.split(X, y, groups))
+    other = y.copy()
+    other[held_out] = y[held_out][::-1] + 1
+    est = MultiTaskBoosting(Remembering(max_depth=2, random_state=0), n_estimators=4, learning_rate=0.5)
+    fits = [
+        clone(est)
+        .set_params(validation_fraction=splitter)
+        .fit(X, {"y": labels, "high": labels > 0.5, "two": X[:, 0]}, groups=groups)
+        for labels in (y, other)
+    ]
+    for fitted in fits:
+        assert len(fitted.estimators_) > 0
+        for one in fitted.estimators_:
+            assert one.models_["two"][0].rows_.tolist() == X[train, 0].tolist()
+    # Other labels in them leave the start, each model, and each step as they were.
+    for name in ("y", "high"):
+        assert fits[0].constants_[name] == pytest.approx(fits[1].constants_[name])
+        assert fits[0].history_[f"valid_loss_{name}"][1] != fits[1].history_[f"valid_loss_{name}"][1]
+    for column in ("step_high", "train_loss_high"):
+        assert fits[0].history_[column].tolist() == pytest.approx(fits[1].history_[column].tolist())
+
+    by_share = clone(est).set_params(random_state=0).fit(X, {"y": X[:, 0]}, groups=groups)
+    learned = np.isin(X[:, 0], by_share.estimators_[0].models_["y"][0].rows_)
+    assert 0 < learned.sum() < 60
+    assert set(groups[learned]).isdisjoint(groups[~learned])
+    all_rows = clone(est).set_params(early_stopping=False).fit(X, y).estimators_[0]
+    assert all_rows.models_["y"][0].rows_.tolist() == X[:, 0].tolist()
+
+
+def test_groups_reach_a_network_in_a_pipeline():
+    X, y, _ = rows()
+    groups, Y = np.arange(80) // 8, {"a": y, "b": X[:, 0]}
+    stopping = network(early_stopping=True, validation_fraction=0.3)
+    piped = make_pipeline(StandardScaler(), stopping)
+    how = {"n_estimators": 1, "learning_rate": 1.0, "early_stopping": False}
+    est = MultiTaskBoosting(piped, **how).fit(X, Y, groups=groups)
+    residuals = {name: labels - labels.mean() for name, labels in Y.items()}
+    one, alone = est.estimators_[0], clone(piped)
+    alone.fit(X, residuals, multitaskregressor__groups=groups)
+    assert one.predict(X)["a"] == pytest.approx(alone.predict(X)["a"], abs=1e-6)
+    without = clone(piped).fit(X, residuals)
+    assert one.predict(X)["a"] != pytest.approx(without.predict(X)["a"], abs=1e-3)
 
 
 def test_a_joint_network_takes_all_kinds_with_missing_labels(numbers):
@@ -194,8 +229,8 @@ def test_a_joint_network_takes_all_kinds_with_missing_labels(numbers):
     proba = est.predict_proba(X)
     assert proba["grade"].sum(axis=1) == pytest.approx(1)
     assert np.exp(est.predict_log_proba(X)["kind"]) == pytest.approx(proba["kind"])
-    again = clone(est).fit(X, Y)
-    assert (again.predict(X)["price"] == est.predict(X)["price"]).all()
+    first = clone(est).set_params(n_estimators=1).fit(X, Y).estimators_[0]
+    assert (first.predict(X)["price"] == est.estimators_[0].predict(X)["price"]).all()
     assert est.task("kind").predict_proba(X) == pytest.approx(proba["kind"])
 
 
@@ -227,10 +262,11 @@ def test_it_goes_through_what_takes_estimators(numbers):
     assert list(view.estimator_.tasks_) == ["kind"]
 
 
-def test_it_is_kept_by_skops(numbers):
+@pytest.mark.parametrize("base", [Ridge(), TREE], ids=["ridge", "tree"])
+def test_it_is_kept_by_skops(base, numbers):
     skops = pytest.importorskip("skops.io")
     X, Y = numbers
-    est = MultiTaskBoosting(Ridge(), n_estimators=2, random_state=0).fit(
+    est = MultiTaskBoosting(base, n_estimators=2, random_state=0).fit(
         X, {"price": Y["price"], "kind": Y["kind"]}
     )
     data = skops.dumps(est)
@@ -290,6 +326,10 @@ def test_a_fold_without_a_label_leaves_the_task_out():
             "`estimator` must be None, or an estimator that can be fitted",
         ),
         ({"estimator": MultiTaskRegressor(tasks={"y": "regression"})}, "`estimator` must leave `tasks` to"),
+        (
+            {"estimator": fitted(PerTask(Ridge(), tasks={"y": "regression"}))},
+            "`estimator` must leave `tasks`",
+        ),
         ({"estimator": PerTask(classifier=LogisticRegression())}, "`regressor` must be an estimator"),
         ({"tasks": {"y": "survival"}}, "`tasks` of MultiTaskBoosting must be of the kinds"),
         ({"tasks": {"y": Regression(loss="huber")}}, "`tasks` of MultiTaskBoosting must hold kinds with the"),
@@ -304,7 +344,7 @@ def test_parameters_are_refused_by_their_names(params, message):
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_checks_of_scikit_learn():
-    est = MultiTaskBoosting(Ridge(), n_estimators=3, early_stopping=False)
+    est = MultiTaskBoosting(Ridge(), n_estimators=2, early_stopping=False)
     results = check_estimator(est, on_fail=None)
     assert len(results) > 40
     assert {one["check_name"]: one["exception"] for one in results if one["status"] == "failed"} == {}
