@@ -49,25 +49,36 @@ def fitted_model() -> MultiTaskClassifierRegressor:
 # The service
 # -----------
 # Rows are gathered into one table with the columns of ``fit``; a column that no row has is missing in all. A
-# column that was not there in ``fit`` is an error of the client's, as is a value that can't be read.
+# column that was not there in ``fit`` is an error of the client's, as is a value that can't be read, such as
+# an integer that is beyond all floating-point numbers.
 
 from fastapi import FastAPI, HTTPException
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 
 
 def service(model: Any) -> FastAPI:
-    """Return the application that answers with a model."""
+    """Return the application that answers with a model, fitted on a DataFrame."""
     app = FastAPI(title="sklearn_mtl")
+    columns = list(model.feature_names_in_)
+
+    # FastAPI would repeat what came, and fail to write the NaN that JSON has no word for.
+    @app.exception_handler(RequestValidationError)
+    def refuse(_request: Any, _error: RequestValidationError) -> JSONResponse:
+        return JSONResponse({"detail": "The body must be a row, or a list of rows, of JSON."}, 422)
 
     @app.post("/predict")
     def predict(rows: dict[str, Any] | list[dict[str, Any]]) -> Any:
         given = [rows] if isinstance(rows, dict) else rows
-        unknown = sorted({name for row in given for name in row} - set(COLUMNS))
-        if unknown or not given:
-            raise HTTPException(422, f"Rows must have some of the columns {COLUMNS}. Found {unknown}.")
-        table = pd.DataFrame(given, columns=COLUMNS)
+        if not given:
+            raise HTTPException(422, "The list of rows must have at least one. Found none.")
+        unknown = sorted({name for row in given for name in row} - set(columns))
+        if unknown:
+            raise HTTPException(422, f"Rows must have some of the columns {columns}. Found {unknown}.")
+        table = pd.DataFrame(given, columns=columns)
         try:
             predicted, proba = model.predict(table), model.predict_proba(table)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise HTTPException(422, str(error)) from error
         of_tasks = {name: answers(name, predicted, proba, model.classes_) for name in predicted}
         found = [dict(zip(of_tasks, row, strict=True)) for row in zip(*of_tasks.values(), strict=True)]

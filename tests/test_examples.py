@@ -163,6 +163,11 @@ def test_eight_clients_are_compared(tmp_path):
         assert column in printed
 
 
+# No JSON, no rows, and values that no column can have.
+BODIES = ["{", "", "null", "NaN", "[NaN]", "[]", "[[]]", '"\\ud800"', '{"\\ud800": 1}', '{"sex": [1]}']
+BODIES += [f'{{"age": {value}}}' for value in ("1" + "0" * 400, "1e999", "{}", "[1]", '"\\ud800"')]
+
+
 def test_the_service_answers_rows_with_all_tasks():
     for package in ("fastapi", "uvicorn", "httpx"):
         pytest.importorskip(package)
@@ -180,6 +185,7 @@ def test_the_service_answers_rows_with_all_tasks():
         one = client.post("/predict", json=rows[0]).raise_for_status().json()
         wrong = client.post("/predict", json={"weight": 80})
         text = client.post("/predict", json={"age": "old"})
+        broken = [client.post("/predict", content=body) for body in BODIES]
     table = pd.DataFrame(rows, columns=example.COLUMNS)
     assert [row["progress"]["prediction"] for row in found] == model.predict(table)["progress"].tolist()
     assert [row["far"]["prediction"] for row in found] == model.predict(table)["far"].tolist()
@@ -189,4 +195,6 @@ def test_the_service_answers_rows_with_all_tasks():
     assert wrong.status_code == text.status_code == 422
     assert "weight" in wrong.json()["detail"]
     assert "text in place of numbers" in text.json()["detail"]
+    assert [answer.status_code for answer in broken] == [422] * len(BODIES)
+    assert all(isinstance(answer.json()["detail"], str) for answer in broken)
     assert not served.thread.is_alive()
