@@ -175,7 +175,10 @@ def _labelled(estimator: Any, X: Any, y: Any) -> Labelled:
         left_out=fitted.left_out,
     )
     encoded = EncodedRows(fitted.encoder, rows.X, rows.index).read(slice(None))
-    return encoded, *fitted.tasks.encode(rows.columns, rows.weight)
+    targets, weight = fitted.tasks.encode(rows.columns, rows.weight)
+    if not (weight > 0).any():
+        raise ValueError("`y` must have labels that `fit` has seen, to choose members by. Found none.")
+    return encoded, targets, weight
 
 
 def _keep_members(estimator: Any, n: int, labelled: Labelled) -> None:

@@ -118,6 +118,13 @@ def test_what_can_not_be_pruned_is_said(fitted, given, message):
         prune(fitted[0], **given)
 
 
+def test_rows_without_a_known_label_choose_nothing(fitted):
+    est, X, _ = fitted
+    unknown = {"progress": np.full(len(X), np.nan), "far": np.full(len(X), "unheard of")}
+    with pytest.raises(ValueError, match="`y` must have labels that `fit` has seen"):
+        prune(est, nets=1, X=X, y=unknown)
+
+
 def test_double_precision_is_not_quantized():
     X = np.arange(90.0).reshape(-1, 3)
     est = MultiTaskClassifierRegressor(trunk=MLP((4,)), n_bags=1, max_epochs=1, precision="float64")
