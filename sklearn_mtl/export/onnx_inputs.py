@@ -60,7 +60,9 @@ class TableInputs(OnnxInputs):
         self.n_columns = int(estimator.n_features_in_)
         texts = {of.column for of in self.encoding.texts}
         self.numeric = [column for column in range(self.n_columns) if column not in texts]
-        self.missing_text = _unused([text for of in self.encoding.texts for text in of.texts])
+        levels = [text for of in self.encoding.texts for text in of.texts]
+        self.missing_text = _unused(levels)
+        self._other_text = _unused([*levels, self.missing_text])
         names = getattr(estimator, "feature_names_in_", None)
         if names is None and not texts:
             self.names = None
@@ -85,7 +87,9 @@ class TableInputs(OnnxInputs):
         fed = {self.names[column]: numbers_of(table, column) for column in self.numeric}
         for of in self.encoding.texts:
             texts = texts_of(table, of.column)
-            fed[self.names[of.column]] = np.where(pd.isna(texts), self.missing_text, texts)[:, None]
+            # A text that was no level, and stands for missing ones.
+            known = np.where(texts == self.missing_text, self._other_text, texts)
+            fed[self.names[of.column]] = np.where(pd.isna(texts), self.missing_text, known)[:, None]
         return fed
 
     def model(self, predictor: Predictor, outputs: Sequence[str]) -> Any:

@@ -15,7 +15,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_mtl import MultiTaskClassifierRegressor
-from sklearn_mtl.export import to_onnx
+from sklearn_mtl.export import onnx_file, to_onnx
 from sklearn_mtl.trunks import MLP
 
 runtime = pytest.importorskip("onnxruntime")
@@ -80,6 +80,9 @@ def test_default_settings_as_one_graph(patients, tmp_path):
     new = X[:3].assign(sex=["unheard of", None, "man"], bmi=[1e6, -1e6, None])
     check_same(file, est, new)
     check_same(file, est, new[:1])
+    # The text that stands for missing ones is no level: in Python it is one that was never seen.
+    check_same(file, est, X[:1].assign(sex=""))
+    check_same(file, est, X[:1].assign(sex=None))
     described = {own.key: own.value for own in onnx.load(file.path).metadata_props}
     assert json.loads(described["classes"])["word"] == ["high", "low", "middle"]
     assert json.loads(described["inputs"]) == file.inputs
@@ -106,6 +109,19 @@ def test_a_transformer_of_scikit_learn(patients, tmp_path):
     file = to_onnx(est, tmp_path / "model.onnx", X)
     assert not file.encoded
     check_same(file, est, X)
+
+
+def test_a_model_that_gives_other_classes_is_not_written(tmp_path, monkeypatch):
+    X, y = load_wine(return_X_y=True)
+    word = np.array(["low", "middle", "high"])[y]
+    est = MultiTaskClassifierRegressor(**QUICK).fit(X, {"word": word})
+    with_text = onnx_file.with_text
+    monkeypatch.setattr(
+        onnx_file, "with_text", lambda model, name, texts: with_text(model, name, texts[::-1])
+    )
+    with pytest.raises(ValueError, match=r"'word__prediction' to differ by \S+ of the rows"):
+        to_onnx(est, tmp_path / "model.onnx", X)
+    assert list(tmp_path.iterdir()) == []
 
 
 class Squares(StandardScaler):
