@@ -7,7 +7,10 @@ package for each stage::
     Y -> targets -> tasks ---------------------+
     X -> features -> trunks -> sharing -> network (trunk, heads, loss) -> one output per task
                            balancing ---^       |
-            data -> inference -> training ------+-> estimators -> model_selection, ensemble, export
+            data -> inference -> training ------+-> estimators -> the rest
+
+The rest is what takes fitted estimators: model_selection, inspection, ensemble, semi_supervised,
+consistency, export and federated.
 
 Examples
 --------
