@@ -20,7 +20,8 @@ PAGES = [
     *sorted(page for page in (ROOT / "docs").rglob("*.md") if SITE not in page.parents),
 ]
 WITHOUT_CODE = {"benchmarks.md", "demo.md", "errors.md", "index.md", "quality.md"}
-NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")
+# A full stop behind it ends a sentence; followed by more, it is a version or a path.
+NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?!\w|\.\w)")
 # What another processor makes of the same fit: it rounds otherwise, and stops at another epoch. Of 60 rows,
 # an accuracy moves by 0.017 with one of them.
 ABSOLUTE, RELATIVE = 0.025, 0.05
@@ -79,6 +80,14 @@ def test_an_output_that_is_another_is_noticed(printed):
     assert_shows("price 0.52\ntype  0.95", "price 0.51\ntype    0.97")
     with pytest.raises(AssertionError):
         assert_shows("price 0.52\ntype  0.95", printed)
+
+
+def test_a_number_that_ends_a_sentence_is_compared_as_one():
+    assert_shows("R² 0.870, accuracy 0.963.", "R² 0.867, accuracy 0.965.")
+    with pytest.raises(AssertionError):
+        assert_shows("accuracy 0.963.", "accuracy 0.865.")
+    with pytest.raises(AssertionError):
+        assert_shows("torch 2.13.0", "torch 2.13.1")
 
 
 def test_a_page_shows_what_the_demo_prints(tmp_path):
