@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -47,7 +48,7 @@ def fit_with_checkpoint(
     ------
     ValueError
         If the parameter is none of those it may be, goes with another that it can't go with, or if the folder
-        has another fit.
+        has another fit, or one that is being trained.
     """
     checkpoint = Checkpoint.of(estimator.checkpoint)
     if estimator.warm_start:
@@ -61,14 +62,16 @@ def fit_with_checkpoint(
             f"Found {shown(estimator.checkpoint)}."
         )
     folder = CheckpointFolder.of(checkpoint)
-    manifest = folder.manifest()
-    parameters, drawn_from = _with_generator(parameters, manifest)
-    planned = estimator._planned(parameters, data, Stages())
-    identity = FitIdentity.of(parameters_that_matter(estimator), planned.plans)
-    manifest = identity.open(folder, {RANDOM_STATE: drawn_from, FINISHED: False})
-    fitted = with_keys(planned, folder, "").train(observed)
-    if fitted.interrupt is None and not manifest[FINISHED]:
-        folder.write_manifest({**manifest, FINISHED: True})
+    is_finished = (folder.manifest() or {}).get(FINISHED) is True
+    # A fit that is finished any number may read.
+    with nullcontext() if is_finished else folder.held():
+        parameters, drawn_from = _with_generator(parameters, folder.manifest())
+        planned = estimator._planned(parameters, data, Stages())
+        identity = FitIdentity.of(parameters_that_matter(estimator), planned.plans)
+        manifest = identity.open(folder, {RANDOM_STATE: drawn_from, FINISHED: False})
+        fitted = with_keys(planned, folder, "").train(observed)
+        if fitted.interrupt is None and not manifest[FINISHED]:
+            folder.write_manifest({**manifest, FINISHED: True})
     return fitted, planned.reader
 
 

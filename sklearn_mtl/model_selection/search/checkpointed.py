@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,6 +50,10 @@ class SearchCheckpoint:
         checkpoint = Checkpoint.of(last.checkpoint)
         last.set_params(checkpoint=None)
         return cls(checkpoint, settings)
+
+    def held(self) -> AbstractContextManager[None]:
+        """Return the context in which the folder is this search's alone, as `CheckpointFolder.held` says."""
+        return CheckpointFolder.of(self.checkpoint, PART).held()
 
     def opened(self, trials: Sequence[Trial], candidates: Sequence[Mapping[str, Any]]) -> list[Trial]:
         """Return planned trials whose networks go on from the checkpoint, and are written into it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -53,6 +53,11 @@ class TrialRunner:
     pre_dispatch: int | str
     verbose: int
     checkpoint: Any = None
+
+    def held(self) -> AbstractContextManager[None]:
+        """Return the context to run trials in: nobody else writes to the checkpoint, if there is one."""
+        nothing: AbstractContextManager[None] = nullcontext()
+        return nothing if self.checkpoint is None else self.checkpoint.held()
 
     def plan(self, candidates: Sequence[dict[str, Any]]) -> list[Trial]:
         """Return a trial of each candidate on each fold, ready to be trained.

@@ -130,7 +130,8 @@ class StackedSearch(BaseSearchCV):
         runner = self._runner(folds, targets, scoring)
         results, interrupt = SearchResults(len(folds)), None
         try:
-            self._search(runner, results)
+            with runner.held():
+                self._search(runner, results)
         except KeyboardInterrupt as ctrl_c:
             results, interrupt = results.completed(), ctrl_c
             if not results.params:

@@ -32,7 +32,7 @@ class Checkpoint(BaseEstimator):
     ------
     ValueError
         By ``fit``, before any training, if the folder has another fit, by its data or its parameters; what
-        differs is said.
+        differs is said. Likewise if another process, or thread, is training in it.
     TypeError
         By ``fit``, if a callback or a part of the network holds what can't be written down.
     OSError

@@ -6,20 +6,23 @@ import importlib
 import json
 import os
 import re
-import secrets
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import EACCES, EPERM, EROFS
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
-from sklearn_mtl.messages import first_line
+from sklearn_mtl.messages import first_line, shown
 from sklearn_mtl.replacing import not_written, replacing
 from sklearn_mtl.training.checkpoints.checkpoint import Checkpoint
 from sklearn_mtl.training.checkpoints.values import Packer, unpacked
 
 MANIFEST = "checkpoint.json"
+# Held by whoever trains; it is empty, and stays.
+LOCK = ".lock"
 SUFFIX = ".safetensors"
 # Under this name the header of a safetensors file has the JSON.
 KEY = "state"
@@ -104,27 +107,33 @@ class CheckpointFolder:
         """
         self._write(MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
 
-    def begin(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Write what the checkpoint is of, unless another process has just done so; return what is there.
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep every other process and thread out of the folder, until the block or the process ends.
 
-        Parameters
-        ----------
-        manifest : mapping
-            Plain values.
+        Raises
+        ------
+        ValueError
+            If another one holds it.
+        OSError
+            If its place is not reached.
         """
-        beside = self._path(f".sklearn_mtl-{secrets.token_hex(8)}.tmp")
-        content = json.dumps(manifest, indent=1, allow_nan=False).encode()
-        self._write(os.path.basename(beside), content)
+        lock = FileLock(self._path(LOCK), timeout=0)
         try:
-            # Unlike a renaming, this takes the place of no other file.
-            os.link(beside, self._path(MANIFEST))
-        except FileExistsError:
-            pass
-        except OSError:
-            # Some file systems have no links.
-            self._write(MANIFEST, content)
-        self._remove(os.path.basename(beside))
-        return self.manifest() or dict(manifest)
+            lock.acquire()
+        except Timeout:
+            raise ValueError(
+                "`checkpoint` must be a folder that no other fit writes to at the same time. Found one at "
+                f"work in {shown(self.path)}: wait for its end, or name another folder."
+            ) from None
+        except OSError as error:
+            # Whoever may not write can't disturb anybody, and a fit that is finished is still there for it.
+            if error.errno not in (EACCES, EPERM, EROFS):
+                raise not_written(error, RULE, self.path) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def remove_unfinished(self) -> None:
         """Remove what processes that were killed have left unfinished."""

@@ -73,7 +73,7 @@ class FitIdentity:
         return cls(versions, described, data)
 
     def open(self, folder: CheckpointFolder, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the manifest of a folder, which is written where there is none.
+        """Return the manifest of a folder that is held, which is written where there is none.
 
         Parameters
         ----------
@@ -89,8 +89,8 @@ class FitIdentity:
         """
         manifest = folder.manifest()
         if manifest is None:
-            # Of several processes that begin at the same moment, as a search in workers does, one is first.
-            manifest = folder.begin({"format": FORMAT, **vars(self), **(more or {})})
+            manifest = {"format": FORMAT, **vars(self), **(more or {})}
+            folder.write_manifest(manifest)
         if manifest.get("format") != FORMAT:
             found = [f"its format is {shown(manifest.get('format'))}, and this version writes {FORMAT}"]
         else:

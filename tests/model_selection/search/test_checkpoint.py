@@ -132,6 +132,16 @@ def test_another_search_is_refused(tmp_path, params, grid, found):
         stacked(est.set_params(**params), grid).fit(X, Y)
 
 
+def test_a_search_holds_its_folder(tmp_path):
+    search = stacked(quick(checkpoint=tmp_path, max_epochs=1), refit=False)
+    with (
+        CheckpointFolder(str(tmp_path / "search")).held(),
+        pytest.raises(ValueError, match="that no other fit writes to"),
+    ):
+        search.fit(X, Y)
+    assert search.fit(X, Y).best_params_ == search.fit(X, Y).best_params_
+
+
 def test_a_checkpoint_is_no_parameter_of_candidates(tmp_path):
     with pytest.raises(ValueError, match="`checkpoint` must be that of the estimator of a search"):
         stacked(quick(), {"checkpoint": [tmp_path]}, error_score="raise").fit(X, Y)

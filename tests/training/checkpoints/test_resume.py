@@ -1,11 +1,12 @@
 """A fit that was ended goes on from its checkpoint, and ends with the bits of one that was not."""
 
 import os
-from errno import ENOSPC
+from errno import EACCES, ENOSPC, EROFS
 
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from sklearn.base import clone
 from skorch.callbacks import Callback, LRScheduler
 
@@ -241,19 +242,35 @@ def test_tasks_of_other_names_are_another_fit(tmp_path):
         est.fit(X, {"two": X[:, 0], "one": X[:, 1]})
 
 
-def test_of_two_fits_that_begin_at_the_same_moment_the_second_is_refused(tmp_path, monkeypatch):
-    manifest, first = CheckpointFolder.manifest, quick(checkpoint=tmp_path, max_epochs=1)
+class FitsAnother(Callback):
+    """Begins a fit in the same folder while its own is at work."""
 
-    def other_begins(self):
-        monkeypatch.undo()
-        found = manifest(self)
-        first.fit(X, Y)
-        return found
+    def __init__(self, folder):
+        self.folder = folder
 
-    monkeypatch.setattr(CheckpointFolder, "manifest", other_begins)
-    with pytest.raises(ValueError, match=r"`lr` was 0\.02, and is 0\.01"):
-        clone(first).set_params(lr=0.01).fit(X, Y)
-    assert_same(clone(first).fit(X, Y), first)
+    def on_epoch_begin(self, net, **kwargs):
+        with pytest.raises(ValueError, match="`checkpoint` must be a folder that no other fit writes to"):
+            quick(checkpoint=self.folder, random_state=None).fit(X, Y)
+
+
+def test_a_folder_is_of_one_fit_at_a_time_and_any_number_may_read_it_then(tmp_path):
+    est = quick(checkpoint=tmp_path, random_state=None, max_epochs=2, callbacks=[FitsAnother(str(tmp_path))])
+    first = est.fit(X, Y)
+    with CheckpointFolder(str(tmp_path)).held():
+        assert_same(clone(est).fit(X, Y), first)
+
+
+@pytest.mark.parametrize("errno", [EACCES, EROFS])
+def test_who_may_not_write_needs_no_lock(tmp_path, monkeypatch, errno):
+    def refused(*args, **kwargs):
+        raise OSError(errno, os.strerror(errno))
+
+    monkeypatch.setattr(FileLock, "acquire", refused)
+    with CheckpointFolder(str(tmp_path)).held():
+        pass
+    monkeypatch.setattr(os, "fsync", refused)
+    with pytest.raises(OSError, match="`checkpoint` must be a folder that can be written to"):
+        quick(checkpoint=tmp_path).fit(X, Y)
 
 
 def test_verbose_may_change(tmp_path):
@@ -270,7 +287,8 @@ def test_so_many_states_are_kept_after_every_so_many_epochs(tmp_path, monkeypatc
     with pytest.raises(BaseException, match="over"):
         est.fit(X, Y)
     assert len(names) == 3
-    assert sorted(os.listdir(tmp_path)) == ["checkpoint.json", "net-0-4.safetensors", "net-0-6.safetensors"]
+    states = ["net-0-4.safetensors", "net-0-6.safetensors"]
+    assert sorted(os.listdir(tmp_path)) == [".lock", "checkpoint.json", *states]
 
 
 @pytest.mark.parametrize(
@@ -307,7 +325,7 @@ def test_what_a_killed_process_left_unfinished_is_removed(tmp_path):
     fit_ended_at(est, 1)
     (tmp_path / ".sklearn_mtl-00ff.tmp").write_bytes(b"half")
     est.fit(X, Y)
-    assert sorted(os.listdir(tmp_path)) == ["checkpoint.json", "net-0.safetensors"]
+    assert sorted(os.listdir(tmp_path)) == [".lock", "checkpoint.json", "net-0.safetensors"]
 
 
 def test_a_full_disk_ends_the_fit_and_the_last_state_is_whole(tmp_path):
@@ -324,7 +342,7 @@ def test_a_full_disk_ends_the_fit_and_the_last_state_is_whole(tmp_path):
         with pytest.raises(OSError, match="`checkpoint` must be a folder that can be written to") as raised:
             est.fit(X, Y)
     assert raised.value.errno == ENOSPC
-    assert sorted(os.listdir(tmp_path)) == ["checkpoint.json", "net-0-2.safetensors"]
+    assert sorted(os.listdir(tmp_path)) == [".lock", "checkpoint.json", "net-0-2.safetensors"]
     assert_same(est.fit(X, Y), quick().fit(X, Y))
 
 
