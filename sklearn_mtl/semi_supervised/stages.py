@@ -12,15 +12,16 @@ from sklearn_mtl.data import RowSplit
 from sklearn_mtl.estimators.held_out import read_groups
 from sklearn_mtl.estimators.rows import FitData, ReadData, Rows
 from sklearn_mtl.estimators.stages import Stages
-from sklearn_mtl.features import AcceptedInput
+from sklearn_mtl.features import AcceptedInput, Encoder
 from sklearn_mtl.semi_supervised.pseudo_labels import PseudoLabels, with_pseudo_labels
-from sklearn_mtl.tasks import TaskKind
+from sklearn_mtl.tasks import TaskKind, TaskSet
 
 
 class PseudoLabelStages(Stages):
     """The stages of a fit to labels and pseudo-labels; only rows of labels are held out.
 
-    Where a net holds out a row, or its group, it learns none of its pseudo-labels either.
+    Where a net holds out a row, or its group, it learns none of its pseudo-labels either. Statistics of
+    the features count a row once, however many pseudo-labels it has.
 
     Parameters
     ----------
@@ -44,6 +45,8 @@ class PseudoLabelStages(Stages):
         names = list(data.targets.columns)
         rows = data.rows if not hidden else _without_labels(data.rows, hidden).labelled()
         self._n_labelled = len(rows)
+        self._labelled = rows.places(np.arange(len(rows)))
+        self._weight = weight.max(axis=1, keepdims=True)
         self._read = replace(data, rows=with_pseudo_labels(rows, labels, weight, names))
 
     def read(self, X: Any, y: Any, sample_weight: Any, *, owner: str, accepted: AcceptedInput) -> ReadData:
@@ -82,6 +85,19 @@ class PseudoLabelStages(Stages):
             )
             for split in splits
         ]
+
+    def _fit_encoder(
+        self, rows: Rows, tasks: TaskSet | None, *, preprocessing: Any, dtype: type[np.floating]
+    ) -> Encoder:
+        """Return the encoder, to which a row counts once; one that takes labels is given no others."""
+        _, first = np.unique(rows.places(np.arange(len(rows))), return_index=True)
+        if tasks is not None:
+            first = first[np.isin(rows.places(first), self._labelled)]
+        once, places = rows.take(first), rows.places(first)
+        if rows.weighted and len(first) < len(rows):
+            is_labelled = np.isin(places, self._labelled)[:, None]
+            once = replace(once, weight=np.where(is_labelled, once.weight, self._weight[places]))
+        return super()._fit_encoder(once, tasks, preprocessing=preprocessing, dtype=dtype)
 
 
 def _without_labels(rows: Rows, hidden: Mapping[str, np.ndarray]) -> Rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 
 from sklearn_mtl.data import RowSplit
 from sklearn_mtl.estimators.rows import FitData, ReadData, Rows
@@ -15,7 +16,7 @@ from sklearn_mtl.semi_supervised.pseudo_labels import (
 )
 from sklearn_mtl.semi_supervised.stages import PseudoLabelStages
 from sklearn_mtl.targets import read_targets
-from sklearn_mtl.tasks import KINDS
+from sklearn_mtl.tasks import KINDS, TaskSet
 
 X = np.arange(24.0).reshape(12, 2)
 Y = {
@@ -144,3 +145,45 @@ def test_labels_are_split_as_without_pseudo_labels(stages, targets):
         assert isinstance(other, RowSplit)
         np.testing.assert_array_equal(one.validation, other.validation)
         np.testing.assert_array_equal(one.train, other.train[other.train < stages._n_labelled])
+
+
+class Seen(TransformerMixin, BaseEstimator):
+    """Keeps what it is fitted to."""
+
+    def fit(self, X, sample_weight=None):
+        self.rows_, self.weight_ = np.asarray(X)[:, 0].tolist(), sample_weight
+        return self
+
+    def transform(self, X):
+        return X
+
+
+class SeenWithLabels(Seen):
+    """Takes labels too."""
+
+    def fit(self, X, y):
+        self.y_ = y
+        return super().fit(X)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_row_counts_once_for_the_features(weighted, targets):
+    weight = np.arange(1.0, 13.0)[:, None]
+    rows = Rows(X, targets.columns, weight if weighted else np.ones((12, 1)), weighted).take(np.arange(4))
+    soft = np.repeat(np.arange(2, 6), 2)
+    labels = PseudoLabels(
+        soft, np.array(["a", "b"] * 4, dtype=object), np.zeros(8, dtype=bool), np.tile([0.75, 0.25], 4)
+    )
+    stages = PseudoLabelStages(ReadData(rows, targets, None), {}, {"type": labels}, np.tile(weight, 3))
+    read = stages.read(X, Y, None, owner="", accepted=None).rows
+    assert len(read) == 12
+    tasks = TaskSet(tuple(KINDS[OF_KIND[name]]().bind(of, np.ones(12)) for name, of in read.columns.items()))
+    found = {
+        kind: stages.fit_encoder(read, tasks, preprocessing=kind(), dtype=np.float32).transformer
+        for kind in (Seen, SeenWithLabels)
+    }
+    assert found[Seen].rows_ == X[:6, 0].tolist()
+    assert found[SeenWithLabels].rows_ == X[:4, 0].tolist()
+    assert len(found[SeenWithLabels].y_) == 4
+    if weighted:
+        assert found[Seen].weight_.tolist() == [1, 2, 3, 4, 5, 6]
