@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_mtl.estimators.fitting import PlannedFit
 from sklearn_mtl.estimators.rows import FitData, ReadData
 from sklearn_mtl.estimators.stages import Stages
 from sklearn_mtl.inference import member_responses
 from sklearn_mtl.messages import shown
 from sklearn_mtl.semi_supervised.pseudo_labels import LABELLERS, PseudoLabels
 from sklearn_mtl.semi_supervised.stages import PseudoLabelStages
+from sklearn_mtl.training.runs import make_ready
 
 # Why a task got no more labels.
 NO_CHANGE, MAX_ITER, ALL_LABELED, SCORE_FELL = "no_change", "max_iter", "all_labeled", "score_not_better"
@@ -38,6 +40,8 @@ class Learner:
         How uncertain a cell may be that is labelled, by task.
     pseudo_label_weight : float
         What a pseudo-label weighs, where a label weighs 1.
+    by_spread : sequence of str
+        The tasks that get pseudo-labels where members agree, which takes several members.
     """
 
     template: Any
@@ -46,6 +50,7 @@ class Learner:
     weight: np.ndarray
     most_uncertain: Mapping[str, float]
     pseudo_label_weight: float
+    by_spread: Sequence[str] = ()
 
     @property
     def names(self) -> list[str]:
@@ -65,11 +70,18 @@ class Learner:
             Pseudo-labels by task.
         n_bags : int or "auto"
             Number of nets.
+
+        Raises
+        ------
+        ValueError
+            If a task needs several members and there is one; that is found before any training.
         """
         estimator = clone(self.template).set_params(n_bags=n_bags)
         estimator._for_fold(self.template._fold)
         stages: Stages = PseudoLabelStages(self.read, hidden, labels, self.weight * self.pseudo_label_weight)
-        fitted = estimator._plan(self.data, stages).train()
+        planned = estimator._plan(self.data, stages)
+        self._check_members(planned)
+        fitted = planned.train()
         estimator._keep(fitted, self.read.reader)
         if fitted.interrupt is not None:
             raise fitted.interrupt
@@ -107,6 +119,16 @@ class Learner:
                 found[name] = labeller.labels(tasks[name], response, sure, self.read.targets.columns[name])
         return found
 
+    def _check_members(self, planned: PlannedFit) -> None:
+        if self.by_spread and planned.n_nets == 1:
+            net = make_ready(planned.plans[0]).net
+            if net.network.sharing.members == 1:
+                raise ValueError(
+                    "`estimator` must have several members or nets where a regression gets pseudo-labels, "
+                    "which are sure where these agree: TabM as its trunk, or `n_bags` of 2 or more. Found "
+                    f"one net of one member, and the regressions {shown(list(self.by_spread))}."
+                )
+
     def _spread(self, estimator: Any, names: list[str]) -> dict[str, np.ndarray]:
         """Return the standard deviation of the members' predictions, in those of the labels."""
         inputs, _ = estimator._encoded(self.data.X)
@@ -115,12 +137,6 @@ class Learner:
             for name, predicted in by_member.items():
                 values = np.asarray(estimator.tasks_[name].predict(responses[name]), dtype=np.float64)
                 predicted.append(values.reshape(len(values), -1))
-        if len(by_member[names[0]]) == 1:
-            raise ValueError(
-                "`estimator` must have several members or nets where a regression gets pseudo-labels, which "
-                "are sure where these agree: TabM as its trunk, or `n_bags` of 2 or more. Found one net of "
-                f"one member, and the regressions {shown(names)}."
-            )
         return {name: np.std(of_task, axis=0) / self._scale(name) for name, of_task in by_member.items()}
 
     def _scale(self, name: str) -> np.ndarray:
@@ -206,6 +222,9 @@ def self_train(
     rounds.scores.append(learner.scores(rounds.answers, hidden))
     best = dict(rounds.scores[0])
     left = {name: cells.copy() for name, cells in unlabelled.items()}
+    for name, rows in hidden.items():
+        # Of a task of several outputs a row may lack some only: where the others judge, it is not learned.
+        left[name][rows] = False
     rounds.n_kept = dict.fromkeys(left, 0)
     columns = learner.read.targets.columns
     rounds.labelled_in = {name: np.where(columns[name].has_label, 0, -1) for name in left}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -155,8 +156,7 @@ class SelfTraining(MetaEstimator):
         Raises
         ------
         ValueError, TypeError
-            If a parameter or the data is not what it must be; this is found before any training, but for an
-            estimator of one member where a regression has gaps.
+            If a parameter or the data is not what it must be; this is found before any training.
         """
         self._check_parameters()
         rng = check_random_state(self.random_state)
@@ -166,6 +166,8 @@ class SelfTraining(MetaEstimator):
         unlabelled = _unlabelled(learner, kinds)
         held_out = self._held_out(learner, kinds, list(unlabelled), rng)
         unlabelled = {name: cells for name, cells in unlabelled.items() if name in held_out}
+        if self.max_iter:
+            learner = replace(learner, by_spread=[name for name in unlabelled if _needs_spread(kinds[name])])
         most = dict.fromkeys(unlabelled, int(self.max_iter))
         judged = self_train(learner, unlabelled, held_out, most) if unlabelled else None
         n_kept = {} if judged is None else judged.n_kept

@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
+from sklearn_mtl.estimators.fitting import PlannedFit
 from sklearn_mtl.semi_supervised import SelfTraining
 from sklearn_mtl.semi_supervised.pseudo_labels import PseudoLabels
 from sklearn_mtl.semi_supervised.rounds import self_train
@@ -127,8 +128,9 @@ def test_a_pipeline_goes_around_it(table):
         SelfTraining(make_pipeline(NETWORK)).fit(*table)
 
 
-def test_one_member_can_not_disagree(table):
+def test_one_member_can_not_disagree(table, monkeypatch):
     X, Y = table
+    monkeypatch.setattr(PlannedFit, "train", None)  # found before any training
     one = clone(NETWORK).set_params(n_bags=1, max_epochs=1)
     with pytest.raises(ValueError, match="must have several members or nets where a regression"):
         SelfTraining(one, max_iter=1).fit(X, Y[["price"]])
@@ -175,7 +177,7 @@ class Scripted:
 def rounds_of(scores, most=3, n_cells=6):
     learner = Scripted(scores)
     cells = np.arange(6)[:, None] < n_cells
-    held_out = {name: np.array([0]) for name in scores}
+    held_out = {name: np.array([5]) for name in scores}
     return learner, self_train(learner, dict.fromkeys(scores, cells), held_out, dict.fromkeys(scores, most))
 
 
@@ -193,6 +195,17 @@ def test_it_ends_where_nothing_is_left_to_label():
     assert rounds.stopped == {"a": "all_labeled"}
     assert rounds.n_labelled == [{"a": 1}, {"a": 1}]
     assert len(learner.fits) == 3
+
+
+def test_held_out_rows_get_no_pseudo_label_where_they_judge():
+    learner = Scripted({"a": [0.1, 0.2, 0.3]})
+    cells = np.ones((6, 1), dtype=bool)  # of rows that lack an output, and have another
+    self_train(learner, {"a": cells}, {"a": np.array([0, 2])}, {"a": 2})
+    assert learner.fits == [{}, {"a": [1]}, {"a": [1, 3]}]
+    assert cells.all()
+    learner.fits.clear()
+    self_train(learner, {"a": cells}, {}, {"a": 2})  # the last fits may learn them
+    assert learner.fits == [{}, {"a": [0]}, {"a": [0, 1]}]
 
 
 def test_without_held_out_labels_each_task_has_its_rounds():
