@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from sklearn_mtl.consistency.assignment import Assignment
 from sklearn_mtl.consistency.constraints import AllowedClasses, Linear, connected
 from sklearn_mtl.consistency.projection import Projection
@@ -80,9 +78,12 @@ class BoundRules:
             return Assignment({name: len(tasks[name].classes) for name in names}, constraints)
 
         def projection(constraints: Sequence[Any]) -> Projection:
-            return Projection(
-                list(dict.fromkeys(name for one in constraints for name in one.names)), constraints
-            )
+            names = list(dict.fromkeys(name for one in constraints for name in one.names))
+            if constraints[0].of == "probabilities":
+                # No probability is nearest that is none.
+                ends = [Linear({name: 1.0}, 0.0, 1.0, of="probabilities") for name in names]
+                constraints = [*constraints, *ends]
+            return Projection(names, constraints)
 
         return cls(
             groups(lambda one: isinstance(one, AllowedClasses), assignment),
@@ -125,9 +126,7 @@ def _check(
 def _contradiction(solver: Any, tasks: Mapping[str, Any]) -> str:
     """Return what no prediction can be under some rules, in words; nothing where all is well."""
     if isinstance(solver, Projection):
-        of_probabilities = solver.constraints[0].of == "probabilities"
-        bounds = (0.0, 1.0) if of_probabilities else (-np.inf, np.inf)
-        return "" if solver.is_possible(*bounds) else "no number of each task"
+        return "" if solver.is_possible() else "no number of each task"
     impossible = solver.impossible()
     if not impossible:
         return ""

@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from sklearn_mtl.consistency.bound_rules import BoundRules
 from sklearn_mtl.consistency.decided import DecidedClass, DecidedNumber
-from sklearn_mtl.consistency.decision import Decision, decide
+from sklearn_mtl.consistency.decision import Decision, broken_rules, decide, nearest_probabilities
 from sklearn_mtl.consistency.rules import Rule
 from sklearn_mtl.ensemble.base import is_frozen
 from sklearn_mtl.ensemble.members import fit_arguments
@@ -149,8 +149,8 @@ class Consistent(MetaEstimator):
             Rows × the tasks that rules are about. ``changed(X).mean()`` is the share by task, and
             ``changed(X).any(axis=1).mean()`` that of rows.
         """
-        decision = self._as_of_now()._decided(X)
-        return pd.DataFrame(decision.changed, index=decision.index)
+        decision, index = self._as_of_now()._decided(X)
+        return pd.DataFrame(decision.changed, index=_every_row(decision.responses, index))
 
     def broken(self, X: Any) -> pd.DataFrame:
         """Return which rules the predictions of the estimator itself break.
@@ -166,9 +166,12 @@ class Consistent(MetaEstimator):
             Rows × rules, each column named as the rule is written.
         """
         now = self._as_of_now()
-        decision = now._decided(X)
+        responses, index = now._before(X)
+        broken = broken_rules(now._bound, now._within.tasks_, responses)
+        every = _every_row(responses, index)
         columns = [repr(rule) for rule, _ in now._bound.constraints]
-        return pd.DataFrame(np.column_stack(decision.broken), index=decision.index, columns=columns)
+        by_rule = np.array(broken, dtype=bool).reshape(len(broken), len(every))
+        return pd.DataFrame(by_rule.T, index=every, columns=columns)
 
     @property
     def tasks_(self) -> dict[str, Any]:  # type: ignore[override]
@@ -182,19 +185,23 @@ class Consistent(MetaEstimator):
         return found
 
     def _responses(self, X: Any) -> tuple[Mapping[str, np.ndarray], Any]:
-        decision = self._decided(X)
-        return decision.responses, decision.index
+        decision, index = self._decided(X)
+        return decision.responses, index
 
     def _log_responses(self, X: Any) -> Mapping[str, np.ndarray]:
         found = dict(super()._log_responses(X))
         if self._bound.probabilities:
-            probabilities = self._decided(X).probabilities
-            found |= {name: log_of(of_task)[:, None] for name, of_task in probabilities.items()}
+            nearest = nearest_probabilities(self._bound, self._within.tasks_, self._before(X)[0])
+            found |= {name: log_of(of_task)[:, None] for name, of_task in nearest.items()}
         return found
 
-    def _decided(self, X: Any) -> Decision:
-        responses, index = super()._responses(X)
-        return decide(self._bound, self._within.tasks_, responses, self.variances_, index)
+    def _before(self, X: Any) -> tuple[Mapping[str, np.ndarray], Any]:
+        """Return what the estimator itself responds, and the index of X."""
+        return super()._responses(X)
+
+    def _decided(self, X: Any) -> tuple[Decision, Any]:
+        responses, index = self._before(X)
+        return decide(self._bound, self._within.tasks_, responses, self.variances_), index
 
     def _rules(self) -> list[Rule]:
         """Return the rules; a ``TypeError`` unless each is one."""
@@ -237,6 +244,11 @@ class Consistent(MetaEstimator):
     def _of_one_task(self, name: str, kinds: Mapping[str, Any]) -> None:
         super()._of_one_task(name, kinds)
         self.rules = [rule for rule in self._rules() if set(rule.names) == {name}]
+
+
+def _every_row(responses: Mapping[str, np.ndarray], index: Any) -> Any:
+    """Return the index of X, or the numbers of its rows: there may be no column to tell these."""
+    return pd.RangeIndex(len(next(iter(responses.values())))) if index is None else index
 
 
 def _variance(estimator: Any, X: Any, column: Column, seen_anew: bool) -> float:

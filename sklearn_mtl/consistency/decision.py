@@ -27,19 +27,10 @@ class Decision:
         Responses as the tasks of the estimator, or the decided ones, take them.
     changed : dict of str to ndarray of bool, shape (n_rows,)
         Which rows have another prediction, by task that rules are about.
-    broken : list of ndarray of bool, shape (n_rows,)
-        Which rows of the estimator break each rule.
-    probabilities : dict of str to ndarray of float64, shape (n_rows, n_classes)
-        The probabilities of the tasks whose probabilities rules are about.
-    index : pandas.Index or None
-        The index of X.
     """
 
     responses: dict[str, np.ndarray]
     changed: dict[str, np.ndarray]
-    broken: list[np.ndarray]
-    probabilities: dict[str, np.ndarray]
-    index: Any
 
 
 def decide(
@@ -47,7 +38,6 @@ def decide(
     tasks: Mapping[str, Any],
     responses: Mapping[str, np.ndarray],
     variances: Mapping[str, float],
-    index: Any,
 ) -> Decision:
     """Return the most probable predictions that obey rules, rows that obey them already being left alone.
 
@@ -61,46 +51,109 @@ def decide(
         What it responds.
     variances : mapping of str to float
         The variance of each number that has no predicted one, by task.
-    index : pandas.Index or None
-        The index of X.
     """
-    names = bound.names
-    of_classes = list(dict.fromkeys([*names["classes"], *names["probabilities"]]))
-    probabilities = {name: tasks[name].predict_proba(responses[name]) for name in of_classes}
-    places = {name: _places(tasks[name], responses[name]) for name in of_classes}
-    numbers = {name: tasks[name].predict(responses[name]) for name in names["numbers"]}
-    events = {name: probabilities[name][:, 1] for name in names["probabilities"]}
-    sorts = {"classes": places, "probabilities": events, "numbers": numbers}
-    broken = [~one.holds(sorts[_sort(one)]) for _, one in bound.constraints]
-
-    nearest = _nearest_probabilities(bound, events)
+    predicted = _Predicted.of(bound, tasks, responses)
+    places, events, probabilities = predicted.places, predicted.events, dict(predicted.probabilities)
+    nearest = _nearest(bound, events)
     moved = {name: event != events[name] for name, event in nearest.items()}
-    probabilities |= {name: np.column_stack([1 - event, event]) for name, event in nearest.items()}
+    probabilities |= {name: _of_both(event) for name, event in nearest.items()}
     # Where the probability is another, the class is the more probable one.
     likelier = {name: np.where(moved[name], nearest[name] > 0.5, places[name]) for name in nearest}
-    assigned = _assigned(bound, probabilities, places | likelier)
-    projected = _projected(bound, tasks, responses, numbers, variances)
+    assigned = _assigned(bound, probabilities, {**places, **likelier})
+    projected = _projected(bound, tasks, responses, predicted.numbers, variances)
 
-    before, after = {**places, **numbers}, {**assigned, **projected}
+    before, after = {**places, **predicted.numbers}, {**assigned, **projected}
     changed = {name: np.asarray(after[name] != before[name]) for name in after}
     changed |= {name: changed[name] | of_task for name, of_task in moved.items()}
     decided = dict(responses)
-    decided |= {name: DecidedClass.response(probabilities[name], assigned[name]) for name in of_classes}
+    decided |= {name: DecidedClass.response(probabilities[name], of) for name, of in assigned.items()}
     decided |= {name: DecidedNumber.response(responses[name], of) for name, of in projected.items()}
     return Decision(
         responses=decided,
         changed={name: changed[name] for name in tasks if name in changed},
-        broken=broken,
-        probabilities={name: probabilities[name] for name in nearest},
-        index=index,
     )
 
 
-def _sort(constraint: Any) -> str:
-    return getattr(constraint, "of", "classes")
+def broken_rules(
+    bound: BoundRules, tasks: Mapping[str, Any], responses: Mapping[str, np.ndarray]
+) -> list[np.ndarray]:
+    """Return which rows of the estimator break each rule, a list of ndarray of bool of shape (n_rows,).
+
+    Parameters
+    ----------
+    bound, tasks, responses
+        As in `decide`.
+    """
+    predicted = _Predicted.of(bound, tasks, responses)
+    sorts = {
+        "classes": predicted.places,
+        "probabilities": predicted.events,
+        "numbers": predicted.numbers,
+    }
+    return [~one.holds(sorts[getattr(one, "of", "classes")]) for _, one in bound.constraints]
 
 
-def _nearest_probabilities(bound: BoundRules, events: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def nearest_probabilities(
+    bound: BoundRules, tasks: Mapping[str, Any], responses: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return the probabilities that keep the rules about them, shape (n_rows, 2), by task.
+
+    Parameters
+    ----------
+    bound, tasks, responses
+        As in `decide`.
+    """
+    events = _events(
+        bound, {name: tasks[name].predict_proba(responses[name]) for name in bound.names["probabilities"]}
+    )
+    return {name: _of_both(event) for name, event in _nearest(bound, events).items()}
+
+
+@dataclass(frozen=True, eq=False)
+class _Predicted:
+    """What an estimator predicts for the tasks that rules are about.
+
+    Parameters
+    ----------
+    probabilities : dict of str to ndarray of float64, shape (n_rows, n_classes)
+        Probabilities of the tasks of classes.
+    places : dict of str to ndarray of int, shape (n_rows,)
+        The places of their predicted classes.
+    events : dict of str to ndarray of float64, shape (n_rows,)
+        The probabilities of the second classes that rules are about.
+    numbers : dict of str to ndarray of float64, shape (n_rows,)
+        Predicted numbers.
+    """
+
+    probabilities: dict[str, np.ndarray]
+    places: dict[str, np.ndarray]
+    events: dict[str, np.ndarray]
+    numbers: dict[str, np.ndarray]
+
+    @classmethod
+    def of(
+        cls, bound: BoundRules, tasks: Mapping[str, Any], responses: Mapping[str, np.ndarray]
+    ) -> _Predicted:
+        names = bound.names
+        of_classes = dict.fromkeys([*names["classes"], *names["probabilities"]])
+        probabilities = {name: tasks[name].predict_proba(responses[name]) for name in of_classes}
+        return cls(
+            probabilities,
+            {name: _places(tasks[name], responses[name]) for name in of_classes},
+            _events(bound, probabilities),
+            {name: tasks[name].predict(responses[name]) for name in names["numbers"]},
+        )
+
+
+def _events(bound: BoundRules, probabilities: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: probabilities[name][:, 1] for name in bound.names["probabilities"]}
+
+
+def _of_both(event: np.ndarray) -> np.ndarray:
+    return np.column_stack([1 - event, event])
+
+
+def _nearest(bound: BoundRules, events: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the probabilities of the second classes that keep the rules about them."""
     found: dict[str, np.ndarray] = {}
     for group in bound.probabilities:

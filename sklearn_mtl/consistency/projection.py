@@ -50,8 +50,8 @@ class Projection:
         """The upper bounds."""
         return np.array([one.upper for one in self.constraints], dtype=np.float64)
 
-    def is_possible(self, least: float = -np.inf, most: float = np.inf) -> bool:
-        """Whether any numbers between two bounds keep the constraints."""
+    def is_possible(self) -> bool:
+        """Whether any numbers keep the constraints."""
         is_equal = self.lower == self.upper
         sides = [
             (self.matrix[~is_equal], self.upper[~is_equal]),
@@ -65,12 +65,14 @@ class Projection:
             bound[finite],
             self.matrix[is_equal],
             self.upper[is_equal],
-            bounds=(least, most),
+            bounds=(-np.inf, np.inf),
         )
         return found.status != 2  # infeasible
 
     def of(self, values: np.ndarray, variances: np.ndarray) -> np.ndarray:
         """Return the nearest numbers that keep the constraints; those that do already are left as they are.
+
+        So are rows in which a number is NaN or infinite: nothing is near to them.
 
         Parameters
         ----------
@@ -86,6 +88,7 @@ class Projection:
         found = values.copy()
         columns = dict(zip(self.names, values.T, strict=True))
         broken = ~np.logical_and.reduce([one.holds(columns) for one in self.constraints])
+        broken &= np.isfinite(values).all(axis=1)
         if broken.any():
             found[broken] = self._projected(values[broken], variances[broken])
         return found

@@ -20,13 +20,17 @@ from sklearn_mtl.consistency import (
     AtMost,
     Consistent,
     Implies,
+    Linear,
     ProbabilityAtMost,
     Rule,
     Sum,
 )
+from sklearn_mtl.consistency.bound_rules import BoundRules
+from sklearn_mtl.consistency.decision import nearest_probabilities
 from sklearn_mtl.tasks import Ordinal, Regression
 from sklearn_mtl.trunks import MLP
 
+N_ROWS = 90
 TASKS = {"grade": Ordinal(["poor", "fair", "good"]), "wish": Ordinal(["poor", "fair", "good"])}
 NETWORK = MultiTaskClassifierRegressor(
     tasks=TASKS, trunk=MLP((4,)), n_bags=1, max_epochs=2, linear_blend=False, random_state=0
@@ -44,19 +48,19 @@ RULES = [
 @pytest.fixture(scope="module")
 def table():
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(150, 3))
+    X = rng.normal(size=(N_ROWS, 3))
     grades = np.array(["poor", "fair", "good"])
     living, rest = 80 + 10 * X[:, 2], np.abs(X[:, 0])
     Y = {
-        "type": np.array(["flat", "house", "villa"])[rng.integers(0, 3, size=150)],
-        "garden": rng.random(150) > 0.4,
+        "type": np.array(["flat", "house", "villa"])[rng.integers(0, 3, size=N_ROWS)],
+        "garden": rng.random(N_ROWS) > 0.4,
         "living": living,
         "rest": rest,
         "area": living + rest,
-        "clicked": X[:, 1] + rng.normal(size=150) > 0,
-        "bought": X[:, 1] + rng.normal(size=150) > 0,
-        "grade": grades[rng.integers(0, 3, size=150)],
-        "wish": grades[rng.integers(0, 3, size=150)],
+        "clicked": X[:, 1] + rng.normal(size=N_ROWS) > 0,
+        "bought": X[:, 1] + rng.normal(size=N_ROWS) > 0,
+        "grade": grades[rng.integers(0, 3, size=N_ROWS)],
+        "wish": grades[rng.integers(0, 3, size=N_ROWS)],
     }
     return X, MultiTaskTarget(Y)
 
@@ -106,6 +110,55 @@ def _related(rule):
     return [other for other in numbers if other is not rule] if rule in numbers else []
 
 
+def test_what_is_broken_is_told_without_a_decision(fitted, table, monkeypatch):
+    broken = fitted.broken(table[0])
+    monkeypatch.setattr("sklearn_mtl.consistency.consistent.decide", None)
+    pd.testing.assert_frame_equal(fitted.broken(table[0]), broken)
+    np.testing.assert_allclose(np.exp(fitted.predict_log_proba(table[0])["bought"]).sum(axis=1), 1)
+
+
+def test_without_rules_it_is_the_estimator(fitted, table):
+    X, Y = table
+    bare = Consistent(FrozenEstimator(fitted.estimator_), []).fit(X, Y)
+    assert (bare.predict(X)["area"] == fitted.estimator_.predict(X)["area"]).all()
+    assert bare.broken(X).shape == bare.changed(X).shape == (N_ROWS, 0)
+
+
+@dataclass(frozen=True)
+class Together(Rule):
+    """Two probabilities have a sum."""
+
+    names = ("clicked", "bought")
+
+    def bind(self, tasks):
+        return Linear(dict.fromkeys(self.names, 1.0), 1.5, 1.5, of="probabilities")
+
+
+def test_nearest_probabilities_are_probabilities(fitted, table):
+    class Sure:
+        """Says of one event that it is certain, and of the other that it is not."""
+
+        def __init__(self, task, chance):
+            self.classes, self.kind, self.position_axes = task.classes, task.kind, task.position_axes
+            self.chance, self.codes = chance, task.codes
+
+        def predict_proba(self, response):
+            return np.column_stack([1 - self.chance, self.chance])
+
+        def _decided(self, response):
+            return (self.chance > 0.5).astype(float)[:, None]
+
+    chance = np.array([[0.9, 0.1], [1.0, 0.0], [0.7, 0.6], [0.2, 0.3]])
+    tasks = {
+        name: Sure(fitted.estimator_.tasks_[name], of)
+        for name, of in zip(Together.names, chance.T, strict=True)
+    }
+    bound = BoundRules.of([Together()], tasks)
+    found = nearest_probabilities(bound, tasks, dict.fromkeys(tasks))
+    nearest = np.column_stack([found[name][:, 1] for name in tasks])
+    np.testing.assert_allclose(nearest, [[1, 0.5], [1, 0.5], [0.8, 0.7], [0.7, 0.8]], atol=1e-12)
+
+
 def test_classes_are_the_most_probable_that_obey(fitted, table):
     X = 3 * table[0]
     chance, found = fitted.estimator_.predict_proba(X), fitted.predict(X)
@@ -130,14 +183,14 @@ def test_it_has_the_face_of_an_estimator(fitted, table):
     )
     assert by_metric["type", "accuracy"] == pytest.approx(scores["type"])
     assert by_metric["living", "r2"] == pytest.approx(scores["living"])
-    chance = fitted.predict_proba(X)["bought"][np.arange(150), Y["bought"].astype(int)]
+    chance = fitted.predict_proba(X)["bought"][np.arange(N_ROWS), Y["bought"].astype(int)]
     assert by_metric["bought", "neg_log_loss"] == pytest.approx(np.log(chance).mean())
     np.testing.assert_array_equal(fitted.task("area").predict(X), found["area"])
     np.testing.assert_array_equal(fitted.task("wish").predict(X), found["wish"])
     np.testing.assert_allclose(
         fitted.predict_log_proba(X)["bought"], np.log(fitted.predict_proba(X)["bought"]), atol=1e-12
     )
-    assert fitted.decision_function(X)["bought"].shape == (150,)
+    assert fitted.decision_function(X)["bought"].shape == (N_ROWS,)
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.predict(X)["area"], found["area"])
     assert clone(fitted).rules == RULES
@@ -193,7 +246,9 @@ class Differ(Rule):
 def test_rules_of_ones_own_within_pipelines_and_folds(table):
     X, Y = table
     own = Consistent(make_pipeline(StandardScaler(), NETWORK), [Differ("grade", "wish")])
-    found = own.fit(pd.DataFrame(X), pd.DataFrame(dict(Y))).predict(pd.DataFrame(X, index=range(5, 155)))
+    found = own.fit(pd.DataFrame(X), pd.DataFrame(dict(Y))).predict(
+        pd.DataFrame(X, index=range(5, 5 + N_ROWS))
+    )
     assert (found["grade"] != found["wish"]).all()
     assert found.index[0] == 5
     assert np.isfinite(cross_val_score(Consistent(NETWORK, [Differ("grade", "wish")]), X, Y, cv=2)).all()

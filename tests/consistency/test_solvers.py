@@ -139,4 +139,14 @@ def test_numbers_that_nothing_keeps_are_known():
     assert not Projection(
         ["a"], [Linear({"a": 1.0}, -INF, 1.0), Linear({"a": -1.0}, -INF, -2.0)]
     ).is_possible()
-    assert not Projection(["a"], [Linear({"a": 1.0}, 2.0, 2.0)]).is_possible(0.0, 1.0)
+    ends = Linear({"a": 1.0}, 0.0, 1.0)
+    assert Projection(["a"], [ends]).is_possible()
+    assert not Projection(["a"], [Linear({"a": 1.0}, 2.0, 2.0), ends]).is_possible()
+
+
+def test_numbers_that_are_none_are_left_alone():
+    solver = Projection(["a", "b"], [Linear({"a": 1.0, "b": 1.0}, 1.0, 1.0), Linear({"a": -1.0}, -INF, 0.0)])
+    values = np.array([[np.nan, 2.0], [-3.0, 1.0], [INF, 1.0]])
+    found = solver.of(values, np.ones_like(values))
+    np.testing.assert_array_equal(found[[0, 2]], values[[0, 2]])
+    np.testing.assert_allclose(found[1], [0.0, 1.0], atol=1e-12)
