@@ -80,7 +80,7 @@ class FinalInput:
     all_votes: bool
 
     def check(self, X: Any) -> None:
-        """Raise a ``ValueError`` if features can't follow the votes, as they are no table."""
+        """Raise a ``ValueError`` if features can't follow the votes: they are no table, or named alike."""
         if not self.passthrough:
             return
         # A mapping of several inputs has a shape, but of its rows alone.
@@ -90,6 +90,15 @@ class FinalInput:
                 "`passthrough` must be False where X is no table, array or sparse matrix of two dimensions. "
                 f"Found True and an X of type {type(X).__name__} and shape {shape}."
             )
+        if is_frame(X):
+            names = pd.Index([*self.names(), *_as_frame(X).columns])
+            twice = names[names.duplicated()].unique().tolist()
+            if twice:
+                raise ValueError(
+                    "`passthrough` must be False where a column of X has the name of a prediction, which is "
+                    "that of its member, task and class; rename the member or the column. Found "
+                    f"{shown(twice)}."
+                )
 
     def names(self, of: Sequence[str] | None = None) -> list[str]:
         """Return the names of the votes on some tasks, by default on all: ``member_task_class``."""
@@ -136,16 +145,15 @@ class FinalInput:
         if issparse(X):
             return hstack([csr_array(votes), X], format="csr")
         if is_frame(X):
-            index = getattr(X, "index", None)
-            columns = X if isinstance(X, pd.DataFrame) else pd.DataFrame(frame_columns(X))
-            return pd.concat(
-                [
-                    pd.DataFrame(votes, index=index, columns=self.names(of)),
-                    columns.set_axis(map(str, columns), axis=1),
-                ],
-                axis=1,
-            )
+            columns = _as_frame(X)
+            return pd.concat([pd.DataFrame(votes, columns.index, self.names(of)), columns], axis=1)
         return np.hstack([votes, np.asarray(X)])
+
+
+def _as_frame(X: Any) -> pd.DataFrame:
+    """Return a table as one of pandas, its columns named by texts."""
+    columns = X if isinstance(X, pd.DataFrame) else pd.DataFrame(frame_columns(X))
+    return columns.set_axis(columns.columns.map(str), axis=1)
 
 
 def check_final(final: Any, read: ReadTasks) -> None:

@@ -223,6 +223,18 @@ def fit_arguments(member: BaseEstimator, arguments: Mapping[str, Any]) -> dict[s
     return found
 
 
+def holds_frozen(estimator: Any) -> bool:
+    """Whether an estimator of several tasks is frozen, or one of its models of single tasks.
+
+    Parameters
+    ----------
+    estimator : estimator
+        An estimator as `members_of` returns it.
+    """
+    is_per_task = isinstance(estimator, PerTask)
+    return any(map(is_frozen, (estimator.regressor, estimator.classifier) if is_per_task else (estimator,)))
+
+
 def check_fitted_anew(members: Sequence[Member], rule: str) -> None:
     """Raise a ``ValueError`` if a member is frozen: which rows it has seen is unknown.
 
@@ -234,8 +246,7 @@ def check_fitted_anew(members: Sequence[Member], rule: str) -> None:
         What the parameter must be, for the message.
     """
     for name, member in members:
-        models = (member.regressor, member.classifier) if isinstance(member, PerTask) else (member,)
-        if any(map(is_frozen, models)):
+        if holds_frozen(member):
             raise ValueError(f"{rule}. Found the frozen member {shown(name)}.")
 
 

@@ -17,6 +17,7 @@ from sklearn_mtl.ensemble.members import (
     Member,
     as_given,
     check_fitted_anew,
+    holds_frozen,
     members_of,
     multi_task_within,
     seed_members,
@@ -39,7 +40,7 @@ class MultiTaskStacking(TransformerMixin, MemberEnsemble):
         Names and members, as in `MultiTaskVoting`; None is ``[("network", "network"), ("trees", "trees")]``.
         None of them may be frozen.
     final_estimator : estimator, pair of estimators or None, default=None
-        What learns from the predictions.
+        What learns from the predictions; it can't be frozen.
 
         - None is ``RidgeCV()`` for numbers and ``LogisticRegression()`` for classes and labels.
         - A regressor or classifier where all tasks are of its type, a pair of both, or a `PerTask`: a clone
@@ -55,7 +56,8 @@ class MultiTaskStacking(TransformerMixin, MemberEnsemble):
         given some. A splitter must test each row once.
     passthrough : bool, default=False
         Whether final estimators are given the features too, after the predictions. They are as they are: a
-        final estimator for numbers alone needs preprocessing where a column holds others.
+        final estimator for numbers alone needs preprocessing where a column holds others, and none may have
+        the name of a prediction.
     tasks : mapping of str to str or task object, default=None
         The kind of each task for all members and for a joint final estimator, as in `MultiTaskVoting`.
     n_jobs : int, default=None
@@ -161,6 +163,11 @@ class MultiTaskStacking(TransformerMixin, MemberEnsemble):
         self.check_names([name for name, _ in as_given(self.estimators)])
         self._check_flags()
         members, final = members_of(self.estimators), final_models(self.final_estimator)
+        if holds_frozen(final):
+            raise ValueError(
+                "`final_estimator` of MultiTaskStacking must be fitted anew, as it learns from what these "
+                f"members predict. Found the frozen {shown(self.final_estimator)}."
+            )
         rng = check_random_state(self.random_state)
         seed_members([*members, ("final_estimator", final)], rng)
         check_fitted_anew(

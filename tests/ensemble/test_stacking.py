@@ -121,7 +121,9 @@ def test_rows_that_are_predicted_are_never_learned_from():
 
 def test_a_joint_final_estimator_learns_all_tasks_from_all_predictions(numbers):
     X, Y = numbers
-    joint = MultiTaskClassifierRegressor(trunk=MLP((8,)), n_bags=1, max_epochs=30, early_stopping=False)
+    joint = MultiTaskClassifierRegressor(
+        trunk=MLP((8,)), n_bags=1, lr=0.02, max_epochs=20, early_stopping=False, linear_blend=False
+    )
     est = MultiTaskStacking(MEMBERS, joint, tasks=ORDINAL, cv=3, random_state=0).fit(X, Y)
     final = est.final_estimators_["price"]
     assert all(of is final for of in est.final_estimators_.values())
@@ -164,6 +166,16 @@ def test_features_are_passed_through_as_they_are(container):
     assert est.final_estimators_["price"].n_features_in_ == 4
     assert type(est.transform(X)) is type(X)
     assert est.predict(X)["price"].shape == (60,)
+
+
+def test_a_feature_that_is_named_like_a_prediction_is_not_passed_through(monkeypatch):
+    X, y, _ = rows_and_labels()
+    X, Y = pd.DataFrame(X[:, :2], columns=["ridge_price", 1]), {"price": y}
+    est = MultiTaskStacking([("ridge", Ridge())], Ridge(), cv=3, passthrough=True)
+    assert est.fit(X[[1]], Y).transform(X[[1]]).columns.tolist() == ["ridge_price", "1"]
+    monkeypatch.setattr(Ridge, "fit", None)  # found before any training
+    with pytest.raises(ValueError, match=r"`passthrough` must be False where .* \['ridge_price'\]"):
+        est.fit(X, Y)
 
 
 def test_text_is_passed_through_to_what_takes_it(mixed):
@@ -286,7 +298,11 @@ def test_a_task_that_a_fold_can_not_learn_is_learned_from_the_others():
 def test_fit_of_a_view_fits_the_task_alone(numbers):
     X, Y = numbers
     joint = MultiTaskClassifierRegressor(
-        trunk=MLP((4,)), n_bags=1, max_epochs=1, head_hidden_sizes={"price": (4,), "kind": (4,)}
+        trunk=MLP((4,)),
+        n_bags=1,
+        max_epochs=1,
+        linear_blend=False,
+        head_hidden_sizes={"price": (4,), "kind": (4,)},
     )
     est = MultiTaskStacking(MEMBERS, joint, cv=2).fit(X, some(Y, "price", "kind"))
     view = est.task("kind").fit(X, Y["kind"])
@@ -303,6 +319,11 @@ def test_fit_of_a_view_fits_the_task_alone(numbers):
         ({"final_estimator": "linear"}, TypeError, "`final_estimator` must be None, a regressor"),
         ({"final_estimator": StandardScaler()}, TypeError, "`final_estimator` must be None, a regressor"),
         ({"final_estimator": LogisticRegression()}, ValueError, "`regressor` must be an estimator"),
+        (
+            {"final_estimator": FrozenEstimator(Ridge())},
+            ValueError,
+            "`final_estimator` of MultiTaskStacking must be",
+        ),
         ({"passthrough": "yes"}, ValueError, "`passthrough` must be True or False"),
         ({"estimators": [("cv", Ridge())]}, ValueError, "conflict with constructor arguments"),
         ({"estimators": [("a", FrozenEstimator(Ridge()))]}, ValueError, "`estimators` of MultiTaskStacking"),
@@ -315,6 +336,7 @@ def test_fit_of_a_view_fits_the_task_alone(numbers):
         "name",
         "transformer",
         "kind",
+        "frozen final",
         "flag",
         "reserved",
         "frozen",
@@ -336,8 +358,7 @@ def test_features_that_are_no_table_are_not_passed_through():
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_checks_of_scikit_learn():
-    exact = (Ridge(), LogisticRegression(max_iter=10_000, tol=1e-12))
-    results = check_estimator(MultiTaskStacking([("a", exact)], cv=2, random_state=0), on_fail=None)
+    results = check_estimator(MultiTaskStacking([("a", LINEAR)], cv=2, random_state=0), on_fail=None)
     assert len(results) > 45
     failed = {one["check_name"]: one["exception"] for one in results if one["status"] == "failed"}
     # A row that is repeated may be in two folds, as in scikit-learn's stacking.
