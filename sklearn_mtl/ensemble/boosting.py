@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.utils import Tags, check_array, check_random_state, get_tags
 from sklearn.utils.validation import validate_data
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.ensemble.base import ReadTasks, TaskEnsemble, is_frozen
 from sklearn_mtl.ensemble.boosted_losses import boosted_loss
 from sklearn_mtl.ensemble.members import as_multi_task, multi_task_within
@@ -54,7 +55,8 @@ class MultiTaskBoosting(TaskEnsemble):
     learning_rate : float, default=0.3
         The share of each model that is added.
     early_stopping : bool, default=True
-        Whether rows are held out, by which each task stops; its best number of rounds is kept.
+        Whether rows are held out, by which each task stops; its best number of rounds is kept. A task that
+        has no label in these rows gets as many rounds as the task that needs most, with a warning.
     validation_fraction : float or splitter, default=0.1
         Which rows are held out, as in `MultiTaskClassifierRegressor`.
     patience : int, default=10
@@ -172,6 +174,8 @@ class MultiTaskBoosting(TaskEnsemble):
         reader = BaseEstimator()
         validate_data(reader, read.rows.X, skip_check_array=True)
         train = self._learned_from(read, FitData(read.rows.X, y, groups=groups), rng)
+        if self.early_stopping:
+            _warn_of_unjudged(read, train)
         patience = int(self.patience if self.early_stopping else self.n_estimators + 1)
         plan = BoostingPlan(estimator, int(self.n_estimators), float(self.learning_rate), patience, rng)
         rounds, tasks, records = plan.boost(read, train, groups)
@@ -285,10 +289,24 @@ class MultiTaskBoosting(TaskEnsemble):
     def __sklearn_tags__(self) -> Tags:
         """Say what scikit-learn asks about the estimator: what the model of a round takes."""
         tags = super().__sklearn_tags__()
-        given = get_tags(small_network() if self.estimator is None else self.estimator).input_tags
-        tags.input_tags.allow_nan = given.allow_nan
-        tags.input_tags.sparse = given.sparse
+        given = small_network() if self.estimator is None else self.estimator
+        # What is no estimator has no tags, and is refused by `fit`.
+        if hasattr(given, "__sklearn_tags__") and not isinstance(given, type):
+            tags.input_tags.allow_nan = get_tags(given).input_tags.allow_nan
+            tags.input_tags.sparse = get_tags(given).input_tags.sparse
         return tags
+
+
+def _warn_of_unjudged(read: ReadTasks, train: np.ndarray) -> None:
+    """Warn of tasks without held-out labels, by which they would stop."""
+    unjudged = read.rows.take(np.flatnonzero(~train)).unlabelled()
+    if unjudged:
+        are_all = len(unjudged) == len(read.rows.columns)
+        rounds = "all `n_estimators` rounds" if are_all else "as many rounds as the task that needs most"
+        warn_caller(
+            "`validation_fraction` of MultiTaskBoosting should hold out labels of every task. Found none of "
+            f"the tasks {shown(unjudged)}, which get {rounds}."
+        )
 
 
 def _check_losses(read: ReadTasks) -> None:

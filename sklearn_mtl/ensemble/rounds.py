@@ -83,6 +83,11 @@ class BoostedTask:
         self.scores = np.tile(self.constant, (len(self.targets), 1))
         self.lowest = self.mean_loss(~self.train)
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether held-out labels tell when to stop."""
+        return not np.isnan(self.lowest)
+
     def residuals(self) -> np.ndarray:
         """Return what the rows to learn from still lack, NaN without a label."""
         return self.loss.residuals(self.targets[self.train], self.scores[self.train])
@@ -150,6 +155,8 @@ class BoostingPlan:
     ) -> tuple[list[Round], dict[str, BoostedTask], list[dict[str, float]]]:
         """Return the rounds, the tasks after them, and the losses of each round.
 
+        Tasks without held-out labels go on as long as others do, and have as many rounds as one of these.
+
         Parameters
         ----------
         read : ReadTasks
@@ -164,11 +171,12 @@ class BoostingPlan:
         X_train = take_rows(X, np.flatnonzero(train))
         arguments = {"groups": None if groups is None else rows_of(groups, places[train])}
         tasks = _tasks(read, train)
+        judging = {name for name in _left(tasks) if tasks[name].is_judged}
         rounds: list[Round] = []
         records: list[dict[str, float]] = []
         for number in range(1, self.n_estimators + 1):
             residuals = _left(tasks)
-            if not residuals:
+            if not residuals or (judging and judging.isdisjoint(residuals)):
                 break
             if read.rows.weighted:
                 weights = {name: tasks[name].weight[train] for name in residuals}
@@ -179,6 +187,11 @@ class BoostingPlan:
                 found.steps[name] = tasks[name].grow(of_task, grown[name], self.learning_rate)
             rounds.append(found)
             records.append(self._judged({name: tasks[name] for name in residuals}, found, number))
+        if judging:
+            # Others know no better than the task that needs most rounds.
+            most = max(tasks[name].best for name in judging)
+            for task in tasks.values():
+                task.best = min(task.best, most)
         last = max((task.best for task in tasks.values()), default=0)
         return rounds[:last], tasks, records
 

@@ -12,10 +12,11 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV, GroupShuffleSplit
+from sklearn.model_selection import GridSearchCV, GroupShuffleSplit, PredefinedSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_mtl import MultiTaskRegressor, MultiTaskTarget
@@ -30,8 +31,8 @@ TREE = DecisionTreeRegressor(max_depth=2, random_state=0)
 
 def network(**parameters):
     """A network that is quickly trained, alike each time."""
-    small = {"trunk": MLP((8,)), "n_bags": 1, "max_epochs": 3, "early_stopping": False, "random_state": 0}
-    return MultiTaskRegressor(**{**small, **parameters})
+    small = {"trunk": MLP((8,)), "n_bags": 1, "max_epochs": 3, "early_stopping": False}
+    return MultiTaskRegressor(**{**small, "linear_blend": False, "random_state": 0, **parameters})
 
 
 def fitted(estimator):
@@ -219,7 +220,7 @@ def test_groups_reach_a_network_in_a_pipeline():
 
 def test_a_joint_network_takes_all_kinds_with_missing_labels(numbers):
     X, Y = numbers
-    base = network(random_state=None, max_epochs=10)
+    base = network(random_state=None, lr=0.03, max_epochs=5)
     how = {"early_stopping": False, "tasks": {"grade": "ordinal"}, "random_state": 1}
     est = MultiTaskBoosting(base, n_estimators=10, learning_rate=0.5, **how)
     scores = est.fit(X, Y).score_tasks(X, Y)
@@ -311,6 +312,29 @@ def test_a_fold_without_a_label_leaves_the_task_out():
     assert not np.isnan(found["a"]).any()
 
 
+def test_a_task_without_held_out_labels_goes_as_far_as_the_others():
+    X, y, rng = rows(120)
+    held_out = np.arange(120) >= 80
+    Y = {"a": y, "noise": rng.normal(size=120), "few": np.where(held_out, np.nan, 5 * X[:, 1])}
+    how = {"n_estimators": 30, "patience": 2, "learning_rate": 0.5}
+    est = MultiTaskBoosting(TREE, validation_fraction=PredefinedSplit(np.where(held_out, 0, -1)), **how)
+    with pytest.warns(UserWarning, match=r"Found none of the tasks \['few'\], which get as many rounds as"):
+        est.fit(X, Y)
+    assert est.n_estimators_["few"] == est.n_estimators_["a"] < 28
+    assert len(est.history_) == est.n_estimators_["a"] + 2
+    assert est.n_estimators_["noise"] < est.n_estimators_["a"]
+    with pytest.warns(UserWarning, match=r"\['few'\], which get all `n_estimators` rounds"):
+        assert clone(est).fit(X, {"few": Y["few"]}).n_estimators_ == {"few": 30}
+
+
+@pytest.mark.parametrize("given", ["trees", Ridge])
+def test_what_is_no_estimator_is_refused_by_fit_alone(given):
+    est = MultiTaskBoosting(given)
+    assert not get_tags(est).input_tags.sparse
+    with pytest.raises(ValueError, match="`estimator` must be None, or an estimator that can be fitted"):
+        cross_val_score(est, np.zeros((9, 1)), np.arange(9.0), cv=2, error_score="raise")
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
@@ -339,12 +363,12 @@ def test_a_fold_without_a_label_leaves_the_task_out():
 def test_parameters_are_refused_by_their_names(params, message):
     est = MultiTaskBoosting(**{"estimator": Ridge(), **params})
     with pytest.raises(ValueError, match=message):
-        est.fit(np.zeros((9, 1)), np.arange(9) % 3)
+        est.fit(np.zeros((20, 1)), np.arange(20) % 3)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_checks_of_scikit_learn():
-    est = MultiTaskBoosting(Ridge(), n_estimators=2, early_stopping=False)
+    est = MultiTaskBoosting(Ridge(), n_estimators=1, early_stopping=False)
     results = check_estimator(est, on_fail=None)
     assert len(results) > 40
     assert {one["check_name"]: one["exception"] for one in results if one["status"] == "failed"} == {}
