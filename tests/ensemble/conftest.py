@@ -13,7 +13,9 @@ from sklearn_mtl.trunks import MLP
 @pytest.fixture
 def network():
     """A small network."""
-    return MultiTaskClassifierRegressor(trunk=MLP((8,)), n_bags=2, max_epochs=3, random_state=0)
+    return MultiTaskClassifierRegressor(
+        trunk=MLP((8,)), n_bags=2, max_epochs=3, linear_blend=False, random_state=0
+    )
 
 
 @pytest.fixture

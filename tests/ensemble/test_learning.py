@@ -32,7 +32,14 @@ def noise(n_rows=400, missing=0.0):
 
 def small(**params):
     return MultiTaskClassifierRegressor(
-        **{"trunk": MLP((8,)), "max_epochs": 3, "n_bags": 2, "random_state": 0, **params}
+        **{
+            "trunk": MLP((8,)),
+            "max_epochs": 3,
+            "n_bags": 2,
+            "linear_blend": False,
+            "random_state": 0,
+            **params,
+        }
     )
 
 
@@ -181,7 +188,7 @@ def test_folds_of_nets_are_joined_up_to_a_quarter_of_the_rows():
 
 
 def test_members_that_keep_a_purchase_below_a_click_vote_so():
-    X, Y = make_click_purchase(3000, 5, click_rate=0.5, purchase_rate=0.9, random_state=2)
+    X, Y = make_click_purchase(800, 5, click_rate=0.5, purchase_rate=0.9, random_state=2)
     quick = {"n_bags": 1, "max_epochs": 2, "linear_blend": False, "sharing": CONDITIONAL}
     members = [
         ("one", MultiTaskClassifierRegressor(trunk=MLP((8,)), **quick)),

@@ -58,6 +58,7 @@ def test_weights_by_task_leave_out_what_they_weigh_0(numbers, network):
 def test_members_are_what_a_user_names(mixed):
     X, Y = mixed
     small = {"network__trunk": MLP((8,)), "network__n_bags": 1, "network__max_epochs": 2}
+    small["network__linear_blend"] = False
     est = MultiTaskVoting(weights=[1, 1]).set_params(**small, trees__regressor__max_iter=3)
     est.set_params(trees__classifier__max_iter=3).fit(X, Y)
     assert list(est.named_estimators_) == ["network", "trees"]
@@ -137,7 +138,7 @@ def test_it_goes_through_what_takes_estimators(numbers, network):
 
 def test_one_seed_makes_two_fits_alike(numbers):
     X, Y = numbers
-    network = MultiTaskClassifierRegressor(trunk=MLP((8,)), n_bags=1, max_epochs=2)
+    network = MultiTaskClassifierRegressor(trunk=MLP((8,)), n_bags=1, max_epochs=2, linear_blend=False)
     fits = [
         MultiTaskVoting([("net", network), ("linear", PAIR)], weights=None, tasks=ORDINAL, random_state=seed)
         .fit(X, Y)
