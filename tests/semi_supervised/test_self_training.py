@@ -22,7 +22,7 @@ from sklearn_mtl.trunks import MLP
 
 N_ROWS = 120
 NETWORK = MultiTaskClassifierRegressor(
-    trunk=MLP((8,)), n_bags=2, max_epochs=8, lr=0.02, linear_blend=False, random_state=0
+    trunk=MLP((8,)), n_bags=2, max_epochs=4, lr=0.03, linear_blend=False, random_state=0
 )
 
 
@@ -78,7 +78,7 @@ def test_rows_without_any_label_are_learned_from(table):
     X, Y = table
     Y = {"type": Y["type"].to_numpy()}
     rounds = {"threshold": 0.5, "max_iter": 1, "random_state": 0}
-    whole = SelfTraining(NETWORK, **rounds).fit(X, Y)
+    whole = SelfTraining(clone(NETWORK).set_params(max_epochs=1), **rounds).fit(X, Y)
     assert whole.n_labeled_.loc[1, "type"] == (pd.isna(Y["type"])).sum()
 
 
