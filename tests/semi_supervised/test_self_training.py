@@ -17,7 +17,7 @@ from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskTarget
 from sklearn_mtl.estimators.fitting import PlannedFit
 from sklearn_mtl.semi_supervised import SelfTraining
 from sklearn_mtl.semi_supervised.pseudo_labels import PseudoLabels
-from sklearn_mtl.semi_supervised.rounds import self_train
+from sklearn_mtl.semi_supervised.rounds import Learner, self_train
 from sklearn_mtl.trunks import MLP
 
 N_ROWS = 120
@@ -80,6 +80,31 @@ def test_rows_without_any_label_are_learned_from(table):
     rounds = {"threshold": 0.5, "max_iter": 1, "random_state": 0}
     whole = SelfTraining(clone(NETWORK).set_params(max_epochs=1), **rounds).fit(X, Y)
     assert whole.n_labeled_.loc[1, "type"] == (pd.isna(Y["type"])).sum()
+
+
+def test_the_final_fit_is_one_to_rows_of_labels_and_of_each_probable_class(monkeypatch):
+    better = iter(range(9))
+    monkeypatch.setattr(Learner, "scores", lambda self, answers, rows: dict.fromkeys(rows, next(better)))
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 3))
+    type_ = np.where(X[:, 1] > 0, "flat", "house").astype(object)
+    type_[40:] = None
+    Y = {"type": type_, "age": X[:, 2]}
+    network = clone(NETWORK).set_params(early_stopping=False, preprocessing=None, max_epochs=2)
+    found = SelfTraining(network, max_iter=1, threshold=0.0, random_state=0).fit(X, Y).predict_proba(X)
+
+    before = clone(network).fit(X, Y).predict_proba(X)["type"]
+    chance = np.where(before[40:] < 0.02, 0, before[40:])
+    chance /= chance.sum(axis=1, keepdims=True)
+    row, place = np.nonzero(chance)
+    more = {
+        "type": np.concatenate([type_, np.array(["flat", "house"], dtype=object)[place]]),
+        "age": np.concatenate([Y["age"], np.full(len(row), np.nan)]),
+    }
+    weight = {"type": np.concatenate([np.ones(90), chance[row, place]]), "age": np.ones(90 + len(row))}
+    by_hand = clone(network).fit(np.vstack([X, X[40:][row]]), more, sample_weight=weight).predict_proba(X)
+    np.testing.assert_allclose(found["type"], by_hand["type"], atol=1e-5)
+    assert np.abs(found["type"] - before).max() > 1e-3
 
 
 def test_without_a_round_it_is_the_estimator_to_the_bit(table):
