@@ -42,31 +42,31 @@ def data():
 
 
 def searched(search, case, grid, data):
+    # Some balancers look at the losses of two epochs before they do anything.
+    max_epochs = 3 if case.parameter == "balancing" else 2
     est = MultiTaskClassifierRegressor(
-        trunk="mlp", max_epochs=3, lr=0.02, batch_size=16, n_bags=1, early_stopping=False, random_state=0
+        trunk="mlp", max_epochs=max_epochs, lr=0.02, batch_size=16, n_bags=1, early_stopping=False
     )
-    est.set_params(precision="float64", preprocessing=None, trunk__hidden_sizes=(6, 5))
+    est.set_params(random_state=0, precision="float64", preprocessing=None, trunk__hidden_sizes=(6, 5))
     est.set_params(**{case.parameter: clone(case.recipe)})
     X, Y = data
     if case.of_texts:
         est.set_params(preprocessing="auto")
-    return search(est, grid, cv=KFold(3), refit=False, error_score="raise").fit(case.rows(X), Y)
+    return search(est, grid, cv=KFold(2), refit=False, error_score="raise").fit(case.rows(X), Y)
 
 
 @pytest.mark.parametrize(("case", "name"), SEARCHED, ids=[f"{case}-{name}" for case, name in SEARCHED])
 def test_the_scores_of_each_fold_are_those_of_the_plain_search(data, case, name):
-    grid = {} if name is None else {f"{case.parameter}__{name}": case.grid[name]}
-    grid["task_weights__binary0"] = [0.1, 1.0]
+    values = [0.1, 1.0] if name is None else case.grid[name]
+    grid = {"task_weights__binary0" if name is None else f"{case.parameter}__{name}": values}
     plain = searched(GridSearchCV, case, grid, data)
     stacked = searched(StackedGridSearchCV, case, grid, data)
-    for fold in range(3):
+    for fold in range(2):
         key = f"split{fold}_test_score"
         np.testing.assert_allclose(stacked.cv_results_[key], plain.cv_results_[key], rtol=0, atol=1e-9)
     if name is not None:
         # Each of its values makes a difference, or the above would say nothing.
-        weights = plain.cv_results_["param_task_weights__binary0"]
-        scores = plain.cv_results_["mean_test_score"][weights == 0.1]
-        assert len(set(scores.round(9))) == len(case.grid[name])
+        assert len(set(plain.cv_results_["mean_test_score"].round(9))) == len(values)
     said = stacked.stacked_
     assert (said["stacked"] == (said["reason"] == "")).all()
     if case.not_stacked is None:
@@ -83,7 +83,7 @@ def test_images_are_stacked_where_their_layout_is_the_plain_one(data, monkeypatc
     grid = {"trunk__dropout": [0.1, 0.4], "lr": [0.01, 0.02]}
     plain, stacked = (searched(search, case, grid, data) for search in (GridSearchCV, StackedGridSearchCV))
     assert stacked.stacked_["stacked"].all()
-    for fold in range(3):
+    for fold in range(2):
         key = f"split{fold}_test_score"
         np.testing.assert_allclose(stacked.cv_results_[key], plain.cv_results_[key], rtol=0, atol=1e-9)
 
