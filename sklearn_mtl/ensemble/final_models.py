@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.sparse import csr_array, hstack, issparse
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_mtl.ensemble.base import ReadTasks
 from sklearn_mtl.ensemble.member_fits import MemberFits, votes_as_they_are
@@ -23,13 +24,15 @@ from sklearn_mtl.targets import frame_columns, is_frame
 Votes = Mapping[str, np.ndarray]
 
 
-def final_models(final_estimator: Any) -> Any:
+def final_models(final_estimator: Any, *, across_tasks: bool = False) -> Any:
     """Return a new estimator of several tasks for what a user gave as the final one.
 
     Parameters
     ----------
     final_estimator : estimator, pair of estimators, mapping or None
         As in `MultiTaskStacking`.
+    across_tasks : bool, default=False
+        Whether it is given the votes on all tasks, of which some are probabilities and others prices.
 
     Raises
     ------
@@ -37,7 +40,9 @@ def final_models(final_estimator: Any) -> Any:
         If it is no estimator.
     """
     if final_estimator is None:
-        return PerTask(RidgeCV(), LogisticRegression())
+        # Sparse features that follow the votes can't be centred.
+        scaler = StandardScaler(with_mean=False) if across_tasks else None
+        return PerTask(RidgeCV(), LogisticRegression(), preprocessing=scaler)
     if isinstance(final_estimator, tuple | list) and len(final_estimator) == 2:
         return clone(PerTask(*final_estimator))
     if isinstance(final_estimator, Mapping) and set(final_estimator) <= {"regressor", "classifier"}:

@@ -42,7 +42,8 @@ class MultiTaskStacking(TransformerMixin, MemberEnsemble):
     final_estimator : estimator, pair of estimators or None, default=None
         What learns from the predictions; it can't be frozen.
 
-        - None is ``RidgeCV()`` for numbers and ``LogisticRegression()`` for classes and labels.
+        - None is ``RidgeCV()`` for numbers and ``LogisticRegression()`` for classes and labels, with
+          ``across_tasks`` after scaling, as predictions of different tasks have different scales.
         - A regressor or classifier where all tasks are of its type, a pair of both, or a `PerTask`: a clone
           for each task learns from the predictions of that task, on the rows that have its label.
         - An estimator of several tasks, such as ``MultiTaskClassifierRegressor(trunk="mlp")``: a single one
@@ -162,7 +163,7 @@ class MultiTaskStacking(TransformerMixin, MemberEnsemble):
         """
         self.check_names([name for name, _ in as_given(self.estimators)])
         self._check_flags()
-        members, final = members_of(self.estimators), final_models(self.final_estimator)
+        members, final = members_of(self.estimators), self._final()
         if holds_frozen(final):
             raise ValueError(
                 "`final_estimator` of MultiTaskStacking must be fitted anew, as it learns from what these "
@@ -251,6 +252,9 @@ class MultiTaskStacking(TransformerMixin, MemberEnsemble):
     def _member_votes(self, X: Any) -> list[dict[str, np.ndarray]]:
         return [votes_as_they_are(self.tasks_, member, X) for member in self.estimators_]
 
+    def _final(self) -> Any:
+        return final_models(self.final_estimator, across_tasks=bool(self.across_tasks))
+
     def _sees_all_votes(self, final: Any) -> bool:
         return self.across_tasks or not isinstance(final, PerTask)
 
@@ -262,10 +266,10 @@ class MultiTaskStacking(TransformerMixin, MemberEnsemble):
 
     def _spell_out(self, asked: Collection[str]) -> None:
         if "final_estimator" in asked and not hasattr(self.final_estimator, "get_params"):
-            self.final_estimator = final_models(self.final_estimator)
+            self.final_estimator = self._final()
 
     def _keep_task(self, name: str, kinds: Mapping[str, Any]) -> None:
-        final = final_models(self.final_estimator)
+        final = self._final()
         within = multi_task_within(final)
         if within is not None and not isinstance(within, PerTask):
             within._of_one_task(name, kinds)
@@ -276,7 +280,7 @@ class MultiTaskStacking(TransformerMixin, MemberEnsemble):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         if self.passthrough:
-            final = get_tags(final_models(self.final_estimator)).input_tags
+            final = get_tags(self._final()).input_tags
             tags.input_tags.allow_nan = tags.input_tags.allow_nan and final.allow_nan
             tags.input_tags.sparse = tags.input_tags.sparse and final.sparse
         return tags

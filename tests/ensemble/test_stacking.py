@@ -152,6 +152,21 @@ def test_across_tasks_final_models_learn_from_what_is_predicted_of_other_tasks()
     assert across.get_feature_names_out().tolist() == ["line_a", "line_b"]
 
 
+def test_across_tasks_large_numbers_are_no_louder_than_probabilities():
+    X, _, rng = rows_and_labels(200)
+    Y = {"kind": X[:, 0] + 0.3 * rng.normal(size=200) > 0, "price": X[:, 1] + X[:, 0]}
+    large = {**Y, "price": 1e6 * (Y["price"] + 5)}
+    fits = [
+        MultiTaskStacking([("linear", LINEAR)], across_tasks=True, cv=KFold(2)).fit(X, of)
+        for of in (Y, large)
+    ]
+    assert fits[0].score_tasks(X, Y)["kind"] > 0.85
+    first, second = (est.predict_proba(X)["kind"][:, 1] for est in fits)
+    assert first == pytest.approx(second, abs=0.02)
+    numbers = [est.predict(X)["price"] for est in fits]
+    assert 1e6 * (numbers[0] + 5) == pytest.approx(numbers[1], rel=0.01)
+
+
 @pytest.mark.parametrize("container", ["frame", "sparse", "array"])
 def test_features_are_passed_through_as_they_are(container):
     X, y, _ = rows_and_labels()
