@@ -74,9 +74,9 @@ def test_a_member_that_is_far_off_in_one_cell_has_nothing_and_hides_no_other(far
 @pytest.mark.parametrize("n_members", [21, 40])
 def test_many_members_of_like_quality_have_shares(n_members):
     rng = np.random.RandomState(0)
-    labels = rng.normal(size=2000)
-    votes = labels[:, None] + rng.normal(size=(2000, n_members))
-    loss = SquaredError(votes, labels, np.full(2000, 1 / 2000), 1.0)
+    labels = rng.normal(size=500)
+    votes = labels[:, None] + rng.normal(size=(500, n_members))
+    loss = SquaredError(votes, labels, np.full(500, 1 / 500), 1.0)
     found = least_loss([loss], n_members)
     assert found.sum() == pytest.approx(1)
     assert (found >= 0).all()
