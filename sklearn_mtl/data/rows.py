@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -265,7 +265,9 @@ class Sample(Mapping[str, Tensor]):
         return len(self._tensors)
 
 
-def read_ahead(read: Callable[[At], dict[str, Tensor]], places: Iterable[At]) -> Iterator[dict[str, Tensor]]:
+def read_ahead(
+    read: Callable[[At], dict[str, Tensor]], places: Iterable[At], ahead: int = BATCHES_AHEAD
+) -> Generator[dict[str, Tensor], None, None]:
     """Read in a thread that is some steps ahead, and that ends with the iteration, whatever ends it.
 
     Parameters
@@ -274,12 +276,14 @@ def read_ahead(read: Callable[[At], dict[str, Tensor]], places: Iterable[At]) ->
         Reads the rows at a place; its errors are raised here.
     places : iterable
         The places to read, in order.
+    ahead : int, default=2
+        How many are read before they are asked for.
     """
     rest = iter(places)
     with ThreadPoolExecutor(1, thread_name_prefix="sklearn_mtl-reader") as thread:
         waiting: deque[Future[dict[str, Tensor]]] = deque()
         try:
-            waiting.extend(thread.submit(read, place) for place in islice(rest, BATCHES_AHEAD))
+            waiting.extend(thread.submit(read, place) for place in islice(rest, ahead))
             while waiting:
                 found = waiting.popleft().result()
                 waiting.extend(thread.submit(read, place) for place in islice(rest, 1))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_mtl.data import Drawing, Table, WholeBatches, rows_when_read
+from sklearn_mtl.data import Drawing, Table, WholeBatches, grouped, rows_when_read
 from sklearn_mtl.data.grouped import Groups, mixed
 
 CPU = torch.device("cpu")
@@ -145,3 +145,29 @@ def test_groups_need_not_be_in_order():
     numbers = np.array([2, 0, 2, 1, 0])
     groups = Groups(numbers)
     assert [groups.rows(number).tolist() for number in range(3)] == [[1, 4], [3], [0, 2]]
+
+
+def test_the_order_is_the_same_however_many_rows_are_sorted_at_once(source, monkeypatch):
+    numbers = source.groups[drawn(5)]
+    together = mixed(numbers, 100)
+    monkeypatch.setattr(grouped, "FEWEST_TO_SORT", 1)
+    np.testing.assert_array_equal(mixed(numbers, 100), together)
+
+
+def test_groups_of_unequal_sizes_share_the_buffer(source):
+    source.groups = np.repeat(np.arange(6), [1, 300, 5, 94, 1, 599])
+    table = table_of(source)
+    for _ in range(2):
+        for batch in WholeBatches(table, 32, shuffle=True):
+            np.testing.assert_array_equal(batch.inputs["x"][:, 0], batch.y[:, 0])
+    assert len(source.reads) == 2 * 6
+
+
+def test_one_group_is_read_ahead(source):
+    batches = iter(WholeBatches(table_of(source), 10))
+    for place in range(0, N_ROWS // 2, 10):
+        next(batches)
+        # The rows of these groups are asked for in order.
+        assert len(source.reads) <= place // 20 + 2
+    batches.close()
+    assert len(source.reads) <= N_GROUPS / 2 + 2
