@@ -137,10 +137,10 @@ class Stages:
 
     def training_rows(self, rows: Rows, splits: list[RowSplit]) -> Rows:
         """Return the rows that some net learns from: others take no part in scales and levels."""
-        train = splits[0].train
-        for split in splits[1:]:
-            train = np.union1d(train, split.train)
-        return rows.take(train)
+        is_trained_on = np.zeros(len(rows), dtype=bool)
+        for split in splits:
+            is_trained_on[split.train] = True
+        return rows.take(np.flatnonzero(is_trained_on))
 
     def bind(
         self, rows: Rows, *, kinds: Mapping[str, TaskKind], classes: Mapping[str, Any], calibrate: bool
