@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
+from sklearn_mtl.features.arrow_files import opened
 from sklearn_mtl.features.row_groups import RowGroups
 from sklearn_mtl.messages import shown
 
@@ -30,9 +30,10 @@ class ArrowRows:
     Parameters
     ----------
     source : str, path, list of these, or pyarrow.dataset.Dataset
-        A Parquet file, or a folder of such files; files whose names end in ``.arrow`` or ``.feather`` are
-        Arrow files. Anything else, such as folders that are named by the values of a column, is a
-        `pyarrow.dataset.dataset`. One that is filtered is refused.
+        Parquet files, or Arrow files, whose names end in ``.arrow`` or ``.feather``. Of a folder, and the
+        folders in it, files that end so or in ``.parquet`` are read, where there are any, and all others left
+        out; names such as ``year=2024`` of folders are the values of a column. A column that some files lack
+        is missing there. Anything else is a `pyarrow.dataset.dataset`; one that is filtered is refused.
     columns : sequence of str, optional
         The columns, in this order; all by default, but for an index that pandas has written.
     buffer_size : int, default=262144
@@ -52,7 +53,8 @@ class ArrowRows:
     TypeError
         If what it is indexed by is neither names nor rows.
     ValueError
-        If it has no rows, if ``columns`` names one that is not there, or if ``buffer_size`` is not positive.
+        If it has no rows, if files are of other formats or can't be one table, if ``columns`` names one that
+        is not there, or if ``buffer_size`` is not positive; when rows are read, if a file was changed.
 
     Examples
     --------
@@ -73,11 +75,8 @@ class ArrowRows:
     def __init__(
         self, source: Any, columns: Sequence[str] | None = None, *, buffer_size: int = BUFFER_SIZE
     ) -> None:
-        if isinstance(buffer_size, bool) or not isinstance(buffer_size, int | np.integer) or buffer_size < 1:
-            raise ValueError(
-                f"`buffer_size` of ArrowRows must be a positive number of rows. Found {shown(buffer_size)}."
-            )
-        self._groups = RowGroups(_dataset(source))
+        _check_number("buffer_size", buffer_size)
+        self._groups = RowGroups(opened(source))
         self.buffer_size = int(buffer_size)
         self._rows: np.ndarray | None = None
         every = [name for name in self._groups.names if not name.startswith("__index_level_")]
@@ -129,13 +128,13 @@ class ArrowRows:
         n_rows : int, default=262144
             Rows of each part, but for the last.
 
-        Yields
-        ------
-        ArrowRows
-            The next rows.
+        Returns
+        -------
+        iterator of ArrowRows
+            One part after the other.
         """
-        for start in range(0, len(self), n_rows):
-            yield self[start : start + n_rows]
+        _check_number("n_rows", n_rows)
+        return (self[start : start + n_rows] for start in range(0, len(self), n_rows))
 
     def to_pandas(self) -> pd.DataFrame:
         """Return all rows as a frame in memory, numbered from 0."""
@@ -151,10 +150,17 @@ class ArrowRows:
         """
         return self._groups.read(self._places(rows), self.columns)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Raise a ``TypeError``: what makes an array of its argument would read all rows into memory."""
+        raise TypeError(
+            "ArrowRows must be given to what reads them by row groups, such as `fit` and `predict` of this "
+            "package's estimators. Found a use as an array; `to_pandas()` reads all rows into memory."
+        )
+
     @property
     def groups(self) -> np.ndarray:
         """The number of the row group that each row is in, an array of int32."""
-        return self._groups.of(self._places(slice(None)))
+        return self._groups.numbers if self._rows is None else self._groups.of(self._rows)
 
     def _places(self, rows: slice | np.ndarray) -> np.ndarray:
         """Return where in the files some rows are."""
@@ -187,20 +193,6 @@ class ArrowRows:
         return f"ArrowRows({len(self)} rows, columns={shown(self.columns)})"
 
 
-def _dataset(source: Any) -> Any:
-    try:
-        from pyarrow import dataset
-    except ImportError as error:
-        raise ImportError('ArrowRows need pyarrow: pip install "sklearn-mtl[arrow]"') from error
-    if isinstance(source, dataset.Dataset):
-        return source
-    paths = source if isinstance(source, list | tuple) else [source]
-    if not paths or not all(isinstance(path, str | os.PathLike) for path in paths):
-        raise TypeError(
-            "`source` of ArrowRows must be a path, a list of paths, or a pyarrow.dataset.Dataset. Found "
-            f"{shown(source)}."
-        )
-    names = [os.fspath(path) for path in paths]
-    is_arrow = all(name.endswith((".arrow", ".feather")) for name in names)
-    given = names if isinstance(source, list | tuple) else names[0]
-    return dataset.dataset(given, format="ipc" if is_arrow else "parquet")
+def _check_number(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"`{name}` of ArrowRows must be a positive number of rows. Found {shown(value)}.")

@@ -31,7 +31,11 @@ class RowGroups:
         """For each stretch the number of its rows, and what reads columns of it."""
         found: list[tuple[int, Callable[[Sequence[str]], Any]]] = []
         for fragment in self._dataset.get_fragments():
-            found += _stretches_of(fragment, self._dataset.schema)
+            check = _check_of_changes(fragment)
+            found += [
+                (n_rows, _checked(read, check))
+                for n_rows, read in _stretches_of(fragment, self._dataset.schema)
+            ]
         return [stretch for stretch in found if stretch[0]]
 
     @cached_property
@@ -43,6 +47,11 @@ class RowGroups:
     def n_rows(self) -> int:
         """Number of rows."""
         return int(self.bounds[-1])
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The number of the stretch that each row is in, an array of int32."""
+        return np.repeat(np.arange(len(self.bounds) - 1, dtype=np.int32), np.diff(self.bounds))
 
     def of(self, places: np.ndarray) -> np.ndarray:
         """Return the number of the stretch that each of some rows is in, an array of int32."""
@@ -141,3 +150,39 @@ def _record_batches(fragment: Any, schema: Any) -> list[tuple[int, Callable[[Seq
         return read
 
     return [(file.get_batch(i).num_rows, reading(i)) for i in range(file.num_record_batches)]
+
+
+def _check_of_changes(fragment: Any) -> Callable[[], None]:
+    """Return what raises a ``ValueError`` once a file on a local disk is no more as it is now.
+
+    Rows are found where they were when the file was opened: elsewhere there might be others.
+    """
+    from pyarrow import fs
+
+    if not isinstance(getattr(fragment, "filesystem", None), fs.LocalFileSystem):
+        return lambda: None
+
+    def now() -> tuple[Any, ...]:
+        file = fragment.filesystem.get_file_info(fragment.path)
+        return file.type, file.size, file.mtime_ns
+
+    opened = now()
+
+    def check() -> None:
+        if now() != opened:
+            raise ValueError(
+                f"The files of ArrowRows must stay as they are while they are used. Found {fragment.path} "
+                "changed; open them anew."
+            )
+
+    return check
+
+
+def _checked(
+    read: Callable[[Sequence[str]], Any], check: Callable[[], None]
+) -> Callable[[Sequence[str]], Any]:
+    def read_checked(columns: Sequence[str]) -> Any:
+        check()
+        return read(columns)
+
+    return read_checked

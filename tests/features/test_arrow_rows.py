@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mtl import MultiTaskClassifierRegressor
@@ -201,6 +202,10 @@ def test_what_is_not_there_is_refused(folder, tmp_path):
         ArrowRows(folder, buffer_size=0)
     with pytest.raises(TypeError, match="`source`"):
         ArrowRows(3)
+    with pytest.raises(ValueError, match=r"`n_rows`.*Found 0"):
+        ArrowRows(folder).parts(0)
+    with pytest.raises(TypeError, match="Found a use as an array"):
+        make_pipeline(StandardScaler(), quick()).fit(ArrowRows(folder, ["x0"]), np.zeros(N_ROWS))
     pq.write_table(table()[:0], tmp_path / "none.parquet")
     with pytest.raises(ValueError, match="at least one row"):
         ArrowRows(tmp_path)
