@@ -25,12 +25,15 @@ rows that are encoded when they are read.
 `reading`                `read_features`: a table or array checked, and read as an array or a frame
 `streamed`               rows that are read from a memory map or a Dataset when they are asked for
 `arrow_rows`             `ArrowRows`: rows of Parquet and Arrow files
+`arrow_files`            which files these are, and the columns of all of them
 `row_groups`             the row groups of these, which are read one by one
 `streamed_table`         a table of such rows, read when they are asked for
+`telling_rows`           the few rows that tell which of its columns hold only 0 and 1
 `files`                  `Files`: rows that are files, by their paths
 `ragged`                 rows of unequal lengths, which are filled up when they are asked for
 `sparse`                 rows of a sparse matrix, which are made dense when they are asked for
 `kinds`, `dates`         what the columns of a table hold, also as text
+`frames_of_polars`       frames of polars as frames of pandas
 `reader`, `table`        the default preprocessing: columns read, then encoded as numbers
 `transformer`            a user's transformer as preprocessing
 `scaling`                scales of sparse tables, and of what comes out of a user's transformer

@@ -124,7 +124,7 @@ def parts_of(
     if not isinstance(X, StreamedTable):
         yield texts_of(X, column, rows)
         return
-    values, places = X.column(column), np.arange(len(X))[rows]
+    values, places = X.columns([column]), np.arange(len(X))[rows]
     for _, chosen in by_group(X.groups[places]):
         yield texts_of(values[places[chosen]], 0)
 

@@ -33,6 +33,7 @@ from sklearn_mtl.features.table import (
     warn_of_constant_columns,
     with_text_of,
 )
+from sklearn_mtl.features.telling_rows import telling_rows
 from sklearn_mtl.features.transformer import as_rows, fit_transformer, given_to
 from sklearn_mtl.features.unfamiliar import warn_of_unfamiliar_columns
 
@@ -120,13 +121,16 @@ class FeatureEncoder(Encoder):
         y: np.ndarray | None = None,
     ) -> FeatureEncoder:
         """Fit the preprocessing; see `Encoder.fit`. X is as `read_features` returns it."""
-        some = X[:1] if isinstance(X, StreamedTable) else X
-        self.transformer, self._codes = new_transformer(self.preprocessing, some), None
         used = np.arange(len(X)) if rows is None else rows
         counted = used if sample_weight is None else used[np.asarray(sample_weight) > 0]
         chosen = self._chosen(X, len(used), sample_weight)
         sample_weight, y = (None if of is None else np.asarray(of)[chosen] for of in (sample_weight, y))
-        sample = take_rows(X, slice(None) if len(chosen) == len(X) and rows is None else used[chosen])
+        if isinstance(X, StreamedTable) and self.preprocessing is None:
+            sample = telling_rows(X, used[chosen], self.dtype)
+        else:
+            sample = take_rows(X, slice(None) if len(chosen) == len(X) and rows is None else used[chosen])
+        whole = sample if isinstance(X, StreamedTable) else X
+        self.transformer, self._codes = new_transformer(self.preprocessing, whole), None
         if self.transformer is None:
             # An array: an index of pandas would go into pickles and files.
             is_frame = isinstance(sample, pd.DataFrame)
@@ -272,7 +276,7 @@ class FeatureEncoder(Encoder):
             raise ValueError(
                 f"Rows of `X` must have shape {self._row_shape}, as in `fit`. Found {values.shape[1:]}."
             )
-        if self._kept is None:
+        if self._kept is None or np.array_equal(self._kept, np.arange(values.shape[1])):
             return values
         if isinstance(values, SparseRows):
             return values.columns(self._kept)
@@ -285,7 +289,7 @@ class FeatureEncoder(Encoder):
         if isinstance(X, SparseRows) and not self._takes_sparse:
             X = X[:]
         if self.transformer is None:
-            return to_numbers(X) if is_table(X) else X
+            return to_numbers(X, self.dtype) if is_table(X) else X
         if self.is_built_in:
             return self.transformer.transform(X)
         return as_rows(self.transformer.transform(given_to(self.transformer, X)), len(X))

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from sklearn_mtl.features.arrow_rows import ArrowRows
 from sklearn_mtl.features.files import Files
-from sklearn_mtl.features.reading import from_polars, is_polars
+from sklearn_mtl.features.frames_of_polars import from_polars
+from sklearn_mtl.features.reading import is_polars
 from sklearn_mtl.features.spec import SUFFIXES
 from sklearn_mtl.messages import shown
 from sklearn_mtl.targets import RowsByName

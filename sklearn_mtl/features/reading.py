@@ -18,6 +18,7 @@ from sklearn.utils.validation import validate_data
 from torch.utils.data import Dataset
 
 from sklearn_mtl.features.arrow_rows import ArrowRows
+from sklearn_mtl.features.frames_of_polars import from_polars
 from sklearn_mtl.features.kinds import Content, content_of, named, refuse_sequences
 from sklearn_mtl.features.rows_of_values import as_rows_of_values, floats_for, naming_row, one_column
 from sklearn_mtl.features.sizes import is_beyond_floats
@@ -266,6 +267,11 @@ def _read_objects(
 def _check_column(name: Any, column: pd.Series, *, allow_nan: bool) -> None:
     if column.dtype.kind == "c":
         raise ValueError(f"Complex data not supported. Found it in column {shown(name)} of X.")
+    if column.dtype in _FLOATS:
+        # The sum is finite where all is, but for very large numbers: a closer look takes longer.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(column.to_numpy().sum()):
+                return
     if not allow_nan and column.isna().any():
         raise ValueError(f"Input X contains NaN. Found it in column {shown(name)}.")
     if column.dtype.kind == "f" and np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan)).any():
@@ -318,32 +324,3 @@ def holds_other_than_numbers(X: Any) -> bool:
 def is_polars(X: Any) -> bool:
     """Whether X is a DataFrame of polars."""
     return type(X).__name__ == "DataFrame" and type(X).__module__.partition(".")[0] == "polars"
-
-
-def from_polars(X: Any) -> pd.DataFrame:
-    """Return a frame of polars as one of pandas, column by column.
-
-    Parameters
-    ----------
-    X : polars.DataFrame
-        A frame; its own ``to_pandas`` would need pyarrow.
-    """
-    return pd.DataFrame({series.name: _from_series(series) for series in X.get_columns()})
-
-
-def _from_series(series: Any) -> pd.Series:
-    dtype = series.dtype
-    if dtype.is_numeric():
-        # Integers with nulls become floats with NaN by themselves, decimals do not.
-        wide = type(dtype).__name__ in ("Decimal", "Int128", "UInt128")
-        # numpy has neither decimals nor integers of 128 bits.
-        return pd.Series((series.cast(float) if wide else series).to_numpy())
-    if dtype.is_nested():
-        return pd.Series(series.to_list(), dtype=object)
-    if dtype.base_type().__name__ in ("Categorical", "Enum"):
-        return pd.Series(series.to_list(), dtype="category")
-    zone = getattr(dtype, "time_zone", None)
-    values = series.to_numpy()
-    column = pd.Series(values, dtype=object if values.dtype == object else None)
-    # polars returns dates in UTC.
-    return column if zone is None else column.dt.tz_localize("UTC").dt.tz_convert(zone)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -42,15 +42,16 @@ class StreamedTable:
         """The number of the row group that each row is in."""
         return self._source.groups
 
-    def column(self, position: int) -> StreamedTable:
-        """Return the rows of one column.
+    def columns(self, positions: Iterable[int]) -> StreamedTable:
+        """Return the rows of some columns.
 
         Parameters
         ----------
-        position : int
-            The column.
+        positions : iterable of int
+            The columns.
         """
-        return StreamedTable(self._source[[self._source.columns[position]]], self._check)
+        names = [self._source.columns[position] for position in positions]
+        return StreamedTable(self._source[names], self._check)
 
     def __getitem__(self, rows: slice | np.ndarray) -> pd.DataFrame:
         """Read rows into memory."""
@@ -63,7 +64,7 @@ class StreamedTable:
 def streamed_table(
     estimator: BaseEstimator, X: ArrowRows, check: Callable[[Any, pd.Series], None], *, reset: bool
 ) -> StreamedTable:
-    """Return the rows of X, of which none but the first is read; its columns are recorded, or compared.
+    """Return the rows of X, of which none is read; its columns are recorded, or compared.
 
     Parameters
     ----------
@@ -77,5 +78,5 @@ def streamed_table(
         Whether to record (in ``fit``) or to compare (in ``predict``).
     """
     rows = StreamedTable(X, check)
-    validate_data(estimator, rows[slice(1)], reset=reset, skip_check_array=True)
+    validate_data(estimator, rows[slice(0)], reset=reset, skip_check_array=True)
     return rows

@@ -119,7 +119,8 @@ def default_preprocessing() -> Pipeline:
 
 def _scaled(*convert: Any) -> Pipeline:
     # RobustScaler leaves a column whose quartiles coincide as it is, so it must come in at a sane scale.
-    return make_pipeline(*convert, StandardScaler(), RobustScaler(), OutlierClip())
+    # What was converted is nobody else's, and is scaled where it is.
+    return make_pipeline(*convert, StandardScaler(copy=False), RobustScaler(copy=False), OutlierClip())
 
 
 def _numbers(convert: Any, names: Any) -> Pipeline:
@@ -127,11 +128,21 @@ def _numbers(convert: Any, names: Any) -> Pipeline:
     return _scaled(FunctionTransformer(convert, feature_names_out=names), fill)
 
 
-def to_numbers(X: np.ndarray | pd.DataFrame) -> np.ndarray:
-    """Return numbers and booleans of any dtype as float64, missing ones as NaN."""
+def to_numbers(X: np.ndarray | pd.DataFrame, kept: Any = np.float64) -> np.ndarray:
+    """Return numbers and booleans of any dtype as float64, missing ones as NaN.
+
+    Parameters
+    ----------
+    X : ndarray or DataFrame
+        The numbers.
+    kept : dtype, default=numpy.float64
+        A floating-point dtype in which a frame stays as it is.
+    """
     if isinstance(X, np.ndarray) and X.dtype.kind in "biuf":
         return np.asarray(X, dtype=np.float64)
     table = as_frame(X)
+    if (table.dtypes == kept).all():
+        return table.to_numpy()
     read = read_columns(table, ["number"] * table.shape[1], [None] * table.shape[1])
     return read.to_numpy(dtype=np.float64)
 
