@@ -42,7 +42,7 @@ True
 
 from sklearn_mtl.export.model import load, save
 from sklearn_mtl.export.onnx_file import OnnxFile, to_onnx
-from sklearn_mtl.export.programs import exported_program
+from sklearn_mtl.export.programs import encoded_rows, exported_program
 from sklearn_mtl.export.smaller import prune, quantize
 
-__all__ = ["OnnxFile", "exported_program", "load", "prune", "quantize", "save", "to_onnx"]
+__all__ = ["OnnxFile", "encoded_rows", "exported_program", "load", "prune", "quantize", "save", "to_onnx"]

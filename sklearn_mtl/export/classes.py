@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl.augmentation import Augmentation
 from sklearn_mtl.balancing import Balancer
@@ -47,6 +48,13 @@ MOST_BYTES_OF_TEXT = 2**26
 
 # The bases of which a user may have classes.
 EXTENSIBLE = (Trunk, Sharing, Balancer, Sampler, Augmentation, TaskKind, Task, RowLoss, InputPreprocessing)
+
+
+def check_estimator(estimator: Any) -> None:
+    """Raise an error unless it is one of the three estimators, and fitted."""
+    if ESTIMATORS.get(type(estimator).__name__) is not type(estimator):
+        raise TypeError(f"`estimator` must be one of {sorted(ESTIMATORS)}. Found {estimator!r}.")
+    check_is_fitted(estimator, "_fitted")
 
 
 def _subclasses(base: type[Any]) -> Iterator[type]:

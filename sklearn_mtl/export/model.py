@@ -8,13 +8,12 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mtl import __version__
 from sklearn_mtl.balancing import BALANCERS
 from sklearn_mtl.export.archive import RULE, not_a_file_of_ours, read_archive, shortened, write_archive
 from sklearn_mtl.export.claims import check_arrays, check_networks
-from sklearn_mtl.export.classes import ESTIMATORS, extra
+from sklearn_mtl.export.classes import ESTIMATORS, check_estimator, extra
 from sklearn_mtl.export.decoder import Decoder, WrongModules, check_attributes, encoder_of
 from sklearn_mtl.export.encoder import Encoder
 from sklearn_mtl.export.fields import check_answers, check_features
@@ -69,9 +68,7 @@ def save(estimator: Any, path: str | PathLike[str]) -> None:
     >>> bool((again.predict_proba(X) == est.predict_proba(X)).all())
     True
     """
-    if ESTIMATORS.get(type(estimator).__name__) is not type(estimator):
-        raise TypeError(f"`estimator` must be one of {sorted(ESTIMATORS)}. Found {estimator!r}.")
-    check_is_fitted(estimator, "_fitted")
+    check_estimator(estimator)
     try:
         # Before the work, and without effect: what is there is not touched until the new file is whole.
         file_to_write(path)

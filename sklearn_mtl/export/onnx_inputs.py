@@ -66,7 +66,7 @@ class TableInputs(OnnxInputs):
         names = getattr(estimator, "feature_names_in_", None)
         if names is None and not texts:
             self.names = None
-            self.in_words[TABLE] = NUMBER.format(self.n_columns, "numbers")
+            self.in_words[TABLE] = NUMBER.format("float64", self.n_columns, "numbers")
             return
         self.names = [f"x{i}" for i in range(self.n_columns)] if names is None else list(map(str, names))
         reader = encoder.transformer[0] if encoder.transformer is not None else None
@@ -74,7 +74,7 @@ class TableInputs(OnnxInputs):
             self.in_words[name] = (
                 f"text of shape (rows, 1): {shown(self.missing_text)} where missing"
                 if column in texts
-                else NUMBER.format(1, _numbers_in_words(reader, column))
+                else NUMBER.format("float64", 1, _numbers_in_words(reader, column))
             )
 
     def feed(self, X: Any) -> dict[str, np.ndarray]:

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from sklearn_mtl.export.onnx_graph import WITHIN, made_private
+from sklearn_mtl.export.programs import encoded_rows
+from sklearn_mtl.features import SparseRows
 from sklearn_mtl.inference.exported import Predictor, example_rows, onnx_model, trees_put_in
 
 #: The one input of a table whose columns have no names.
 TABLE = "X"
 NUMBERS, CODES = WITHIN + "numbers", WITHIN + "codes"
 EPOCH = np.datetime64("1970-01-01", "us")
-NUMBER = "float64 of shape (rows, {}): {}, NaN where missing"
+NUMBER = "{} of shape (rows, {}): {}, NaN where missing"
 
 
 class OnnxInputs(ABC):
@@ -86,8 +88,7 @@ class EncodedInputs(OnnxInputs):
 
     def feed(self, X: Any) -> dict[str, np.ndarray]:
         """Return encoded rows."""
-        found: dict[str, np.ndarray] = self.estimator._encoded(X)[0].read(slice(None))
-        return found
+        return encoded_rows(self.estimator, X)
 
     def model(self, predictor: Predictor, outputs: Sequence[str]) -> Any:
         """Return the model of the network alone."""
@@ -98,7 +99,9 @@ class EncodedInputs(OnnxInputs):
 
 
 def matrix_of(table: Any) -> np.ndarray:
-    """Return a table of numbers as float64."""
+    """Return a table of numbers as float64; a sparse one is made dense, since ONNX has no such input."""
+    if isinstance(table, SparseRows):
+        table = table[:]
     if isinstance(table, np.ndarray) and table.dtype.kind in "biuf":
         return table.astype(np.float64)
     frame = pd.DataFrame(table)

@@ -55,13 +55,14 @@ class TransformedInputs(OnnxInputs):
         self.names = None if names is None else list(map(str, names))
         table = None if X is None else self._read(X)
         self.text = [] if self.names is None or table is None else columns_of_text(table)
+        self.front, self.dtype = self._converted()
+        dtype = np.dtype(self.dtype).name
         if self.names is None:
-            self.in_words[TABLE] = NUMBER.format(estimator.n_features_in_, "numbers")
+            self.in_words[TABLE] = NUMBER.format(dtype, estimator.n_features_in_, "numbers")
         else:
             for name in self.names:
-                kind = "text of shape (rows, 1)" if name in self.text else NUMBER.format(1, "numbers")
+                kind = "text of shape (rows, 1)" if name in self.text else NUMBER.format(dtype, 1, "numbers")
                 self.in_words[name] = kind
-        self.front, self.dtype = self._converted()
 
     def feed(self, X: Any) -> dict[str, np.ndarray]:
         """Return the columns; those that are texts as objects."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_mtl.estimators.rows import read_rows
-from sklearn_mtl.export.onnx_file import check_estimator
+from sklearn_mtl.export.classes import check_estimator
 from sklearn_mtl.features import EncodedRows
 from sklearn_mtl.inference.compression import best_members, best_nets, prune_weights, quantize_layers
 from sklearn_mtl.messages import shown
@@ -27,7 +27,7 @@ Labelled = tuple[Mapping[str, np.ndarray], np.ndarray, np.ndarray]
 
 def prune(
     estimator: Any,
-    amount: float = 0.0,
+    amount: float | None = None,
     *,
     members: int | None = None,
     nets: int | None = None,
@@ -46,7 +46,7 @@ def prune(
     ----------
     estimator : MultiTaskClassifierRegressor, MultiTaskClassifier or MultiTaskRegressor
         Fitted; it stays as it is.
-    amount : float, default=0.0
+    amount : float, optional
         Share of the weights of each network to set to 0, those of least size of all matrices together
         (``torch.nn.utils.prune.global_unstructured``), in [0, 1).
     members : int, optional
@@ -66,7 +66,7 @@ def prune(
     TypeError
         If it is none of these estimators.
     ValueError
-        If a number is out of its range, or there are no rows to choose by.
+        If none of the numbers is given, one is out of its range, or there are no rows to choose by.
 
     Examples
     --------
@@ -81,10 +81,17 @@ def prune(
     (1, 2)
     """
     check_estimator(estimator)
-    if not is_number(amount) or not 0 <= amount < 1:
-        raise ValueError(f"`amount` must be in [0, 1). Found {shown(amount)}.")
+    if amount is None and members is None and nets is None:
+        raise ValueError("`amount`, `members` or `nets` must say what to prune. Found None of each.")
+    if amount is not None and (not is_number(amount) or not 0 <= amount < 1):
+        raise ValueError(f"`amount` must be None or in [0, 1). Found {shown(amount)}.")
     _check_count("nets", nets, len(estimator.nets_), "nets of the bag")
     _check_count("members", members, estimator.nets_[0].evaluated.sharing.members, "members of each net")
+    trunk = estimator._fitted.blueprint.trunk
+    if members is not None and "members" not in trunk.get_params(deep=False):
+        raise ValueError(
+            f"`members` must be None unless the trunk has members, as TabM has. Found {shown(trunk)}."
+        )
     copy = _copy(estimator)
     if members is not None or nets is not None:
         if X is None or y is None:
@@ -94,7 +101,7 @@ def prune(
             _keep_members(copy, members, labelled)
         if nets is not None:
             _keep_nets(copy, nets, labelled)
-    if amount > 0:
+    if amount:
         for net in copy.nets_:
             prune_weights(net.evaluated, float(amount))
     return copy
@@ -116,7 +123,7 @@ def quantize(estimator: Any) -> Any:
     Returns
     -------
     estimator
-        Fitted. It predicts, and can neither be trained further nor pickled nor saved.
+        Fitted. It predicts, and can't be copied, pickled, saved, exported or trained on.
 
     Raises
     ------

@@ -100,14 +100,15 @@ def test_eight_bits_predict_nearly_the_same(fitted):
     found, before = small.predict(X)["progress"], est.predict(X)["progress"]
     assert 0 < np.abs(found - before).max() < 0.1 * np.std(Y["progress"])
     np.testing.assert_array_equal(small.predict(X[:1])["progress"], found[:1])
-    with pytest.raises(TypeError, match="can't be pickled or saved"):
+    with pytest.raises(TypeError, match="can't be copied, pickled, saved"):
         pickle.dumps(small)
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"amount": 1.0}, r"`amount` must be in \[0, 1\)"),
+        ({}, "`amount`, `members` or `nets` must say what to prune"),
+        ({"amount": 1.0}, r"`amount` must be None or in \[0, 1\)"),
         ({"members": 5, "X": 1, "y": 1}, "`members` must be None or an integer from 1 up to the 4 members"),
         ({"nets": 0, "X": 1, "y": 1}, "`nets` must be None or an integer from 1 up to the 3 nets"),
         ({"nets": 1}, "`X` and `y` must be labelled rows"),

@@ -14,7 +14,12 @@ Examples
 True
 """
 
-from sklearn_mtl.inference.compression.int8 import Int8BatchEnsembleLinear, Int8Linear, quantize_layers
+from sklearn_mtl.inference.compression.int8 import (
+    Int8BatchEnsembleLinear,
+    Int8Linear,
+    quantize_layers,
+    refuse_int8,
+)
 from sklearn_mtl.inference.compression.members import best_members, best_nets
 from sklearn_mtl.inference.compression.weights import prune_weights
 
@@ -25,4 +30,5 @@ __all__ = [
     "best_nets",
     "prune_weights",
     "quantize_layers",
+    "refuse_int8",
 ]

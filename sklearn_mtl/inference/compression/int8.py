@@ -118,8 +118,26 @@ def _quantized(layer: nn.Linear) -> nn.Module:
     return found
 
 
+def refuse_int8(module: nn.Module) -> None:
+    """Raise a ``TypeError`` if a network has layers of eight bits, which can be neither copied nor traced.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network.
+    """
+    for name, part in module.named_modules():
+        if isinstance(part, Int8Linear):
+            raise _refused(part, name)
+
+
 def _refuse_state(module: nn.Module, prefix: str, _keep_vars: bool) -> None:
-    raise TypeError(
-        "A quantized estimator can't be pickled or saved: keep the estimator that it was made from, and "
-        f"quantize it where it is loaded. Found {type(module).__name__} at {prefix!r}."
+    raise _refused(module, prefix)
+
+
+def _refused(module: nn.Module, place: str) -> TypeError:
+    return TypeError(
+        "A quantized estimator can't be copied, pickled, saved, exported or trained on: keep the estimator "
+        f"that it was made from, and quantize it where it is loaded. Found {type(module).__name__} at "
+        f"{place.rstrip('.')!r}."
     )

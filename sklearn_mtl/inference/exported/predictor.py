@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.inference.bag import TrainedNet
+from sklearn_mtl.inference.compression import refuse_int8
 from sklearn_mtl.inference.exported.decoding import decoder_of
 from sklearn_mtl.inference.exported.table import TableEncoding
 from sklearn_mtl.inference.exported.tracing import ROWS
@@ -41,6 +42,8 @@ class Predictor(nn.Module):
     ------
     CannotBeHeld
         If a task has a label for each position of a row.
+    TypeError
+        If the networks are quantized.
     """
 
     def __init__(
@@ -132,6 +135,7 @@ class TablePredictor(nn.Module):
 
 
 def _copy(module: MultiTaskModule, number: int | None) -> MultiTaskModule:
+    refuse_int8(module)
     copied = deepcopy(module).cpu().eval()
     if copied.trees is not None:
         copied.trees = FixedTrees(copied.trees, number)  # type: ignore[assignment]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -73,6 +74,7 @@ def onnx_model(
                 tuple(rows),
                 dynamo=True,
                 dynamic_shapes=_any_number_of_rows(rows),
+                custom_translation_table=_translations(),
                 input_names=list(inputs),
                 output_names=list(outputs),
                 opset_version=OPSET,
@@ -105,12 +107,35 @@ def example_rows(spec: FeatureSpec, dtype: str) -> list[Tensor]:
     ]
 
 
+def _translations() -> dict[Any, Any]:
+    """Return what stands in ONNX for operations that torch would write otherwise.
+
+    onnxruntime has no softplus of double precision, and torch would take the logarithm of a sigmoid that has
+    become 0.
+    """
+    op = import_module("onnxscript").opset20
+
+    def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+        one, factor, most = (op.CastLike(number, x) for number in (1.0, beta, threshold))
+        scaled = op.Mul(x, factor)
+        found = op.Add(op.Relu(scaled), op.Log(op.Add(op.Exp(op.Neg(op.Abs(scaled))), one)))
+        return op.Where(op.Greater(scaled, most), x, op.Div(found, factor))
+
+    def log_sigmoid(x: Any) -> Any:
+        return op.Neg(softplus(op.Neg(x)))
+
+    return {torch.ops.aten.softplus.default: softplus, torch.ops.aten.log_sigmoid.default: log_sigmoid}
+
+
 def _any_number_of_rows(rows: Sequence[Tensor]) -> Any:
     n_rows = torch.export.Dim("rows")
     return (tuple({0: n_rows} for _ in rows),) if len(rows) else ()
 
 
-def _cannot(error: Exception) -> CannotBeHeld:
+def _cannot(error: BaseException) -> CannotBeHeld:
+    # That of ONNX says only at which of its steps the exporter was.
+    while error.__cause__ is not None:
+        error = error.__cause__
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     return CannotBeHeld(
         "The network must be made of operations that torch can trace, for any number of rows, to be "
