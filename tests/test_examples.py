@@ -6,6 +6,7 @@ import os
 import runpy
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -183,6 +184,8 @@ def test_the_service_answers_rows_with_all_tasks():
         rows = [*X[:3].to_dict("records"), {"sex": "man"}]
         found = client.post("/predict", json=rows).raise_for_status().json()
         one = client.post("/predict", json=rows[0]).raise_for_status().json()
+        with ThreadPoolExecutor(8) as threads:
+            at_once = list(threads.map(lambda row: client.post("/predict", json=row).json(), rows * 4))
         wrong = client.post("/predict", json={"weight": 80})
         text = client.post("/predict", json={"age": "old"})
         broken = [client.post("/predict", content=body) for body in BODIES]
@@ -192,6 +195,7 @@ def test_the_service_answers_rows_with_all_tasks():
     yes = [row["far"]["probabilities"]["yes"] for row in found]
     assert yes == model.predict_proba(table)["far"][:, 1].tolist()
     assert one == found[0]
+    assert at_once == found * 4
     assert wrong.status_code == text.status_code == 422
     assert "weight" in wrong.json()["detail"]
     assert "text in place of numbers" in text.json()["detail"]
