@@ -6,7 +6,8 @@ A search runs in this order; each step has a module::
       Fold               rows to train on, rows to score, shared work       folds
       TrialRunner.plan   a Trial for each candidate and fold: the steps     runner, trials
                          before the estimator fitted, its own fit planned
-      TrialRunner.run    all networks trained, as stacks where they can be
+      TrialRunner.run    all networks trained, as stacks where they can be; dealt over
+                         workers where joblib has some                 workers
       Trial.scored       a TrialResult: what GridSearchCV collects of a     trials, results
                          fit, and the score of each task
       SearchResults      cv_results_ and stacked_                           results

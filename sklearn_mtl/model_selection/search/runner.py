@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -18,7 +18,7 @@ from sklearn_mtl.model_selection.search.folds import Fold
 from sklearn_mtl.model_selection.search.progress import ShowProgress, search_progress
 from sklearn_mtl.model_selection.search.results import TrialResult
 from sklearn_mtl.model_selection.search.trials import Scoring, Trial, last_step, why_left_to_scikit_learn
-from sklearn_mtl.model_selection.search.workers import Part, parts_of, run_parts
+from sklearn_mtl.model_selection.search.workers import Part, parts_of, run_parts, train_parts
 from sklearn_mtl.training import RunJobs
 
 
@@ -95,28 +95,25 @@ class TrialRunner:
         candidates : sequence of dict
             Parameters of each candidate.
         """
-        n_workers = effective_n_jobs(self.n_jobs)
-        # A checkpoint is of one process.
-        if n_workers == 1 or self.checkpoint is not None:
+        if self._n_workers == 1:
             for position, _, result in self.run(self.plan(candidates)):
                 yield position, result
             return
         trials, n_done = list(self._prepared(candidates)), 0
         failed = {i: one.scored(self.scoring) for i, one in enumerate(trials) if one.error is not None}
-        counts = {"n_candidates": len(candidates), "n_folds": len(self.folds), "most_epochs": 1}
-        with search_progress(self.verbose, **counts, counted="fit") as show:
-            for results in chain([failed], self._dealt(trials, n_workers)):
+        with self._shown_by_fit(len(trials)) as show:
+            for results in chain([failed], self._dealt(trials)):
                 n_done += len(results)
                 if show is not None:
                     show(n_done, len(trials), 0, 0)
                 yield from results.items()
 
-    def _dealt(self, trials: Sequence[Trial], n_workers: int) -> Iterator[dict[int, TrialResult]]:
+    def _dealt(self, trials: Sequence[Trial]) -> Iterator[dict[int, TrialResult]]:
         """Run trials in workers; yield the results of each part by position."""
         settings = {"n_jobs": self.n_jobs, "pre_dispatch": self.pre_dispatch}
         for fold in self.folds[:1]:
             shared = fold.X, fold.y, fold.fit_params, self._to_send()
-            yield from run_parts(_run_part, shared, parts_of(trials, n_workers), **settings)
+            yield from run_parts(_run_part, shared, parts_of(trials, self._n_workers), **settings)
 
     def _to_send(self) -> TrialRunner:
         """Return this without the rows, for another process."""
@@ -143,6 +140,8 @@ class TrialRunner:
     def trained(self, trials: Sequence[Trial], epochs: int | None = None) -> Iterator[tuple[int, Trial]]:
         """Train all trials but those that are left to scikit-learn; yield each with its position, once done.
 
+        Where joblib has several workers, each trains a part of them.
+
         Parameters
         ----------
         trials, epochs
@@ -151,14 +150,48 @@ class TrialRunner:
         for i, trial in enumerate(trials):
             if trial.error is not None:
                 yield i, trial
-        places = [i for i, trial in enumerate(trials) if trial.fit is not None]
-        fits = [trial.fit for trial in trials if trial.fit is not None]
-        with self._progress(fits, epochs) as show:
+        fits = {i: trial.fit for i, trial in enumerate(trials) if trial.fit is not None}
+        if self._n_workers > 1:
+            trained = self._trained_by_workers(trials, fits, epochs)
+        else:
+            trained = self._trained_here(fits, epochs)
+        for place, fit in trained:
+            yield place, trials[place].with_fit(fit)
+
+    def _trained_here(
+        self, fits: Mapping[int, PlannedFit], epochs: int | None
+    ) -> Iterator[tuple[int, PlannedFit]]:
+        """Train fits in this process; yield each, once it is done."""
+        places = list(fits)
+        with self._progress(list(fits.values()), epochs) as show:
             trained = train_together(
-                fits, epochs=epochs, max_members=self.max_members, watch=show, run_jobs=self._run_jobs
+                list(fits.values()),
+                epochs=epochs,
+                max_members=self.max_members,
+                watch=show,
+                run_jobs=self._run_jobs,
             )
             for position, fit in trained:
-                yield places[position], trials[places[position]].with_fit(fit)
+                yield places[position], fit
+
+    def _trained_by_workers(
+        self, trials: Sequence[Trial], fits: Mapping[int, PlannedFit], epochs: int | None
+    ) -> Iterator[tuple[int, PlannedFit]]:
+        """Train fits in workers, of which each has a part of them; yield each fit, once it is done."""
+        parts = [[i for i in part.trials if i in fits] for part in parts_of(trials, self._n_workers)]
+        settings = {"n_jobs": self.n_jobs, "pre_dispatch": self.pre_dispatch}
+        trained = train_parts(fits, parts, epochs=epochs, max_members=self.max_members, **settings)
+        with self._shown_by_fit(len(fits)) as show:
+            for n_done, (place, fit) in enumerate(trained, start=1):
+                if show is not None:
+                    show(n_done, len(fits), 0, 0)
+                yield place, fit
+
+    def _shown_by_fit(self, n_fits: int) -> AbstractContextManager[ShowProgress | None]:
+        """Return what shows how many fits workers have handed over."""
+        n_folds = len(self.folds)
+        counts = {"n_candidates": -(-n_fits // n_folds), "n_folds": n_folds, "most_epochs": 1}
+        return search_progress(self.verbose, **counts, counted="fit")
 
     def _progress(
         self, fits: Sequence[PlannedFit], epochs: int | None
@@ -172,8 +205,14 @@ class TrialRunner:
         )
 
     @property
+    def _n_workers(self) -> int:
+        """The number of workers that fits are dealt over; a checkpoint is of one process."""
+        n_workers: int = 1 if self.checkpoint is not None else effective_n_jobs(self.n_jobs)
+        return n_workers
+
+    @property
     def _run_jobs(self) -> RunJobs | None:
-        """What runs jobs in ``n_jobs`` processes; None where that is this one."""
+        """What trains nets with a checkpoint that are in no stack; None where that is this process."""
         if effective_n_jobs(self.n_jobs) == 1:
             return None
         parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)

@@ -12,10 +12,12 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.estimators.base import BaseMultiTask
+from sklearn_mtl.estimators.fitting import PlannedFit
 from sklearn_mtl.messages import first_line
 from sklearn_mtl.model_selection.search.folds import Fold
 from sklearn_mtl.model_selection.search.trials import Trial, last_step
 from sklearn_mtl.recipes import fingerprint
+from sklearn_mtl.training import NetPlan, Outcome, train_nets
 
 # A part that ends its worker so often would do so again: it takes more memory than there is, for example.
 MOST_ATTEMPTS = 3
@@ -107,7 +109,50 @@ def _recipe(estimator: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name not in MAY_DIFFER}
 
 
-def run_parts(call: Any, shared: Sequence[Any], parts: Sequence[Part], **parallel: Any) -> Iterator[Any]:
+def train_parts(
+    fits: Mapping[int, PlannedFit],
+    parts: Sequence[Sequence[int]],
+    *,
+    epochs: int | None,
+    max_members: int | None,
+    **parallel: Any,
+) -> Iterator[tuple[int, PlannedFit]]:
+    """Train planned fits in the workers of joblib, and yield each by its place, once its part is done.
+
+    A worker is sent the encoded rows, and nets that were trained before; nets come back, ready to train on.
+
+    Parameters
+    ----------
+    fits : mapping of int to PlannedFit
+        Fits that are new, or that train on, by place.
+    parts : sequence of sequence of int
+        The places of the fits that are trained together.
+    epochs, max_members
+        As in `train_together`.
+    **parallel
+        Settings of ``joblib.Parallel``.
+    """
+    todo = {place: fit.plans_up_to(epochs) for place, fit in fits.items()}
+    yield from ((place, fits[place].with_outcomes({}, epochs)) for place in fits if not todo[place])
+    to_send = [{place: todo[place] for place in part if todo[place]} for part in parts]
+    for found in run_parts(_train_plans, [max_members], [one for one in to_send if one], **parallel):
+        for place, outcomes in found.items():
+            yield place, fits[place].with_outcomes(outcomes, epochs)
+
+
+def _train_plans(
+    max_members: int | None, plans: Mapping[int, Mapping[int, NetPlan]]
+) -> dict[int, dict[int, Outcome]]:
+    """Train the nets of some fits, in a worker; return their outcomes by fit and position."""
+    places = [(fit, net) for fit, of_fit in plans.items() for net in of_fit]
+    found: dict[int, dict[int, Outcome]] = {fit: {} for fit in plans}
+    for place, outcome in train_nets([plans[fit][net] for fit, net in places], max_members=max_members):
+        fit, net = places[place]
+        found[fit][net] = outcome
+    return found
+
+
+def run_parts(call: Any, shared: Sequence[Any], parts: Sequence[Any], **parallel: Any) -> Iterator[Any]:
     """Call a function with each part in the workers of joblib, and yield what it returns, in no order.
 
     The parts of a worker that is lost are done again.
@@ -119,8 +164,8 @@ def run_parts(call: Any, shared: Sequence[Any], parts: Sequence[Part], **paralle
     shared : sequence
         Arguments of all calls. As they are the same objects in each, backends can send them once: Dask
         scatters them, Ray puts them into its object store, and joblib's own maps large arrays.
-    parts : sequence of Part
-        What is done.
+    parts : sequence of object
+        What is done, such as of each `Part`.
     **parallel
         Settings of ``joblib.Parallel``.
 

@@ -12,18 +12,21 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from sklearn.linear_model import Ridge
 
 from sklearn_mtl import MultiTaskClassifierRegressor
-from sklearn_mtl.model_selection import StackedGridSearchCV
+from sklearn_mtl.model_selection import ManifoldSearchCV, StackedGridSearchCV, StackedHalvingGridSearchCV
 from sklearn_mtl.model_selection.search import workers
 from sklearn_mtl.model_selection.search.folds import Fold
 from sklearn_mtl.model_selection.search.trials import Trial
 from sklearn_mtl.model_selection.search.workers import is_of_a_lost_worker, parts_of, run_parts
+from sklearn_mtl.training.net import MultiTaskNet
+from sklearn_mtl.training.stacking.trainer import StackedTrainer
+from sklearn_mtl.trunks import MLP
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = {"price": X.sum(axis=1), "type": np.where(X[:, 0] > 0, "flat", "house")}
 
 
 def estimator(**settings):
-    settings = {"trunk": "mlp", "n_bags": 1, "linear_blend": False, "tree_blend": False} | settings
+    settings = {"trunk": MLP((8,)), "n_bags": 1, "linear_blend": False, "tree_blend": False} | settings
     return MultiTaskClassifierRegressor(max_epochs=2, preprocessing=None, random_state=0, **settings)
 
 
@@ -129,15 +132,38 @@ def test_errors_of_other_backends_are_known_by_name(monkeypatch):
     assert not is_of_a_lost_worker(ValueError())
 
 
-def test_a_search_in_workers_finds_what_one_process_finds(capsys):
-    grid = {"lr": [0.003, 0.01, 0.03, 0.1], "task_weights__type": [0.5, 1.0]}
-    alone = StackedGridSearchCV(estimator(), grid, cv=2, refit=False).fit(X, Y)
-    with parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1):
-        search = StackedGridSearchCV(estimator(), grid, cv=2, refit=False, verbose=1).fit(X, Y)
-    assert "16 fits trained" in "".join(capsys.readouterr())
-    assert search.stacked_["stacked"].all()
+def both(make, monkeypatch):
+    """Return a search that trained in workers, and one that trained in this process."""
+    alone = make().fit(X, Y)
+    with parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1), monkeypatch.context() as here:
+        here.setattr(StackedTrainer, "__init__", None)
+        here.setattr(MultiTaskNet, "run_single_epoch", None)
+        dealt = make().fit(X, Y)
     for name in ("mean_test_score", "std_test_score"):
-        np.testing.assert_allclose(search.cv_results_[name], alone.cv_results_[name], atol=1e-5)
-    assert search.cv_results_["params"] == alone.cv_results_["params"]
-    tables = [one.task_results_["mean_test_price"] for one in (search, alone)]
+        np.testing.assert_allclose(dealt.cv_results_[name], alone.cv_results_[name], atol=1e-5)
+    assert dealt.cv_results_["params"] == alone.cv_results_["params"]
+    tables = [one.task_results_["mean_test_price"] for one in (dealt, alone)]
     np.testing.assert_allclose(*tables, atol=1e-5)
+    return dealt, alone
+
+
+def test_a_search_in_workers_finds_what_one_process_finds(capsys, monkeypatch):
+    grid = {"lr": [0.003, 0.01, 0.03, 0.1], "task_weights__type": [0.5, 1.0]}
+    dealt, _ = both(lambda: StackedGridSearchCV(estimator(), grid, cv=2, refit=False, verbose=1), monkeypatch)
+    assert "16 fits trained" in "".join(capsys.readouterr())
+    assert dealt.stacked_["stacked"].all()
+
+
+def test_the_rungs_of_a_search_by_halving_are_trained_in_workers(capsys, monkeypatch):
+    grid = {"lr": [0.003, 0.1], "n_bags": [1, 2]}
+    settings = {"cv": 2, "min_epochs": 1, "factor": 2, "refit": False, "verbose": 1}
+    est = estimator().set_params(max_epochs=4)
+    dealt, alone = both(lambda: StackedHalvingGridSearchCV(est, grid, **settings), monkeypatch)
+    assert "8 fits trained" in "".join(capsys.readouterr())
+    assert dealt.n_resources_ == [1, 2, 4]
+    assert dealt.cv_results_["iter"].tolist() == alone.cv_results_["iter"].tolist()
+    assert dealt.stacked_["n_nets"].tolist() == alone.stacked_["n_nets"].tolist()
+
+
+def test_the_folds_of_a_manifold_are_trained_in_workers(monkeypatch):
+    both(lambda: ManifoldSearchCV(estimator(), preferences=3, cv=2, refit=False), monkeypatch)
