@@ -20,8 +20,9 @@ X, Y = make_multitask(90, 4, n_regression=1, n_binary=1, noise=1.0, random_state
 
 
 def quick(**params):
-    settings = {"trunk": MLP((6,)), "n_bags": 1, "max_epochs": 4, "batch_size": 16, "linear_blend": False}
-    return MultiTaskClassifierRegressor(**{"random_state": 0, **settings, **params})
+    settings = {"trunk": MLP((6,)), "n_bags": 1, "max_epochs": 4, "batch_size": 32}
+    general = {"linear_blend": False, "tree_blend": False, "preprocessing": None, "random_state": 0}
+    return MultiTaskClassifierRegressor(**{**general, **settings, **params})
 
 
 class Ended(BaseException):
@@ -58,10 +59,16 @@ def stacked(est, grid=GRID, **params):
     return StackedGridSearchCV(est, grid, cv=2, **params)
 
 
+@pytest.fixture(scope="module")
+def undisturbed():
+    return stacked(quick(early_stopping=False), max_members=4).fit(X, Y)
+
+
 @pytest.mark.parametrize("number", [2, 6, 9])
-def test_stacks_go_on_and_those_that_are_done_are_not_trained_again(tmp_path, monkeypatch, number):
-    params = {"early_stopping": False}
-    expected = stacked(quick(**params), max_members=4).fit(X, Y)
+def test_stacks_go_on_and_those_that_are_done_are_not_trained_again(
+    tmp_path, monkeypatch, undisturbed, number
+):
+    params, expected = {"early_stopping": False}, undisturbed
     fit_ended_at(stacked(quick(checkpoint=tmp_path, **params), max_members=4), number)
     epochs, epoch = [], StackedTrainer._epoch
 
@@ -88,14 +95,20 @@ def test_nets_that_are_in_no_stack_go_on(tmp_path):
     assert_same(stacked(quick(checkpoint=tmp_path), grid).fit(X, Y), expected)
 
 
-@pytest.mark.parametrize("number", [1, 9])
-def test_a_search_by_halving_goes_on(tmp_path, number):
-    grid = {"lr": [0.002, 0.02, 0.0002], "weight_decay": [0.0, 0.1]}
-    params = {"min_epochs": 1, "cv": 2, "factor": 2}
-    expected = StackedHalvingGridSearchCV(quick(max_epochs=6), grid, **params).fit(X, Y)
-    est = quick(max_epochs=6, checkpoint=tmp_path)
-    fit_ended_at(StackedHalvingGridSearchCV(est, grid, **params), number)
-    assert_same(StackedHalvingGridSearchCV(est, grid, **params).fit(X, Y), expected)
+def halving(**params):
+    grid = {"lr": [0.002, 0.02], "weight_decay": [0.0, 0.1]}
+    return StackedHalvingGridSearchCV(quick(**params), grid, min_epochs=1, cv=2, factor=2)
+
+
+@pytest.fixture(scope="module")
+def halved():
+    return halving().fit(X, Y)
+
+
+@pytest.mark.parametrize("number", [1, 11])
+def test_a_search_by_halving_goes_on(tmp_path, halved, number):
+    fit_ended_at(halving(checkpoint=tmp_path), number)
+    assert_same(halving(checkpoint=tmp_path).fit(X, Y), halved)
 
 
 def test_a_manifold_in_a_pipeline_goes_on(tmp_path):
