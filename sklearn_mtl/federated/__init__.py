@@ -16,6 +16,7 @@ each other: `sklearn_mtl.federated.flower`, ``pip install "sklearn-mtl[federated
 `agreement`      summaries as one, and the estimator that all begin with
 `weights`        the weights of an estimator as arrays, and whose each of them is
 `averaging`      the weights of several clients as those of one
+`local_state`    what a client keeps between rounds
 `client`         `FederatedClient`: an estimator with its rows
 `simulation`     `simulate`: all rounds in one process
 `flower`         clients and rounds for Flower

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +37,8 @@ def agree(summaries: Sequence[Summary]) -> Summary:
     Raises
     ------
     ValueError
-        If clients have other columns, or other things in a column, or a task of two kinds.
+        If clients have other columns, or other things in a column, or a task of two kinds, or classes of two
+        types.
 
     Examples
     --------
@@ -96,8 +97,8 @@ def initial_estimator(estimator: Any, agreement: Summary) -> Any:
     unlabelled = [name for name in estimator.tasks if name not in agreement["tasks"]]
     if unlabelled:
         raise ValueError(
-            "`tasks` of a federated estimator must name tasks of which some client has a label. Found none "
-            f"for {shown(unlabelled)}."
+            "`tasks` of a federated estimator must name tasks of which some client has labels that it tells "
+            f"of: of a regression, as many as `fewest` says. Found none for {shown(unlabelled)}."
         )
     if isinstance(estimator.random_state, bool) or not isinstance(estimator.random_state, int | np.integer):
         raise ValueError(
@@ -174,10 +175,23 @@ def _merged_task(name: str, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any
         sums = {of: sum(part[of] for part in parts) for of in ("sum", "sum_of_squares")}
         return {**found, **sums, **_merged_points(parts)}
     counts: Counter[Any] = Counter()
-    for part in parts:
+    # 1.0 is 1 where another client has gaps among its integers.
+    for part in sorted(parts, key=lambda part: any(isinstance(label, float) for label in part["classes"])):
         counts.update(dict(zip(part["classes"], part["counts"], strict=True)))
-    classes = sorted(counts)
+    classes = _in_order(name, counts)
     return {**found, "classes": classes, "counts": [counts[label] for label in classes]}
+
+
+def _in_order(task: str, classes: Collection[Any]) -> list[Any]:
+    """Return the classes of all clients in ascending order."""
+    try:
+        return sorted(classes)
+    except TypeError:
+        types = sorted({type(label).__name__ for label in classes})
+        raise ValueError(
+            f"Classes of a task must be of one type with all clients. Found {' and '.join(types)} in "
+            f"{shown(task)}."
+        ) from None
 
 
 def _merged_points(parts: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:

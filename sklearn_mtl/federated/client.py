@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from sklearn_mtl.estimators.label_warnings import warn_of_other_order
 from sklearn_mtl.federated.agreement import initial_estimator
 from sklearn_mtl.federated.averaging import Update
 from sklearn_mtl.federated.summary import FEWEST, Summary, summary
@@ -32,7 +33,7 @@ class FederatedClient:
     share : {"all", "trunk"}, default="all"
         What is averaged: trunk and heads, or the trunk alone.
     fewest : int, default=5
-        Levels of columns of text that fewer rows have are not told.
+        Levels of columns of text that fewer rows have are not told, nor a regression of fewer labels.
 
     Attributes
     ----------
@@ -49,6 +50,7 @@ class FederatedClient:
         self.estimator, self.share, self.fewest = estimator, share, fewest
         self._kinds = _kinds(estimator)
         self._X, self._y = X, y
+        warn_of_other_order(X, {"y": y})
 
     def summary(self) -> Summary:
         """Return what the client tells of its rows; see `sklearn_mtl.federated.summary`."""

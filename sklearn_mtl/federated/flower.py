@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 from typing import Any
 
+from sklearn_mtl.caller_warning import warn_caller
 from sklearn_mtl.federated.agreement import agree, initial_estimator
 from sklearn_mtl.federated.averaging import Update, average
 from sklearn_mtl.federated.client import FederatedClient
+from sklearn_mtl.federated.local_state import local_state, put_local_state
 from sklearn_mtl.federated.weights import get_weights, set_weights, tasks_of_weights
 from sklearn_mtl.messages import shown
 
@@ -31,8 +34,8 @@ def client_app(make_client: Callable[[Any], FederatedClient]) -> Any:
     Returns
     -------
     flwr.clientapp.ClientApp
-        Tells a summary for a ``query``, and trains for a ``train``. All weights of the client, also those of
-        heads that stay at home, are kept in the context's ``state``, which does not leave the client.
+        Tells a summary for a ``query``, and trains for a ``train``. What the next round goes on from, also
+        heads that stay at home, is kept in the context's ``state``, which does not leave the client.
 
     Raises
     ------
@@ -50,19 +53,25 @@ def client_app(make_client: Callable[[Any], FederatedClient]) -> Any:
         return clients[key]
 
     @app.query()
+    @_without_cells
     def tell(message: Any, context: Any) -> Any:
         told = flower.ConfigRecord({"summary": json.dumps(client_of(context).summary())})
         return flower.Message(flower.RecordDict({"summary": told}), reply_to=message)
 
     @app.train()
+    @_without_cells
     def train(message: Any, context: Any) -> Any:
         client, config = client_of(context), message.content["config"]
         if not hasattr(client, "estimator_"):
             client.start(json.loads(config["agreement"]))
-            if "weights" in context.state:
-                set_weights(client.estimator_, context.state["weights"].to_numpy_ndarrays())
+            if "local" in context.state:
+                # Flower starts a process for each message, unless it is told otherwise.
+                arrays = context.state["arrays"].to_numpy_ndarrays()
+                put_local_state(client.estimator_, context.state["local"]["state"], arrays)
         update = client.train(message.content["weights"].to_numpy_ndarrays(), epochs=config["epochs"])
-        context.state["weights"] = flower.ArrayRecord(get_weights(client.estimator_))
+        text, arrays = local_state(client.estimator_)
+        context.state["local"] = flower.ConfigRecord({"state": text})
+        context.state["arrays"] = flower.ArrayRecord(arrays)
         counts = {"n_rows": update.n_rows, "n_labels": update.n_labels}
         reply = {"weights": flower.ArrayRecord(update.weights), "counts": flower.ConfigRecord(counts)}
         return flower.Message(flower.RecordDict(reply), reply_to=message)
@@ -80,6 +89,9 @@ def run_rounds(
     timeout: float = 3600,
 ) -> Any:
     """Let the clients that are there learn together; for the main function of a ``ServerApp``.
+
+    A client that does not answer in a round, or with an error, is left out of it, with a warning, and asked
+    again in the next one. One that was not there for the first, the agreement, is never asked.
 
     Parameters
     ----------
@@ -111,13 +123,17 @@ def run_rounds(
             flower.Message(flower.RecordDict(dict(content)), dst_node_id=node, message_type=kind)
             for node in nodes
         ]
-        found = {
-            answer.metadata.src_node_id: answer.content
-            for answer in grid.send_and_receive(asked, timeout=timeout)
-            if not answer.has_error()
-        }
+        every = list(grid.send_and_receive(asked, timeout=timeout))
+        found = {one.metadata.src_node_id: one.content for one in every if not one.has_error()}
+        reasons = sorted({str(one.error.reason) for one in every if one.has_error()})
         if not found:
-            raise RuntimeError(f"Some client must answer. Found none of {shown(nodes)} that did.")
+            raise RuntimeError(f"Some client must answer. Found none of {shown(nodes)} that did: {reasons}.")
+        if len(found) < len(nodes):
+            silent = [node for node in nodes if node not in found]
+            warn_caller(
+                f"Clients {shown(silent)} of {len(nodes)} did not answer a {kind}, which goes on without "
+                f"them: {reasons or 'they were waited for in vain'}."
+            )
         return dict(sorted(found.items()))
 
     told = answers(sorted(grid.get_node_ids()), "query", {})
@@ -131,6 +147,19 @@ def run_rounds(
         weights = average(updates, weights, tasks)
     set_weights(common, weights, share=share)
     return common
+
+
+def _without_cells(answer: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return what answers a message, and whose errors, which the server gets, show no cell of a row."""
+
+    @wraps(answer)
+    def found(message: Any, context: Any) -> Any:
+        try:
+            return answer(message, context)
+        except Exception as error:
+            raise RuntimeError(f"{type(error).__name__}, whose text is in the log of the client") from error
+
+    return found
 
 
 def _update(content: Any) -> Update:

@@ -32,20 +32,20 @@ def summary(X: Any, y: Any, kinds: Mapping[str, str], *, fewest: int = FEWEST) -
         For each task ``"regression"`` or ``"classification"``.
     fewest : int, default=5
         A level of a column of text that fewer rows have is not told, nor the quantiles of a column of
-        numbers that fewer rows have. Classes are told whole: the labels are learned.
+        numbers, nor anything of a regression, that fewer rows have. Classes are told whole: they are learned.
 
     Returns
     -------
     dict
-        ``"features"``, a list with a summary for each column, ``"tasks"``, one for each task that has a
-        label, and ``"named"``, whether columns have names.
+        ``"features"``, a list with a summary for each column, ``"tasks"``, one for each task that has
+        labels to be told of, and ``"named"``, whether columns have names.
 
     Raises
     ------
     TypeError
         If X is neither a frame nor an array of two dimensions.
     ValueError
-        If a column of X holds something else, or a task has no kind.
+        If a column of X holds something else, if a task has no kind, or if there is no label.
 
     Notes
     -----
@@ -62,6 +62,11 @@ def summary(X: Any, y: Any, kinds: Mapping[str, str], *, fewest: int = FEWEST) -
     6.0
     """
     frame = X if isinstance(X, pd.DataFrame) else _as_frame(X)
+    if frame is X and not all(isinstance(name, str) for name in X.columns):
+        raise ValueError(
+            "Columns of `X` of a federated client must be named by texts. Found "
+            f"{shown([name for name in X.columns if not isinstance(name, str)])}."
+        )
     columns = read_targets(dict(y) if isinstance(y, Mapping) else y, n_rows=len(frame)).columns
     unknown = [name for name in columns if name not in kinds]
     if unknown:
@@ -69,12 +74,18 @@ def summary(X: Any, y: Any, kinds: Mapping[str, str], *, fewest: int = FEWEST) -
             "`tasks` of a federated estimator must name the kind of every task of every client. Found none "
             f"of {shown(unknown)}."
         )
+    labels = {name: int(column.has_label.sum()) for name, column in columns.items()}
+    if not any(labels.values()):
+        raise ValueError(
+            "`y` of a federated client must have a label: there is nothing to learn from it. Found none of "
+            f"{shown(list(labels))} in {len(frame)} rows."
+        )
+    needed = {"regression": max(fewest, 1)}
+    told = [name for name, n in labels.items() if n >= needed.get(kinds[name], 1)]
     return {
         "named": isinstance(X, pd.DataFrame),
         "features": [_of_feature(name, values, fewest) for name, values in frame.items()],
-        "tasks": {
-            name: _of_task(column, kinds[name]) for name, column in columns.items() if column.has_label.any()
-        },
+        "tasks": {name: _of_task(columns[name], kinds[name]) for name in told},
     }
 
 

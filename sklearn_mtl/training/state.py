@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sklearn_mtl.network import PARTS, Blueprint, in_default_modes, seeded
+from sklearn_mtl.network import PARTS, Blueprint, GeneratorState, in_default_modes, seeded
 from sklearn_mtl.network.heads import Heads
 from sklearn_mtl.training.kept_weights import Resume, snapshot
 from sklearn_mtl.training.net import MultiTaskNet
@@ -105,9 +105,32 @@ def with_weights(net: MultiTaskNet, weights: Mapping[str, np.ndarray], blueprint
     packed = pack_net(net)
     state = {**packed, "weights": {**packed["weights"], **weights}}
     found = unpack_net(state, blueprint, torch.device(net.device))
-    if net.resume_ is not None:
-        found.resume_ = Resume(snapshot(found.network), None, net.resume_.generator, None)
+    put_random_numbers(found, random_numbers(net))
     return found
+
+
+def random_numbers(net: MultiTaskNet) -> list[np.ndarray]:
+    """Return where the random generators of a net stand; nothing of one that was not trained."""
+    if net.resume_ is None:
+        return []
+    generator = net.resume_.generator
+    return [one.cpu().numpy() for one in (generator.cpu, generator.device) if one is not None]
+
+
+def put_random_numbers(net: MultiTaskNet, numbers: Sequence[np.ndarray]) -> None:
+    """Let a net that is trained on begin with its weights, and random generators that stand elsewhere.
+
+    Parameters
+    ----------
+    net : MultiTaskNet
+        The net.
+    numbers : sequence of ndarray
+        What `random_numbers` has returned.
+    """
+    if numbers:
+        cpu, *device = (torch.tensor(one) for one in numbers)
+        generator = GeneratorState(cpu, device[0] if device else None)
+        net.resume_ = Resume(snapshot(net.network), None, generator, None)
 
 
 def head_tasks(net: MultiTaskNet) -> dict[str, np.ndarray]:

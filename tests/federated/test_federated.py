@@ -18,6 +18,7 @@ from sklearn_mtl.federated import (
     simulate,
     summary,
 )
+from sklearn_mtl.federated.local_state import local_state, put_local_state
 from sklearn_mtl.federated.weights import get_weights, set_weights, tasks_of_weights
 from sklearn_mtl.trunks import MLP
 
@@ -84,6 +85,22 @@ def test_levels_of_few_rows_are_not_told():
     told = summary(X, {"sold": np.arange(9) % 2}, TASKS)["features"]
     assert told[0]["levels"] == {"Bob": 5}
     assert told[1]["points"] == []
+
+
+def test_regressions_of_few_labels_are_not_told_but_learned():
+    X, y = rows(60, 3)
+    few = {"price": np.where(np.arange(60) < 4, y["price"], np.nan), "sold": y["sold"]}
+    assert list(summary(X, few, TASKS)["tasks"]) == ["sold"]
+    est = quick(tasks={"price": "regression", "sold": "classification"})
+    federation = simulate(est, [(X, {"price": y["price"]}), (X, few)], n_rounds=1)
+    (own,) = [client.train() for client in federation.clients[1:]]
+    assert (own.n_rows, own.n_labels) == (60, [4, 60])
+
+
+def test_labels_in_another_order_of_rows_are_warned_of(parts):
+    X, y = parts[2]
+    with pytest.warns(UserWarning, match="hold the same labels in another order"):
+        FederatedClient(quick(), X, pd.DataFrame(y, index=X.index[::-1]))
 
 
 def test_all_make_the_same_estimator_and_its_scales_are_those_of_all_rows(parts, agreement, started):
@@ -191,6 +208,24 @@ def test_heads_may_stay_at_home(parts):
     assert len(get_weights(ours, share="trunk")) < len(get_weights(ours))
 
 
+def test_a_client_goes_on_in_another_process(parts, agreement):
+    est = quick(trunk=MLP((16,), dropout=0.1), balancing="uncertainty")
+    first, other = (FederatedClient(est, *parts[0]).start(agreement) for _ in range(2))
+    weights = first.train().weights
+    text, arrays = local_state(first.estimator_)
+    put_local_state(other.estimator_, text, arrays)
+    for ours, theirs in zip(first.train(weights).weights, other.train(weights).weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert other.estimator_.n_iter_ == 2
+
+
+def test_classes_are_integers_if_some_client_has_integers(parts):
+    X, _ = parts[2]
+    gaps, whole = np.where(np.arange(80) % 3, np.arange(80) % 2, np.nan), np.arange(80) % 2
+    classes = agree([summary(X, {"sold": one}, TASKS) for one in (gaps, whole)])["tasks"]["sold"]["classes"]
+    assert list(map(repr, classes)) == ["0", "1"]
+
+
 def test_an_array_has_no_names_and_the_data_stay_as_they_were():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(90, 3))
@@ -210,6 +245,12 @@ def test_what_can_not_be_agreed_on_is_refused(parts):
         agree([summary(X, y, TASKS), summary(X[["area"]], y, TASKS)])
     with pytest.raises(ValueError, match="must hold the same with all clients"):
         agree([summary(X, y, TASKS), summary(X.assign(area="large"), y, TASKS)])
+    with pytest.raises(ValueError, match=r"of one type with all clients\. Found int and str in 'type'"):
+        agree([summary(X, y, TASKS), summary(X, {"type": np.arange(80) % 2}, TASKS)])
+    with pytest.raises(ValueError, match=r"must have a label.*\['type'\] in 80 rows"):
+        summary(X, {"type": np.full(80, None)}, TASKS)
+    with pytest.raises(ValueError, match=r"named by texts\. Found \[0, 1\]"):
+        summary(pd.DataFrame(np.ones((80, 2))), y, TASKS)
     with pytest.raises(ValueError, match="of one client at least"):
         agree([])
     with pytest.raises(ValueError, match=r"must name the kind of every task.*\['floors'\]"):
@@ -220,7 +261,7 @@ def test_what_can_not_be_agreed_on_is_refused(parts):
         FederatedClient(quick(tasks={"type": "multilabel"}), X, y)
     with pytest.raises(ValueError, match="`random_state`"):
         simulate(quick(tasks={"type": "classification"}, random_state=None), [(X, y)])
-    with pytest.raises(ValueError, match=r"some client has a label.*\['price', 'sold'\]"):
+    with pytest.raises(ValueError, match=r"some client has labels.*\['price', 'sold'\]"):
         simulate(quick(), [(X, y)])
     with pytest.raises(ValueError, match="`share`"):
         simulate(quick(tasks={"type": "classification"}), [(X, y)], share="heads")
@@ -245,31 +286,103 @@ class Grid:
     """Hands messages to the apps of clients, as Flower does, without a network."""
 
     def __init__(self, app, contexts):
-        self.app, self.contexts = app, contexts
+        self.app, self.contexts, self.n_asked = app, contexts, 0
 
     def get_node_ids(self):
         return list(self.contexts)
 
     def send_and_receive(self, messages, *, timeout):
+        self.n_asked += 1
         for message in messages:
             yield self.app(message, self.contexts[message.metadata.dst_node_id])
 
 
-@pytest.mark.parametrize("share", ["all", "trunk"])
-def test_flower_carries_what_a_simulation_does(parts, share):
+@pytest.fixture
+def flower():
     flower = pytest.importorskip("flwr.app")
     # What Flower's own processes set before they call the server's function.
     identity = pytest.importorskip("flwr.supercore.task_identity").TaskIdentity
     identity.run_id, identity.node_id, identity.task_id = 1, 0, 0
-    from sklearn_mtl.federated.flower import client_app, run_rounds
+    return flower
 
-    est = quick()
-    app = client_app(lambda context: FederatedClient(est, *parts[context.node_id - 1], share=share))
-    contexts = {
-        node: flower.Context(1, node, {}, flower.RecordDict(), {}) for node in range(1, len(parts) + 1)
-    }
-    found = run_rounds(est, Grid(app, contexts), n_rounds=2, share=share)
+
+def grid_of(flower, est, parts, kind=Grid, **params):
+    from sklearn_mtl.federated.flower import client_app
+
+    def make():
+        return client_app(lambda context: FederatedClient(est, *parts[context.node_id - 1], **params))
+
+    nodes = range(1, len(parts) + 1)
+    app = make if kind is ProcessForEachMessage else make()
+    return kind(app, {node: flower.Context(1, node, {}, flower.RecordDict(), {}) for node in nodes})
+
+
+class ProcessForEachMessage(Grid):
+    """Lets clients forget everything but their contexts."""
+
+    def __init__(self, app, contexts):
+        super().__init__(None, contexts)
+        self.make = app
+
+    def send_and_receive(self, messages, *, timeout):
+        for message in messages:
+            self.app = self.make()
+            yield from super().send_and_receive([message], timeout=timeout)
+
+
+@pytest.mark.parametrize("kind", [Grid, ProcessForEachMessage])
+@pytest.mark.parametrize("share", ["all", "trunk"])
+def test_flower_carries_what_a_simulation_does(flower, parts, share, kind):
+    from sklearn_mtl.federated.flower import run_rounds
+
+    est = quick(trunk=MLP((16,), dropout=0.1), balancing="uncertainty")
+    grid = grid_of(flower, est, parts, kind, share=share)
+    found = run_rounds(est, grid, n_rounds=2, share=share)
     expected = simulate(est, parts, n_rounds=2, share=share).estimator
     for ours, theirs in zip(get_weights(found), get_weights(expected), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert all("weights" in context.state for context in contexts.values())
+
+
+def test_errors_of_a_client_show_no_cell_of_its_rows(flower):
+    X, y = rows(40, 0)
+    grid = grid_of(flower, quick(), [(X.assign(colour=[("secret", 1)] * 40), y)])
+    ask = flower.Message(flower.RecordDict(), dst_node_id=1, message_type="query")
+    with pytest.raises(RuntimeError, match="ValueError, whose text is in the log") as raised:
+        list(grid.send_and_receive([ask], timeout=1))
+    assert "secret" in str(raised.value.__cause__)
+    assert "secret" not in str(raised.value)
+
+
+class LosesOne(Grid):
+    """Has no answer of the second client in the first round of training, and an error in the second."""
+
+    def send_and_receive(self, messages, *, timeout):
+        from flwr.app import Error, Message
+
+        for answer in super().send_and_receive(messages, timeout=timeout):
+            if answer.metadata.src_node_id != 2 or self.n_asked not in (2, 3):
+                yield answer
+            elif self.n_asked == 3:
+                asked = next(one for one in messages if one.metadata.dst_node_id == 2)
+                yield Message(Error(code=0, reason="no disk"), reply_to=asked)
+
+
+def test_a_round_goes_on_without_a_client_that_does_not_answer(flower, parts):
+    from sklearn_mtl.federated.flower import run_rounds
+
+    est = quick()
+    with pytest.warns(UserWarning, match=r"Clients \[2\] of 3 did not answer a train") as caught:
+        found = run_rounds(est, grid_of(flower, est, parts, kind=LosesOne), n_rounds=2)
+    assert [any(text in str(one.message) for one in caught) for text in ("in vain", "no disk")] == [
+        True,
+        True,
+    ]
+    # Nobody who took part has labels of `sold`.
+    start = initial_estimator(est, agree([summary(X, y, TASKS) for X, y in parts]))
+    sold = list(start.tasks_).index("sold")
+    for ours, first, of_task in zip(
+        get_weights(found), get_weights(start), tasks_of_weights(start), strict=True
+    ):
+        if of_task is not None:
+            where = np.broadcast_to(of_task == sold, ours.shape)
+            np.testing.assert_array_equal(ours[where], first[where])
