@@ -11,7 +11,7 @@ from skorch.callbacks import Checkpoint
 
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.training.distributed import data_parallel, sharded
-from sklearn_mtl.trunks import MLP, ResNet
+from sklearn_mtl.trunks import MLP, ResNet, TabM
 
 # No multiple of the size of a batch, nor of 2.
 N_ROWS = 75
@@ -22,18 +22,18 @@ class ShardedMLP(MLP):
         return sharded(super().build(spec, statistics))
 
 
-SMALL = {"trunk": "mlp", "n_bags": 1, "max_epochs": 2, "linear_blend": False, "tree_blend": False}
+SMALL = {"trunk": MLP((16,)), "n_bags": 1, "max_epochs": 2, "linear_blend": False, "tree_blend": False}
 SHARED = {
-    "dropout and clipping": {"trunk": "tabm", "gradient_clip": 0.5},
+    "dropout and clipping": {"trunk": TabM((16,), dropout=0.1), "gradient_clip": 0.5},
     "two nets, early stopping and blending": {
         "n_bags": 2,
         "max_epochs": 30,
         "patience": 1,
-        "lr": 0.03,
+        "lr": 0.1,
         "linear_blend": True,
     },
     "nets that one process would stack": {"n_bags": 4, "max_epochs": 1},
-    "fewer rows than processes": {"batch_size": 1, "max_epochs": 1},
+    "fewer rows than processes": {"batch_size": 1, "max_epochs": 1, "n_rows": 20},
     "augmentation, a learned balancing and a penalty of rows": {
         "augmentation": "mixup",
         "balancing": "uncertainty",
@@ -46,7 +46,7 @@ SHARED = {
         "lr_schedule": "one_cycle",
     },
     "weights of the trunk that are divided": {
-        "trunk": ShardedMLP(),
+        "trunk": ShardedMLP((16,)),
         "ema_decay": None,
         "head_hidden_sizes": (4,),
     },
@@ -74,10 +74,10 @@ def data():
     return X, Y, rng.random(N_ROWS)
 
 
-def fitted(**settings):
+def fitted(n_rows=N_ROWS, **settings):
     X, Y, weight = data()
     est = MultiTaskClassifierRegressor(**{"random_state": 0, **SMALL, **settings})
-    return est.fit(X, Y, sample_weight=weight)
+    return est.fit(X[:n_rows], Y[:n_rows], sample_weight=weight[:n_rows])
 
 
 def found(est):
