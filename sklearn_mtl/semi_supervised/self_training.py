@@ -99,11 +99,11 @@ class SelfTraining(MetaEstimator):
     >>> from sklearn_mtl import MultiTaskClassifierRegressor
     >>> from sklearn_mtl.semi_supervised import SelfTraining
     >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(300, 4))
+    >>> X = rng.normal(size=(150, 4))
     >>> type_ = np.where(X[:, 1] + X[:, 2] > 0, "flat", "house").astype(object)
     >>> type_[60:] = None
     >>> Y = {"price": X[:, 0] + X[:, 1], "type": type_}
-    >>> network = MultiTaskClassifierRegressor(trunk="mlp", n_bags=2, max_epochs=10)
+    >>> network = MultiTaskClassifierRegressor(trunk="mlp", n_bags=2, max_epochs=5)
     >>> est = SelfTraining(network, max_iter=1, random_state=0).fit(X, Y)
     >>> est.held_out_scores_.columns.tolist(), sorted(est.predict_proba(X))
     (['type'], ['type'])
