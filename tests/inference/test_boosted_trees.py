@@ -209,11 +209,13 @@ def test_by_themselves_they_are_for_tasks_of_a_thousand_labels():
     assert parts(est)[0].n_trees[1] == 0
 
 
-def test_by_themselves_they_are_for_few_outputs_of_the_tasks_that_have_them():
+def test_by_themselves_they_are_for_few_outputs_of_the_tasks_that_have_them(monkeypatch):
+    assert MOST_OUTPUTS > 3
+    monkeypatch.setattr("sklearn_mtl.estimators.models_beside.MOST_OUTPUTS", 3)
     many = pd.concat([X] * 4, ignore_index=True)
     number = np.tile(Y["number"], 4)
     few = np.where(np.arange(4 * N) % 4 == 0, number, np.nan)
-    for width, has_trees in ((MOST_OUTPUTS - 1, True), (MOST_OUTPUTS, False)):
+    for width, has_trees in ((2, True), (3, False)):
         labels = {"number": number, "block": np.tile(number[:, None], width), "few": few}
         trees = parts(quick(tree_blend="auto", n_bags=1).fit(many, labels))[0]
         assert (trees is not None) == has_trees
