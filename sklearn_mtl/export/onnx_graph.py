@@ -18,16 +18,18 @@ def onnx() -> Any:
     return extra("onnx", "onnx")
 
 
-def made_private(model: Any) -> Any:
+def made_private(model: Any, part: str = "") -> Any:
     """Return a model in which all but inputs and outputs have names that begin with `WITHIN`.
 
     Parameters
     ----------
     model : onnx.ModelProto
         A model.
+    part : str, default=""
+        What follows in the names, so that they are no names of another part.
     """
     extra("onnx.compose", "onnx")
-    return onnx().compose.add_prefix(model, WITHIN, rename_inputs=False, rename_outputs=False)
+    return onnx().compose.add_prefix(model, WITHIN + part, rename_inputs=False, rename_outputs=False)
 
 
 def with_inputs(model: Any, inputs: Sequence[Any], nodes: Sequence[Any]) -> None:
@@ -131,7 +133,7 @@ def behind(front: Any, model: Any, joined: str) -> None:
     joined : str
         The name of its input of double precision.
     """
-    front = made_private(front)
+    front = made_private(front, "transformer/")
     cast = onnx().helper.make_node(
         "Cast", [front.graph.output[0].name], [joined], to=onnx().TensorProto.DOUBLE
     )

@@ -19,6 +19,7 @@ from torch import nn
 
 from sklearn_mtl import MultiInput, MultiTaskClassifierRegressor
 from sklearn_mtl.export import onnx_file, quantize, to_onnx
+from sklearn_mtl.export.onnx_graph import behind, made_private
 from sklearn_mtl.targets import rows_as_objects
 from sklearn_mtl.tasks import BoxRegression, Classification, Multilabel, Ordinal, Regression, Survival
 from sklearn_mtl.trunks import MLP, RNN, Fusion, TabM, TextEncoder
@@ -207,6 +208,20 @@ def test_a_model_that_gives_other_classes_is_not_written(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"'word__prediction' to differ by \S+ of the rows"):
         to_onnx(est, tmp_path / "model.onnx", X)
     assert list(tmp_path.iterdir()) == []
+
+
+def part_from(given, made):
+    """A model of two steps, the tensor between them named 'view'."""
+    helper, kind = onnx.helper, onnx.TensorProto.DOUBLE
+    ends = [helper.make_tensor_value_info(name, kind, ["rows", 2]) for name in (given, made)]
+    nodes = [helper.make_node("Abs", [given], ["view"]), helper.make_node("Neg", ["view"], [made])]
+    return helper.make_model(helper.make_graph(nodes, "part", ends[:1], ends[1:]))
+
+
+def test_a_transformer_and_a_network_may_have_tensors_of_one_name():
+    model = made_private(part_from("numbers", "out"))
+    behind(part_from("table", "encoded"), model, "numbers")
+    onnx.checker.check_model(model)
 
 
 class Squares(StandardScaler):
