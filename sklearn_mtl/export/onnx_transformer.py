@@ -117,4 +117,8 @@ class TransformedInputs(OnnxInputs):
             ]
         convert = extra("skl2onnx", "onnx").convert_sklearn
         opset = {"": OPSET, ML: ML_VERSION}
-        return convert(self.encoder.transformer, initial_types=initial, target_opset=opset)
+        converted = convert(self.encoder.transformer, initial_types=initial, target_opset=opset)
+        # As it writes KNNImputer: such functions call each other by names that change before a network.
+        if converted.functions:
+            raise TypeError("it is made of functions, which cannot stand before a network")
+        return converted

@@ -13,6 +13,7 @@ import pytest
 from scipy import sparse
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_diabetes, load_wine
+from sklearn.impute import KNNImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch import nn
@@ -222,6 +223,17 @@ def test_a_transformer_and_a_network_may_have_tensors_of_one_name():
     model = made_private(part_from("numbers", "out"))
     behind(part_from("table", "encoded"), model, "numbers")
     onnx.checker.check_model(model)
+
+
+def test_a_transformer_that_is_written_as_functions_takes_encoded_rows(tmp_path):
+    pytest.importorskip("skl2onnx")
+    X, y = load_wine(return_X_y=True)
+    X[::7, 0] = np.nan
+    est = MultiTaskClassifierRegressor(**QUICK, preprocessing=KNNImputer())
+    est.fit(X, {"ash": X[:, 2], "kind": y})
+    with pytest.warns(UserWarning, match="does not hold KNNImputer, .* functions.* encoded rows"):
+        file = to_onnx(est, tmp_path / "model.onnx", X)
+    np.testing.assert_allclose(outputs_of(file, X)["ash__prediction"], est.predict(X)["ash"], rtol=1e-5)
 
 
 class Squares(StandardScaler):
