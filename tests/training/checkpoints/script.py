@@ -17,7 +17,7 @@ from sklearn_mtl.trunks import MLP
 
 # Of as many a bag is trained one net after the other, and as one stack.
 N_BAGS = (2, 5)
-KILLS_OF_EACH = 3
+KILLS_OF_EACH = 5
 X, Y = make_multitask(
     150, 5, n_regression=1, n_binary=1, noise=2.0, missing_labels=0.1, string_labels=True, random_state=0
 )
