@@ -8,8 +8,9 @@ tried once for each network.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -19,7 +20,8 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from sklearn_mtl.network import MultiTaskModule, is_known
-from sklearn_mtl.network.torch_private import is_batched
+from sklearn_mtl.network.torch_private import MODULE_STATE, is_batched
+from sklearn_mtl.recipes import fingerprint
 from sklearn_mtl.trunks.layers import linear
 
 # In a multiple of so many rows each row is rounded alike. With fewer, a matrix product may take another path,
@@ -32,6 +34,9 @@ NUMBERS_IN_A_LOOP = 32
 # Numbers by which it is seen whether an activation rounds a single one as it does in a vector.
 NUMBERS_TO_TRY = 2**14
 _OF_TORCH = "torch.nn.modules."
+# Bytes of the widest vector: how a product goes about its weights may depend on where they begin.
+WIDEST_VECTOR = 64
+MOST_STRUCTURES = 256
 
 Forward = Callable[[Mapping[str, Tensor]], list[Tensor]]
 
@@ -42,6 +47,8 @@ Known = WeakKeyDictionary[MultiTaskModule, dict[int, T]]
 _alike_at_every_place: Known[bool] = WeakKeyDictionary()
 _sizes_that_round_alike: Known[list[int]] = WeakKeyDictionary()
 _widths_for_vectors: Known[set[int]] = WeakKeyDictionary()
+# The same as `_sizes_that_round_alike`, by what networks of the package's own layers are built of.
+_sizes_of_structures: dict[Hashable, list[int]] = {}
 
 
 def run_padded(
@@ -98,7 +105,8 @@ def sizes_that_round_alike(module: MultiTaskModule, inputs: Mapping[str, Tensor]
     """Return the numbers of rows, ascending, in which the network rounds each row as it does in many.
 
     They are found once, by trying random rows, since they depend on the shapes of the products, the
-    processor and the number of threads.
+    processor and the number of threads. Networks that are built alike, of the package's own layers, share
+    what was found.
 
     Parameters
     ----------
@@ -107,7 +115,7 @@ def sizes_that_round_alike(module: MultiTaskModule, inputs: Mapping[str, Tensor]
     inputs : mapping of str to tensor
         Rows of the shapes and dtypes that it takes.
     """
-    return _once(_sizes_that_round_alike, module, lambda: _try_sizes(module, inputs), [ENOUGH_ROWS])
+    return _once(_sizes_that_round_alike, module, lambda: _sizes_of_alike(module, inputs), [ENOUGH_ROWS])
 
 
 def aligned_where_it_matters(
@@ -158,13 +166,53 @@ def _try_places(module: MultiTaskModule, inputs: Mapping[str, Tensor]) -> bool:
     return _equal(_every_output(module, moved), [of.roll(1, 0) for of in _every_output(module, rows)])
 
 
+def _sizes_of_alike(module: MultiTaskModule, inputs: Mapping[str, Tensor]) -> list[int]:
+    """Return what `_try_sizes` does; networks that are built alike are not tried again."""
+    structure = _structure(module, inputs) if _is_own(module) else None
+    if structure in _sizes_of_structures:
+        return _sizes_of_structures[structure]
+    sizes, is_shown = _try_sizes(module, inputs)
+    if structure is not None and is_shown:
+        if len(_sizes_of_structures) >= MOST_STRUCTURES:
+            _sizes_of_structures.clear()
+        _sizes_of_structures[structure] = sizes
+    return sizes
+
+
+def _structure(module: MultiTaskModule, inputs: Mapping[str, Tensor]) -> Hashable:
+    """Return all on which the paths of a network's products depend: everything but the values of tensors."""
+    tensors = chain(module.named_parameters(), module.named_buffers())
+    attributes = [
+        {name: value for name, value in vars(part).items() if name not in MODULE_STATE}
+        for part in module.modules()
+    ]
+    return (
+        torch.get_num_threads(),
+        tuple((name, block.shape[1:], block.dtype) for name, block in inputs.items()),
+        tuple((name, type(part)) for name, part in module.named_modules()),
+        tuple(
+            (name, of.shape, of.stride(), of.dtype, of.data_ptr() % WIDEST_VECTOR) for name, of in tensors
+        ),
+        fingerprint(attributes),
+    )
+
+
 @torch.no_grad()
-def _try_sizes(module: MultiTaskModule, inputs: Mapping[str, Tensor]) -> list[int]:
+def _try_sizes(module: MultiTaskModule, inputs: Mapping[str, Tensor]) -> tuple[list[int], bool]:
+    """Return the sizes that round alike, and whether other weights would show the same.
+
+    Where all numbers of an output are equal, as behind weights of 0, no difference can be seen.
+    """
     rows = {name: _random_rows(block) for name, block in inputs.items()}
     expected = _every_output(module, rows)
     widths = widths_for_vectors(module, lambda: inputs)
     whole = [size for size in SIZES_TO_TRY if all(size * width % NUMBERS_IN_A_LOOP == 0 for width in widths)]
-    return [*(size for size in whole if _rounds_alike(module, rows, expected, size)), ENOUGH_ROWS]
+    sizes = [*(size for size in whole if _rounds_alike(module, rows, expected, size)), ENOUGH_ROWS]
+    return sizes, all(_varies(output) for output in expected)
+
+
+def _varies(output: Tensor) -> bool:
+    return bool(output.isfinite().any() and (output != output.flatten()[0]).any())
 
 
 def widths_for_vectors(module: MultiTaskModule, few: Callable[[], Mapping[str, Tensor]]) -> set[int]:

@@ -8,7 +8,7 @@ from torch import nn
 from sklearn_mtl import MultiTaskRegressor
 from sklearn_mtl.balancing import StaticWeights
 from sklearn_mtl.features import Block, FeatureSpec
-from sklearn_mtl.inference import bag_representation, bag_responses
+from sklearn_mtl.inference import bag_representation, bag_responses, padding
 from sklearn_mtl.inference.padding import ENOUGH_ROWS, pad_rows, sizes_that_round_alike, widths_for_vectors
 from sklearn_mtl.network import Blueprint
 from sklearn_mtl.sharing import HardSharing, Sharing, SharingModule
@@ -73,6 +73,45 @@ def test_sizes_are_tried_once_for_each_network_and_number_of_threads():
     finally:
         torch.set_num_threads(before)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def own_net(seed, width=6, hidden=(5,)):
+    net, _ = untrained(MLP((width,)), 3, hidden=hidden, names=("number",))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for parameter in net.evaluated.parameters():
+            parameter.data.normal_()
+    return net.evaluated
+
+
+def test_networks_that_are_built_alike_are_tried_once(monkeypatch):
+    tried = []
+
+    def spy(module, inputs):
+        tried.append(module)
+        return real(module, inputs)
+
+    real = padding._try_sizes
+    monkeypatch.setattr(padding, "_try_sizes", spy)
+    monkeypatch.setattr(padding, "_sizes_of_structures", {})
+    rows = {"x": torch.zeros(1, 3)}
+    # Behind weights of 0 no difference can be seen: what is found of such a network is its own.
+    dead = own_net(0)
+    for parameter in dead.parameters():
+        parameter.data.zero_()
+    sizes_that_round_alike(dead, rows)
+    first, alike = own_net(1), own_net(2)
+    sizes = sizes_that_round_alike(first, rows)
+    assert sizes_that_round_alike(alike, rows) == sizes
+    assert tried == [dead, first]
+    others = [own_net(1, 7), own_net(1).double(), own_net(1, hidden=())]
+    for other in others:
+        sizes_that_round_alike(other, {"x": rows["x"].to(other.raw_scale.dtype)})
+    assert tried == [dead, first, *others]
+    # A module of one's own may do as it likes with its rows: each is tried.
+    for fewest in (9, 33):
+        est, _ = fitted(fewest)
+        assert sizes_that_round_alike(est.net_.evaluated, {"x": torch.zeros(1, 4)})[0] >= fewest
 
 
 def test_what_is_added_is_zeros_in_every_block():
