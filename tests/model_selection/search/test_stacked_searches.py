@@ -49,7 +49,7 @@ from sklearn_mtl.trunks import MLP
 CV = KFold(3, shuffle=True, random_state=0)
 QUICK = {
     "trunk": MLP((8,)), "n_bags": 1, "max_epochs": 3, "random_state": 0, "precision": "float64",
-    "preprocessing": None,
+    "preprocessing": None, "linear_blend": False,
 }  # fmt: skip
 GRID = {"task_weights__type": [0.3, 1.0], "lr": [0.003, 0.03]}
 
@@ -152,7 +152,7 @@ def test_randomized(X, Y):
         {"random_state": [0, 1], "n_bags": [1, 2]},
         {"validation_fraction": [0.1, 0.3], "early_stopping": [True, False]},
         {"tasks__price__loss": ["huber", "squared_error"], "tasks__type__label_smoothing": [0.0, 0.1]},
-        {"precision": ["float32", "float64"], "calibrate": [True, False]},
+        [{"precision": ["float32", "float64"]}, {"calibrate": [True, False], "linear_blend": [True]}],
         {"task_weights": [None, {"type": 0.0}, {"price": 0.0}]},
         {"batch_size": [8, 16], "max_epochs": [1, 3], "optimizer": ["sgd", "adam"]},
     ],
@@ -274,8 +274,7 @@ def test_sample_weight_without_routing(X, Y):
 
 def test_sample_weight_with_routing(X, Y, routing):
     weight = np.linspace(0.1, 2.0, 72)
-    # Linear models predict these labels equally well with any weights.
-    network = quick(linear_blend=False)
+    network = quick()
     est = clone(network).set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
     ours, _ = both(est, GRID, X, MultiTaskTarget(Y), {"sample_weight": weight})
     unweighted = StackedGridSearchCV(network, GRID, cv=CV).fit(X, Y)
