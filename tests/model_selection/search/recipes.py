@@ -429,16 +429,6 @@ CASES = [
     Case("sharing", Cascade({"multiclass0": "binary0"}), {"detach": [False, True]}),
     Case("sharing", MMoE(2), {"experts": [2, 3]}),
     Case("sharing", Cascade(["regression0", "multiclass0", "binary0"])),
-    Case("sharing", CrossStitch()),
-    Case(
-        "sharing",
-        Hierarchical([["regression0", "binary0"], ["multiclass0"]]),
-        {"common_stages": [0, 1]},
-    ),
-    Case("sharing", SeparateTrunks()),
-    Case("sharing", SoftSharing(), {"strength": [0.01, 3.0]}),
-    Case("sharing", TaskAdapters(), {"rank": [1, 2]}),
-    Case("sharing", TaskAttention(), {"hidden_size": [3, 9]}),
     Case("sharing", PLE(1), {"levels": [1, 2], "shared_experts": [1, 2], "task_experts": [1, 2]}),
     Case(
         "sharing",
