@@ -600,7 +600,7 @@ def test_a_task_that_is_a_function_of_another_is_learned_better_in_a_cascade():
 
 
 def test_few_labels_of_purchases_rank_rows_better_with_the_click_as_their_condition():
-    gains = []
+    gains, settings = [], {"trunk": MLP((32, 32)), "max_epochs": 8, "lr": 0.01, "batch_size": 128}
     for seed in range(5):
         X, Y = make_click_purchase(6000, click_rate=0.3, purchase_rate=0.8, random_state=seed)
         unknown = np.random.default_rng(seed).random(3000) < 0.97
@@ -609,7 +609,7 @@ def test_few_labels_of_purchases_rank_rows_better_with_the_click_as_their_condit
             roc_auc_score(
                 Y["purchase"][3000:],
                 chance(
-                    quick(way, trunk=MLP((32, 32)), max_epochs=25, random_state=seed).fit(X[:3000], known),
+                    quick(way, **settings, random_state=seed).fit(X[:3000], known),
                     X[3000:],
                     "purchase",
                 ),

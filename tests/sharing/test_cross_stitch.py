@@ -104,7 +104,7 @@ def test_recipe_is_an_estimator():
 def test_it_learns_which_tasks_belong_together():
     """Of tasks in two groups that are not told; the difference is more than the spread over seeds."""
     scores = {
-        sharing: np.array([score(sharing, seed) for seed in range(4)])
+        sharing: np.array([score(sharing, seed) for seed in range(3)])
         for sharing in ("hard", "separate", "cross_stitch")
     }
     for other in ("hard", "separate"):
@@ -123,7 +123,9 @@ def score(sharing, seed):
         sharing=sharing,
         n_bags=1,
         linear_blend=False,
-        max_epochs=60,
+        max_epochs=25,
+        lr=0.01,
+        batch_size=128,
         random_state=seed,
     )
     est.fit(X[train], {name: y[train] for name, y in Y.items()})
