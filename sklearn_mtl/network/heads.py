@@ -8,7 +8,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from sklearn_mtl.network.generators import is_known
+from sklearn_mtl.tasks import TaskGroup
 from sklearn_mtl.trunks.layers import MemberLinear, TaskLinear
+
+# Nearer to 0 than this, a drawn bias is as good a beginning as the best: drawn outputs spread by about 0.3.
+SMALLEST_CONSTANT = 1.0
 
 
 class Heads(nn.Module):
@@ -100,6 +105,27 @@ class Heads(nn.Module):
         joined = raw[0] if len(raw) == 1 else torch.cat(raw, dim=-1)
         return joined if self.columns is None else joined[..., self.columns]
 
+    @torch.no_grad()
+    def begin_at(self, first: Tensor) -> None:
+        """Give the last layers other biases.
+
+        Parameters
+        ----------
+        first : tensor of shape (n_outputs,)
+            A number for each raw output, in the order of the tasks; where it is not finite, the bias stays.
+        """
+        if self.columns is not None:
+            first = torch.empty_like(first).index_copy(0, self.columns, first)
+        biases = [_last_bias(branch) for branch in self.branches]
+        scales = [1.0] * len(biases)
+        if self.constants is not None:
+            biases.append(self.constants)
+            scales.append(self.constant_scale)
+        parts = first.split([bias[0].numel() for bias in biases])
+        for bias, scale, part in zip(biases, scales, parts, strict=True):
+            begin = (part / scale).to(bias).view_as(bias[0])
+            bias.copy_(torch.where(begin.isfinite(), begin, bias))
+
     def tasks_of_parameters(self) -> dict[str, Tensor]:
         """Return which task each number of the parameters belongs to, by the names of these.
 
@@ -144,6 +170,41 @@ class Heads(nn.Module):
         if columns == sorted(columns):
             return None
         return torch.tensor(sorted(range(len(columns)), key=columns.__getitem__))
+
+
+def first_biases(groups: Sequence[TaskGroup], y: Tensor, weight: Tensor) -> Tensor:
+    """Return the biases that predict best without looking at the inputs, such as log-odds of rare classes.
+
+    Parameters
+    ----------
+    groups : sequence of TaskGroup
+        All tasks, in groups of one loss.
+    y, weight : tensor of shape (n_rows, n_columns)
+        Encoded targets and cell weights.
+
+    Returns
+    -------
+    tensor of float64, shape (n_outputs,)
+        A task with a label for each position has those of one position. They are nan where a drawn bias is as
+        good, for columns without labels, and for losses of a user's own, which may have no constant.
+    """
+    found = []
+    for group in groups:
+        labels, mass = y[:, group.columns], weight[:, group.columns]
+        if is_known(group.loss):
+            found.append(group.loss.bounded_constant(labels, mass).flatten())
+        else:
+            n_columns = 1 if group.of_positions else group.n_columns
+            found.append(torch.full((n_columns * group.loss.width,), torch.nan, dtype=torch.float64))
+    constants = torch.cat(found)
+    return constants.where(constants.abs() > SMALLEST_CONSTANT, torch.nan)
+
+
+def _last_bias(branch: nn.Module) -> nn.Parameter:
+    """Return the bias of the layer whose outputs are those of a branch."""
+    bias = (branch[-1] if isinstance(branch, nn.Sequential) else branch).bias
+    assert isinstance(bias, nn.Parameter)
+    return bias
 
 
 def _one_matrix(

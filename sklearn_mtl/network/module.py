@@ -16,7 +16,7 @@ from sklearn_mtl.messages import shown
 from sklearn_mtl.network.balanced_loss import BalancedLoss
 from sklearn_mtl.network.beside import ModelBeside
 from sklearn_mtl.network.generators import draws_alone, is_known, seeded
-from sklearn_mtl.network.heads import Heads
+from sklearn_mtl.network.heads import Heads, first_biases
 from sklearn_mtl.network.linear_part import LinearPart
 from sklearn_mtl.network.position_heads import PositionHeads
 from sklearn_mtl.network.tree_part import TreePart
@@ -197,13 +197,18 @@ class Blueprint:
         found = _tensors_of(self.sharing, self.sharing.fit_statistics(self.tasks.ordered, labels))
         return {**of_trunk, **{OF_SHARING + name: value for name, value in found.items()}}
 
-    def build(self, statistics: Mapping[str, Tensor]) -> MultiTaskModule:
+    def build(
+        self, statistics: Mapping[str, Tensor], labels: Mapping[str, Tensor] = MappingProxyType({})
+    ) -> MultiTaskModule:
         """Return a new network, its weights drawn from torch's global generator.
 
         Parameters
         ----------
         statistics : mapping of str to tensor
             The result of `fit_statistics`.
+        labels : mapping of str to tensor, optional
+            The ``"y"`` and ``"weight"`` of training rows. Biases of heads begin at what predicts these best
+            without the inputs, where that is far from 0, as for rare classes; others are drawn.
         """
         found = statistics_of_sharing(statistics)
         of_trunk = {name: value for name, value in statistics.items() if not name.startswith(OF_SHARING)}
@@ -223,7 +228,13 @@ class Blueprint:
 
         recipe = self.sharing.of_tasks(self.tasks.names).with_statistics(self.tasks.ordered, found)
         sharing = recipe.build(make_trunk, self.tasks.ordered, self.spec)
-        return MultiTaskModule(sharing, self._heads(sharing), len(self.tasks.of_heads))
+        heads = self._heads(sharing)
+        if labels:
+            biases = first_biases(self.tasks.groups, labels["y"], labels["weight"])
+            # Such an output is joined with others to that of a task, and its own constant is not known.
+            biases[list(sharing.joined_outputs)] = torch.nan
+            heads.begin_at(biases)
+        return MultiTaskModule(sharing, heads, len(self.tasks.of_heads))
 
     def _check_positions(self) -> None:
         """Raise a ``ValueError`` for a way of sharing that has no representation for each position."""

@@ -54,6 +54,19 @@ class PositionHeads(nn.Module):
         self.n_positions = n_positions
         self.fixed = fixed
 
+    def begin_at(self, first: Tensor) -> None:
+        """Give the last layers other biases.
+
+        Parameters
+        ----------
+        first : tensor of shape (outputs of all heads,)
+            As `Heads.begin_at` takes them, those of one position.
+        """
+        n_row = 0 if self.of_rows is None else self.of_rows.n_outputs
+        if self.of_rows is not None:
+            self.of_rows.begin_at(first[:n_row])
+        self.of_positions.begin_at(first[n_row:])
+
     def forward(self, representation: Tensor) -> Tensor:
         """Return raw outputs of as many positions as labels have, shape (rows, members, raw outputs).
 

@@ -87,7 +87,7 @@ class ManifoldPlan(NetPlan):
 
     def build(self, statistics: Mapping[str, Tensor]) -> Any:
         """Return a new manifold, its weights drawn from torch's global generator."""
-        return ParetoManifold(self.blueprint.build(statistics), len(self.names))
+        return ParetoManifold(super().build(statistics), len(self.names))
 
     def calibrate(self, net: MultiTaskNet) -> None:
         """Leave the temperatures to the nets at the points."""

@@ -21,6 +21,7 @@ from sklearn_mtl.training.net import MultiTaskNet
 from sklearn_mtl.training.observer import NetObserver
 from sklearn_mtl.training.recording import columns_by_task, history_keys
 from sklearn_mtl.training.settings import TrainingSettings
+from sklearn_mtl.trunks.trunk import FEW_ROWS
 
 # For each net its training rows, and the rows that it holds out or None.
 Parts = Sequence[tuple[Table, Table | None]]
@@ -97,7 +98,12 @@ class NetPlan:
 
     def build(self, statistics: Mapping[str, Tensor]) -> Any:
         """Return a new module, its weights drawn from torch's global generator."""
-        return self.blueprint.build(statistics)
+        # Training on few rows stops before a network has learned much more than how rare a class is: twelve
+        # assays of 300 molecules had an AUC of .62 from drawn biases, and have .65. From more rows it learns
+        # on, and knowing this at once made eight fits worse by .002 ± .001.
+        n_rows = len(self.train)
+        labels = self.train.labels_of_sample(n_rows) if n_rows < FEW_ROWS else {}
+        return self.blueprint.build(statistics, labels)
 
     def calibrate(self, net: MultiTaskNet) -> None:
         """Fit the temperatures of a trained net on the rows that it held out, if they are asked for."""

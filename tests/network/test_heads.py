@@ -167,3 +167,26 @@ def test_heads_that_are_alike_make_no_copy_of_what_they_read():
     heads.branches[0].register_forward_pre_hook(lambda _, given: read.extend(given))
     heads(representation)
     assert read[0].data_ptr() == representation.data_ptr()
+
+
+@every_case
+@pytest.mark.parametrize("per_task", [False, True])
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("with_constants", [False, True])
+def test_they_begin_at_the_constants_that_they_are_given(
+    outputs, hidden_sizes, per_task, members, with_constants
+):
+    fixed = [[total - 1] if with_constants else [] for total in outputs]
+    heads = Heads(N_INPUTS, members, outputs, hidden_sizes, per_task=per_task, constant=fixed).double()
+    # Of a row for which all other layers give 0, the outputs are the last biases.
+    for name, parameter in heads.named_parameters():
+        if name.endswith("weight"):
+            parameter.data.zero_()
+    representation = representation_of(per_task, members, len(outputs), n_rows=2)
+    drawn = heads(representation)
+    begin = torch.arange(1.0, sum(outputs) + 1, dtype=torch.float64)
+    begin[0] = torch.nan
+    heads.begin_at(begin)
+    found = heads(representation)
+    torch.testing.assert_close(found[..., 1:], begin[1:].expand_as(found[..., 1:]))
+    torch.testing.assert_close(found[..., 0], drawn[..., 0])

@@ -3,10 +3,12 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from skorch.callbacks import Callback
 
+from sklearn_mtl.data import Table
 from sklearn_mtl.training import plan_bag, plan_further
 from sklearn_mtl.training.runs import finish_interrupted, make_ready, train_alone
 from sklearn_mtl.trunks import MLP
@@ -46,6 +48,18 @@ def test_a_step_of_each_batch(make_plan):
     plan = make_plan(validated=False, batch_size=25)
     assert plan.batch_sizes == [25, 25, 10]
     assert plan.n_batches == 3
+
+
+@pytest.mark.parametrize(("times", "begins"), [(1, True), (20, False)])
+def test_a_net_of_few_rows_begins_with_the_shares_of_rare_classes(make_plan, times, begins):
+    plan = make_plan(validated=False)
+    y, weight = plan.train.y.clone(), plan.train.weight
+    y[:, 1] = torch.arange(len(y)) % 10 == 0
+    x, y, weight = (np.tile(part, (times, 1)) for part in (plan.train.inputs["x"], y, weight))
+    rows = Table.from_arrays({"x": x}, y, weight, device=torch.device("cpu"), dtype=torch.float32)
+    bias = make_ready(replace(plan, train=rows)).net.network.heads.branches[0].bias.detach()[0]
+    assert abs(float(bias[0])) < 0.4  # of the price, drawn
+    assert (float(bias[1].sigmoid()) == pytest.approx(0.1)) == begins
 
 
 class Counting(MLP):

@@ -65,11 +65,11 @@ class BinaryCrossEntropy(ProbabilityLoss):
         logit = self._smoothed(prior).clamp(1e-6, 1 - 1e-6).logit()[:, None]
         return best_logits(self, logit, torch.stack([1 - prior, prior])) if self.focusing else logit
 
-    def reference(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the summed loss of each column's best constant, computed from two rows, one a class."""
+    def condensed(self, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return two rows, one a class."""
         of_one = (y * weight).sum(0, dtype=torch.float64)
         mass = torch.stack([summed(weight, torch.float64) - of_one, of_one])
-        return super().reference(mass.new_tensor([[0.0], [1.0]]).expand_as(mass), mass)
+        return mass.new_tensor([[0.0], [1.0]]).expand_as(mass), mass
 
     def response(self, raw: Tensor) -> Tensor:
         """Return the probability of the second class."""
@@ -171,12 +171,12 @@ class CodeLoss(ProbabilityLoss):
         member = F.one_hot(y.long(), self.n_classes).to(weight.dtype)
         return weighted_mean(member.movedim(-1, 0), weight).T.contiguous()
 
-    def reference(self, y: Tensor, weight: Tensor) -> Tensor:
-        """Return the summed loss of each column's best constant, computed from one row a class."""
+    def condensed(self, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return one row a class."""
         mass = weight.new_zeros((self.n_classes, y.shape[1]), dtype=torch.float64)
         mass.scatter_add_(0, y.long(), weight.double())
         code = torch.arange(self.n_classes, device=y.device, dtype=torch.float64)
-        return super().reference(code[:, None].expand_as(mass), mass)
+        return code[:, None].expand_as(mass), mass
 
     def log_loss(self, response: Tensor, y: Tensor) -> Tensor:
         """Return minus the log-probability of each label."""
@@ -219,6 +219,11 @@ class ClassLoss(CodeLoss):
         """Return the result of a search from the logarithm of the prior."""
         prior = self.prior(y, weight)
         return best_logits(self, prior.clamp_min(1e-6).log(), prior.T)
+
+    def bounded_constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the best constants, whose mean is 0: only their differences matter."""
+        found = super().bounded_constant(y, weight)
+        return found - found.mean(-1, keepdim=True)
 
     def response(self, raw: Tensor) -> Tensor:
         """Return the class probabilities."""

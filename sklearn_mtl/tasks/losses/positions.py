@@ -59,6 +59,10 @@ class PositionLoss(RowLoss):
         best = self.of_position.constant(y.reshape(-1, 1), weight.reshape(-1, 1))
         return best.expand(y.shape[1], -1)
 
+    def bounded_constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the best constant of one position, shape (1, width), by the labels of all."""
+        return self.of_position.bounded_constant(y.reshape(-1, 1), weight.reshape(-1, 1))
+
     def reference(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the summed loss of the best constant, spread evenly over the positions."""
         total = self.of_position.reference(y.reshape(-1, 1), weight.reshape(-1, 1))

@@ -33,8 +33,9 @@ class RowLoss(ABC):
     weigh nothing later.
 
     Hooks may be overridden, and have a default: `with_slope` (by automatic differentiation), `reference`
-    (the loss of `constant`), `log_response` (the logarithm of `response`), `fed` (the raw outputs),
-    `n_constant` (0) and `has_temperature`. A loss whose responses are probabilities
+    (the loss of `constant`), `condensed` (all rows), `bounded_constant` (that of `constant`, within
+    bounds), `log_response` (the logarithm of `response`), `fed` (the raw outputs), `n_constant` (0) and
+    `has_temperature`. A loss whose responses are probabilities
     also defines ``log_loss(response, y)``, as a `ProbabilityLoss` does.
 
     Attributes
@@ -138,6 +139,26 @@ class RowLoss(ABC):
         tensor of shape (columns, width)
         """
 
+    def bounded_constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """Return the best constant of each output of a head, not too far from 0 where labels are few; a hook.
+
+        A class that n labels do not show has a constant without bounds: here it counts as half a label more.
+
+        Parameters
+        ----------
+        y, weight : tensor of shape (rows, columns)
+            Encoded targets and cell weights.
+
+        Returns
+        -------
+        tensor of float64, shape (columns, width)
+            At most log(2n + 1) from 0 for a column of n labels; nan for one without labels.
+        """
+        n_labels = (weight > 0).sum(0, dtype=torch.float64).unsqueeze(1)
+        bound = (2 * n_labels + 1).log()
+        found = self.constant(*self.condensed(y, weight)).double().clamp(-bound, bound)
+        return torch.where(n_labels > 0, found, torch.nan)
+
     def reference(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the summed loss of each column's best constant, which a task's loss is divided by.
 
@@ -150,9 +171,24 @@ class RowLoss(ABC):
         -------
         tensor of float64, shape (columns,)
         """
-        y, weight = y.double(), weight.double()
+        y, weight = self.condensed(y, weight)
         cells: Tensor = self(self.constant(y, weight).expand(len(y), -1, -1), y)
         return (cells * weight).sum(0)
+
+    def condensed(self, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return labels and weights that have the same best constant and loss of it, in fewer rows; a hook.
+
+        Parameters
+        ----------
+        y, weight : tensor of shape (rows, columns)
+            Encoded targets and cell weights.
+
+        Returns
+        -------
+        tensor of float64, shape (n, columns), two of them
+            By default those of all rows.
+        """
+        return y.double(), weight.double()
 
     @abstractmethod
     def response(self, raw: Tensor) -> Tensor:
