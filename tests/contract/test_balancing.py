@@ -59,7 +59,7 @@ def make(case, **params):
 @cache
 def fitted(case):
     """A fit with two bags and early stopping, which nothing changes."""
-    return make(case, n_bags=2, max_epochs=4, early_stopping=True, precision="float32").fit(X, Y)
+    return make(case, n_bags=2, max_epochs=2, early_stopping=True, precision="float32").fit(X, Y)
 
 
 def answers(est):
@@ -265,18 +265,17 @@ def test_the_same_seed_gives_the_same_result_to_the_bit(case):
     assert torch.equal(torch.random.get_rng_state(), before)
     assert_same(again, est)
     pd.testing.assert_frame_equal(again.history_, est.history_, check_exact=True)
-    other = clone(est).set_params(random_state=1).fit(X, Y)
-    assert (other.predict(X)["regression0"] != est.predict(X)["regression0"]).any()
 
 
 @every_case
 def test_warm_start_and_partial_fit_go_on(case):
-    whole = make(case, max_epochs=4).fit(X, Y)
+    # The third epoch is the first whose weights may depend on two before it.
+    whole = make(case, max_epochs=3).fit(X, Y)
     parts = make(case, max_epochs=2, warm_start=True).fit(X, Y)
-    assert_same(parts.set_params(max_epochs=4).fit(X, Y), whole)
+    assert_same(parts.set_params(max_epochs=3).fit(X, Y), whole)
     np.testing.assert_array_equal(weights_of(parts), weights_of(whole))
     again = make(case)
-    for _ in range(4):
+    for _ in range(3):
         again.partial_fit(X, Y)
     np.testing.assert_allclose(weights_of(again), weights_of(whole), rtol=1e-9)
 
@@ -285,13 +284,14 @@ def test_warm_start_and_partial_fit_go_on(case):
 
 
 @every_case
-@pytest.mark.parametrize("searched", ["its own parameter", "the task weights"])
-def test_a_stacked_search_scores_it_as_a_plain_one(case, searched):
-    grid = {"task_weights__regression0": [0.2, 5.0]}
-    if searched == "its own parameter":
-        if not case.grid:
-            pytest.skip("it has none")
-        grid = {f"balancing__{name}": values for name, values in case.grid.items()}
+def test_a_stacked_search_scores_it_as_a_plain_one(case):
+    # Two candidates differ in the task weights alone and two in a parameter of the method alone.
+    weights = {"task_weights__regression0": [0.2, 5.0]}
+    own = {f"balancing__{name}": values for name, values in case.grid.items()}
+    grid = [weights]
+    if own:
+        first, last = ({name: [values[i]] for name, values in own.items()} for i in (0, 1))
+        grid = [weights | first, {"task_weights__regression0": [0.2]} | last]
     plain, stacked = (
         search(make(case), grid, cv=KFold(2), refit=False, error_score="raise").fit(X, MultiTaskTarget(Y))
         for search in (GridSearchCV, StackedGridSearchCV)
@@ -304,7 +304,7 @@ def test_a_stacked_search_scores_it_as_a_plain_one(case, searched):
     else:
         assert set(reasons) == {""}
     # What is searched makes a difference, or the above would say nothing.
-    assert len(set(scores.round(9))) == 2
+    assert len(set(scores.round(9))) == len(scores)
 
 
 @every_case
@@ -313,6 +313,6 @@ def test_a_fold_without_labels_of_a_task_leaves_it_out(case):
     late = np.where(np.arange(len(X)) < len(X) // 2, np.nan, X[:, 0])
     target = MultiTaskTarget({**Y, "regression1": late})
     search = StackedGridSearchCV(
-        make(case, max_epochs=1), {"lr": [0.01, 0.02]}, cv=KFold(2), error_score="raise"
+        make(case, max_epochs=1), {"lr": [0.01]}, cv=KFold(2), refit=False, error_score="raise"
     )
     assert np.isfinite(search.fit(X, target).cv_results_["mean_test_score"]).all()
