@@ -118,7 +118,11 @@ def test_pickles_and_files_predict_the_same(case, tmp_path):
 def test_searches_split_it(case, search):
     grid = {"task_weights__price": [0.1, 1.0]}
     found = search(
-        Pipeline([("net", estimator(case.trunk))]), {f"net__{k}": v for k, v in grid.items()}, cv=2
+        Pipeline([("net", estimator(case.trunk))]),
+        {f"net__{k}": v for k, v in grid.items()},
+        cv=2,
+        refit=False,
+        error_score="raise",
     )
     found.fit(case.make(), Y)
     assert np.isfinite(found.cv_results_["mean_test_score"]).all()

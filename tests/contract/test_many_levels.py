@@ -78,7 +78,7 @@ def test_what_each_user_and_film_is_worth_is_learned():
 def test_with_every_way_of_sharing(sharing, trunk, data):
     X, Y = data
     needed = {"cascade": Cascade(["rating", "liked"]), "hierarchical": Hierarchical([["rating"], ["liked"]])}
-    est = make(trunk=trunk, sharing=needed.get(sharing, sharing), max_epochs=2)
+    est = make(trunk=trunk, sharing=needed.get(sharing, sharing), max_epochs=1, linear_blend=False)
     est.fit(X, Y)
     assert np.isfinite(est.score_tasks(X, Y)).all()
     assert est.transform(X[:3]).shape[0] == 3
@@ -130,18 +130,25 @@ def test_going_on_keeps_the_codes(data):
     assert np.isfinite(est.score_tasks(X, Y)).all()
 
 
-@every_trunk
-@pytest.mark.parametrize("sharing", [None, "separate", "mmoe"])
+# Every trunk, and trunks of each task and of each expert with two ways of reading codes.
+@pytest.mark.parametrize(
+    ("trunk", "sharing"),
+    [
+        *((trunk, None) for trunk in TRUNKS),
+        *((trunk, sharing) for trunk in (TRUNKS[0], TRUNKS[3]) for sharing in ("separate", "mmoe")),
+    ],
+    ids=lambda of: of if isinstance(of, str) else type(of).__name__,
+)
 def test_a_stacked_search_has_the_scores_of_the_plain_one(sharing, trunk, data, monkeypatch):
     monkeypatch.setattr(train, "FEWEST_ON_CPU", 2)
     X, Y = data[0], MultiTaskTarget(data[1])
     est = make(trunk=trunk, sharing=sharing, precision="float64", max_epochs=2, early_stopping=False)
     # Folds differ in the levels that are met, and so in the numbers of codes and columns.
-    grid, cv = {"task_weights__liked": [0.1, 1.0]}, KFold(3)
+    grid, cv = {"task_weights__liked": [0.1, 1.0]}, KFold(2)
     plain = GridSearchCV(est, grid, cv=cv, refit=False, error_score="raise").fit(X, Y)
     stacked = StackedGridSearchCV(est, grid, cv=cv, refit=False, error_score="raise").fit(X, Y)
     assert stacked.stacked_["stacked"].all(), stacked.stacked_["reason"].tolist()
-    for fold in range(3):
+    for fold in range(2):
         key = f"split{fold}_test_score"
         np.testing.assert_allclose(stacked.cv_results_[key], plain.cv_results_[key], rtol=0, atol=1e-9)
 

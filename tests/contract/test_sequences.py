@@ -81,15 +81,15 @@ def test_a_pickle_and_a_file_predict_the_same(est, tmp_path):
 
 def test_searches_agree_and_say_what_is_not_stacked(est, monkeypatch):
     monkeypatch.setattr(train, "FEWEST_ON_CPU", 2)
-    grid = {"task_weights__mean": [0.1, 1.0], "preprocessing__scale": [True, False]}
+    grid = [{"task_weights__mean": [0.1, 1.0]}, {"preprocessing__scale": [False]}]
     est.set_params(preprocessing=SequencePreprocessing(), precision="float64")
     plain, stacked = (
-        search(est, grid, cv=KFold(2), error_score="raise").fit(X, Y)
+        search(est, grid, cv=KFold(2), refit=False, error_score="raise").fit(X, Y)
         for search in (GridSearchCV, StackedGridSearchCV)
     )
     for key in ("split0_test_score", "split1_test_score"):
         np.testing.assert_allclose(stacked.cv_results_[key], plain.cv_results_[key], rtol=0, atol=1e-9)
-    same(proba(stacked, X), proba(plain, X))
+    assert len(set(plain.cv_results_["mean_test_score"].round(9))) == 3
     is_recurrent = isinstance(est.trunk, RNN)
     assert (stacked.stacked_["stacked"] != is_recurrent).all()
     assert stacked.stacked_["reason"].str.contains("torch's LSTM is computed").all() == is_recurrent

@@ -81,12 +81,14 @@ def test_unscaled_numbers_give_what_an_array_gives_to_the_bit(settings, given):
 @pytest.mark.parametrize("preprocessing", ["auto", None])
 @pytest.mark.parametrize("form", FORMATS)
 def test_formats_are_one(form, preprocessing):
-    one = quick(preprocessing=preprocessing, max_epochs=2).fit(X, Y)
+    # A model beside the network reads what the network reads.
+    settings = {"preprocessing": preprocessing, "max_epochs": 2, "linear_blend": False}
+    one = quick(**settings).fit(X, Y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sparse.SparseEfficiencyWarning)
         given = sparse.csr_matrix(X).asformat(form), X.asformat(form)
     for rows in given:
-        other = quick(preprocessing=preprocessing, max_epochs=2).fit(rows, Y)
+        other = quick(**settings).fit(rows, Y)
         assert_same(one, other, other_rows=rows)
         assert_same(one, other, other_rows=DENSE)
 
@@ -142,15 +144,15 @@ def test_what_is_trained_together_is_what_is_trained_alone(search, preprocessing
     grid = {"lr": [0.003, 0.03], "task_weights__size": [0.5, 1.0]}
     est = quick(preprocessing=preprocessing, early_stopping=False)
     if search is StackedGridSearchCV:
-        alone = GridSearchCV(est, grid, cv=3).fit(X, Y)
-        together = search(est, grid, cv=3).fit(X, Y)
+        alone = GridSearchCV(est, grid, cv=2, refit=False).fit(X, Y)
+        together = search(est, grid, cv=2).fit(X, Y)
         for column in ("mean_test_score", "split0_test_score"):
             np.testing.assert_allclose(
                 together.cv_results_[column], alone.cv_results_[column], rtol=1e-4, atol=1e-5
             )
         assert together.best_params_ == alone.best_params_
     else:
-        together = search(est, grid, cv=3).fit(X, Y)
+        together = search(est, grid, cv=2).fit(X, Y)
     assert together.score(X, Y) == together.best_estimator_.score(X, Y)
     assert len(together.predict(X)["kind"]) == N_ROWS
 
@@ -173,7 +175,7 @@ TABLE = np.array([[text.split()[-1], len(text)] for text in TEXTS], dtype=object
 
 @pytest.mark.parametrize("vectorizer", [TfidfVectorizer(), CountVectorizer(), CountVectorizer(binary=True)])
 def test_texts_before_the_estimator_and_within_it(vectorizer, tmp_path):
-    settings = {"max_epochs": 15, "lr": 0.02}
+    settings = {"max_epochs": 15, "lr": 0.02, "early_stopping": False}
     pipeline = make_pipeline(vectorizer, quick(MultiTaskClassifier, **settings)).fit(TEXTS, GOOD)
     assert pipeline.score(TEXTS, GOOD) == 1
     within = quick(MultiTaskClassifier, preprocessing=vectorizer, **settings).fit(TEXTS, GOOD)
@@ -202,11 +204,12 @@ def test_texts_before_the_estimator_and_within_it(vectorizer, tmp_path):
     ids=["one-hot", "columns", "union", "hasher"],
 )
 def test_what_is_sparse_inside(preprocessing):
-    est = quick(MultiTaskClassifier, preprocessing=preprocessing, max_epochs=15, lr=0.02)
-    est.fit(TABLE, GOOD)
-    assert est.predict(TABLE[:1]).shape == (1,)
-    together = StackedGridSearchCV(est, {"lr": [0.01, 0.02]}, cv=2).fit(TABLE, GOOD)
-    alone = GridSearchCV(est, {"lr": [0.01, 0.02]}, cv=2).fit(TABLE, GOOD)
+    est = quick(MultiTaskClassifier, preprocessing=preprocessing, max_epochs=6, early_stopping=False)
+    grid = {"lr": [0.001, 0.03]}
+    together = StackedGridSearchCV(est, grid, cv=2).fit(TABLE, GOOD)
+    assert together.predict(TABLE[:1]).shape == (1,)
+    alone = GridSearchCV(est, grid, cv=2, refit=False).fit(TABLE, GOOD)
+    assert len(set(alone.cv_results_["mean_test_score"])) == 2
     np.testing.assert_allclose(together.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
 
 
@@ -243,12 +246,12 @@ from sklearn_mtl import MultiTaskClassifier
 from sklearn_mtl.trunks import MLP
 
 rng = np.random.default_rng(0)
-index = rng.integers(50_000, size=20_000 * 50), np.arange(0, 20_001) * 50
-X = sparse.csr_array((rng.random(len(index[0])), *index), shape=(20_000, 50_000))
-y = np.arange(20_000) % 2
+index = rng.integers(40_000, size=10_000 * 50), np.arange(0, 10_001) * 50
+X = sparse.csr_array((rng.random(len(index[0])), *index), shape=(10_000, 40_000))
+y = np.arange(10_000) % 2
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-est = MultiTaskClassifier(trunk=MLP((4,)), n_bags=1, max_epochs=1, batch_size=1000, random_state=0).fit(X, y)
-assert est.predict(X).shape == (20_000,)
+est = MultiTaskClassifier(trunk=MLP((4,)), n_bags=1, max_epochs=1, batch_size=500, random_state=0).fit(X, y)
+assert est.predict(X).shape == (10_000,)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20)
 """
 
@@ -257,5 +260,5 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20)
 def test_a_large_sparse_table_is_never_dense_in_memory():
     done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    # Gigabytes, of the 4 that the table would take in single precision.
-    assert float(done.stdout) < 1
+    # Gigabytes, of the 1.6 that the table would take in single precision; 0.44 are measured.
+    assert float(done.stdout) < 0.8

@@ -127,10 +127,7 @@ def test_a_pipeline():
 def test_a_stacked_search_is_the_plain_one(encoder, monkeypatch):
     monkeypatch.setattr(train, "FEWEST_ON_CPU", 2)
     est = estimator(trunk=TextEncoder(encoder, embedding_size=8), precision="float64", max_epochs=2)
-    grid = {
-        "trunk__dropout": [0.1, 0.4],
-        "preprocessing": [TextPreprocessing(), TextPreprocessing(max_tokens=4)],
-    }
+    grid = [{"trunk__dropout": [0.1, 0.4]}, {"preprocessing": [TextPreprocessing(max_tokens=4)]}]
     plain, stacked = (
         search(est, grid, cv=KFold(2), refit=False) for search in (GridSearchCV, StackedGridSearchCV)
     )
