@@ -1,5 +1,8 @@
 """What an estimator answers is of one fit, also where another ends while it answers."""
 
+import pickle
+from functools import cache
+
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -38,7 +41,13 @@ ANSWERS = {
 
 
 def quick():
-    return MultiTaskClassifierRegressor(trunk=MLP((4,)), n_bags=1, max_epochs=1, random_state=0)
+    settings = {"trunk": MLP((4,)), "n_bags": 1, "max_epochs": 1, "linear_blend": False, "random_state": 0}
+    return MultiTaskClassifierRegressor(**settings)
+
+
+@cache
+def pickled():
+    return pickle.dumps(quick().set_params(tasks={"r": Regression("quantile")}).fit(X, Y))
 
 
 class RowsThatRefit:
@@ -67,7 +76,7 @@ def as_arrays(answer):
 @pytest.mark.parametrize("later", LATER)
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_a_fit_that_ends_meanwhile_changes_no_answer(answer, later):
-    est = quick().set_params(tasks={"r": Regression("quantile")}).fit(X, Y)
+    est = pickle.loads(pickled())
     before = est._fitted
     expected = ANSWERS[answer](est, X)
     found = ANSWERS[answer](est, RowsThatRefit(est, LATER[later]))
