@@ -10,6 +10,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from sklearn_mtl import MultiTaskClassifier, MultiTaskRegressor
 from sklearn_mtl.trunks import MLP
@@ -63,7 +64,7 @@ class _Fits(dict[str, dict[str, Any]]):
 
 
 FITS = _Fits()
-HASHED = (np.ndarray, pd.DataFrame, pd.Series)
+HASHED = (np.ndarray, pd.DataFrame, pd.Series, sparse.spmatrix, sparse.sparray)
 
 
 def _named(name: str, base: type) -> type:
@@ -80,7 +81,7 @@ def _named(name: str, base: type) -> type:
     def fit(self: Any, X: Any, y: Any, sample_weight: Any = None, **more: Any) -> Any:
         before = dict(vars(self))
         is_first = "nets_" not in before and isinstance(self.random_state, int)
-        if not (is_first and isinstance(X, HASHED) and isinstance(y, HASHED)):
+        if not (is_first and isinstance(X, HASHED) and isinstance(y, (*HASHED, list))):
             return base.fit(self, X, y, sample_weight, **more)  # type: ignore[attr-defined]
         parameters = {key: value for key, value in self.get_params().items() if key in own}
         asked = joblib.hash((base, parameters, X, y, sample_weight, more))
