@@ -168,13 +168,12 @@ def test_it_is_trained_on(case, data):
 
 @every_case
 def test_a_stacked_search_scores_it_as_a_plain_one(case, data):
-    # Candidates differ in one of these alone.
-    grid = [{"task_weights__colour": [0.1, 1.0]}, case.grid]
+    grid = {"task_weights__colour": [0.1, 1.0], **case.grid}
     metrics = case.scoring if isinstance(case.scoring, dict) else {"score": case.scoring}
     plain, stacked = (
         # Blended with the linear model that the labels come from, all candidates would score the same.
         search(
-            make(case, linear_blend=False, max_epochs=2),
+            make(case, linear_blend=False),
             grid,
             cv=KFold(2),
             scoring=case.scoring,
