@@ -10,7 +10,7 @@ file keeps what was measured, so that a run that was stopped goes on where it st
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from benchmarks.quality import report
 from benchmarks.quality.__main__ import chosen
 from benchmarks.quality.contenders import Contender, Joint, joint_estimator
 from benchmarks.quality.problem import Case, Collection, Problem
-from benchmarks.quality.results import Results, measure
+from benchmarks.quality.results import Results
 from benchmarks.report import aligned
 from benchmarks.sharing import MadeSets, one_task_each
 from sklearn_mtl.balancing import BALANCERS
@@ -218,24 +218,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise ValueError(f"`--sets` must be of {list(where)}. Found {unknown}.")
     wanted = given.sets or list(where)
     problems = [one_task_each(where[name].load(name)) for name in wanted]
-    there, results = contenders(), Results.read(given.out)
+    there = {name: made for name, made in contenders().items() if name in (given.contenders or [name])}
+    results = Results.read(given.out)
     with limited_to(given.threads):
         for split in given.splits:
             for problem in problems:
-                for name in given.contenders or there:
-                    _measure(problem, name, there[name], Case(split, given.rows), results)
+                results.measure(problem, _fitting(there, problem), Case(split, given.rows))
     written = given.out.with_suffix(".md")
     written.write_text(page(chosen(results, wanted, list(there))), encoding="utf-8")
     print(f"Written to {given.out} and {written}")
 
 
-def _measure(problem: Problem, name: str, contender: Contender, case: Case, results: Results) -> None:
-    # A manifold is for two to four tasks.
-    left_out = name == MANIFOLD and len(problem.kinds) > MOST_OF_MANIFOLD
-    if not left_out and not results.has(problem.name, name, case):
-        measured = measure(problem, name, contender, case)
-        results.add(measured)
-        print(report.line(measured), flush=True)
+def _fitting(there: Mapping[str, Contender], problem: Problem) -> dict[str, Contender]:
+    """Return those of some contenders that take a problem: a manifold is for two to four tasks."""
+    few = len(problem.kinds) <= MOST_OF_MANIFOLD
+    return {name: contender for name, contender in there.items() if few or name != MANIFOLD}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,7 +19,7 @@ from benchmarks.quality import report, sets
 from benchmarks.quality.__main__ import chosen
 from benchmarks.quality.contenders import Joint, joint_estimator
 from benchmarks.quality.problem import Case, Collection, Problem
-from benchmarks.quality.results import Results, measure
+from benchmarks.quality.results import Results
 from benchmarks.report import aligned
 from sklearn_mtl.ensemble import MultiTaskBoosting, MultiTaskStacking, MultiTaskVoting
 from sklearn_mtl.ensemble.members import trees
@@ -109,24 +109,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = _parser().parse_args(arguments)
     collection = Collection(sets) if given.module is None else Collection.of_file(given.module)
     names = collection.names(given.sets or (DEFAULT if given.module is None else None))
-    contenders = [REFERENCE, *(name for name in given.contenders if name != REFERENCE)]
+    contenders = {name: Ensemble(CONTENDERS[name]) for name in dict.fromkeys([REFERENCE, *given.contenders])}
     problems = {name: collection.load(name) for name in names}
     results = Results.read(given.out)
     with limited_to(1):
         for split in given.splits:
             for problem in problems.values():
-                _measure_set(problem, contenders, Case(split, given.rows), results)
+                results.measure(problem, contenders, Case(split, given.rows))
     written = given.out.with_suffix(".md")
-    written.write_text(page(chosen(results, names, contenders)), encoding="utf-8")
+    written.write_text(page(chosen(results, names, list(contenders))), encoding="utf-8")
     print(f"Written to {given.out} and {written}")
-
-
-def _measure_set(problem: Problem, contenders: Sequence[str], case: Case, results: Results) -> None:
-    for name in contenders:
-        if not results.has(problem.name, name, case):
-            measured = measure(problem, name, Ensemble(CONTENDERS[name]), case)
-            results.add(measured)
-            print(report.line(measured), flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -24,7 +24,7 @@ from benchmarks.quality import report, sets
 from benchmarks.quality.__main__ import chosen
 from benchmarks.quality.contenders import Joint, joint_estimator
 from benchmarks.quality.problem import Case, Collection, Problem
-from benchmarks.quality.results import Results, measure
+from benchmarks.quality.results import Results
 from benchmarks.report import aligned
 from sklearn_mtl.datasets import make_click_purchase, make_dependent_tasks, make_multitask
 from sklearn_mtl.model_selection import StackedGridSearchCV
@@ -224,22 +224,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise ValueError(f"`--sets` must be of {list(where)}. Found {unknown}.")
     wanted = given.sets or list(where)
     problems = [one_task_each(where[name].load(name)) for name in wanted]
+    ways = {name: Shared(name, given.candidates) for name in given.sharing}
     results = Results.read(given.out)
     with limited_to(given.threads):
         for split in given.splits:
             for problem in problems:
-                _measure_set(problem, given, Case(split, given.rows), results)
+                results.measure(problem, ways, Case(split, given.rows))
     written = given.out.with_suffix(".md")
     written.write_text(page(chosen(results, wanted, given.sharing)), encoding="utf-8")
     print(f"Written to {given.out} and {written}")
-
-
-def _measure_set(problem: Problem, given: argparse.Namespace, case: Case, results: Results) -> None:
-    for name in given.sharing:
-        if not results.has(problem.name, name, case):
-            measured = measure(problem, name, Shared(name, given.candidates), case)
-            results.add(measured)
-            print(report.line(measured), flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

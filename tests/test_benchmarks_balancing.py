@@ -55,7 +55,7 @@ def test_all_are_measured_once_and_reported(main, tmp_path, monkeypatch):
     assert np.isfinite(found["value"]).all()
     page = (tmp_path / "found.md").read_text(encoding="utf-8")
     assert all(f"| {name} " in page for name in names)
-    monkeypatch.setattr(balancing, "measure", None)
+    monkeypatch.setattr("benchmarks.quality.results.measure", None)
     pd.testing.assert_frame_equal(main(*these), found)
 
 

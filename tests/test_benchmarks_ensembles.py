@@ -40,7 +40,7 @@ def test_all_are_measured_once_and_reported(tmp_path, monkeypatch):
     assert np.isfinite(found["value"]).all()
     page = out.with_suffix(".md").read_text(encoding="utf-8")
     assert all(f"| {name} " in page for name in contenders)
-    monkeypatch.setattr(ensembles, "measure", None)
+    monkeypatch.setattr("benchmarks.quality.results.measure", None)
     ensembles.main(arguments)
     pd.testing.assert_frame_equal(Results.read(out).table, found)
 

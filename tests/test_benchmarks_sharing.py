@@ -52,7 +52,7 @@ def test_every_way_is_measured_once_and_reported(main, tmp_path, monkeypatch):
     assert np.isfinite(found["value"]).all()
     page = (tmp_path / "found.md").read_text(encoding="utf-8")
     assert "## Score of each set" in page
-    monkeypatch.setattr(sharing, "measure", None)
+    monkeypatch.setattr("benchmarks.quality.results.measure", None)
     pd.testing.assert_frame_equal(main(*these), found)
 
 

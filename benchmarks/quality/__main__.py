@@ -17,7 +17,7 @@ from benchmarks.harness import limited_to
 from benchmarks.quality import report, sets
 from benchmarks.quality.contenders import CONTENDERS
 from benchmarks.quality.problem import Collection, Problem
-from benchmarks.quality.results import Results, cases, measure
+from benchmarks.quality.results import Results, cases
 
 OUT = Path(__file__).parents[1] / "results" / "quality.csv"
 
@@ -77,11 +77,7 @@ def _measure_set(
             f"`--task` must be of {list(problem.kinds)}, those of {problem.name}. Found {unknown}."
         )
     for case in cases(given.splits, given.rows, given.hide, tasks):
-        for name in contenders:
-            if not results.has(problem.name, name, case):
-                measured = measure(problem, name, CONTENDERS[name], case)
-                results.add(measured)
-                print(report.line(measured), flush=True)
+        results.measure(problem, {name: CONTENDERS[name] for name in contenders}, case)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from benchmarks.quality import report
 from benchmarks.quality.contenders import Contender
 from benchmarks.quality.problem import Case, Problem
 
@@ -95,6 +96,14 @@ class Results:
         """Return whether a contender was measured on a case."""
         wanted = key(problem, contender, case)
         return bool((self.table[KEY] == pd.Series(wanted)[KEY]).all(axis=1).any())
+
+    def measure(self, problem: Problem, contenders: Mapping[str, Contender], case: Case) -> None:
+        """Measure those of some contenders that were not, and print a line of each as it ends."""
+        for name, contender in contenders.items():
+            if not self.has(problem.name, name, case):
+                measured = measure(problem, name, contender, case)
+                self.add(measured)
+                print(report.line(measured), flush=True)
 
     def add(self, rows: pd.DataFrame) -> None:
         """Append a measurement to the file."""
