@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_mtl.network.generators import is_known
-from sklearn_mtl.tasks import TaskGroup
+from sklearn_mtl.tasks import ClassLoss, TaskGroup
+from sklearn_mtl.tasks.losses import BinaryCrossEntropy
 from sklearn_mtl.trunks.layers import MemberLinear, TaskLinear
 
 # Nearer to 0 than this, a drawn bias is as good a beginning as the best: drawn outputs spread by about 0.3.
@@ -173,7 +174,7 @@ class Heads(nn.Module):
 
 
 def first_biases(groups: Sequence[TaskGroup], y: Tensor, weight: Tensor) -> Tensor:
-    """Return the biases that predict best without looking at the inputs, such as log-odds of rare classes.
+    """Return the biases of rare classes that predict best without looking at the inputs: their log-odds.
 
     Parameters
     ----------
@@ -186,12 +187,14 @@ def first_biases(groups: Sequence[TaskGroup], y: Tensor, weight: Tensor) -> Tens
     -------
     tensor of float64, shape (n_outputs,)
         A task with a label for each position has those of one position. They are nan where a drawn bias is as
-        good, for columns without labels, and for losses of a user's own, which may have no constant.
+        good: for common classes, for columns without labels, and for losses of other labels, or of a user's
+        own, which may have no constant.
     """
     found = []
     for group in groups:
         labels, mass = y[:, group.columns], weight[:, group.columns]
-        if is_known(group.loss):
+        of_label = getattr(group.loss, "of_position", group.loss)
+        if isinstance(of_label, BinaryCrossEntropy | ClassLoss) and is_known(of_label):
             found.append(group.loss.bounded_constant(labels, mass).flatten())
         else:
             n_columns = 1 if group.of_positions else group.n_columns

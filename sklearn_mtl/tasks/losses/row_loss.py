@@ -17,6 +17,8 @@ from sklearn_mtl.recipes import fingerprint
 
 # Fewer columns are summed as quickly as it is found out whether they are the same.
 MANY_COLUMNS = 32
+# The log-odds of 1 row in 100: that a class is rarer, or not there, a few hundred labels do not tell.
+LARGEST_CONSTANT = 4.6
 # Number of rows on which a user's own loss is tried.
 MOST_CHECKED = 1000
 
@@ -142,8 +144,6 @@ class RowLoss(ABC):
     def bounded_constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the best constant of each output of a head, not too far from 0 where labels are few; a hook.
 
-        A class that n labels do not show has a constant without bounds: here it counts as half a label more.
-
         Parameters
         ----------
         y, weight : tensor of shape (rows, columns)
@@ -152,12 +152,10 @@ class RowLoss(ABC):
         Returns
         -------
         tensor of float64, shape (columns, width)
-            At most log(2n + 1) from 0 for a column of n labels; nan for one without labels.
+            At most `LARGEST_CONSTANT` from 0; nan for a column without labels.
         """
-        n_labels = (weight > 0).sum(0, dtype=torch.float64).unsqueeze(1)
-        bound = (2 * n_labels + 1).log()
-        found = self.constant(*self.condensed(y, weight)).double().clamp(-bound, bound)
-        return torch.where(n_labels > 0, found, torch.nan)
+        found = self.constant(*self.condensed(y, weight)).double().clamp(-LARGEST_CONSTANT, LARGEST_CONSTANT)
+        return torch.where((weight > 0).any(0).unsqueeze(1), found, torch.nan)
 
     def reference(self, y: Tensor, weight: Tensor) -> Tensor:
         """Return the summed loss of each column's best constant, which a task's loss is divided by.
