@@ -207,8 +207,8 @@ class Blueprint:
         statistics : mapping of str to tensor
             The result of `fit_statistics`.
         labels : mapping of str to tensor, optional
-            The ``"y"`` and ``"weight"`` of training rows. Biases of heads begin at what predicts these best
-            without the inputs, where that is far from 0, as for rare classes; others are drawn.
+            The ``"y"`` and ``"weight"`` of training rows: biases of heads begin at the log-odds of rare
+            classes among them, and others are drawn.
         """
         found = statistics_of_sharing(statistics)
         of_trunk = {name: value for name, value in statistics.items() if not name.startswith(OF_SHARING)}
