@@ -6,8 +6,8 @@ import gc
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import local
-from typing import Protocol, TypeVar
+from threading import RLock, get_ident, local
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch.nn.functional import linear
@@ -44,6 +44,8 @@ class _Aside(local):
 
 
 _aside = _Aside()
+# What torch says of waits, and Python of warnings, is the process's: two threads must not change it in turn.
+_one_thread_notes = RLock()
 
 
 def _stream_aside(device: torch.device) -> torch.cuda.Stream:
@@ -144,23 +146,43 @@ def noting_waits(device: torch.device) -> Iterator[list[str]]:
     Yields
     ------
     list of str
-        Filled when the block ends.
+        Filled as the thread waits.
     """
     waits: list[str] = []
     if device.type != "cuda":
         yield waits
         return
-    before = torch.cuda.get_sync_debug_mode()
-    with warnings.catch_warnings(record=True) as caught:
+    here, show, is_over = get_ident(), warnings.showwarning, False
+    others: list[Any] = []
+
+    def note(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        *_unused: Any,
+        **_more: Any,
+    ) -> None:
+        text = str(message)
+        if is_over:
+            # Another thread had taken this for what was there before its own block.
+            show(message, category, filename, lineno)
+        elif "called a synchronizing" in text:
+            # Other threads wait as they like, and would not be told of it but for this block.
+            if get_ident() == here:
+                waits.append(text.splitlines()[0])
+        elif "debug mode" not in text:  # Once in a process, torch warns that the mode does not see all.
+            others.append((message, category, filename, lineno))
+
+    with _one_thread_notes, warnings.catch_warnings():
         warnings.simplefilter("always")
+        warnings.showwarning = note
+        before = torch.cuda.get_sync_debug_mode()
         torch.cuda.set_sync_debug_mode("warn")
         try:
             yield waits
         finally:
             torch.cuda.set_sync_debug_mode(before)
-    for one in caught:
-        text = str(one.message)
-        if "called a synchronizing" in text:
-            waits.append(text.splitlines()[0])
-        elif "debug mode" not in text:  # Once in a process, torch warns that the mode does not see all.
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+            is_over = True
+    for one in others:
+        warnings.warn_explicit(*one)
