@@ -1,5 +1,7 @@
 """A trunk for each task: one fit is the fits to each task alone."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 from torch import nn
 
-from sklearn_mtl import MultiTaskClassifierRegressor
+from sklearn_mtl import MultiTaskClassifierRegressor, MultiTaskRegressor
 from sklearn_mtl.datasets import make_multitask
 from sklearn_mtl.sharing import SHARINGS, SeparateTrunks
 from sklearn_mtl.training import train_nets
@@ -123,3 +125,30 @@ def test_modules_of_the_users_are_stacked_too_but_for_dropout(module, reason, mo
     else:
         outcomes = dict(train_nets(plans))
         assert all(reason in outcome.not_stacked_because for outcome in outcomes.values())
+
+
+class LastStep(nn.GRU):
+    """What a recurrent layer says after one step."""
+
+    def forward(self, x):
+        return super().forward(x.unsqueeze(1))[0][:, -1]
+
+
+def test_recurrent_weights_of_several_are_not_put_together(monkeypatch):
+    def put_together(layer):
+        # cuDNN takes those of one layer: a matrix and a vector of each kind.
+        assert all(weight.ndim <= 2 for weight in layer._flat_weights)
+
+    monkeypatch.setattr(nn.GRU, "flatten_parameters", put_together)
+    X, Y = make_multitask(60, 5, n_regression=2, random_state=0)
+    est = MultiTaskRegressor(
+        trunk=nn.Sequential(LastStep(5, 4, batch_first=True)),
+        sharing="separate",
+        preprocessing=None,
+        max_epochs=2,
+        n_bags=1,
+        random_state=0,
+    ).fit(X, Y)
+    copy = pickle.loads(pickle.dumps(est))
+    for task, values in est.predict(X).items():
+        np.testing.assert_array_equal(copy.predict(X)[task], values)

@@ -219,6 +219,9 @@ def _pattern(parts: Parts) -> nn.Module:
     for places in zip(pattern.modules(), *(part.modules() for part in parts), strict=True):
         one, *others = places
         _check_alike(others)
+        if isinstance(one, nn.RNNBase):
+            # On a GPU it would put its weights together for cuDNN, and those of several are not those of one.
+            vars(one)["flatten_parameters"] = _stay_apart
         for own, together in ((one.named_parameters, joined), (one.named_buffers, torch.stack)):
             for name, old in [*own(recurse=False, remove_duplicate=False)]:
                 # A tensor in several places stays one.
@@ -231,6 +234,10 @@ def _pattern(parts: Parts) -> nn.Module:
                 return DropoutOfEach(part)
             pattern.set_submodule(name, DropoutOfEach(part))
     return pattern
+
+
+def _stay_apart() -> None:
+    """Leave the weights of a recurrent layer where they are."""
 
 
 def _check_alike(parts: Parts) -> None:
