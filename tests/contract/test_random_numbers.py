@@ -126,7 +126,7 @@ def test_only_steps_of_foreign_parts_wait_for_each_other():
 
 
 @pytest.mark.parametrize("trunk", [None, "mlp"])
-@pytest.mark.parametrize("n_bags", [1, 3])
+@pytest.mark.parametrize("n_bags", [1, 3, 5])
 def test_torchs_own_stream_is_not_touched_by_a_fit_of_known_parts(trunk, n_bags, monkeypatch):
     calls = []
     for name in ("set_rng_state", "manual_seed"):

@@ -258,6 +258,8 @@ def numbers_in_training(ready: ReadyNet) -> int:
     compared = 0 if ready.plan.settings.gradient_conflict is None else ready.net.criterion_.losses.n_tasks
     few = few_rows(ready.plan.train)
     total = 0
+    # Asked before there are hooks: what has them may draw anything.
+    drawing = ready.generator.restored(ready.plan.settings.device, alone=ready.alone)
 
     def count(_part: nn.Module, _given: object, output: object) -> None:
         nonlocal total
@@ -267,7 +269,7 @@ def numbers_in_training(ready: ReadyNet) -> int:
     hooks = [part.register_forward_hook(count) for part in parts]
     try:
         # A module that fails does so again where its net is trained, or asked, by itself.
-        with suppress(Exception), ready.generator.restored(ready.plan.settings.device), torch.no_grad():
+        with suppress(Exception), drawing, torch.no_grad():
             module.eval()(few.inputs)
     finally:
         for hook in hooks:
