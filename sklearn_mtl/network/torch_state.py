@@ -19,6 +19,7 @@ import torch
 
 from sklearn_mtl.messages import shown
 from sklearn_mtl.network.torch_private import forked_after_cuda_started
+from sklearn_mtl.recipes import is_integer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -160,7 +161,11 @@ def _named_device(device: Any) -> torch.device:
     try:
         if isinstance(device, bool):
             raise TypeError
-        return torch.device(device)
+        found = torch.device(device)
+        # Of the number of a card torch keeps eight bits.
+        if is_integer(device) and found.index != device:
+            raise ValueError
+        return found
     # Torch looks at words, types and numbers in turn, each with errors of its own.
     except (RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"`device` must be 'auto' or a torch device. Found {shown(device)}.") from error
