@@ -81,7 +81,7 @@ def test_partial_fit_goes_on_with_the_state(method, data):
 def test_the_state_moves(method, data):
     est = make(method).fit(*data)
     start = method.fresh(3).state_dict()
-    assert all(not torch.equal(value, start[name]) for name, value in state_of(est).items())
+    assert all(not torch.equal(value.cpu(), start[name]) for name, value in state_of(est).items())
 
 
 def test_an_epoch_without_a_label_of_a_task_is_nan_for_it_alone(data):

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 from sklearn_mtl import MultiTaskClassifierRegressor
 from sklearn_mtl.augmentation import FeatureDropout, Mixup
@@ -143,7 +144,8 @@ TAKEN = {
     "gradient_conflict": {*SMALL, "none"},
     "warm_start": {"true", "np.bool"},
     "checkpoint": {"none", "text"},
-    "device": set(),
+    # The number of a card.
+    "device": {"zero"} if torch.cuda.is_available() else set(),
     "precision": set(),
     "callbacks": {"none", "empty list"},
     "verbose": {"true", "np.bool", "zero", "np.int8"},

@@ -231,13 +231,13 @@ def test_held_out_rows_do_not_decide_the_order(dependent):
     X, Y = dependent
     plans = [plans_of((X, Y, None), sharing=Cascade(), early_stopping=True)[0]]
     labels = {name: values.copy() for name, values in Y.items()}
-    held_out = np.setdiff1d(np.arange(len(X)), plans[0].train.blocks.index.numpy())
+    held_out = np.setdiff1d(np.arange(len(X)), plans[0].train.blocks.index.cpu().numpy())
     assert len(held_out) > 20
     # Which classes are held out, by which the rows are split, stays; which of the tasks go together does not.
     for name in ("dependent0", "dependent1"):
         labels[name][held_out] = 1 - labels[name][held_out]
     plans += plans_of((X, labels, None), sharing=Cascade(), early_stopping=True)
-    same_rows = np.array_equal(*(plan.train.blocks.index.numpy() for plan in plans))
+    same_rows = np.array_equal(*(plan.train.blocks.index.cpu().numpy() for plan in plans))
     reads = [plan.fit_statistics()["sharing.reads"] for plan in plans]
     assert torch.equal(*reads) or not same_rows
 
@@ -431,11 +431,11 @@ def test_copies_and_files_keep_the_product(fitted, clicks, tmp_path):
 def factors(net, X):
     """Probabilities of the outputs of the heads, blended and divided by temperatures, by task."""
     module = net.evaluated
-    inputs = {"x": torch.tensor(X, dtype=module.raw_scale.dtype)}
+    inputs = {"x": torch.tensor(X, dtype=module.raw_scale.dtype, device=module.raw_scale.device)}
     raw = module.of_heads(inputs) * module.raw_scale
     for part in module.beside:
         raw = part.blended(raw, part(inputs))
-    return raw.detach().double().sigmoid().numpy()
+    return raw.detach().cpu().double().sigmoid().numpy()
 
 
 @pytest.mark.parametrize("params", [{}, {"tasks": WEIGHTED}, {"n_bags": 2, "linear_blend": True}], ids=repr)

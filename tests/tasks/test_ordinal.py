@@ -51,7 +51,10 @@ def test_the_thresholds_are_the_same_for_every_row(data, trunk):
     X, Y = data
     est = quick(trunk=trunk, calibrate=False, max_epochs=3, ema_decay=None).fit(X, Y)
     inputs, _ = est._encoded(X)
-    inputs = {name: torch.as_tensor(block) for name, block in inputs.read(slice(None)).items()}
+    inputs = {
+        name: torch.as_tensor(block, device=est.net_.device)
+        for name, block in inputs.read(slice(None)).items()
+    }
     raw = raw_outputs(est.net_.evaluated, inputs, calibrated=False)
     (group,) = (group for group in est._fitted.tasks.groups if isinstance(group.loss, CumulativeLink))
     own = raw[..., group.raw]

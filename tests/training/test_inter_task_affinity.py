@@ -42,7 +42,7 @@ def test_it_is_equation_1(data):
 
             shared = list(self.module_.sharing.parameters())
             before = losses()
-            found = torch.zeros(3, 3)
+            found = torch.zeros(3, 3, device=net.device)
             for task in range(3):
                 raw = self.module_(batch.inputs)
                 column = raw[:, 0, task]
@@ -61,7 +61,7 @@ def test_it_is_equation_1(data):
         **QUICK, max_epochs=1, callbacks=[("look", Batches(1))], precision="float64"
     ).fit(*data)
     look = looked_at(est)
-    np.testing.assert_allclose(look.found_[0][1], look.by_hand_, atol=1e-6)
+    np.testing.assert_allclose(look.found_[0][1].cpu(), look.by_hand_.cpu(), atol=1e-6)
 
 
 def with_buffers():

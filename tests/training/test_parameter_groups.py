@@ -141,7 +141,7 @@ def test_a_search_trains_what_single_fits_train(data, params, reason, monkeypatc
     X, Y = data
     est = make(ModuleTrunk(layers(), **params))
     search = StackedGridSearchCV(est, {"lr": [0.01, 0.02]}, cv=2, refit=False).fit(X, Y)
-    assert search.stacked_["stacked"].all() == (not reason)
+    assert search.stacked_["stacked"].all() == (not reason), search.stacked_["reason"].tolist()
     if reason:
         assert search.stacked_["reason"].str.contains(reason).all()
     alone = GridSearchCV(est, {"lr": [0.01, 0.02]}, cv=2, refit=False).fit(X, Y)

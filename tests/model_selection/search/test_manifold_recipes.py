@@ -30,7 +30,7 @@ def test_a_point_is_the_network_at_the_mean_of_the_corners(case):
     net = search.at([2, 1, 1]).net_
     (outcome,) = search._manifold.fit.outcomes
     manifold = outcome.net.network
-    mean = torch.tensor([0.5, 0.25, 0.25], dtype=torch.float64) @ manifold.corners
+    mean = manifold.corners.new_tensor([0.5, 0.25, 0.25]) @ manifold.corners
     trained = {n: p for n, p in manifold.point.named_parameters() if p.requires_grad}
     parts = mean.split([parameter.numel() for parameter in trained.values()])
     weights = {n: part.view_as(p) for (n, p), part in zip(trained.items(), parts, strict=True)}
