@@ -83,5 +83,6 @@ LEFT_OUT = {
     "tests/training/stacking/test_train.py::test_plans_too_few_for_a_stack": _SIZES,
     "tests/training/stacking/test_trainer.py::test_a_learned_balancer_with_a_memory": _OWN_TENSORS,
     "tests/training/stacking/test_weights.py::test_each_net_is_clipped_by_its_own_bound": _OWN_TENSORS,
+    "tests/training/test_parameter_groups.py::test_a_search_trains_what_single_fits_train[rates": _WORDS,
     "tests/training/test_gradient_conflict.py::test_they_are_the_cosines_of_the_gradients": _OWN_TENSORS,
 }
