@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 # Kinds of devices on which launching many small kernels is what a step costs.
 RECORDED_ON = frozenset({"cuda"})
+# How torch's warning of a wait begins.
+WAITS = "called a synchronizing"
 
 
 class Recording(Protocol):
@@ -153,7 +155,6 @@ def noting_waits(device: torch.device) -> Iterator[list[str]]:
         yield waits
         return
     here, show, is_over = get_ident(), warnings.showwarning, False
-    others: list[Any] = []
 
     def note(
         message: Warning | str,
@@ -164,18 +165,19 @@ def noting_waits(device: torch.device) -> Iterator[list[str]]:
         **_more: Any,
     ) -> None:
         text = str(message)
-        if is_over:
-            # Another thread had taken this for what was there before its own block.
+        if WAITS not in text or is_over:
             show(message, category, filename, lineno)
-        elif "called a synchronizing" in text:
-            # Other threads wait as they like, and would not be told of it but for this block.
-            if get_ident() == here:
-                waits.append(text.splitlines()[0])
-        elif "debug mode" not in text:  # Once in a process, torch warns that the mode does not see all.
-            others.append((message, category, filename, lineno))
+        # Other threads wait as they like, and would not be told of it but for this block. What the thread of
+        # a backward pass waits for in torch's own code comes from here; what fails there in a recording is
+        # found then.
+        elif get_ident() == here:
+            waits.append(text.splitlines()[0])
 
     with _one_thread_notes, warnings.catch_warnings():
-        warnings.simplefilter("always")
+        # Of these texts alone: where the blocks of two threads overlap, filters may stay behind.
+        warnings.filterwarnings("always", message=WAITS)
+        # Once in a process, torch warns that the mode does not see all.
+        warnings.filterwarnings("ignore", message=".*debug mode")
         warnings.showwarning = note
         before = torch.cuda.get_sync_debug_mode()
         torch.cuda.set_sync_debug_mode("warn")
@@ -184,5 +186,3 @@ def noting_waits(device: torch.device) -> Iterator[list[str]]:
         finally:
             torch.cuda.set_sync_debug_mode(before)
             is_over = True
-    for one in others:
-        warnings.warn_explicit(*one)

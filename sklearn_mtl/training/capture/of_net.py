@@ -23,7 +23,7 @@ from sklearn_mtl.balancing import (
     WeightSchedule,
 )
 from sklearn_mtl.data import Batch, WholeBatches
-from sklearn_mtl.network import is_known
+from sklearn_mtl.network import is_known, is_patched
 from sklearn_mtl.network.torch_private import has_hooks
 from sklearn_mtl.training.callback_events import is_of_the_user
 from sklearn_mtl.training.capture.graph import RECORDED_ON
@@ -168,7 +168,7 @@ def _is_of_skorch(callback: Any) -> bool:
 
 def _is_safe(part: nn.Module) -> bool:
     """Whether a module is this package's or torch's, as it comes."""
-    of_torch = type(part).__module__.startswith("torch.nn.modules.") and not any(map(callable, vars(part)))
+    of_torch = type(part).__module__.startswith("torch.nn.modules.") and not is_patched(part)
     return (is_known(part) or of_torch) and not has_hooks(part)
 
 

@@ -28,9 +28,10 @@ def in_thread(work):
 
 
 def test_the_mode_is_as_before_when_two_threads_have_noted(mode):
-    entered, may_leave = Event(), Event()
+    started, entered, may_leave = Event(), Event(), Event()
 
     def second():
+        started.set()
         with graph.noting_waits(CARD):
             entered.set()
             may_leave.wait(5)
@@ -38,6 +39,7 @@ def test_the_mode_is_as_before_when_two_threads_have_noted(mode):
     with graph.noting_waits(CARD):
         assert mode["mode"] == "warn"
         thread = in_thread(second)
+        assert started.wait(5)
         # It would find the mode of this block, and leave it behind.
         assert not entered.wait(0.2)
     assert entered.wait(5)
@@ -54,10 +56,35 @@ def test_waits_of_another_thread_are_not_noted_and_not_told(mode):
     assert waits == [WAIT]
 
 
-def test_other_warnings_are_told_when_the_block_ends(mode):
-    with pytest.warns(UserWarning, match="^something else$"), graph.noting_waits(CARD) as waits:
-        warnings.warn("something else", stacklevel=1)
+def test_other_warnings_are_told_as_ever(mode):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        with graph.noting_waits(CARD) as waits:
+            for _ in range(3):
+                warnings.warn("something else", stacklevel=1)
     assert waits == []
+    assert [str(one.message) for one in told] == ["something else"]
+
+
+def test_a_block_of_another_thread_that_ends_later_leaves_no_filter_for_other_texts(mode):
+    inside, may_leave = Event(), Event()
+
+    def other():
+        with warnings.catch_warnings():
+            inside.set()
+            may_leave.wait(5)
+
+    before = warnings.filters[:]
+    with warnings.catch_warnings():
+        with graph.noting_waits(CARD):
+            thread = in_thread(other)
+            assert inside.wait(5)
+        may_leave.set()
+        thread.join()
+        left = [one for one in warnings.filters if one not in before]
+        assert all(one[1].pattern in {graph.WAITS, ".*debug mode"} for one in left)
+        with pytest.warns(UserWarning, match="^a word to the user$"):
+            warnings.warn("a word to the user", stacklevel=1)
 
 
 def test_after_an_error_the_mode_is_as_before(mode):
