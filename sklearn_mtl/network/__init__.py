@@ -38,7 +38,14 @@ tensor([1.0000, 0.5000], dtype=torch.float64)
 
 from sklearn_mtl.network.balanced_loss import BalancedLoss
 from sklearn_mtl.network.beside import ModelBeside, numbers_in
-from sklearn_mtl.network.generators import GeneratorState, draws_alone, giving_way, is_known, seeded
+from sklearn_mtl.network.generators import (
+    GeneratorState,
+    draws_alone,
+    giving_way,
+    is_known,
+    is_patched,
+    seeded,
+)
 from sklearn_mtl.network.heads import Heads
 from sklearn_mtl.network.linear_part import LinearPart
 from sklearn_mtl.network.module import PARTS, Blueprint, MultiTaskModule
@@ -80,6 +87,7 @@ __all__ = [
     "in_default_modes",
     "is_known",
     "is_out_of_memory",
+    "is_patched",
     "memory_given_back",
     "numbers_in",
     "numpy_dtype",

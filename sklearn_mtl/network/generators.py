@@ -187,16 +187,16 @@ def draws_alone(module: nn.Module) -> bool:
     A module of the user's may draw anything, and so may torch's layers that drop units.
     """
     return all(
-        (is_known(part) or (type(part) in _DRAW_NOTHING and not _is_patched(part))) and not has_hooks(part)
+        (is_known(part) or (type(part) in _DRAW_NOTHING and not is_patched(part))) and not has_hooks(part)
         for part in module.modules()
     )
 
 
 def is_known(part: object) -> bool:
     """Whether all that an object does is written in this package."""
-    return type(part).__module__.startswith(f"{__package__.partition('.')[0]}.") and not _is_patched(part)
+    return type(part).__module__.startswith(f"{__package__.partition('.')[0]}.") and not is_patched(part)
 
 
-def _is_patched(part: object) -> bool:
+def is_patched(part: object) -> bool:
     """Whether an object has functions of its own in the place of those of its class."""
     return any(callable(getattr(type(part), name, None)) for name in vars(part))

@@ -163,12 +163,20 @@ def _named_device(device: Any) -> torch.device:
             raise TypeError
         found = torch.device(device)
         # Of the number of a card torch keeps eight bits.
-        if is_integer(device) and found.index != device:
+        if (number := _number_in(device)) is not None and found.index != number:
             raise ValueError
         return found
     # Torch looks at words, types and numbers in turn, each with errors of its own.
     except (RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"`device` must be 'auto' or a torch device. Found {shown(device)}.") from error
+
+
+def _number_in(device: Any) -> int | None:
+    """Return the number of a device as it was written; None where there is none."""
+    if isinstance(device, str):
+        number = device.rpartition(":")[2]
+        return int(number) if number.isdigit() else None
+    return int(device) if is_integer(device) else None
 
 
 def _computes(device: torch.device) -> bool:
@@ -178,7 +186,7 @@ def _computes(device: torch.device) -> bool:
         return not device.index
     if device.type == "cuda":
         # Counting starts nothing on the card.
-        return (device.index or 0) < torch.cuda.device_count()
+        return 0 <= (device.index or 0) < torch.cuda.device_count()
     try:
         return torch.ones(1, device=device).item() == 1
     except Exception:

@@ -144,8 +144,8 @@ TAKEN = {
     "gradient_conflict": {*SMALL, "none"},
     "warm_start": {"true", "np.bool"},
     "checkpoint": {"none", "text"},
-    # The number of a card.
-    "device": {"zero"} if torch.cuda.is_available() else set(),
+    # The numbers of cards.
+    "device": {name for name, n in {"zero": 0, "np.int8": 1}.items() if n < torch.cuda.device_count()},
     "precision": set(),
     "callbacks": {"none", "empty list"},
     "verbose": {"true", "np.bool", "zero", "np.int8"},

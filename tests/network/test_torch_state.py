@@ -268,3 +268,9 @@ def test_precisions(precision, weights, products, array):
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ValueError, match=r"`precision` must be one of .* Found 'float16'"):
         resolve_precision("float16")
+
+
+@pytest.mark.parametrize("device", ["cuda:256", "cuda:300", "cuda:128"])
+def test_a_number_of_which_torch_keeps_a_part_is_refused(device):
+    with pytest.raises(ValueError, match=r"`device` must be 'auto' or a torch device\. Found 'cuda:"):
+        resolve_device(device)
