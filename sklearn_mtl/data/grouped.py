@@ -11,7 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_mtl.data.rows import InputRows, Place, Reader, ReadRows, on_device, read_ahead, to_host
+from sklearn_mtl.data.rows import (
+    InputRows,
+    Place,
+    Reader,
+    ReadRows,
+    on_device,
+    on_host,
+    read_ahead,
+    to_host,
+)
 from sklearn_mtl.features.row_groups import by_group
 
 # So many numbers are sorted as fast, each, as fewer.
@@ -71,7 +80,7 @@ class GroupedRows(InputRows):
 
     def iterate(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
         """Iterate over the rows at one place after the other, each time as new tensors."""
-        stored = [self._stored(place) for place in places]
+        stored = [self._stored(place) for place in on_host(places)]
         found: Iterable[dict[str, Tensor]]
         if len(self) <= self.reader.buffer_size < self.n_stored:
             found = (self._kept.rows(rows) for rows in stored)

@@ -194,14 +194,14 @@ class ReadRows(InputRows):
 
     def iterate(self, places: Iterable[Place]) -> Iterator[dict[str, Tensor]]:
         """Iterate over the rows at one place after the other, each time as new tensors."""
-        places = _on_host(list(places))
+        places = on_host(places)
         wait = self.reader.is_streamed and len(places) > 1
         for host in read_ahead(self._read, places) if wait else map(self._read, places):
             yield on_device(host, self.device)
 
     def _read(self, place: Place) -> dict[str, Tensor]:
         is_slice = isinstance(place, slice)
-        rows = place if isinstance(place, slice) else place.numpy()
+        rows = place if isinstance(place, slice) else place.cpu().numpy()
         # What a slice reads may be a view of the user's array, and a module may work in place.
         return to_host(self.reader.read(rows), self.dtype, copy=is_slice, pin=self.device.type == "cuda")
 
@@ -298,12 +298,13 @@ def cut(place: Place, bounds: Iterable[tuple[int, int]]) -> list[Place]:
     return [slice(*pair) if isinstance(place, slice) else place[slice(*pair)] for pair in bounds]
 
 
-def _on_host(places: list[Place]) -> list[Place]:
+def on_host(places: Iterable[Place]) -> list[Place]:
     """Return places of which none is on a GPU: a thread that reads must not wait for it, nor ask it."""
+    places = list(places)
     positions = [place for place in places if isinstance(place, Tensor)]
     if len(positions) < len(places) or not positions or positions[0].device.type == "cpu":
-        return [place.cpu() if isinstance(place, Tensor) else place for place in places]
-    # One answer for all: the host waits for each that it asks for.
+        return places
+    # As one, since the host waits for each that it asks for.
     return list(torch.cat(positions).cpu().split([len(one) for one in positions]))
 
 
