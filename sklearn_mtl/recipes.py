@@ -112,7 +112,9 @@ def resolve(recipes: Recipes[R], value: Any, place: str = "") -> R:
 def _meant(recipes: Recipes[Any], value: Any) -> str | None:
     """Return the recipe that a class is of, or that a name is but for the way in which it is written."""
     if isinstance(value, type):
-        return f"{value.__name__}()" if issubclass(value, recipes.base) else None
+        if issubclass(value, recipes.base):
+            return f"{value.__name__}()"
+        return f"an object of it, {value.__name__}(…)" if issubclass(value, tuple(recipes.wraps)) else None
     if not isinstance(value, str):
         return None
     names = {_letters(kind.__name__): name for name, kind in recipes.items()}

@@ -72,7 +72,8 @@ def test_another_object_is_wrapped_where_the_registry_says_how():
 @pytest.mark.parametrize("value", ["resnet50", 3, ["mlp"], nn.Linear, "", "_"])
 @pytest.mark.parametrize("parameter", REGISTRIES)
 def test_anything_else_is_refused(parameter, value):
-    rule = rf"`{parameter}` must (be None, one of|map to one of) \['.*Found {re.escape(repr(value))}\.$"
+    found = rf"Found {re.escape(repr(value))}\.( Did you mean an object.*)?$"
+    rule = rf"`{parameter}` must (be None, one of|map to one of) \['.*{found}"
     with pytest.raises(ValueError, match=rule):
         resolve(REGISTRIES[parameter], value)
 

@@ -131,7 +131,7 @@ def gates_of(owner: str, gate: str, spec: FeatureSpec) -> type[StaticGates | Inp
     if not isinstance(gate, str) or gate not in GATES:
         raise ValueError(f"`gate` of {owner} must be one of {sorted(GATES)}. Found {shown(gate)}.")
     if gate == "per_example":
-        check_numbers(owner, spec, "; `gate='static'` reads none")
+        check_numbers(owner, spec, f"; {owner}(gate='static') has gates that read no inputs")
     return GATES[gate]
 
 

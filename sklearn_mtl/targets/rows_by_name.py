@@ -55,7 +55,7 @@ class RowsByName(dict[str, Any], ABC):
         if isinstance(key, str):
             if key not in self:
                 raise KeyError(
-                    f"There is no {self.entry} {shown(key)}; the {self.entry}s are {shown(list(self))}."
+                    f"There is no {self.entry} {shown(key)} here; those here are {shown(list(self))}."
                 )
             return super().__getitem__(key)
         if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:

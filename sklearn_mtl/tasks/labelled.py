@@ -14,9 +14,9 @@ def check_labelled(column: Column, weight: np.ndarray) -> None:
     known = column.has_label
     if not known.any():
         raise ValueError(
-            f"Task {shown(column.name)} needs at least one label. Found {len(column)} rows and no label; "
-            "drop the task, or look whether its labels were lost on the way. In a fold of a search or "
-            "cross-validation, spread them: cv=TaskStratifiedKFold() of sklearn_mtl.model_selection."
+            f"Task {shown(column.name)} needs at least one label. Found {len(column)} rows to train on, and "
+            "no label; drop the task, or look whether its labels were lost on the way. In a fold of a search "
+            "or cross-validation, spread them: cv=TaskStratifiedKFold() of sklearn_mtl.model_selection."
         )
     if column.missing.ndim == 2 and column.missing.all(axis=0).any():
         name, empty = shown(column.name), shown(np.flatnonzero(column.missing.all(axis=0))[:5].tolist())

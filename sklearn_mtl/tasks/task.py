@@ -261,8 +261,8 @@ class Task(ABC):
         unknown = self.unknown_labels(column)
         if unknown:
             raise ValueError(
-                f"Labels of task {shown(self.name)} must be among the classes of the first fit. "
-                f"Found {shown(unknown[:5])}; the first `partial_fit` can declare more by `classes`."
+                f"Labels of task {shown(self.name)} must be among the classes of the first fit, or "
+                f"those that `classes` declares in the first `partial_fit`. Found {shown(unknown[:5])}."
             )
 
     @property

@@ -204,15 +204,24 @@ class ModuleTrunk(Trunk):
         shapes = ", ".join(str(block.shape) for block in blocks)
         found = f"Found a {type(self.module).__name__}"
         training = copy.training
+        outputs: list[Any] = []
+        part = getattr(copy, "module", copy)
+        hook = part.register_forward_hook(lambda _part, _given, output: outputs.append(output))
         with torch.no_grad():
             try:
                 output = copy.eval()({block.name: _zeros(block) for block in blocks})
             # A module of the user's own may raise anything.
             except Exception as error:
+                fails = f"fails on them: {error}"
+                if outputs and not isinstance(outputs[-1], Tensor):
+                    fails = (
+                        f"returns a {type(outputs[-1]).__name__}: let a module around it return one of it."
+                    )
                 raise ValueError(
-                    f"`trunk` must take rows of shape {shapes} and return one tensor. "
-                    f"{found}, which fails on them: {error}"
+                    f"`trunk` must take rows of shape {shapes} and return one tensor. {found}, which {fails}"
                 ) from error
+            finally:
+                hook.remove()
         copy.train(training)
         if len(output) != N_ROWS_TO_TRY:
             raise ValueError(

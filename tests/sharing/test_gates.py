@@ -83,7 +83,10 @@ def test_experts_are_mixed_by_row_member_and_gate(shape):
 def test_names_of_gates_and_what_they_can_read():
     assert gates_of("MMoE", "per_example", PICTURES) is InputGates
     assert gates_of("MMoE", "static", CODES) is StaticGates
-    words = r"Gates of MMoE .* must be numbers. Found codes in \['tokens'\]; `gate='static'` reads none."
+    words = (
+        r"Gates of MMoE .* must be numbers. Found codes in \['tokens'\]; "
+        r"MMoE\(gate='static'\) has gates that read no inputs."
+    )
     with pytest.raises(ValueError, match=words):
         gates_of("MMoE", "per_example", CODES)
     for wrong in ("softmax", None, ["static"]):

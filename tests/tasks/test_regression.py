@@ -223,7 +223,7 @@ def test_interval_needs_a_loss_that_has_one():
         ([1.0, 2.0], {"transform": "log", "loss": "gamma"}, "`transform='log'` .*any sign.*Found 'gamma'"),
         ([1.0, 2.0], {"transform": "log", "loss": "poisson"}, "`transform='log'` .*Found 'poisson'"),
         (["a", "b"], {}, r"'price' is a regression and needs numbers. Found .*\['a', 'b'\]"),
-        ([np.nan, np.nan], {}, "'price' needs at least one label. Found 2 rows and no label"),
+        ([np.nan, np.nan], {}, "'price' needs at least one label. Found 2 rows to train on, and no label"),
     ],
 )
 def test_errors(values, parameters, message):

@@ -83,7 +83,7 @@ def test_one_labelled_row_of_positive_weight_is_enough(values):
         ValueError, match=r"Task 'a' needs at least one labelled row of positive weight\. Found 1"
     ):
         check_labelled(column, np.array([0.0, 1.0]))
-    with pytest.raises(ValueError, match=r"Task 'a' needs at least one label\. Found 1 rows and no label"):
+    with pytest.raises(ValueError, match=r"Task 'a' needs at least one label\. Found 1 rows to train on"):
         check_labelled(column.take(np.array([1])), np.ones(1))
 
 

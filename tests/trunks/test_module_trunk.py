@@ -143,8 +143,8 @@ class Refusing(nn.Module):
     [
         (nn.Linear(3, 5), r"`trunk` must take rows of shape \(7,\).* Found a Linear, which fails on them"),
         (nn.Conv2d(3, 5, 3), "Found a Conv2d, which fails on them"),
-        (nn.LSTM(7, 3), "return one tensor. Found a LSTM, which fails on them"),
-        (Several(), "return one tensor. Found a Several, which fails on them"),
+        (nn.LSTM(7, 3), "return one tensor. Found a LSTM, which returns a tuple: let a module"),
+        (Several(), "return one tensor. Found a Several, which returns a tuple: let a module"),
         (Scalar(), "return one tensor. Found a Scalar, which fails on them"),
         (Refusing(), "Found a Refusing, which fails on them: 'no such modality'"),
         (Collapsing(), "as many rows as it takes. Found a Collapsing, which makes 1 of 2"),
