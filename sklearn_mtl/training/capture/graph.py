@@ -167,9 +167,7 @@ def noting_waits(device: torch.device) -> Iterator[list[str]]:
         text = str(message)
         if WAITS not in text or is_over:
             show(message, category, filename, lineno)
-        # Other threads wait as they like, and would not be told of it but for this block. What the thread of
-        # a backward pass waits for in torch's own code comes from here; what fails there in a recording is
-        # found then.
+        # Other threads wait as they like, and would not be told of it but for this block.
         elif get_ident() == here:
             waits.append(text.splitlines()[0])
 

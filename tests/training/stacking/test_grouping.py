@@ -60,7 +60,7 @@ def tasks(smoothing):
     return {"binary0": Classification(label_smoothing=smoothing)}
 
 
-def test_nets_of_other_structures_are_stacked_apart(data):
+def test_nets_of_other_structures_are_stacked_apart(data, sizes):
     plans = [
         plan
         for hidden in ((8,), (8, 8), (6, 6))
@@ -68,6 +68,7 @@ def test_nets_of_other_structures_are_stacked_apart(data):
         for plan in plans_of(data, trunk=MLP(hidden), random_state=seed, max_epochs=2)
     ]
     stacked_as_alone(plans)
+    assert sizes == [2, 2, 2]
 
 
 def test_rates_of_dropout_and_widths_of_folds_are_one_stack(sizes):
